@@ -1,0 +1,103 @@
+// What the stages of the agent hand to each other, from top to bottom of its pipeline.
+
+import type { FamilySocket, NetworkNamespace, NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
+import type { HolderTable } from "../../lib/holder-table.ts";
+import type { SocketTable } from "../../lib/socket-table.ts";
+
+/** One process as /proc tells it. Ids of whotalks' own are given later. */
+export interface ProcessRecord {
+  readonly pid: number;
+  /** Start in clock ticks since boot (stat field 22); with the pid it identifies the process. */
+  readonly startTicks: number;
+  readonly parentPid: number;
+  /** comm. */
+  readonly name: string;
+  /** Target of the exe link; empty where it cannot be read. */
+  readonly exe: string;
+  /** Real user id. */
+  readonly uid: number;
+  /** Inode of the network namespace; 0 where it cannot be told. */
+  readonly namespaceInode: number;
+  /** Container id, pod uid and systemd unit from the cgroup; empty where there is none. */
+  readonly containerId: string;
+  readonly podUid: string;
+  readonly unit: string;
+}
+
+/** One network namespace as a pass found it: where to read its tables. */
+export interface NamespaceRecord {
+  /** Inode of the namespace; 0 where it could not be told. */
+  readonly inode: number;
+  /** Whether pid 1 is in it. */
+  readonly host: boolean;
+  /** Every pid in it, ascending: the first is the representative, the next ones serve when it is gone. */
+  readonly pids: readonly number[];
+}
+
+/** All processes of the node and the network namespaces they are in. */
+export interface ProcessScan {
+  readonly processes: ReadonlyMap<number, ProcessRecord>;
+  readonly namespaces: readonly NamespaceRecord[];
+  /** Processes whose network namespace could not be told. */
+  readonly unreadable: number;
+  /** What stands in the way of seeing all, as sentences that say what to do. */
+  readonly limits: readonly string[];
+}
+
+/** What readers fill in a pass: rows without id and firstSeen. */
+export interface SocketSink {
+  readonly sockets: SocketTable;
+  /** Unix, netlink and packet sockets; id 0, firstSeen 0. */
+  readonly familySockets: FamilySocket[];
+}
+
+/** How the reading of one namespace went. */
+export interface NamespaceReading {
+  /** False where no process of the namespace let its tables be read. */
+  readonly read: boolean;
+  /** Lines that made no sense and were skipped. */
+  readonly linesMalformed: number;
+  /** Rows that found no place in the sink. */
+  readonly overflowed: number;
+  /** TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown. */
+  readonly tcpCounters: TcpCounters | null;
+}
+
+/** Counters of /proc/<pid>/net/snmp, for IPv4 and IPv6 together, since the namespace was made. */
+export interface TcpCounters {
+  readonly activeOpens: number;
+  readonly passiveOpens: number;
+  readonly attemptFails: number;
+}
+
+/** A way to read the sockets of a namespace. */
+export interface SocketReader {
+  /** Name as coverage and the --reader flag have it. */
+  readonly name: string;
+  /** Null where the reader can work here, else why not. */
+  probe(): string | null;
+  /** Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws. */
+  read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
+}
+
+/** Which process holds which socket, by inode. */
+export interface SocketHolders {
+  /** Calls back for each (pid, fd) that holds the inode, in ascending order of pid, then fd. */
+  forEach(inode: number, callback: (pid: number, fd: number) => void): void;
+  /** Processes whose file descriptors could not be read. */
+  readonly unreadable: number;
+  /** Changes whenever a holder may have: equal generations mean equal holders. */
+  readonly generation: number;
+}
+
+/** All that one pass found on the node, after ids were given: what deltas are made from. */
+export interface Observation {
+  /** When the pass ended, in ticks of 10 ms since the epoch's start. */
+  readonly ticks: number;
+  readonly namespaces: ReadonlyMap<number, NetworkNamespace>;
+  readonly processes: ReadonlyMap<number, ProcessInfo>;
+  readonly sockets: SocketTable;
+  readonly familySockets: ReadonlyMap<number, FamilySocket>;
+  readonly holders: HolderTable;
+  readonly coverage: NodeCoverage;
+}
