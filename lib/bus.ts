@@ -1,10 +1,15 @@
 // What carries encoded reports from agents to the aggregator. Two carriers exist: memory (one process, `whotalks
 // local`) and NATS JetStream (a cluster).
 
+/** What a carrier must know of a report without decoding it. */
+export interface ReportKind {
+  readonly keyframe: boolean;
+}
+
 /** Where an agent puts its reports. */
 export interface ReportSink {
   /** Hands one encoded report over; resolves once it is safe, rejects where it could not be delivered. */
-  publish(report: Uint8Array): Promise<void>;
+  publish(report: Uint8Array, kind: ReportKind): Promise<void>;
 }
 
 /** Takes each report that arrives, with the time of the one clock (milliseconds since 1970). */

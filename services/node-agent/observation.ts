@@ -44,6 +44,12 @@ export interface ProcessScan {
   readonly limits: readonly string[];
 }
 
+/** Finds the node's processes and network namespaces. */
+export interface ProcessScanner {
+  /** One look at all of them. Never throws: what cannot be read is counted or named in `limits`. */
+  scan(): ProcessScan;
+}
+
 /** What readers fill in a pass: rows without id and firstSeen. */
 export interface SocketSink {
   readonly sockets: SocketTable;
@@ -78,16 +84,28 @@ export interface SocketReader {
   probe(): string | null;
   /** Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws. */
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
+  /** What the latest readings could not tell and why, as sentences that say what to do. */
+  limits(): readonly string[];
 }
 
 /** Which process holds which socket, by inode. */
 export interface SocketHolders {
+  /**
+   * Brings the holders up to date with a pass, after its sockets were read: rescans the processes whose descriptors
+   * may have changed, and those of a namespace with a socket that nobody was known to hold. namespaceInode gives the
+   * inode of the namespace that an id in the sink stands for. Never throws.
+   */
+  refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void;
   /** Calls back for each (pid, fd) that holds the inode, in ascending order of pid, then fd. */
   forEach(inode: number, callback: (pid: number, fd: number) => void): void;
   /** Processes whose file descriptors could not be read. */
   readonly unreadable: number;
   /** Changes whenever a holder may have: equal generations mean equal holders. */
   readonly generation: number;
+  /** File descriptors that found no place in the bounded index of the latest refresh. */
+  readonly overflowed: number;
+  /** What stands in the way of knowing every holder, as sentences that say what to do. */
+  limits(): readonly string[];
 }
 
 /** All that one pass found on the node, after ids were given: what deltas are made from. */

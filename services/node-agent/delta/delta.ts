@@ -1,0 +1,58 @@
+// What changed between two observations of a node: the content of a report before it is split and encoded.
+
+import type { FamilySocket, NetworkNamespace, NodeCoverage, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
+import { HolderTable } from "../../../lib/holder-table.ts";
+import { SocketTable } from "../../../lib/socket-table.ts";
+import type { Observation } from "../observation.ts";
+
+/** Everything that makes one observation out of another. A keyframe is the delta from nothing. */
+export interface Delta {
+  /** When the later observation ended, in ticks since the epoch's start. */
+  readonly ticks: number;
+  /** New or changed ones. */
+  readonly namespaces: readonly NetworkNamespace[];
+  readonly namespacesRemoved: readonly number[];
+  /** New or changed ones. */
+  readonly processes: readonly ProcessInfo[];
+  readonly processesRemoved: readonly number[];
+  /** New sockets. */
+  readonly sockets: SocketTable;
+  /** Known sockets with what may change of them: id and the columns of `mutableColumns`. */
+  readonly changes: SocketTable;
+  /** Ids of sockets of every family that are gone. */
+  readonly socketsRemoved: readonly number[];
+  /** New or changed ones. */
+  readonly familySockets: readonly FamilySocket[];
+  /** All holders of new sockets, in the order of `sockets` and `familySockets`, then of those whose holders changed. */
+  readonly holders: HolderTable;
+  /** Ids of sockets that nobody holds any more. */
+  readonly holdersCleared: readonly number[];
+  readonly coverage: NodeCoverage;
+}
+
+/** The columns of a socket that change while it lives. */
+export const mutableColumns = [
+  "state",
+  "inode",
+  "uid",
+  "recvQueue",
+  "sendQueue",
+  "timer",
+  "timerDeadline",
+  "retransmits",
+  "references",
+  "drops",
+] as const;
+
+/** An observation of nothing: what a keyframe starts from. */
+export function emptyObservation(coverage: NodeCoverage): Observation {
+  return {
+    ticks: 0,
+    namespaces: new Map(),
+    processes: new Map(),
+    sockets: new SocketTable(1),
+    familySockets: new Map(),
+    holders: new HolderTable(1),
+    coverage,
+  };
+}

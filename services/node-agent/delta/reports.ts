@@ -1,0 +1,227 @@
+// Makes reports out of a delta: splits what is too large for one message, numbers and encodes the parts. A socket's
+// holders travel in the same part as the socket, and namespaces and processes before the sockets that name them, so
+// that every part can be applied as it arrives.
+
+import type { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { encodeColumn } from "../../../lib/columns.ts";
+import { FamilySocket, NetworkNamespace, Pod, ProcessInfo, Report } from "../../../lib/gen/whotalks/v1/report.ts";
+import { HolderTable } from "../../../lib/holder-table.ts";
+import { encodeChanges, encodeHolders, encodeSockets, REPORT_BYTES_MAX, REPORT_SCHEMA } from "../../../lib/report-codec.ts";
+import type { Delta } from "./delta.ts";
+
+/** Bytes after which a part is full: half of what readers accept, so that the last row never overflows it. */
+export const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
+
+/** Bytes of one socket row at most: every column, IPv6 addresses. */
+const SOCKET_ROW_BYTES = 80;
+const CHANGE_ROW_BYTES = 35;
+const HOLDER_ROW_BYTES = 12;
+const ID_BYTES = 4;
+
+/** What tells one agent's reports from another's. */
+export interface ReportOrigin {
+  readonly node: string;
+  readonly bootId: string;
+  /** The agent's start, milliseconds since 1970 by the node's clock. */
+  readonly epoch: number;
+}
+
+/** What a part of a report carries: the fields of Report that differ from part to part. */
+type PartContent = Partial<Report>;
+
+/**
+ * Encodes a delta as one report or several. `firstSequence` is the sequence number of the first, `ageMs` the
+ * milliseconds since the observation ended.
+ */
+export function encodeReports(
+  origin: ReportOrigin,
+  delta: Delta,
+  options: { keyframe: boolean; firstSequence: number; ageMs: number; pods: readonly Pod[] },
+): Uint8Array[] {
+  const parts = splitDelta(delta, options);
+  return parts.map((content, part) =>
+    Report.encode(
+      Report.fromPartial({
+        schema: REPORT_SCHEMA,
+        node: origin.node,
+        bootId: origin.bootId,
+        epoch: origin.epoch,
+        sequence: options.firstSequence + part,
+        keyframe: options.keyframe,
+        part,
+        parts: parts.length,
+        ticks: delta.ticks,
+        ageMs: options.ageMs,
+        ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
+        ...content,
+      }),
+    ).finish(),
+  );
+}
+
+function splitDelta(delta: Delta, options: { keyframe: boolean; pods: readonly Pod[] }): PartContent[] {
+  const holders = new HolderRuns(delta.holders);
+  return packParts([
+    ...messageChunks(delta.namespaces, NetworkNamespace, (namespaces) => ({ namespaces })),
+    ...messageChunks(options.pods, Pod, (pods) => ({ pods })),
+    ...messageChunks(delta.processes, ProcessInfo, (processes) => ({ processes })),
+    ...socketChunks(delta, options.keyframe, holders),
+    ...familySocketChunks(delta, holders),
+    ...changeChunks(delta),
+    ...holders.rest(),
+    ...idChunks(delta.socketsRemoved, (socketsRemoved) => ({ socketsRemoved })),
+    ...idChunks(delta.holdersCleared, (holdersCleared) => ({ holdersCleared })),
+    ...listChunks(delta.processesRemoved, (processesRemoved) => ({ processesRemoved })),
+    ...listChunks(delta.namespacesRemoved, (namespacesRemoved) => ({ namespacesRemoved })),
+  ]);
+}
+
+/** A piece of content that is not split further, the holders that go with it, and its bytes at most. */
+interface Chunk {
+  readonly bytes: number;
+  readonly content: PartContent;
+  readonly holders?: HolderTable;
+}
+
+// Puts chunks into parts in their order; a part takes at most one chunk of each kind, and holders of several.
+function packParts(chunks: Iterable<Chunk>): PartContent[] {
+  const parts: PartContent[] = [];
+  let content: PartContent = {};
+  let holders = new HolderTable(64);
+  let bytes = 0;
+  const close = (): void => {
+    if (holders.length > 0) content.holders = encodeHolders(holders, 0, holders.length);
+    parts.push(content);
+    content = {};
+    holders = new HolderTable(64);
+    bytes = 0;
+  };
+  for (const chunk of chunks) {
+    const repeats = Object.keys(chunk.content).some((field) => field in content);
+    if (repeats || (bytes > 0 && bytes + chunk.bytes > PART_BYTES_MAX)) close();
+    Object.assign(content, chunk.content);
+    if (chunk.holders !== undefined) appendAll(holders, chunk.holders);
+    bytes += chunk.bytes;
+  }
+  close();
+  return parts;
+}
+
+function appendAll(holders: HolderTable, more: HolderTable): void {
+  for (let row = 0; row < more.length; row++) holders.append(more.socket[row]!, more.process[row]!, more.fd[row]!);
+}
+
+function* messageChunks<Message>(
+  messages: readonly Message[],
+  codec: { encode(message: Message): BinaryWriter },
+  content: (messages: Message[]) => PartContent,
+): Generator<Chunk> {
+  let chunk: Message[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = codec.encode(message).finish().length + 8;
+    if (chunk.length > 0 && bytes + size > PART_BYTES_MAX) {
+      yield { bytes, content: content(chunk) };
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(message);
+    bytes += size;
+  }
+  if (chunk.length > 0) yield { bytes, content: content(chunk) };
+}
+
+function* socketChunks(delta: Delta, keyframe: boolean, runs: HolderRuns): Generator<Chunk> {
+  const { sockets } = delta;
+  for (let from = 0; from < sockets.length;) {
+    let to = from;
+    let bytes = 0;
+    const holders = new HolderTable(64);
+    while (to < sockets.length && bytes < PART_BYTES_MAX) {
+      bytes += SOCKET_ROW_BYTES + HOLDER_ROW_BYTES * runs.take(sockets.id[to]!, holders);
+      to++;
+    }
+    const columns = encodeSockets(sockets, from, to);
+    // In a delta every added socket was first seen in the pass of the report: readers fill that in.
+    if (!keyframe) columns.firstSeen = new Uint8Array(0);
+    yield { bytes, content: { sockets: columns }, holders };
+    from = to;
+  }
+}
+
+function* familySocketChunks(delta: Delta, runs: HolderRuns): Generator<Chunk> {
+  let chunk: FamilySocket[] = [];
+  let holders = new HolderTable(64);
+  let bytes = 0;
+  for (const socket of delta.familySockets) {
+    bytes += FamilySocket.encode(socket).finish().length + 8;
+    bytes += HOLDER_ROW_BYTES * runs.take(socket.id, holders);
+    chunk.push(socket);
+    if (bytes >= PART_BYTES_MAX) {
+      yield { bytes, content: { familySockets: chunk }, holders };
+      chunk = [];
+      holders = new HolderTable(64);
+      bytes = 0;
+    }
+  }
+  if (chunk.length > 0) yield { bytes, content: { familySockets: chunk }, holders };
+}
+
+function* changeChunks(delta: Delta): Generator<Chunk> {
+  const rows = Math.floor(PART_BYTES_MAX / CHANGE_ROW_BYTES);
+  for (let from = 0; from < delta.changes.length; from += rows) {
+    const to = Math.min(delta.changes.length, from + rows);
+    yield { bytes: (to - from) * CHANGE_ROW_BYTES, content: { changes: encodeChanges(delta.changes, from, to) } };
+  }
+}
+
+function* idChunks(ids: readonly number[], content: (ids: Uint8Array) => PartContent): Generator<Chunk> {
+  const most = PART_BYTES_MAX / ID_BYTES;
+  for (let from = 0; from < ids.length; from += most) {
+    const column = Uint32Array.from(ids.slice(from, from + most));
+    yield { bytes: column.byteLength, content: content(encodeColumn(column, 0, column.length)) };
+  }
+}
+
+function* listChunks(ids: readonly number[], content: (ids: number[]) => PartContent): Generator<Chunk> {
+  const most = PART_BYTES_MAX / 8;
+  for (let from = 0; from < ids.length; from += most) {
+    const chunk = ids.slice(from, from + most);
+    yield { bytes: chunk.length * 5, content: content(chunk) };
+  }
+}
+
+// The rows of each socket in a holder table, taken out one socket at a time.
+class HolderRuns {
+  readonly #holders: HolderTable;
+  readonly #starts = new Map<number, number>();
+
+  constructor(holders: HolderTable) {
+    this.#holders = holders;
+    for (let row = holders.length - 1; row >= 0; row--) this.#starts.set(holders.socket[row]!, row);
+  }
+
+  /** Appends the rows of a socket to a table; gives their number. */
+  take(socketId: number, into: HolderTable): number {
+    const start = this.#starts.get(socketId);
+    if (start === undefined) return 0;
+    this.#starts.delete(socketId);
+    const { socket, process, fd, length } = this.#holders;
+    let row = start;
+    for (; row < length && socket[row] === socketId; row++) into.append(socketId, process[row]!, fd[row]!);
+    return row - start;
+  }
+
+  /** What nobody took: holders of sockets that are known already, each socket's rows in one chunk. */
+  *rest(): Generator<Chunk> {
+    let holders = new HolderTable(64);
+    for (const socketId of this.#starts.keys()) {
+      this.take(socketId, holders);
+      if (holders.length * HOLDER_ROW_BYTES >= PART_BYTES_MAX / 2) {
+        yield { bytes: holders.length * HOLDER_ROW_BYTES, content: {}, holders };
+        holders = new HolderTable(64);
+      }
+    }
+    if (holders.length > 0) yield { bytes: holders.length * HOLDER_ROW_BYTES, content: {}, holders };
+  }
+}

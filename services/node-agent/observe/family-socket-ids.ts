@@ -1,0 +1,47 @@
+// Gives each unix, netlink and packet socket of a pass the id that it had in the pass before, or a new one. These are
+// few (hundreds to thousands a node), so rows are objects and keys are strings.
+
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { IdPool } from "./id-pool.ts";
+
+/** Unix, netlink and packet sockets that one node has at most; what overflows is counted. */
+export const FAMILY_SOCKETS_MAX = 2 ** 17;
+
+/** Sockets by id, and how many found no place. */
+export interface SettledFamilySockets {
+  readonly sockets: Map<number, FamilySocket>;
+  readonly overflowed: number;
+}
+
+/** Fills id and firstSeen of each socket read; `previous` is the pass before, of the same epoch. */
+export function settleFamilySockets(
+  previous: ReadonlyMap<number, FamilySocket>,
+  read: readonly FamilySocket[],
+  ids: IdPool,
+  ticks: number,
+): SettledFamilySockets {
+  const known = new Map<string, FamilySocket>();
+  for (const socket of previous.values()) known.set(uniqueKey(known, socket), socket);
+  const settled = new Map<string, FamilySocket>();
+  for (const socket of read.slice(0, FAMILY_SOCKETS_MAX)) {
+    const key = uniqueKey(settled, socket);
+    const before = known.get(key);
+    socket.id = before?.id ?? ids.take();
+    socket.firstSeen = before?.firstSeen ?? ticks;
+    settled.set(key, socket);
+  }
+  for (const [key, socket] of known) if (!settled.has(key)) ids.giveBack(socket.id);
+  return {
+    sockets: new Map([...settled.values()].map((socket) => [socket.id, socket])),
+    overflowed: Math.max(0, read.length - FAMILY_SOCKETS_MAX),
+  };
+}
+
+// Sockets without an inode (unix connections not yet accepted, the kernel's netlink sockets) may look the same: they
+// are told apart by their place.
+function uniqueKey(taken: ReadonlyMap<string, unknown>, socket: FamilySocket): string {
+  const key = `${socket.family} ${socket.namespace} ${socket.inode} ${socket.number} ${socket.portId} ${socket.path}`;
+  let unique = key;
+  for (let place = 1; taken.has(unique); place++) unique = `${key} #${place}`;
+  return unique;
+}

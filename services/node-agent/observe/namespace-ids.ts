@@ -1,0 +1,64 @@
+// Gives each network namespace of a pass a small id that lasts as long as the namespace. The kernel uses inode numbers
+// of namespaces again at once, so a number that turns up with another pod or container is another namespace.
+
+import type { NetworkNamespace } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { NamespaceRecord, ProcessScan } from "../observation.ts";
+import { IdPool } from "./id-pool.ts";
+
+/** Network namespaces that one node has at most: ids are 16 bits wide. */
+export const NAMESPACES_MAX = 2 ** 16 - 1;
+
+/** A namespace of this pass: what it is, and where to read it. */
+export interface IdentifiedNamespace {
+  readonly namespace: NetworkNamespace;
+  readonly record: NamespaceRecord;
+}
+
+/** Keeps the ids of namespaces from pass to pass. */
+export class NamespaceIds {
+  readonly #pool = new IdPool(0, NAMESPACES_MAX);
+  #known = new Map<number, NetworkNamespace>();
+
+  /** The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts them). */
+  identify(scan: ProcessScan): IdentifiedNamespace[] {
+    const identified: IdentifiedNamespace[] = [];
+    const known = new Map<number, NetworkNamespace>();
+    for (const record of scan.namespaces) {
+      const owner = ownerOf(record, scan);
+      const before = this.#known.get(record.inode);
+      const same = before !== undefined && before.podUid === owner.podUid && before.containerId === owner.containerId;
+      if (!same && this.#pool.exhausted) continue;
+      const namespace = same
+        ? before
+        : { id: this.#pool.take(), inode: record.inode, host: record.host, ...owner, addresses: [] };
+      known.set(record.inode, namespace);
+      identified.push({ namespace, record });
+    }
+    for (const [inode, namespace] of this.#known) {
+      if (known.get(inode) !== namespace) this.#pool.giveBack(namespace.id);
+    }
+    this.#known = known;
+    this.#pool.settle();
+    return identified;
+  }
+}
+
+// A namespace belongs to a pod or a container where every process in it that says so says the same. The node's own
+// namespace belongs to nobody, whoever shares it.
+function ownerOf(record: NamespaceRecord, scan: ProcessScan): { podUid: string; containerId: string } {
+  if (record.host) return { podUid: "", containerId: "" };
+  const podUids = new Set<string>();
+  const containerIds = new Set<string>();
+  for (const pid of record.pids) {
+    const process = scan.processes.get(pid);
+    if (process === undefined) continue;
+    podUids.add(process.podUid);
+    containerIds.add(process.containerId);
+  }
+  return { podUid: only(podUids), containerId: only(containerIds) };
+}
+
+function only(values: ReadonlySet<string>): string {
+  const [value] = values;
+  return values.size === 1 && value !== undefined ? value : "";
+}
