@@ -5,14 +5,14 @@ import fc from "fast-check";
 
 import { Report } from "./gen/whotalks/v1/report.ts";
 import { HolderTable } from "./holder-table.ts";
-import { decodeReport, encodeChanges, encodeHolders, encodeSockets, REPORT_SCHEMA } from "./report-codec.ts";
+import { decodeReport, encodeReport, REPORT_SCHEMA } from "./report-codec.ts";
 import type { SocketTable } from "./socket-table.ts";
 import { anySocketTable, rowsOf } from "../test/arbitraries/socket-table.ts";
 
+const header = Report.fromPartial({ schema: REPORT_SCHEMA, node: "n", ticks: 7 });
+
 function encode(sockets: SocketTable): Uint8Array {
-  return Report.encode(
-    Report.fromPartial({ schema: REPORT_SCHEMA, node: "n", ticks: 7, sockets: encodeSockets(sockets, 0, sockets.length) }),
-  ).finish();
+  return encodeReport(header, { sockets: { table: sockets, from: 0, to: sockets.length } });
 }
 
 describe("the report codec", () => {
@@ -35,12 +35,11 @@ describe("the report codec", () => {
       fc.property(anySocketTable(1), (sockets) => {
         const holders = new HolderTable();
         for (let row = 0; row < sockets.length; row++) holders.append(sockets.id[row]!, row, row * 3);
-        const report = Report.fromPartial({
-          schema: REPORT_SCHEMA,
-          changes: encodeChanges(sockets, 0, sockets.length),
-          holders: encodeHolders(holders, 0, holders.length),
+        const encoded = encodeReport(header, {
+          changes: { table: sockets, from: 0, to: sockets.length },
+          holders: { table: holders, from: 0, to: holders.length },
         });
-        const decoded = decodeReport(Report.encode(report).finish());
+        const decoded = decodeReport(encoded);
         assert.ok(typeof decoded !== "string" && decoded.changes !== null && decoded.holders !== null);
         assert.deepEqual(decoded.changes.state.slice(0, sockets.length), sockets.state.slice(0, sockets.length));
         assert.deepEqual(decoded.changes.timerDeadline.slice(0, sockets.length), sockets.timerDeadline.slice(0, sockets.length));

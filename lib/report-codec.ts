@@ -1,7 +1,7 @@
 // Reports to bytes and back: the tables that agents keep in columns travel as columns. Encoding is the agent's last
 // step before the bus, decoding the aggregator's first after it.
 
-import { decodeColumn, encodeColumn } from "./columns.ts";
+import { ColumnWriter, decodeColumn } from "./columns.ts";
 import { HolderTable } from "./holder-table.ts";
 import { SocketTable } from "./socket-table.ts";
 import type { FamilySocket, HolderColumns, SocketChangeColumns, SocketColumns } from "./gen/whotalks/v1/report.ts";
@@ -27,58 +27,99 @@ export interface DecodedReport {
   readonly holdersCleared: Uint32Array;
 }
 
-/** Rows [from, to) of a table as the columns of a report. */
-export function encodeSockets(table: SocketTable, from: number, to: number): SocketColumns {
-  return {
-    count: to - from,
-    id: encodeColumn(table.id, from, to),
-    namespace: encodeColumn(table.namespace, from, to),
-    protocol: encodeColumn(table.protocol, from, to),
-    family: encodeColumn(table.family, from, to),
-    state: encodeColumn(table.state, from, to),
-    addresses: encodeAddresses(table, from, to),
-    localPort: encodeColumn(table.localPort, from, to),
-    remotePort: encodeColumn(table.remotePort, from, to),
-    inode: encodeColumn(table.inode, from, to),
-    uid: encodeColumn(table.uid, from, to),
-    recvQueue: encodeColumn(table.recvQueue, from, to),
-    sendQueue: encodeColumn(table.sendQueue, from, to),
-    timer: encodeColumn(table.timer, from, to),
-    timerDeadline: encodeColumn(table.timerDeadline, from, to),
-    retransmits: encodeColumn(table.retransmits, from, to),
-    references: encodeColumn(table.references, from, to),
-    drops: encodeColumn(table.drops, from, to),
-    firstSeen: encodeColumn(table.firstSeen, from, to),
-    dualStack: encodeColumn(table.dualStack, from, to),
-  };
+/** Rows [from, to) of a table. */
+export interface Rows<Table> {
+  readonly table: Table;
+  readonly from: number;
+  readonly to: number;
 }
 
-/** Rows [from, to) of a table of changed sockets as the columns of a report. */
-export function encodeChanges(table: SocketTable, from: number, to: number): SocketChangeColumns {
-  return {
-    count: to - from,
-    id: encodeColumn(table.id, from, to),
-    state: encodeColumn(table.state, from, to),
-    inode: encodeColumn(table.inode, from, to),
-    uid: encodeColumn(table.uid, from, to),
-    recvQueue: encodeColumn(table.recvQueue, from, to),
-    sendQueue: encodeColumn(table.sendQueue, from, to),
-    timer: encodeColumn(table.timer, from, to),
-    timerDeadline: encodeColumn(table.timerDeadline, from, to),
-    retransmits: encodeColumn(table.retransmits, from, to),
-    references: encodeColumn(table.references, from, to),
-    drops: encodeColumn(table.drops, from, to),
-  };
+/** The tables of a report: what travels as columns. */
+export interface ReportTables {
+  readonly sockets?: Rows<SocketTable>;
+  /** Whether the sockets' first sightings are left out, since all are the report's own time. */
+  readonly seenNow?: boolean;
+  readonly changes?: Rows<SocketTable>;
+  readonly holders?: Rows<HolderTable>;
 }
 
-/** Rows [from, to) of a holder table as the columns of a report. */
-export function encodeHolders(table: HolderTable, from: number, to: number): HolderColumns {
-  return {
-    count: to - from,
-    socket: encodeColumn(table.socket, from, to),
-    process: encodeColumn(table.process, from, to),
-    fd: encodeColumn(table.fd, from, to),
-  };
+const writer = new ColumnWriter();
+
+/**
+ * Encodes a report: everything that is no column from `header`, whose own column fields are not looked at, and the
+ * tables behind it. Fields of a protobuf message may come in any order.
+ */
+export function encodeReport(header: Report, tables: ReportTables): Uint8Array {
+  writer.reset();
+  if (tables.sockets !== undefined) {
+    const start = writer.begin(16);
+    writeSockets(tables.sockets, tables.seenNow === true);
+    writer.end(start);
+  }
+  if (tables.changes !== undefined) {
+    const start = writer.begin(17);
+    writeChanges(tables.changes);
+    writer.end(start);
+  }
+  if (tables.holders !== undefined) {
+    const start = writer.begin(20);
+    writeHolders(tables.holders);
+    writer.end(start);
+  }
+  const columns = writer.bytes();
+  const rest = Report.encode({ ...header, sockets: undefined, changes: undefined, holders: undefined }).finish();
+  const report = new Uint8Array(rest.length + columns.length);
+  report.set(rest);
+  report.set(columns, rest.length);
+  return report;
+}
+
+// Field numbers are those of SocketColumns in report.proto.
+function writeSockets({ table, from, to }: Rows<SocketTable>, seenNow: boolean): void {
+  writer.uint32(1, to - from);
+  writer.column(2, table.id, from, to);
+  writer.column(3, table.namespace, from, to);
+  writer.column(4, table.protocol, from, to);
+  writer.column(5, table.family, from, to);
+  writer.column(6, table.state, from, to);
+  writeAddresses(table, from, to);
+  writer.column(8, table.localPort, from, to);
+  writer.column(9, table.remotePort, from, to);
+  writer.column(10, table.inode, from, to);
+  writer.column(11, table.uid, from, to);
+  writer.column(12, table.recvQueue, from, to);
+  writer.column(13, table.sendQueue, from, to);
+  writer.column(14, table.timer, from, to);
+  writer.column(15, table.timerDeadline, from, to);
+  writer.column(16, table.retransmits, from, to);
+  writer.column(17, table.references, from, to);
+  writer.column(18, table.drops, from, to);
+  if (!seenNow) writer.column(19, table.firstSeen, from, to);
+  writer.column(20, table.dualStack, from, to);
+}
+
+// Field numbers are those of SocketChangeColumns in report.proto.
+function writeChanges({ table, from, to }: Rows<SocketTable>): void {
+  writer.uint32(1, to - from);
+  writer.column(2, table.id, from, to);
+  writer.column(3, table.state, from, to);
+  writer.column(4, table.inode, from, to);
+  writer.column(5, table.uid, from, to);
+  writer.column(6, table.recvQueue, from, to);
+  writer.column(7, table.sendQueue, from, to);
+  writer.column(8, table.timer, from, to);
+  writer.column(9, table.timerDeadline, from, to);
+  writer.column(10, table.retransmits, from, to);
+  writer.column(11, table.references, from, to);
+  writer.column(12, table.drops, from, to);
+}
+
+// Field numbers are those of HolderColumns in report.proto.
+function writeHolders({ table, from, to }: Rows<HolderTable>): void {
+  writer.uint32(1, to - from);
+  writer.column(2, table.socket, from, to);
+  writer.column(3, table.process, from, to);
+  writer.column(4, table.fd, from, to);
 }
 
 /**
@@ -179,55 +220,45 @@ function decodeIds(bytes: Uint8Array): Uint32Array | typeof malformed {
 }
 
 // Four bytes an address where the row's family is 4, sixteen else, in network order; local before remote.
-function encodeAddresses(table: SocketTable, from: number, to: number): Uint8Array {
-  const { family, addresses } = table;
+function writeAddresses({ family, addresses }: SocketTable, from: number, to: number): void {
   let length = 0;
   for (let row = from; row < to; row++) length += family[row] === 4 ? 8 : 32;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (let row = from; row < to; row++) {
-    const first = row * 8;
-    if (family[row] === 4) {
-      at = putWord(bytes, at, addresses[first + 3]!);
-      at = putWord(bytes, at, addresses[first + 7]!);
-    } else {
-      for (let i = 0; i < 8; i++) at = putWord(bytes, at, addresses[first + i]!);
+  writer.filled(7, length, (view) => {
+    let at = 0;
+    for (let row = from; row < to; row++) {
+      const first = row * 8;
+      if (family[row] === 4) {
+        view.setUint32(at, addresses[first + 3]!);
+        view.setUint32(at + 4, addresses[first + 7]!);
+        at += 8;
+      } else {
+        for (let i = 0; i < 8; i++) view.setUint32(at + 4 * i, addresses[first + i]!);
+        at += 32;
+      }
     }
-  }
-  return bytes;
+  });
 }
 
-function putWord(bytes: Uint8Array, at: number, word: number): number {
-  bytes[at] = word >>> 24;
-  bytes[at + 1] = word >>> 16;
-  bytes[at + 2] = word >>> 8;
-  bytes[at + 3] = word;
-  return at + 4;
-}
-
-// A row whose family is neither 4 nor 6 makes the table malformed: its width would be unknown.
+// A row whose family is neither 4 nor 6 makes the table malformed: its width would be unknown. The table is new, so
+// that what is not written is zero.
 function decodeAddresses(bytes: Uint8Array, table: SocketTable): boolean {
   const { family, addresses, length } = table;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;
   for (let row = 0; row < length; row++) {
     const first = row * 8;
     if (family[row] === 4) {
       if (at + 8 > bytes.length) return false;
-      addresses.fill(0, first, first + 8);
       addresses[first + 2] = 0xffff;
-      addresses[first + 3] = takeWord(bytes, at);
+      addresses[first + 3] = view.getUint32(at);
       addresses[first + 6] = 0xffff;
-      addresses[first + 7] = takeWord(bytes, at + 4);
+      addresses[first + 7] = view.getUint32(at + 4);
       at += 8;
     } else {
       if (family[row] !== 6 || at + 32 > bytes.length) return false;
-      for (let i = 0; i < 8; i++) addresses[first + i] = takeWord(bytes, at + 4 * i);
+      for (let i = 0; i < 8; i++) addresses[first + i] = view.getUint32(at + 4 * i);
       at += 32;
     }
   }
   return at === bytes.length;
-}
-
-function takeWord(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }

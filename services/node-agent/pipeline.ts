@@ -8,7 +8,7 @@
 import { setImmediate as yieldToOthers, setTimeout as sleep } from "node:timers/promises";
 
 import type { ReportSink } from "../../lib/bus.ts";
-import type { NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
+import type { NetworkNamespace, NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
@@ -95,15 +95,17 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const sink = { sockets: spare, familySockets: [] };
     sink.sockets.clear();
     const readings: NamespaceReading[] = [];
+    const known = new Map<number, NetworkNamespace>();
     for (const { namespace, record } of namespaces) {
       const reading = parts.reader.read(record, namespace.id, sink);
       readings.push(reading);
+      known.set(namespace.id, namespaceIds.withAddresses(namespace, reading.addresses));
       linesMalformed += reading.linesMalformed;
       overflowed += reading.overflowed;
       if (reading.tcpCounters !== null) account.count(namespace.id, reading.tcpCounters, passes === 0);
       await yieldToOthers();
     }
-    account.keepOnly(new Set(namespaces.map(({ namespace }) => namespace.id)));
+    account.keepOnly(known);
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
     const settled = settleSockets(previous.sockets, sink.sockets, socketIds, ticks);
@@ -112,7 +114,6 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     overflowed += family.overflowed;
     socketIds.settle();
 
-    const known = new Map(namespaces.map(({ namespace }) => [namespace.id, namespace]));
     parts.holders.refresh(scan, sink, (id) => known.get(id)?.inode ?? 0);
     const idsByInode = new Map(namespaces.map(({ namespace }) => [namespace.inode, namespace.id]));
     const attribution = attributor.attribute(scan, sink.sockets, family.sockets.values(), parts.holders, idsByInode);

@@ -6,7 +6,8 @@ import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { encodeColumn } from "../../../lib/columns.ts";
 import { FamilySocket, NetworkNamespace, Pod, ProcessInfo, Report } from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
-import { encodeChanges, encodeHolders, encodeSockets, REPORT_BYTES_MAX, REPORT_SCHEMA } from "../../../lib/report-codec.ts";
+import type { ReportTables } from "../../../lib/report-codec.ts";
+import { encodeReport, REPORT_BYTES_MAX, REPORT_SCHEMA } from "../../../lib/report-codec.ts";
 import type { Delta } from "./delta.ts";
 
 /** Bytes after which a part is full: half of what readers accept, so that the last row never overflows it. */
@@ -26,8 +27,11 @@ export interface ReportOrigin {
   readonly epoch: number;
 }
 
-/** What a part of a report carries: the fields of Report that differ from part to part. */
-type PartContent = Partial<Report>;
+/** What a part of a report carries: the fields of Report that differ from part to part, and its tables. */
+interface PartContent {
+  readonly fields: Partial<Report>;
+  readonly tables: ReportTables;
+}
 
 /**
  * Encodes a delta as one report or several. `firstSequence` is the sequence number of the first, `ageMs` the
@@ -39,24 +43,24 @@ export function encodeReports(
   options: { keyframe: boolean; firstSequence: number; ageMs: number; pods: readonly Pod[] },
 ): Uint8Array[] {
   const parts = splitDelta(delta, options);
-  return parts.map((content, part) =>
-    Report.encode(
-      Report.fromPartial({
-        schema: REPORT_SCHEMA,
-        node: origin.node,
-        bootId: origin.bootId,
-        epoch: origin.epoch,
-        sequence: options.firstSequence + part,
-        keyframe: options.keyframe,
-        part,
-        parts: parts.length,
-        ticks: delta.ticks,
-        ageMs: options.ageMs,
-        ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
-        ...content,
-      }),
-    ).finish(),
-  );
+  return parts.map(({ fields, tables }, part) => {
+    const header = Report.fromPartial({
+      schema: REPORT_SCHEMA,
+      node: origin.node,
+      bootId: origin.bootId,
+      epoch: origin.epoch,
+      sequence: options.firstSequence + part,
+      keyframe: options.keyframe,
+      part,
+      parts: parts.length,
+      ticks: delta.ticks,
+      ageMs: options.ageMs,
+      ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
+      ...fields,
+    });
+    // In a delta every added socket was first seen in the pass of the report: readers fill that in.
+    return encodeReport(header, { ...tables, seenNow: !options.keyframe });
+  });
 }
 
 function splitDelta(delta: Delta, options: { keyframe: boolean; pods: readonly Pod[] }): PartContent[] {
@@ -65,7 +69,7 @@ function splitDelta(delta: Delta, options: { keyframe: boolean; pods: readonly P
     ...messageChunks(delta.namespaces, NetworkNamespace, (namespaces) => ({ namespaces })),
     ...messageChunks(options.pods, Pod, (pods) => ({ pods })),
     ...messageChunks(delta.processes, ProcessInfo, (processes) => ({ processes })),
-    ...socketChunks(delta, options.keyframe, holders),
+    ...socketChunks(delta, holders),
     ...familySocketChunks(delta, holders),
     ...changeChunks(delta),
     ...holders.rest(),
@@ -79,27 +83,31 @@ function splitDelta(delta: Delta, options: { keyframe: boolean; pods: readonly P
 /** A piece of content that is not split further, the holders that go with it, and its bytes at most. */
 interface Chunk {
   readonly bytes: number;
-  readonly content: PartContent;
+  readonly fields?: Partial<Report>;
+  readonly tables?: ReportTables;
   readonly holders?: HolderTable;
 }
 
 // Puts chunks into parts in their order; a part takes at most one chunk of each kind, and holders of several.
 function packParts(chunks: Iterable<Chunk>): PartContent[] {
   const parts: PartContent[] = [];
-  let content: PartContent = {};
+  let fields: Partial<Report> = {};
+  let tables: ReportTables = {};
   let holders = new HolderTable(64);
   let bytes = 0;
   const close = (): void => {
-    if (holders.length > 0) content.holders = encodeHolders(holders, 0, holders.length);
-    parts.push(content);
-    content = {};
+    if (holders.length > 0) tables = { ...tables, holders: { table: holders, from: 0, to: holders.length } };
+    parts.push({ fields, tables });
+    fields = {};
+    tables = {};
     holders = new HolderTable(64);
     bytes = 0;
   };
   for (const chunk of chunks) {
-    const repeats = Object.keys(chunk.content).some((field) => field in content);
+    const repeats = Object.keys({ ...chunk.fields, ...chunk.tables }).some((name) => name in fields || name in tables);
     if (repeats || (bytes > 0 && bytes + chunk.bytes > PART_BYTES_MAX)) close();
-    Object.assign(content, chunk.content);
+    fields = { ...fields, ...chunk.fields };
+    tables = { ...tables, ...chunk.tables };
     if (chunk.holders !== undefined) appendAll(holders, chunk.holders);
     bytes += chunk.bytes;
   }
@@ -114,24 +122,24 @@ function appendAll(holders: HolderTable, more: HolderTable): void {
 function* messageChunks<Message>(
   messages: readonly Message[],
   codec: { encode(message: Message): BinaryWriter },
-  content: (messages: Message[]) => PartContent,
+  fields: (messages: Message[]) => Partial<Report>,
 ): Generator<Chunk> {
   let chunk: Message[] = [];
   let bytes = 0;
   for (const message of messages) {
     const size = codec.encode(message).finish().length + 8;
     if (chunk.length > 0 && bytes + size > PART_BYTES_MAX) {
-      yield { bytes, content: content(chunk) };
+      yield { bytes, fields: fields(chunk) };
       chunk = [];
       bytes = 0;
     }
     chunk.push(message);
     bytes += size;
   }
-  if (chunk.length > 0) yield { bytes, content: content(chunk) };
+  if (chunk.length > 0) yield { bytes, fields: fields(chunk) };
 }
 
-function* socketChunks(delta: Delta, keyframe: boolean, runs: HolderRuns): Generator<Chunk> {
+function* socketChunks(delta: Delta, runs: HolderRuns): Generator<Chunk> {
   const { sockets } = delta;
   for (let from = 0; from < sockets.length;) {
     let to = from;
@@ -141,10 +149,7 @@ function* socketChunks(delta: Delta, keyframe: boolean, runs: HolderRuns): Gener
       bytes += SOCKET_ROW_BYTES + HOLDER_ROW_BYTES * runs.take(sockets.id[to]!, holders);
       to++;
     }
-    const columns = encodeSockets(sockets, from, to);
-    // In a delta every added socket was first seen in the pass of the report: readers fill that in.
-    if (!keyframe) columns.firstSeen = new Uint8Array(0);
-    yield { bytes, content: { sockets: columns }, holders };
+    yield { bytes, tables: { sockets: { table: sockets, from, to } }, holders };
     from = to;
   }
 }
@@ -158,36 +163,36 @@ function* familySocketChunks(delta: Delta, runs: HolderRuns): Generator<Chunk> {
     bytes += HOLDER_ROW_BYTES * runs.take(socket.id, holders);
     chunk.push(socket);
     if (bytes >= PART_BYTES_MAX) {
-      yield { bytes, content: { familySockets: chunk }, holders };
+      yield { bytes, fields: { familySockets: chunk }, holders };
       chunk = [];
       holders = new HolderTable(64);
       bytes = 0;
     }
   }
-  if (chunk.length > 0) yield { bytes, content: { familySockets: chunk }, holders };
+  if (chunk.length > 0) yield { bytes, fields: { familySockets: chunk }, holders };
 }
 
 function* changeChunks(delta: Delta): Generator<Chunk> {
   const rows = Math.floor(PART_BYTES_MAX / CHANGE_ROW_BYTES);
   for (let from = 0; from < delta.changes.length; from += rows) {
     const to = Math.min(delta.changes.length, from + rows);
-    yield { bytes: (to - from) * CHANGE_ROW_BYTES, content: { changes: encodeChanges(delta.changes, from, to) } };
+    yield { bytes: (to - from) * CHANGE_ROW_BYTES, tables: { changes: { table: delta.changes, from, to } } };
   }
 }
 
-function* idChunks(ids: readonly number[], content: (ids: Uint8Array) => PartContent): Generator<Chunk> {
+function* idChunks(ids: readonly number[], fields: (ids: Uint8Array) => Partial<Report>): Generator<Chunk> {
   const most = PART_BYTES_MAX / ID_BYTES;
   for (let from = 0; from < ids.length; from += most) {
     const column = Uint32Array.from(ids.slice(from, from + most));
-    yield { bytes: column.byteLength, content: content(encodeColumn(column, 0, column.length)) };
+    yield { bytes: column.byteLength, fields: fields(encodeColumn(column, 0, column.length)) };
   }
 }
 
-function* listChunks(ids: readonly number[], content: (ids: number[]) => PartContent): Generator<Chunk> {
+function* listChunks(ids: readonly number[], fields: (ids: number[]) => Partial<Report>): Generator<Chunk> {
   const most = PART_BYTES_MAX / 8;
   for (let from = 0; from < ids.length; from += most) {
     const chunk = ids.slice(from, from + most);
-    yield { bytes: chunk.length * 5, content: content(chunk) };
+    yield { bytes: chunk.length * 5, fields: fields(chunk) };
   }
 }
 
@@ -218,10 +223,10 @@ class HolderRuns {
     for (const socketId of this.#starts.keys()) {
       this.take(socketId, holders);
       if (holders.length * HOLDER_ROW_BYTES >= PART_BYTES_MAX / 2) {
-        yield { bytes: holders.length * HOLDER_ROW_BYTES, content: {}, holders };
+        yield { bytes: holders.length * HOLDER_ROW_BYTES, holders };
         holders = new HolderTable(64);
       }
     }
-    if (holders.length > 0) yield { bytes: holders.length * HOLDER_ROW_BYTES, content: {}, holders };
+    if (holders.length > 0) yield { bytes: holders.length * HOLDER_ROW_BYTES, holders };
   }
 }

@@ -39,8 +39,8 @@ export class CompletenessAccount {
   }
 
   /** Forgets the counters of namespaces that are gone: their ids will be used again. */
-  keepOnly(namespaceIds: ReadonlySet<number>): void {
-    for (const id of this.#last.keys()) if (!namespaceIds.has(id)) this.#last.delete(id);
+  keepOnly(namespaces: ReadonlyMap<number, unknown>): void {
+    for (const id of this.#last.keys()) if (!namespaces.has(id)) this.#last.delete(id);
   }
 
   get totals(): Completeness {

@@ -41,6 +41,17 @@ export class NamespaceIds {
     this.#pool.settle();
     return identified;
   }
+
+  /** The namespace with the addresses that its tables told; the same object where they are the same as before. */
+  withAddresses(namespace: NetworkNamespace, addresses: readonly Uint8Array[]): NetworkNamespace {
+    const before = namespace.addresses;
+    const same =
+      before.length === addresses.length && before.every((address, i) => Buffer.compare(address, addresses[i]!) === 0);
+    if (same) return namespace;
+    const changed = { ...namespace, addresses: [...addresses] };
+    this.#known.set(namespace.inode, changed);
+    return changed;
+  }
 }
 
 // A namespace belongs to a pod or a container where every process in it that says so says the same. The node's own

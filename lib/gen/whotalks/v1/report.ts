@@ -97,7 +97,7 @@ export interface Report {
     | SocketChangeColumns
     | undefined;
   /** Ids of sockets that are gone, of every kind: little-endian uint32 each. */
-  socketsRemoved: Buffer;
+  socketsRemoved: Uint8Array;
   /**
    * Sockets of the families unix, netlink and packet: all in a keyframe, new
    * or changed ones in a delta.
@@ -114,7 +114,7 @@ export interface Report {
    * Ids of sockets that nobody holds any more (delta only): little-endian
    * uint32 each.
    */
-  holdersCleared: Buffer;
+  holdersCleared: Uint8Array;
   /**
    * The node's pods, so that a replay still names those that are gone: in a
    * keyframe all that run and those that ended lately, in a delta new or
@@ -183,6 +183,12 @@ export interface NetworkNamespace {
   podUid: string;
   /** The container whose namespace it is, where all its processes agree. */
   containerId: string;
+  /**
+   * Addresses that are local in it (loopback left out), 4 or 16 bytes each in
+   * network order; empty where they could not be read. They tell whom a
+   * datagram reaches whose server is bound to the wildcard address.
+   */
+  addresses: Uint8Array[];
 }
 
 /** One process that holds a socket. */
@@ -219,58 +225,58 @@ export interface SocketColumns {
   /** Number of rows. */
   count: number;
   /** uint32: id of the agent's choosing, unique among living sockets. */
-  id: Buffer;
+  id: Uint8Array;
   /** uint16: id of the network namespace. */
-  namespace: Buffer;
+  namespace: Uint8Array;
   /**
    * uint8: IANA protocol number (6 tcp, 17 udp, 136 udplite, 1 icmp, 58
    * icmpv6), or 255 for raw sockets.
    */
-  protocol: Buffer;
+  protocol: Uint8Array;
   /** uint8: 4 or 6, the family of the addresses (IPv4-mapped ones count as 4). */
-  family: Buffer;
+  family: Uint8Array;
   /** uint8: the socket's state as the kernel numbers it (1 ESTABLISHED … 12). */
-  state: Buffer;
+  state: Uint8Array;
   /**
    * Local and remote address of each row, one after the other, in network
    * byte order: 4 bytes each where family is 4, else 16 bytes each.
    */
-  addresses: Buffer;
+  addresses: Uint8Array;
   /** uint16: local port; of a raw socket the IP protocol it receives. */
-  localPort: Buffer;
+  localPort: Uint8Array;
   /** uint16: remote port. */
-  remotePort: Buffer;
+  remotePort: Uint8Array;
   /** uint32: inode number; 0 where no file refers to the socket. */
-  inode: Buffer;
+  inode: Uint8Array;
   /** uint32: owner. */
-  uid: Buffer;
+  uid: Uint8Array;
   /** uint32: bytes not yet read; of a listener, connections not yet accepted. */
-  recvQueue: Buffer;
+  recvQueue: Uint8Array;
   /** uint32: bytes not yet acknowledged. */
-  sendQueue: Buffer;
+  sendQueue: Uint8Array;
   /**
    * uint8: which timer runs (0 none, 1 retransmit, 2 keepalive, 3 time-wait,
    * 4 zero-window probe).
    */
-  timer: Buffer;
+  timer: Uint8Array;
   /** uint32: when the timer ends, in ticks since the epoch's start. */
-  timerDeadline: Buffer;
+  timerDeadline: Uint8Array;
   /** uint8: unanswered retransmissions, at most 255. */
-  retransmits: Buffer;
+  retransmits: Uint8Array;
   /** uint16: reference count, at most 65535. */
-  references: Buffer;
+  references: Uint8Array;
   /** uint32: datagrams dropped. */
-  drops: Buffer;
+  drops: Uint8Array;
   /**
    * uint32: ticks since the epoch's start when the socket was first seen.
    * Absent in a delta: the pass of the report.
    */
-  firstSeen: Buffer;
+  firstSeen: Uint8Array;
   /**
    * uint8: 1 where the socket is dual-stack (an IPv6 socket that may speak
    * IPv4 too); 0 where it is not or where that is not known.
    */
-  dualStack: Buffer;
+  dualStack: Uint8Array;
 }
 
 /** The columns of an internet socket that change during its life. */
@@ -278,27 +284,27 @@ export interface SocketChangeColumns {
   /** Number of rows. */
   count: number;
   /** uint32: id of a socket known already. */
-  id: Buffer;
+  id: Uint8Array;
   /** As in SocketColumns. */
-  state: Buffer;
+  state: Uint8Array;
   /** As in SocketColumns. */
-  inode: Buffer;
+  inode: Uint8Array;
   /** As in SocketColumns. */
-  uid: Buffer;
+  uid: Uint8Array;
   /** As in SocketColumns. */
-  recvQueue: Buffer;
+  recvQueue: Uint8Array;
   /** As in SocketColumns. */
-  sendQueue: Buffer;
+  sendQueue: Uint8Array;
   /** As in SocketColumns. */
-  timer: Buffer;
+  timer: Uint8Array;
   /** As in SocketColumns. */
-  timerDeadline: Buffer;
+  timerDeadline: Uint8Array;
   /** As in SocketColumns. */
-  retransmits: Buffer;
+  retransmits: Uint8Array;
   /** As in SocketColumns. */
-  references: Buffer;
+  references: Uint8Array;
   /** As in SocketColumns. */
-  drops: Buffer;
+  drops: Uint8Array;
 }
 
 /** One socket of the families unix, netlink or packet. */
@@ -352,11 +358,11 @@ export interface HolderColumns {
   /** Number of rows. */
   count: number;
   /** uint32: id of the socket. */
-  socket: Buffer;
+  socket: Uint8Array;
   /** uint32: id of the process. */
-  process: Buffer;
+  process: Uint8Array;
   /** uint32: number of the file descriptor. */
-  fd: Buffer;
+  fd: Uint8Array;
 }
 
 /** How one node's last pass went. */
@@ -444,10 +450,10 @@ function createBaseReport(): Report {
     processesRemoved: [],
     sockets: undefined,
     changes: undefined,
-    socketsRemoved: Buffer.alloc(0),
+    socketsRemoved: new Uint8Array(0),
     familySockets: [],
     holders: undefined,
-    holdersCleared: Buffer.alloc(0),
+    holdersCleared: new Uint8Array(0),
     pods: [],
   };
 }
@@ -705,7 +711,7 @@ export const Report: MessageFns<Report> = {
               break;
             }
 
-            message.socketsRemoved = Buffer.from(reader.bytes());
+            message.socketsRemoved = reader.bytes();
             continue;
           }
           case 19: {
@@ -729,7 +735,7 @@ export const Report: MessageFns<Report> = {
               break;
             }
 
-            message.holdersCleared = Buffer.from(reader.bytes());
+            message.holdersCleared = reader.bytes();
             continue;
           }
           case 22: {
@@ -780,12 +786,12 @@ export const Report: MessageFns<Report> = {
     message.changes = (object.changes !== undefined && object.changes !== null)
       ? SocketChangeColumns.fromPartial(object.changes)
       : undefined;
-    message.socketsRemoved = object.socketsRemoved ?? Buffer.alloc(0);
+    message.socketsRemoved = object.socketsRemoved ?? new Uint8Array(0);
     message.familySockets = object.familySockets?.map((e) => FamilySocket.fromPartial(e)) || [];
     message.holders = (object.holders !== undefined && object.holders !== null)
       ? HolderColumns.fromPartial(object.holders)
       : undefined;
-    message.holdersCleared = object.holdersCleared ?? Buffer.alloc(0);
+    message.holdersCleared = object.holdersCleared ?? new Uint8Array(0);
     message.pods = object.pods?.map((e) => Pod.fromPartial(e)) || [];
     return message;
   },
@@ -1162,7 +1168,7 @@ export const PodContainer: MessageFns<PodContainer> = {
 };
 
 function createBaseNetworkNamespace(): NetworkNamespace {
-  return { id: 0, inode: 0, host: false, podUid: "", containerId: "" };
+  return { id: 0, inode: 0, host: false, podUid: "", containerId: "", addresses: [] };
 }
 
 export const NetworkNamespace: MessageFns<NetworkNamespace> = {
@@ -1181,6 +1187,9 @@ export const NetworkNamespace: MessageFns<NetworkNamespace> = {
     }
     if (message.containerId !== "") {
       writer.uint32(42).string(message.containerId);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(50).bytes(v!);
     }
     return writer;
   },
@@ -1238,6 +1247,14 @@ export const NetworkNamespace: MessageFns<NetworkNamespace> = {
             message.containerId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.addresses.push(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1260,6 +1277,7 @@ export const NetworkNamespace: MessageFns<NetworkNamespace> = {
     message.host = object.host ?? false;
     message.podUid = object.podUid ?? "";
     message.containerId = object.containerId ?? "";
+    message.addresses = object.addresses?.map((e) => e) || [];
     return message;
   },
 };
@@ -1454,25 +1472,25 @@ export const ProcessInfo: MessageFns<ProcessInfo> = {
 function createBaseSocketColumns(): SocketColumns {
   return {
     count: 0,
-    id: Buffer.alloc(0),
-    namespace: Buffer.alloc(0),
-    protocol: Buffer.alloc(0),
-    family: Buffer.alloc(0),
-    state: Buffer.alloc(0),
-    addresses: Buffer.alloc(0),
-    localPort: Buffer.alloc(0),
-    remotePort: Buffer.alloc(0),
-    inode: Buffer.alloc(0),
-    uid: Buffer.alloc(0),
-    recvQueue: Buffer.alloc(0),
-    sendQueue: Buffer.alloc(0),
-    timer: Buffer.alloc(0),
-    timerDeadline: Buffer.alloc(0),
-    retransmits: Buffer.alloc(0),
-    references: Buffer.alloc(0),
-    drops: Buffer.alloc(0),
-    firstSeen: Buffer.alloc(0),
-    dualStack: Buffer.alloc(0),
+    id: new Uint8Array(0),
+    namespace: new Uint8Array(0),
+    protocol: new Uint8Array(0),
+    family: new Uint8Array(0),
+    state: new Uint8Array(0),
+    addresses: new Uint8Array(0),
+    localPort: new Uint8Array(0),
+    remotePort: new Uint8Array(0),
+    inode: new Uint8Array(0),
+    uid: new Uint8Array(0),
+    recvQueue: new Uint8Array(0),
+    sendQueue: new Uint8Array(0),
+    timer: new Uint8Array(0),
+    timerDeadline: new Uint8Array(0),
+    retransmits: new Uint8Array(0),
+    references: new Uint8Array(0),
+    drops: new Uint8Array(0),
+    firstSeen: new Uint8Array(0),
+    dualStack: new Uint8Array(0),
   };
 }
 
@@ -1567,7 +1585,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.id = Buffer.from(reader.bytes());
+            message.id = reader.bytes();
             continue;
           }
           case 3: {
@@ -1575,7 +1593,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.namespace = Buffer.from(reader.bytes());
+            message.namespace = reader.bytes();
             continue;
           }
           case 4: {
@@ -1583,7 +1601,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.protocol = Buffer.from(reader.bytes());
+            message.protocol = reader.bytes();
             continue;
           }
           case 5: {
@@ -1591,7 +1609,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.family = Buffer.from(reader.bytes());
+            message.family = reader.bytes();
             continue;
           }
           case 6: {
@@ -1599,7 +1617,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.state = Buffer.from(reader.bytes());
+            message.state = reader.bytes();
             continue;
           }
           case 7: {
@@ -1607,7 +1625,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.addresses = Buffer.from(reader.bytes());
+            message.addresses = reader.bytes();
             continue;
           }
           case 8: {
@@ -1615,7 +1633,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.localPort = Buffer.from(reader.bytes());
+            message.localPort = reader.bytes();
             continue;
           }
           case 9: {
@@ -1623,7 +1641,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.remotePort = Buffer.from(reader.bytes());
+            message.remotePort = reader.bytes();
             continue;
           }
           case 10: {
@@ -1631,7 +1649,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.inode = Buffer.from(reader.bytes());
+            message.inode = reader.bytes();
             continue;
           }
           case 11: {
@@ -1639,7 +1657,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.uid = Buffer.from(reader.bytes());
+            message.uid = reader.bytes();
             continue;
           }
           case 12: {
@@ -1647,7 +1665,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.recvQueue = Buffer.from(reader.bytes());
+            message.recvQueue = reader.bytes();
             continue;
           }
           case 13: {
@@ -1655,7 +1673,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.sendQueue = Buffer.from(reader.bytes());
+            message.sendQueue = reader.bytes();
             continue;
           }
           case 14: {
@@ -1663,7 +1681,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.timer = Buffer.from(reader.bytes());
+            message.timer = reader.bytes();
             continue;
           }
           case 15: {
@@ -1671,7 +1689,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.timerDeadline = Buffer.from(reader.bytes());
+            message.timerDeadline = reader.bytes();
             continue;
           }
           case 16: {
@@ -1679,7 +1697,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.retransmits = Buffer.from(reader.bytes());
+            message.retransmits = reader.bytes();
             continue;
           }
           case 17: {
@@ -1687,7 +1705,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.references = Buffer.from(reader.bytes());
+            message.references = reader.bytes();
             continue;
           }
           case 18: {
@@ -1695,7 +1713,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.drops = Buffer.from(reader.bytes());
+            message.drops = reader.bytes();
             continue;
           }
           case 19: {
@@ -1703,7 +1721,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.firstSeen = Buffer.from(reader.bytes());
+            message.firstSeen = reader.bytes();
             continue;
           }
           case 20: {
@@ -1711,7 +1729,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
               break;
             }
 
-            message.dualStack = Buffer.from(reader.bytes());
+            message.dualStack = reader.bytes();
             continue;
           }
         }
@@ -1732,25 +1750,25 @@ export const SocketColumns: MessageFns<SocketColumns> = {
   fromPartial(object: DeepPartial<SocketColumns>): SocketColumns {
     const message = createBaseSocketColumns();
     message.count = object.count ?? 0;
-    message.id = object.id ?? Buffer.alloc(0);
-    message.namespace = object.namespace ?? Buffer.alloc(0);
-    message.protocol = object.protocol ?? Buffer.alloc(0);
-    message.family = object.family ?? Buffer.alloc(0);
-    message.state = object.state ?? Buffer.alloc(0);
-    message.addresses = object.addresses ?? Buffer.alloc(0);
-    message.localPort = object.localPort ?? Buffer.alloc(0);
-    message.remotePort = object.remotePort ?? Buffer.alloc(0);
-    message.inode = object.inode ?? Buffer.alloc(0);
-    message.uid = object.uid ?? Buffer.alloc(0);
-    message.recvQueue = object.recvQueue ?? Buffer.alloc(0);
-    message.sendQueue = object.sendQueue ?? Buffer.alloc(0);
-    message.timer = object.timer ?? Buffer.alloc(0);
-    message.timerDeadline = object.timerDeadline ?? Buffer.alloc(0);
-    message.retransmits = object.retransmits ?? Buffer.alloc(0);
-    message.references = object.references ?? Buffer.alloc(0);
-    message.drops = object.drops ?? Buffer.alloc(0);
-    message.firstSeen = object.firstSeen ?? Buffer.alloc(0);
-    message.dualStack = object.dualStack ?? Buffer.alloc(0);
+    message.id = object.id ?? new Uint8Array(0);
+    message.namespace = object.namespace ?? new Uint8Array(0);
+    message.protocol = object.protocol ?? new Uint8Array(0);
+    message.family = object.family ?? new Uint8Array(0);
+    message.state = object.state ?? new Uint8Array(0);
+    message.addresses = object.addresses ?? new Uint8Array(0);
+    message.localPort = object.localPort ?? new Uint8Array(0);
+    message.remotePort = object.remotePort ?? new Uint8Array(0);
+    message.inode = object.inode ?? new Uint8Array(0);
+    message.uid = object.uid ?? new Uint8Array(0);
+    message.recvQueue = object.recvQueue ?? new Uint8Array(0);
+    message.sendQueue = object.sendQueue ?? new Uint8Array(0);
+    message.timer = object.timer ?? new Uint8Array(0);
+    message.timerDeadline = object.timerDeadline ?? new Uint8Array(0);
+    message.retransmits = object.retransmits ?? new Uint8Array(0);
+    message.references = object.references ?? new Uint8Array(0);
+    message.drops = object.drops ?? new Uint8Array(0);
+    message.firstSeen = object.firstSeen ?? new Uint8Array(0);
+    message.dualStack = object.dualStack ?? new Uint8Array(0);
     return message;
   },
 };
@@ -1758,17 +1776,17 @@ export const SocketColumns: MessageFns<SocketColumns> = {
 function createBaseSocketChangeColumns(): SocketChangeColumns {
   return {
     count: 0,
-    id: Buffer.alloc(0),
-    state: Buffer.alloc(0),
-    inode: Buffer.alloc(0),
-    uid: Buffer.alloc(0),
-    recvQueue: Buffer.alloc(0),
-    sendQueue: Buffer.alloc(0),
-    timer: Buffer.alloc(0),
-    timerDeadline: Buffer.alloc(0),
-    retransmits: Buffer.alloc(0),
-    references: Buffer.alloc(0),
-    drops: Buffer.alloc(0),
+    id: new Uint8Array(0),
+    state: new Uint8Array(0),
+    inode: new Uint8Array(0),
+    uid: new Uint8Array(0),
+    recvQueue: new Uint8Array(0),
+    sendQueue: new Uint8Array(0),
+    timer: new Uint8Array(0),
+    timerDeadline: new Uint8Array(0),
+    retransmits: new Uint8Array(0),
+    references: new Uint8Array(0),
+    drops: new Uint8Array(0),
   };
 }
 
@@ -1839,7 +1857,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.id = Buffer.from(reader.bytes());
+            message.id = reader.bytes();
             continue;
           }
           case 3: {
@@ -1847,7 +1865,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.state = Buffer.from(reader.bytes());
+            message.state = reader.bytes();
             continue;
           }
           case 4: {
@@ -1855,7 +1873,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.inode = Buffer.from(reader.bytes());
+            message.inode = reader.bytes();
             continue;
           }
           case 5: {
@@ -1863,7 +1881,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.uid = Buffer.from(reader.bytes());
+            message.uid = reader.bytes();
             continue;
           }
           case 6: {
@@ -1871,7 +1889,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.recvQueue = Buffer.from(reader.bytes());
+            message.recvQueue = reader.bytes();
             continue;
           }
           case 7: {
@@ -1879,7 +1897,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.sendQueue = Buffer.from(reader.bytes());
+            message.sendQueue = reader.bytes();
             continue;
           }
           case 8: {
@@ -1887,7 +1905,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.timer = Buffer.from(reader.bytes());
+            message.timer = reader.bytes();
             continue;
           }
           case 9: {
@@ -1895,7 +1913,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.timerDeadline = Buffer.from(reader.bytes());
+            message.timerDeadline = reader.bytes();
             continue;
           }
           case 10: {
@@ -1903,7 +1921,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.retransmits = Buffer.from(reader.bytes());
+            message.retransmits = reader.bytes();
             continue;
           }
           case 11: {
@@ -1911,7 +1929,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.references = Buffer.from(reader.bytes());
+            message.references = reader.bytes();
             continue;
           }
           case 12: {
@@ -1919,7 +1937,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
               break;
             }
 
-            message.drops = Buffer.from(reader.bytes());
+            message.drops = reader.bytes();
             continue;
           }
         }
@@ -1940,17 +1958,17 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
   fromPartial(object: DeepPartial<SocketChangeColumns>): SocketChangeColumns {
     const message = createBaseSocketChangeColumns();
     message.count = object.count ?? 0;
-    message.id = object.id ?? Buffer.alloc(0);
-    message.state = object.state ?? Buffer.alloc(0);
-    message.inode = object.inode ?? Buffer.alloc(0);
-    message.uid = object.uid ?? Buffer.alloc(0);
-    message.recvQueue = object.recvQueue ?? Buffer.alloc(0);
-    message.sendQueue = object.sendQueue ?? Buffer.alloc(0);
-    message.timer = object.timer ?? Buffer.alloc(0);
-    message.timerDeadline = object.timerDeadline ?? Buffer.alloc(0);
-    message.retransmits = object.retransmits ?? Buffer.alloc(0);
-    message.references = object.references ?? Buffer.alloc(0);
-    message.drops = object.drops ?? Buffer.alloc(0);
+    message.id = object.id ?? new Uint8Array(0);
+    message.state = object.state ?? new Uint8Array(0);
+    message.inode = object.inode ?? new Uint8Array(0);
+    message.uid = object.uid ?? new Uint8Array(0);
+    message.recvQueue = object.recvQueue ?? new Uint8Array(0);
+    message.sendQueue = object.sendQueue ?? new Uint8Array(0);
+    message.timer = object.timer ?? new Uint8Array(0);
+    message.timerDeadline = object.timerDeadline ?? new Uint8Array(0);
+    message.retransmits = object.retransmits ?? new Uint8Array(0);
+    message.references = object.references ?? new Uint8Array(0);
+    message.drops = object.drops ?? new Uint8Array(0);
     return message;
   },
 };
@@ -2234,7 +2252,7 @@ export const FamilySocket: MessageFns<FamilySocket> = {
 };
 
 function createBaseHolderColumns(): HolderColumns {
-  return { count: 0, socket: Buffer.alloc(0), process: Buffer.alloc(0), fd: Buffer.alloc(0) };
+  return { count: 0, socket: new Uint8Array(0), process: new Uint8Array(0), fd: new Uint8Array(0) };
 }
 
 export const HolderColumns: MessageFns<HolderColumns> = {
@@ -2280,7 +2298,7 @@ export const HolderColumns: MessageFns<HolderColumns> = {
               break;
             }
 
-            message.socket = Buffer.from(reader.bytes());
+            message.socket = reader.bytes();
             continue;
           }
           case 3: {
@@ -2288,7 +2306,7 @@ export const HolderColumns: MessageFns<HolderColumns> = {
               break;
             }
 
-            message.process = Buffer.from(reader.bytes());
+            message.process = reader.bytes();
             continue;
           }
           case 4: {
@@ -2296,7 +2314,7 @@ export const HolderColumns: MessageFns<HolderColumns> = {
               break;
             }
 
-            message.fd = Buffer.from(reader.bytes());
+            message.fd = reader.bytes();
             continue;
           }
         }
@@ -2317,9 +2335,9 @@ export const HolderColumns: MessageFns<HolderColumns> = {
   fromPartial(object: DeepPartial<HolderColumns>): HolderColumns {
     const message = createBaseHolderColumns();
     message.count = object.count ?? 0;
-    message.socket = object.socket ?? Buffer.alloc(0);
-    message.process = object.process ?? Buffer.alloc(0);
-    message.fd = object.fd ?? Buffer.alloc(0);
+    message.socket = object.socket ?? new Uint8Array(0);
+    message.process = object.process ?? new Uint8Array(0);
+    message.fd = object.fd ?? new Uint8Array(0);
     return message;
   },
 };

@@ -1,0 +1,16 @@
+// `npm run bench -- NAME`: measures whotalks and the alternatives in one run and prints medians and ratios. Each bench
+// makes its own load and takes it down. Machines are noisy: rounds are interleaved, and ratios are what counts.
+
+const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
+  codec: () => import("./codec/bench.ts"),
+  procfs: () => import("./procfs/bench.ts"),
+};
+
+const [name] = process.argv.slice(2);
+const load = name === undefined ? undefined : benches[name];
+if (load === undefined) {
+  console.error(`usage: npm run bench -- NAME, where NAME is one of: ${Object.keys(benches).join(", ")}`);
+  process.exit(2);
+}
+const bench = await load();
+await bench.run();

@@ -1,0 +1,109 @@
+// What benches share: workers that report the CPU they used, medians, and tables of them.
+
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Interface } from "node:readline";
+import { createInterface } from "node:readline";
+
+/** The middle value; NaN of no values. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** One thing that is measured: each call is a round and gives the CPU milliseconds (user + system) it took. */
+export interface Contender {
+  readonly name: string;
+  /** How many rounds: slow contenders get fewer. */
+  readonly rounds: number;
+  measure(): Promise<number>;
+  close(): void;
+}
+
+/** Runs contenders in turn, A B C A B C …, and gives the median of each by name. */
+export async function compare(contenders: readonly Contender[]): Promise<Map<string, number>> {
+  const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  const rounds = Math.max(...contenders.map((contender) => contender.rounds));
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of contenders) {
+      if (round < contender.rounds) samples.get(contender.name)!.push(await contender.measure());
+    }
+  }
+  for (const contender of contenders) contender.close();
+  return new Map([...samples].map(([name, values]) => [name, median(values)]));
+}
+
+/** A worker script that makes one round per line on its standard input and answers each with a JSON line. */
+export class Worker {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #reader: Interface;
+
+  constructor(script: string, argument: unknown) {
+    this.#child = spawn(process.execPath, ["--expose-gc", script, JSON.stringify(argument)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    this.#reader = createInterface(this.#child.stdout!);
+    this.#lines = this.#reader[Symbol.asyncIterator]();
+  }
+
+  /** One round: what the worker answered. */
+  async round(): Promise<Record<string, number>> {
+    this.#child.stdin!.write("go\n");
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error("the worker ended");
+    return JSON.parse(value) as Record<string, number>;
+  }
+
+  close(): void {
+    this.#child.kill();
+  }
+}
+
+/** The worker's side: calls `round` for each line on standard input and prints CPU milliseconds and RSS after it. */
+export async function serveRounds(round: () => Promise<Record<string, number>>): Promise<void> {
+  for await (const _ of createInterface(process.stdin)) {
+    const before = process.cpuUsage();
+    const figures = await round();
+    const { user, system } = process.cpuUsage(before);
+    console.log(
+      JSON.stringify({ cpuMs: (user + system) / 1000, rssMiB: process.memoryUsage.rss() / 2 ** 20, ...figures }),
+    );
+  }
+}
+
+/** A shell command as a contender; its CPU is its own and its children's, as bash's `times` counts them. */
+export function shellContender(name: string, rounds: number, command: string): Contender {
+  return {
+    name,
+    rounds,
+    async measure() {
+      const child = spawn("bash", ["-c", `{ ${command}; } >/dev/null 2>&1; times`], { stdio: ["ignore", "pipe", "inherit"] });
+      let output = "";
+      child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+      await once(child, "close");
+      return timesMilliseconds(output);
+    },
+    close: () => undefined,
+  };
+}
+
+// bash prints two lines, the shell's and its children's: "0m0.001s 0m0.002s".
+function timesMilliseconds(output: string): number {
+  let total = 0;
+  for (const [, minutes, seconds] of output.matchAll(/(\d+)m([\d.]+)s/g)) {
+    total += Number(minutes) * 60_000 + Number(seconds) * 1000;
+  }
+  return total;
+}
+
+/** Prints rows as a Markdown table, the first row being the heads. */
+export function printTable(rows: readonly (readonly string[])[]): void {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  for (const [index, row] of rows.entries()) {
+    console.log(`| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`);
+    if (index === 0) console.log(`| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`);
+  }
+}

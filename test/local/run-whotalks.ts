@@ -1,0 +1,80 @@
+// Runs the CLI from the checkout as a user would, and reads what it printed.
+
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { promisify } from "node:util";
+
+const execFileAsync = promisify(execFile);
+
+/** Path of the CLI's sources. */
+export const cliPath = path.join(import.meta.dirname, "../../cli/main.ts");
+
+/** One side of a connection in JSON, as far as tests look. */
+export interface EndpointJson {
+  kind: string;
+  ip?: string;
+  port?: number;
+  inode?: number;
+  state?: string;
+  networkNamespace?: number;
+  process?: { pid: number; name: string };
+  holders?: { pid: number; fd: number }[];
+}
+
+/** A connection in JSON, as far as tests look. */
+export interface ConnectionJson {
+  client: EndpointJson;
+  server: EndpointJson;
+  protocol: string;
+  state?: string;
+  closed?: boolean;
+  evidence: string[];
+  directionBy?: string;
+  unixPath?: string;
+}
+
+/** A listener in JSON, as far as tests look. */
+export interface ListenerJson {
+  endpoint: EndpointJson;
+  protocol: string;
+  address: string;
+  port?: number;
+}
+
+/** A list as `-o json` prints it. */
+export interface ListJson<Item> {
+  apiVersion: string;
+  kind: string;
+  coverage: { nodes: { namespaces: number; limits?: string[]; [field: string]: unknown }[]; [field: string]: unknown };
+  items: Item[];
+}
+
+/** Output of `whotalks ARGUMENTS`; rejects where it ends with another exit code than 0. */
+export async function whotalks(...words: string[]): Promise<string> {
+  const { stdout } = await execFileAsync(process.execPath, [cliPath, ...words], { maxBuffer: 2 ** 28 });
+  return stdout;
+}
+
+/** What `whotalks local --once connections -o json` gives. */
+export async function connectionsOnce(...words: string[]): Promise<ListJson<ConnectionJson>> {
+  const text = await whotalks("local", "--once", "connections", "-o", "json", "--listen", "none", ...words);
+  return JSON.parse(text) as ListJson<ConnectionJson>;
+}
+
+/** What `whotalks local --once listeners -o json` gives. */
+export async function listenersOnce(...words: string[]): Promise<ListJson<ListenerJson>> {
+  const text = await whotalks("local", "--once", "listeners", "-o", "json", "--listen", "none", ...words);
+  return JSON.parse(text) as ListJson<ListenerJson>;
+}
+
+/** Calls until the check no longer throws, or throws what it threw last once the deadline has passed. */
+export async function eventually<Value>(check: () => Promise<Value>, deadlineMs = 30_000): Promise<Value> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}

@@ -1,0 +1,99 @@
+// Every TCP and UDP socket of every namespace, as `whotalks local` shows it, against `ss -tuanp` in that namespace at
+// the same quiet moment.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readlinkSync } from "node:fs";
+import { describe, it } from "node:test";
+
+import type { EndpointJson } from "./run-whotalks.ts";
+import { connectionsOnce, eventually, listenersOnce } from "./run-whotalks.ts";
+import { parseSs } from "./ss.ts";
+import { World, worldObstacle } from "./world.ts";
+
+const skip = worldObstacle() ?? ssObstacle() ?? false;
+
+function ssObstacle(): string | null {
+  try {
+    execFileSync("ss", ["-V"], { stdio: "ignore" });
+    return null;
+  } catch {
+    return "needs ss (iproute2)";
+  }
+}
+
+// A pid in each network namespace of the machine.
+function namespaces(): Map<number, number> {
+  const pids = new Map<number, number>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const inode = Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))![0]);
+      if (!pids.has(inode)) pids.set(inode, Number(pid));
+    } catch {
+      // It has ended.
+    }
+  }
+  return pids;
+}
+
+function ssOf(pid: number): string[] {
+  return parseSs(execFileSync("nsenter", [`--net=/proc/${pid}/ns/net`, "ss", "-tuanpeH"], { encoding: "utf8" }));
+}
+
+async function ours(): Promise<Map<number, string[]>> {
+  const [connections, listeners] = await Promise.all([connectionsOnce(), listenersOnce()]);
+  const rows = new Map<number, Set<string>>();
+  const add = (protocol: string, end: EndpointJson, far: EndpointJson | null): void => {
+    if (end.state === undefined || !["tcp", "udp"].includes(protocol)) return;
+    const set = rows.get(end.networkNamespace!) ?? new Set();
+    rows.set(end.networkNamespace!, set);
+    set.add(socketLine(protocol, end, far));
+  };
+  for (const { protocol, client, server } of connections.items) {
+    add(protocol, client, server);
+    // A UDP server's one unconnected socket answers many clients: it is a listener and compared as one.
+    if (!(protocol === "udp" && server.state === "CLOSE")) add(protocol, server, client);
+  }
+  for (const { protocol, endpoint } of listeners.items) add(protocol, endpoint, null);
+  return new Map([...rows].map(([inode, set]) => [inode, [...set].toSorted()]));
+}
+
+function socketLine(protocol: string, end: EndpointJson, far: EndpointJson | null): string {
+  const local = `${end.ip}:${end.port ?? 0}`;
+  const remote = far === null ? "*" : `${far.ip}:${far.port ?? 0}`;
+  const pids = [...new Set((end.holders ?? []).map(({ pid }) => pid))].toSorted((a, b) => a - b);
+  return `${protocol} ${end.state} ${local} ${remote} inode ${end.inode ?? 0} pids ${pids.join(",")}`;
+}
+
+describe("sockets against ss", { skip }, () => {
+  it("are the same in every namespace: protocol, addresses, ports, state, inode, pids", async () => {
+    await using world = new World();
+    const [s, a] = [world.addHost("s"), world.addHost("a")];
+    await world.talk(s, "listen-tcp", "0.0.0.0", "7000", "listen-tcp", "::", "7001", "listen-udp", "0.0.0.0", "7002", "listen-udp", "::", "7003");
+    // An IPv4 client of a dual-stack listener makes an IPv4-mapped socket; a killed one leaves TIME_WAIT or CLOSE_WAIT.
+    await world.talk(a, "connect-tcp", s.ipv4, "7000", "connect-tcp", s.ipv4, "7001", "connect-tcp", s.ipv6, "7001", "connect-udp", s.ipv6, "7003");
+    const gone = await world.talk(a, "connect-tcp", s.ipv4, "7000");
+    await gone.kill();
+
+    const open = new Set(namespaces().keys());
+    await eventually(async () => {
+      const pids = namespaces();
+      const before = new Map([...pids].map(([inode, pid]) => [inode, ssOf(pid)]));
+      const seen = await ours();
+      for (const inode of open) {
+        const pid = pids.get(inode);
+        if (pid === undefined) {
+          open.delete(inode);
+          continue;
+        }
+        const expected = before.get(inode)!;
+        const after = ssOf(pid);
+        // The moment was not quiet there: look again.
+        if (JSON.stringify(expected) !== JSON.stringify(after)) continue;
+        assert.deepEqual(seen.get(inode) ?? [], expected);
+        open.delete(inode);
+      }
+      assert.equal(open.size, 0, `${open.size} namespaces were never quiet`);
+    }, 120_000);
+  });
+});
