@@ -96,6 +96,15 @@ function parseHalf(text: string): number[] | null {
   return groups;
 }
 
+/** Reads an address from text into its 4 or 16 bytes in network order; null where the text is no address. */
+export function addressBytes(text: string): Uint8Array | null {
+  const words = parseAddress(text);
+  if (words === null) return null;
+  const bytes = Buffer.alloc(16);
+  for (let i = 0; i < 4; i++) bytes.writeUInt32BE(words[i]!, i * 4);
+  return isIpv4(words, 0) ? bytes.subarray(12) : bytes;
+}
+
 /** Whether four words are an IPv4(-mapped) address. */
 export function isIpv4(words: Uint32Array, offset: number): boolean {
   return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0xffff;

@@ -17,7 +17,7 @@ await serveRounds(() => {
 function readAndDrop(file: string): number {
   let fd: number;
   try {
-    fd = openSync(file);
+    fd = openSync(file, "r");
   } catch {
     return 0; // A table that this kernel lacks.
   }

@@ -65,6 +65,8 @@ export interface NamespaceReading {
   readonly linesMalformed: number;
   /** Rows that found no place in the sink. */
   readonly overflowed: number;
+  /** Addresses of the namespace's interfaces, loopback left out: 4 or 16 bytes each in network order. */
+  readonly addresses: readonly Uint8Array[];
   /** TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown. */
   readonly tcpCounters: TcpCounters | null;
 }

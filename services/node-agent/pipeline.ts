@@ -43,6 +43,15 @@ export interface AgentParts {
   readonly pods: PodSource | null;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
+  /**
+   * Asked before each report: whether the sink needs a keyframe. A sink that knows when a keyframe would get through
+   * says so here; without it, every report that could not be delivered makes the next one a keyframe.
+   */
+  readonly takeKeyframeRequest?: () => boolean;
+  /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
+  readonly limits?: () => readonly string[];
+  /** Told after each pass how it went. */
+  readonly onPass?: (coverage: NodeCoverage) => void;
 }
 
 /** Where an agent gets its node's pods from. */
@@ -153,7 +162,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       socketsUnattributed: attribution.unattributed,
       linesMalformed,
       socketsOverflowed: overflowed + parts.holders.overflowed,
-      limits: [...scan.limits, ...parts.reader.limits(), ...parts.holders.limits()],
+      limits: [...scan.limits, ...parts.reader.limits(), ...parts.holders.limits(), ...(parts.limits?.() ?? [])],
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
       intervalMs: Number.isNaN(lastStartMs) ? 0 : Math.round(startMs - lastStartMs),
       openedByKernel: opened,
@@ -165,6 +174,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
 
   function report(next: Observation): void {
     const nowMs = parts.elapsedMs();
+    if (parts.takeKeyframeRequest?.() === true) keyframeNeeded = true;
     const keyframe = keyframeNeeded || nowMs - lastKeyframeMs >= pace.keyframeMs;
     const pods = keyframe ? parts.pods?.all() : parts.pods?.changed();
     const delta = diff(keyframe ? emptyObservation(next.coverage) : previous, next);
@@ -175,7 +185,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     sequence += reports.length;
     for (const encoded of reports) {
       parts.sink.publish(encoded, { keyframe }).catch(() => {
-        keyframeNeeded = true;
+        if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }
   }
@@ -188,6 +198,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     previous = next;
     lastStartMs = startMs;
     passes++;
+    parts.onPass?.(next.coverage);
   }
 
   async function run(signal: AbortSignal): Promise<void> {

@@ -1,0 +1,51 @@
+// What a failed question to a server means for the user: gRPC's status codes as sentences that say what to do.
+
+import { status } from "@grpc/grpc-js";
+import { writeDuration } from "./duration.ts";
+import { FailureError, UsageError } from "./errors.ts";
+
+/** What is known of the failure: a gRPC status, or "late" where the wait was ended on our side. */
+export interface AskError {
+  readonly code?: number | string;
+  readonly details?: string;
+  readonly message?: string;
+}
+
+/** The error that the user is shown. */
+export function explainAskError(error: AskError, address: string, timeoutMs: number): Error {
+  const details = error.details ?? error.message ?? "";
+  switch (error.code) {
+    case "late":
+    case status.DEADLINE_EXCEEDED:
+      return new FailureError(
+        `The server at ${address} sent nothing for ${writeDuration(timeoutMs)}: look whether it is well, or give it more --timeout.`,
+      );
+    case status.UNAVAILABLE:
+      return new FailureError(
+        `Cannot reach a whotalks server at ${address}${reason(details)}: look whether it runs there ('whotalks local' serves on 127.0.0.1:4180), or name another with --server.`,
+      );
+    case status.UNIMPLEMENTED:
+      return new FailureError(
+        `The server at ${address} does not know this question: it is older than this program, or no whotalks server.`,
+      );
+    case status.INVALID_ARGUMENT:
+      return new UsageError(`The server at ${address} refused the question: ${details}`);
+    case status.UNAUTHENTICATED:
+    case status.PERMISSION_DENIED:
+      return new FailureError(`The server at ${address} does not let you ask this: ${details}`);
+    case status.RESOURCE_EXHAUSTED:
+      return new FailureError(`The server at ${address} has too much to do: ${details}`);
+    case undefined:
+    default:
+      return new FailureError(
+        `The server at ${address} failed${reason(details)}: ask again, and look at its log if it stays so.`,
+      );
+  }
+}
+
+// grpc-js wraps the reason: "No connection established. Last error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ".
+function reason(details: string): string {
+  const inner = /Last error: (.*?)\.?(?: Resolution note:.*)?$/s.exec(details)?.[1] ?? details;
+  const bare = inner.replace(/^Error: /, "").replace(/[.\s]+$/, "");
+  return bare === "" ? "" : ` (${bare})`;
+}

@@ -1,0 +1,157 @@
+// Asks a whotalks server by gRPC and gives its answers as streams. This file is loaded only once there is a server to
+// ask: gRPC costs more time to load than the rest of the command line together.
+
+import { type ClientReadableStream, credentials } from "@grpc/grpc-js";
+import {
+  type Connection,
+  type Edge,
+  type Filter,
+  type GetCoverageResponse,
+  type ListHeader,
+  type Listener,
+  type ListTrailer,
+  QueryServiceClient,
+  type WatchResponse,
+} from "../lib/gen/whotalks/v1/query.ts";
+import type { NodeCoverage } from "../lib/gen/whotalks/v1/report.ts";
+import type { Answer, AnswerPart } from "./answer.ts";
+import { type AskError, explainAskError } from "./ask-errors.ts";
+import { FailureError } from "./errors.ts";
+
+/** Bytes of the largest message that is taken: servers send batches far below it. */
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** How a question is asked. */
+export interface AskOptions {
+  readonly filter: Filter;
+  /** 0 for the server's own limit. */
+  readonly limit: number;
+}
+
+/** A server that answers. */
+export interface Asker {
+  edges(options: AskOptions): Answer<Edge>;
+  connections(options: AskOptions): Answer<Connection>;
+  listeners(options: AskOptions): Answer<Listener>;
+  coverage(): Answer<NodeCoverage>;
+  /** Ends when the signal is aborted, without an error. */
+  watch(filter: Filter, initial: boolean): AsyncIterable<WatchResponse>;
+  close(): void;
+}
+
+/**
+ * Makes an asker of the server at HOST:PORT or unix:PATH. Every wait for a part of an answer ends after timeoutMs;
+ * aborting the signal ends what is under way. Failures are FailureErrors that name the address.
+ */
+export function connect(address: string, timeoutMs: number, signal: AbortSignal): Asker {
+  const client = new QueryServiceClient(address, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    // A proxy from the environment has no business between the user and an address that the user named.
+    "grpc.enable_http_proxy": 0,
+  });
+  const explain = (error: unknown): Error => explainAskError(error as AskError, address, timeoutMs);
+  const within = { timeoutMs, signal, explain };
+  return {
+    edges: (options) => listAnswer(client.listEdges(options), within, (batch) => batch.edges),
+    connections: (options) =>
+      listAnswer(client.listConnections(options), within, (batch) => batch.connections),
+    listeners: (options) => listAnswer(client.listListeners(options), within, (batch) => batch.listeners),
+    coverage: async function* () {
+      const deadline = Date.now() + timeoutMs;
+      const response = await new Promise<GetCoverageResponse>((resolve, reject) => {
+        const call = client.getCoverage({}, (error, value) =>
+          error === null ? resolve(value) : reject(explain(error)),
+        );
+        setTimeout(() => call.cancel(), Math.max(0, deadline - Date.now())).unref();
+        signal.addEventListener("abort", () => call.cancel(), { once: true });
+      });
+      if (response.coverage === undefined)
+        throw new FailureError(`The server at ${address} sent an empty answer.`);
+      yield { part: "head", timeMs: Date.now(), coverage: response.coverage };
+      yield { part: "items", items: response.coverage.nodes };
+      yield { part: "end", complete: true, matched: response.coverage.nodes.length };
+    },
+    watch: (filter, initial) => watchParts(client.watch({ filter, initial }), within),
+    close: () => client.close(),
+  };
+}
+
+interface Within {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly explain: (error: unknown) => Error;
+}
+
+interface ListPart<Batch> {
+  header?: ListHeader | undefined;
+  batch?: Batch | undefined;
+  trailer?: ListTrailer | undefined;
+}
+
+async function* listAnswer<Batch, Item>(
+  call: ClientReadableStream<ListPart<Batch>>,
+  within: Within,
+  itemsOf: (batch: Batch) => Item[],
+): AsyncGenerator<AnswerPart<Item>> {
+  let opened = false;
+  let ended = false;
+  for await (const part of parts(call, within, () => true)) {
+    if (part.header?.coverage !== undefined) {
+      opened = true;
+      yield { part: "head", timeMs: part.header.timeMs, coverage: part.header.coverage };
+    } else if (part.batch !== undefined && opened) {
+      yield { part: "items", items: itemsOf(part.batch) };
+    } else if (part.trailer !== undefined && opened) {
+      ended = true;
+      yield { part: "end", complete: part.trailer.complete, matched: part.trailer.matched };
+    }
+  }
+  if (!ended) throw new FailureError("The answer broke off before its end: ask again.");
+}
+
+async function* watchParts(
+  call: ClientReadableStream<WatchResponse>,
+  within: Within,
+): AsyncGenerator<WatchResponse> {
+  // Only the header must come soon: after it a quiet cluster may have nothing to tell for hours.
+  let opened = false;
+  for await (const part of parts(call, within, () => !opened)) {
+    opened = true;
+    yield part;
+  }
+  if (!within.signal.aborted) throw new FailureError("The server ended the watch: start it again.");
+}
+
+// Reads a call part by part. The timeout runs only while the server is waited for, never while our own reader is slow.
+async function* parts<Part>(
+  call: ClientReadableStream<Part>,
+  { timeoutMs, signal, explain }: Within,
+  timed: () => boolean,
+): AsyncGenerator<Part> {
+  // Cancelling makes the call tell an error, also after nobody reads it any more.
+  call.on("error", () => {});
+  const cancel = (): void => call.cancel();
+  if (signal.aborted) cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  const reader: AsyncIterator<Part, undefined> = call[Symbol.asyncIterator]();
+  let late = false;
+  try {
+    while (true) {
+      const timer = timed()
+        ? setTimeout(() => {
+            late = true;
+            call.cancel();
+          }, timeoutMs)
+        : undefined;
+      const next = await reader.next().finally(() => clearTimeout(timer));
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    throw explain(late ? { code: "late" } : error);
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    call.cancel();
+  }
+}

@@ -1,0 +1,169 @@
+// The way from the command line to the aggregator of a cluster, with no set-up: the kubeconfig that kubectl uses, the
+// aggregator found by its labels, and a port-forward through the API server behind a local listener that gRPC dials.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
+
+import { loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
+import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
+import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
+import { asFailure, findAggregator } from "./find-aggregator.ts";
+import type { AggregatorPod } from "./find-aggregator.ts";
+import { openTunnel } from "./pod-tunnel.ts";
+import type { PodTunnel } from "./pod-tunnel.ts";
+
+/** Which cluster and where in it: the flags --kubeconfig, --context and --whotalks-namespace. */
+export interface ClusterChoice {
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  /** Namespace of the aggregator; searched for where absent. */
+  readonly namespace?: string | undefined;
+  /** $KUBECONFIG and $HOME are looked up here. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A way to the aggregator. */
+export interface ClusterConnection {
+  /** What gRPC dials: unix:PATH, or 127.0.0.1:PORT on Windows. */
+  readonly address: string;
+  /** What went wrong last on the way, as a sentence; empty where nothing did. */
+  trouble(): string;
+  close(): Promise<void>;
+}
+
+/** Connects; throws FailureError or UsageError with a sentence that says what to do. */
+export async function connectCluster(choice: ClusterChoice): Promise<ClusterConnection> {
+  const { config, api } = loadCluster(choice);
+  const forward = new Forward(config, () => findAggregator(api, choice.namespace));
+  try {
+    await forward.start();
+    const listener = await listen((socket) => forward.carry(socket));
+    return {
+      address: listener.address,
+      trouble: () => forward.trouble,
+      close: async () => {
+        forward.close();
+        await listener.close();
+        api.close();
+      },
+    };
+  } catch (error) {
+    forward.close();
+    api.close();
+    throw asFailure(error);
+  }
+}
+
+function loadCluster(choice: ClusterChoice): { config: KubeConfig; api: KubernetesApi } {
+  try {
+    const config = loadKubeConfig(choice);
+    return { config, api: new KubernetesApi(config) };
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+// One tunnel for each local connection. The first is opened at the start, so that what bars the way (no permission,
+// no such pod) is said before anybody waits for an answer.
+class Forward {
+  trouble = "";
+  readonly #config: KubeConfig;
+  readonly #find: () => Promise<AggregatorPod>;
+  readonly #sockets = new Set<Socket>();
+  readonly #tunnels = new Set<PodTunnel>();
+  #pod: AggregatorPod | undefined;
+  #waiting: PodTunnel | undefined;
+
+  constructor(config: KubeConfig, find: () => Promise<AggregatorPod>) {
+    this.#config = config;
+    this.#find = find;
+  }
+
+  async start(): Promise<void> {
+    this.#waiting = await this.#open();
+  }
+
+  carry(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#sockets.delete(socket));
+    void this.#join(socket);
+  }
+
+  async #join(socket: Socket): Promise<void> {
+    try {
+      const tunnel = await this.#tunnel();
+      socket.on("close", () => {
+        if (tunnel.error !== "") this.trouble = tunnel.error;
+        this.#tunnels.delete(tunnel);
+      });
+      tunnel.join(socket);
+      if (socket.destroyed) tunnel.close();
+    } catch (error) {
+      this.trouble = (error as Error).message;
+      socket.destroy();
+    }
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    for (const tunnel of this.#tunnels) tunnel.close();
+  }
+
+  async #tunnel(): Promise<PodTunnel> {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting?.open === true ? waiting : await this.#open();
+  }
+
+  async #open(): Promise<PodTunnel> {
+    const pod = (this.#pod ??= await this.#find());
+    try {
+      const tunnel = await openTunnel(this.#config, pod);
+      this.#tunnels.add(tunnel);
+      return tunnel;
+    } catch (error) {
+      // The pod is gone: next time another one is looked for.
+      if (error instanceof KubernetesError && error.code !== "forbidden") this.#pod = undefined;
+      throw error;
+    }
+  }
+}
+
+// A socket in a directory of our own and not a port, where the system has such sockets: whoever can dial a port on
+// this machine would ask the cluster in this user's name.
+async function listen(carry: (socket: Socket) => void): Promise<{ address: string; close(): Promise<void> }> {
+  const server = createServer(carry);
+  if (process.platform === "win32") {
+    await listening(server, { host: "127.0.0.1", port: 0 });
+    return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => closed(server) };
+  }
+  const directory = await mkdtemp(join(tmpdir(), "whotalks-"));
+  const path = join(directory, "grpc");
+  await listening(server, { path });
+  return {
+    address: `unix:${path}`,
+    close: async () => {
+      await closed(server);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function listening(server: Server, where: { path: string } | { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(where, resolve);
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}

@@ -1,0 +1,109 @@
+// One byte stream to a port of a pod, through the API server: what `kubectl port-forward` opens for each connection.
+// https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-connect-portforward-requests-to-proxy-of-pod
+
+import type { Socket } from "node:net";
+import { PassThrough } from "node:stream";
+
+import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
+import { PortForward } from "@kubernetes/client-node/dist/portforward.js";
+
+import { errorOfStatus, KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
+import type { AggregatorPod } from "./find-aggregator.ts";
+
+/** Load balancers cut a WebSocket on which nothing moves, often after a minute. */
+const PING_MS = 20_000;
+/** What the kubelet says when it cannot reach the port, in characters at most. */
+const ERROR_CHARS_MAX = 2000;
+
+/** An open tunnel. */
+export interface PodTunnel {
+  /** Whether it can still be joined to a connection. */
+  readonly open: boolean;
+  /** What the node said of its end; empty where nothing went wrong. */
+  readonly error: string;
+  /** Carries a local connection's bytes until either side ends. */
+  join(socket: Socket): void;
+  close(): void;
+}
+
+// What the library's socket (ws) has of what is used here: it is typed by the package isomorphic-ws.
+interface WebSocketLike {
+  readonly readyState: number;
+  ping(): void;
+  close(): void;
+  on(event: "close", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
+
+const READY_STATE_OPEN = 1;
+
+/** Opens a tunnel; throws a KubernetesError (`forbidden`, `not-found`, `unreachable` …). */
+export async function openTunnel(config: KubeConfig, pod: AggregatorPod): Promise<PodTunnel> {
+  const fromPod = new PassThrough();
+  const toPod = new PassThrough();
+  const errors = new PassThrough();
+  let error = "";
+  errors.on("data", (chunk: Buffer) => (error = (error + chunk.toString("utf8")).slice(0, ERROR_CHARS_MAX)));
+  const webSocket = await connect(config, pod, { fromPod, toPod, errors });
+  const ping = setInterval(() => webSocket.ping(), PING_MS);
+  ping.unref();
+  webSocket.on("error", (reason) => (error = reason.message));
+  webSocket.on("close", () => {
+    clearInterval(ping);
+    fromPod.end();
+    toPod.destroy();
+  });
+  return {
+    get open() {
+      return webSocket.readyState === READY_STATE_OPEN;
+    },
+    get error() {
+      return error;
+    },
+    join(socket) {
+      // HTTP/2's flow control bounds what waits here: neither side sends more than the other has made room for.
+      socket.pipe(toPod);
+      fromPod.pipe(socket);
+      socket.on("error", () => webSocket.close());
+      socket.on("close", () => webSocket.close());
+    },
+    close: () => webSocket.close(),
+  };
+}
+
+async function connect(
+  config: KubeConfig,
+  pod: AggregatorPod,
+  streams: { fromPod: PassThrough; toPod: PassThrough; errors: PassThrough },
+): Promise<WebSocketLike> {
+  const { fromPod, toPod, errors } = streams;
+  try {
+    const forward = new PortForward(config, true);
+    return (await forward.portForward(
+      pod.namespace,
+      pod.name,
+      [pod.port],
+      fromPod,
+      errors,
+      toPod,
+    )) as WebSocketLike;
+  } catch (reason) {
+    throw asTunnelError(reason, pod);
+  }
+}
+
+// The WebSocket library says no more of a refused upgrade than its status. The verb is get, or create since
+// Kubernetes 1.35, which asks for both.
+function asTunnelError(reason: unknown, pod: AggregatorPod): KubernetesError {
+  const message = (reason as { message?: unknown } | null)?.message;
+  const status = /Unexpected server response: (\d{3})/.exec(String(message))?.[1];
+  const where = `pod ${pod.namespace}/${pod.name}`;
+  if (status === undefined) {
+    return new KubernetesError("unreachable", `cannot open a port-forward to ${where}: ${String(message)}`);
+  }
+  if (status === "403") {
+    const sentence = `you may not port-forward to ${where}: it takes the verbs get and create on pods/portforward in namespace ${pod.namespace}`;
+    return new KubernetesError("forbidden", sentence);
+  }
+  return errorOfStatus(Number(status), `the API server answered ${status} to a port-forward to ${where}`);
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Coverage } from "../lib/gen/whotalks/v1/query.ts";
+import { missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
+
+const node = { node: "n1", namespaces: 2, processes: 10, sockets: 120, intervalMs: 1000, ageMs: 400 };
+
+describe("coverage in sentences", () => {
+  it("says nothing where nothing is missing", () => {
+    const coverage = Coverage.fromPartial({ nodes: [node], nodesExpected: 1 });
+    assert.equal(missingLine(coverage), "");
+    assert.deepEqual(missingSentences(coverage), []);
+    assert.equal(
+      readSentence(coverage),
+      "Read 1 node, 2 network namespaces, 10 processes and 120 sockets, 0s ago.",
+    );
+  });
+
+  const gaps: ReadonlyArray<
+    readonly [name: string, coverage: Parameters<typeof Coverage.fromPartial>[0], line: string]
+  > = [
+    ["no node", { nodesExpected: 2 }, "no node has reported yet"],
+    ["a node that is silent", { nodes: [node], nodesExpected: 2 }, "1 of 2 nodes reported"],
+    [
+      "a node that is late",
+      { nodes: [{ ...node, ageMs: 65_000 }], nodesExpected: 1 },
+      "n1 was last read 65s ago",
+    ],
+    [
+      "sockets of others",
+      { nodes: [{ ...node, socketsUnattributed: 3, processesWithoutFds: 5 }] },
+      "3 of 120 sockets have no process: run as root",
+    ],
+    [
+      "sockets of the kernel",
+      { nodes: [{ ...node, socketsUnattributed: 1 }] },
+      "1 of 120 sockets has no process",
+    ],
+    [
+      "closed files",
+      { nodes: [{ ...node, processesWithoutFds: 1 }] },
+      "the files of 1 process could not be read: run as root",
+    ],
+    [
+      "hidden namespaces",
+      { nodes: [{ ...node, processesUnreadable: 4 }] },
+      "the network namespace of 4 processes could not be told",
+    ],
+    [
+      "failed namespaces",
+      { nodes: [{ ...node, namespacesFailed: 1 }] },
+      "1 network namespace could not be read",
+    ],
+    [
+      "unseen connections",
+      { nodes: [{ ...node, unseen: 1 }] },
+      "the kernel opened 1 connection that was not seen",
+    ],
+    [
+      "malformed lines",
+      { nodes: [{ ...node, linesMalformed: 2 }] },
+      "2 lines of kernel tables made no sense",
+    ],
+    [
+      "full tables",
+      { nodes: [{ ...node, socketsOverflowed: 1 }], storeOverflowed: 1 },
+      "2 sockets or connections found no room",
+    ],
+    ["lost reports", { nodes: [{ ...node, gaps: 2 }] }, "2 reports were lost"],
+    ["rejected reports", { nodes: [node], reportsRejected: 1 }, "1 report made no sense"],
+    ["ambiguous ends", { nodes: [node], endsAmbiguous: 2 }, "2 sockets could belong to several connections"],
+    [
+      "unread pods",
+      { nodes: [node], podsUnread: ["a", "b", "c", "d", "e"] },
+      "never read: a, b, c and 2 more",
+    ],
+    ["unobservable pods", { nodes: [node], podsUnobservable: ["a"] }, "not in their node's kernel: a"],
+  ];
+  for (const [name, coverage, line] of gaps) {
+    it(`names ${name}`, () => assert.equal(missingLine(Coverage.fromPartial(coverage)), line));
+  }
+
+  it("keeps the line short and says where the rest is", () => {
+    const coverage = Coverage.fromPartial({
+      nodes: [{ ...node, namespacesFailed: 1, unseen: 2, gaps: 1, limits: ["No CAP_SYS_PTRACE."] }],
+      nodesExpected: 1,
+    });
+    assert.equal(
+      missingLine(coverage),
+      "1 network namespace could not be read; the kernel opened 2 connections that were not seen; 1 more: see coverage",
+    );
+    assert.deepEqual(missingSentences(coverage), [
+      "1 network namespace could not be read.",
+      "The kernel opened 2 connections that were not seen.",
+      "1 report was lost.",
+      "n1: No CAP_SYS_PTRACE.",
+    ]);
+  });
+});

@@ -1,0 +1,102 @@
+// Writes the tables of docs/cli.md from the program itself: `node cli/docs.ts` puts them in, `node cli/docs.ts --check`
+// fails where they are out of date.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Option } from "commander";
+import { type Shape } from "../lib/json/codec.ts";
+import {
+  connectionShape,
+  coverageShape,
+  edgeShape,
+  endpointShape,
+  listenerShape,
+  namedShapes,
+  nodeCoverageShape,
+} from "../lib/json/messages.ts";
+import { flagOptions } from "./flags.ts";
+import { commandFlags, commandNames } from "./program.ts";
+import { views } from "./views/views.ts";
+
+const path = new URL("../docs/cli.md", import.meta.url);
+const marker = /(<!-- generated: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
+
+const sections = new Map<string, () => string>([
+  ...commandNames.map((name) => [`flags-${name}`, () => flagTable(flagOptions(commandFlags(name)))] as const),
+  ...Object.values(views).map((view) => [`columns-${view.name}`, () => columnTable(view.columns)] as const),
+  ...Object.values(views).map(
+    (view) => [`csv-${view.name}`, () => `${view.csv.map(code).join(" ")}\n`] as const,
+  ),
+  ["fields-connection", () => fieldTable(connectionShape)],
+  ["fields-edge", () => fieldTable(edgeShape)],
+  ["fields-listener", () => fieldTable(listenerShape)],
+  ["fields-endpoint", () => fieldTable(endpointShape)],
+  ["fields-coverage", () => fieldTable(coverageShape)],
+  ["fields-node", () => fieldTable(nodeCoverageShape)],
+  [
+    "fields-inner",
+    () =>
+      table(
+        ["object", "fields"],
+        Object.entries(namedShapes).map(([name, inner]) => [
+          code(name),
+          inner.fields.map((field) => code(field.name)).join(" "),
+        ]),
+      ),
+  ],
+]);
+
+/** The document with every generated part made anew. */
+function generate(document: string): string {
+  return document.replace(marker, (_, begin: string, name: string, end: string) => {
+    const section = sections.get(name);
+    if (section === undefined)
+      throw new Error(`docs/cli.md has a generated part ${name}, which nothing makes`);
+    return begin + section() + end;
+  });
+}
+
+function flagTable(options: readonly Option[]): string {
+  return table(
+    ["flag", "meaning"],
+    options.map((option) => [code(option.flags), option.description]),
+  );
+}
+
+function columnTable(
+  columns: ReadonlyArray<{ readonly key: string; readonly header: string; readonly wide?: boolean }>,
+): string {
+  return table(
+    ["column", "`--sort`", "shown by"],
+    columns.map((column) => [column.header, code(column.key), column.wide === true ? "`-o wide`" : "always"]),
+  );
+}
+
+function fieldTable<Message>(shape: Shape<Message>): string {
+  return table(
+    ["field", "type"],
+    shape.fields.map((field) => [code(field.name), field.codec.type]),
+  );
+}
+
+function table(headers: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
+  return [headers, headers.map(() => "---"), ...rows].map(tableRow).join("");
+}
+
+function tableRow(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+const before = readFileSync(path, "utf8");
+const after = generate(before);
+if (process.argv.includes("--check")) {
+  if (after !== before) {
+    console.error("docs/cli.md is out of date: run node cli/docs.ts");
+    process.exitCode = 1;
+  }
+} else if (after !== before) {
+  writeFileSync(path, after);
+}

@@ -1,0 +1,84 @@
+// The short name by which tables call an endpoint, in kubectl's manner. Labels are escaped by whoever prints them.
+
+import type { Endpoint } from "../lib/gen/whotalks/v1/query.ts";
+
+const shortKinds = new Map([
+  ["Deployment", "deploy"],
+  ["StatefulSet", "sts"],
+  ["DaemonSet", "ds"],
+  ["ReplicaSet", "rs"],
+  ["CronJob", "cj"],
+  ["Job", "job"],
+  ["Pod", "pod"],
+]);
+
+/** Characters of a container id that are shown: enough to be unique on a node, and what `docker ps` shows. */
+const CONTAINER_ID_LENGTH = 12;
+
+/**
+ * The name of an endpoint: shop/web-1 (pod), shop/deploy/web (workload), nginx.service/nginx[12], 1234567890ab/nginx[12]
+ * or nginx[12] (process), node/n1, shop/svc/db, an address (external), an address with a question mark (unknown).
+ */
+export function endpointLabel(endpoint: Endpoint | undefined): string {
+  if (endpoint === undefined) return "?";
+  switch (endpoint.kind) {
+    case "pod":
+      return podLabel(endpoint);
+    case "process":
+      return processLabel(endpoint);
+    case "node":
+      return `node/${endpoint.node || endpoint.name || endpoint.ip || "?"}`;
+    case "service":
+      return namespaced(endpoint.namespace, `svc/${endpoint.name || endpoint.ip}`);
+    case "external":
+      return endpoint.name || endpoint.ip || "external";
+    default:
+      return `${endpoint.ip}?`;
+  }
+}
+
+/** The name of an endpoint with its address and port behind it, where it has any. */
+export function endpointLabelWithAddress(endpoint: Endpoint | undefined): string {
+  if (endpoint === undefined || endpoint.ip === "") return endpointLabel(endpoint);
+  const address = socketAddress(endpoint.ip, endpoint.port);
+  const label = endpointLabel(endpoint);
+  if (label === endpoint.ip) return address;
+  return label === `${endpoint.ip}?` ? `${address}?` : `${label} ${address}`;
+}
+
+/** An address and port as one text (IPv6 in brackets); the address alone where the port is 0. */
+export function socketAddress(ip: string, port: number): string {
+  if (port === 0) return ip;
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+function podLabel(endpoint: Endpoint): string {
+  if (endpoint.pod !== "") return namespaced(endpoint.namespace, endpoint.pod);
+  const workload = endpoint.workload;
+  if (workload === undefined || workload.name === "")
+    return endpoint.namespace === "" ? "pod/?" : `ns/${endpoint.namespace}`;
+  const kind = shortKinds.get(workload.kind) ?? workload.kind.toLowerCase();
+  return namespaced(endpoint.namespace, kind === "" ? workload.name : `${kind}/${workload.name}`);
+}
+
+function processLabel(endpoint: Endpoint): string {
+  const process = endpoint.process;
+  const name = process?.name ?? "";
+  const pid = process !== undefined && process.pid !== 0 ? `[${process.pid}]` : "";
+  const home = processHome(endpoint);
+  if (name === "") return home === "" ? `${endpoint.ip || "process"}?` : home + pid;
+  return home === "" || home === `${name}.service` ? (home || name) + pid : `${home}/${name}${pid}`;
+}
+
+// Scopes (login sessions) and user managers hold whatever a person runs: they say less than the process's own name.
+function processHome(endpoint: Endpoint): string {
+  if (endpoint.container !== "") {
+    const isId = /^[0-9a-f]{64}$/.test(endpoint.container);
+    return isId ? endpoint.container.slice(0, CONTAINER_ID_LENGTH) : endpoint.container;
+  }
+  return endpoint.unit.endsWith(".service") && !endpoint.unit.startsWith("user@") ? endpoint.unit : "";
+}
+
+function namespaced(namespace: string, name: string): string {
+  return namespace === "" ? name : `${namespace}/${name}`;
+}

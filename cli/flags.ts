@@ -1,0 +1,120 @@
+// Every flag of the command line: its form, its words in --help, and the group it stands in. What flags mean is in
+// settings.ts.
+
+import { Option } from "commander";
+import { formats } from "./formats.ts";
+
+/** The values of flags as they were typed. */
+export interface Flags {
+  readonly output?: string;
+  readonly headers?: boolean;
+  readonly sort?: string;
+  readonly limit?: string;
+  readonly once?: boolean;
+  readonly watch?: boolean;
+  readonly interval?: string;
+  readonly initial?: boolean;
+  readonly from?: readonly string[];
+  readonly to?: readonly string[];
+  readonly either?: readonly string[];
+  readonly port?: readonly string[];
+  readonly protocol?: readonly string[];
+  readonly state?: readonly string[];
+  readonly process?: readonly string[];
+  readonly namespaceInode?: readonly string[];
+  readonly outcome?: readonly string[];
+  readonly open?: boolean;
+  readonly anonymous?: boolean;
+  readonly proc?: string;
+  readonly byteOrder?: string;
+  readonly listen?: string;
+  readonly server?: string;
+  readonly fromFile?: string;
+  readonly timeout?: string;
+}
+
+/** The name of a flag as settings.ts knows it. */
+export type FlagName = keyof Flags;
+
+// Repeated flags add up, and each may have several values separated by commas.
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), ...value.split(",")];
+}
+
+function listFlag(form: string, words: string): Option {
+  return new Option(form, words).argParser(collect);
+}
+
+const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<FlagName, () => Option>>]> = [
+  [
+    "Output:",
+    {
+      output: () => new Option("-o, --output <format>", `one of ${formats.join(", ")} (default: table)`),
+      headers: () => new Option("--no-headers", "print no column headers"),
+      sort: () => new Option("--sort <column>", "sort by a column, such as open or last-seen"),
+      limit: () => new Option("--limit <n>", "show at most this many"),
+    },
+  ],
+  [
+    "Live:",
+    {
+      once: () => new Option("--once", "print once and end"),
+      watch: () => new Option("-w, --watch", "keep the table up to date until interrupted"),
+      interval: () =>
+        new Option("--interval <duration>", "time between two looks, such as 500ms, 2s, 1m (default: 1s)"),
+      initial: () => new Option("--initial", "begin with the connections that are there already"),
+    },
+  ],
+  [
+    "Filters (several values: repeat the flag or use commas):",
+    {
+      from: () => listFlag("--from <endpoint>", "only where this is the client"),
+      to: () => listFlag("--to <endpoint>", "only where this is the server, or was dialled"),
+      either: () => listFlag("--either <endpoint>", "only where this is one of both"),
+      port: () => listFlag("--port <port>", "only this server port"),
+      protocol: () => listFlag("--protocol <protocol>", "only this protocol: tcp, udp, unix …"),
+      state: () => listFlag("--state <state>", "only in this state: established, time-wait, close-wait …"),
+      process: () => listFlag("--process <name>", "only where a process of this name is at either end"),
+      namespaceInode: () =>
+        listFlag(
+          "--namespace-inode <inode>",
+          "only in the network namespace of this inode (readlink /proc/PID/ns/net)",
+        ),
+      outcome: () => listFlag("--outcome <outcome>", "only: established, refused, timed-out or pending"),
+      open: () => new Option("--open", "leave closed connections out"),
+      anonymous: () => new Option("--anonymous", "put in unix socket pairs without a name"),
+    },
+  ],
+  [
+    "This machine:",
+    {
+      proc: () => new Option("--proc <dir>", "read another mount of proc, or a saved tree (default: /proc)"),
+      byteOrder: () =>
+        new Option("--byte-order <order>", "of the machine that wrote the tables: little or big"),
+      listen: () =>
+        new Option(
+          "--listen <address:port>",
+          "serve the query API there, or none (default: 127.0.0.1:4180, or a free port where that is taken)",
+        ),
+    },
+  ],
+  [
+    "Source:",
+    {
+      server: () => new Option("--server <host:port>", "ask this whotalks server"),
+      fromFile: () =>
+        new Option("--from-file <file>", "read a list that -o json printed; - for standard input"),
+      timeout: () =>
+        new Option("--timeout <duration>", "give up where nothing comes for this long (default: 30s)"),
+    },
+  ],
+];
+
+/** Makes the options of the given flags, in groups. */
+export function flagOptions(wanted: ReadonlySet<FlagName>): Option[] {
+  return groups.flatMap(([heading, flags]) =>
+    (Object.keys(flags) as FlagName[])
+      .filter((name) => wanted.has(name))
+      .map((name) => flags[name]!().helpGroup(heading)),
+  );
+}

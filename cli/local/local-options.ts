@@ -1,0 +1,35 @@
+// What `whotalks local` asks of the pipeline that it runs in its own process, and what it gets from it.
+
+/** Where the query API listens. */
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** Whether a free port will do where this one is taken: so for the default, not for one that the user named. */
+  readonly elseAnyPort: boolean;
+}
+
+/** How the pipeline is set up. */
+export interface LocalOptions {
+  /** Mount point of the proc filesystem, or a saved tree of it. */
+  readonly procDir: string;
+  /** Byte order of the machine that wrote the tables; undefined for this machine's. */
+  readonly byteOrder: "little" | "big" | undefined;
+  /** Milliseconds between passes. */
+  readonly intervalMs: number;
+  /** Null where nobody but this process is to ask: then on a way of the pipeline's own choosing. */
+  readonly listen: ListenAddress | null;
+}
+
+/** A pipeline that runs. */
+export interface LocalPipeline {
+  /** Where its query API is: HOST:PORT, or unix:PATH. */
+  readonly address: string;
+  /** Resolves once everything has been read once; rejects where nothing can be. */
+  readonly firstPass: Promise<void>;
+  /** Stops reading and serving. */
+  close(): Promise<void>;
+}
+
+/** What cli/local/start-local.ts exports: starts the pipeline, rejects with a message fit for the user. */
+export type StartLocal = (options: LocalOptions) => Promise<LocalPipeline>;

@@ -1,0 +1,137 @@
+// `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between them and
+// the gRPC API in front, so that whoever asks (the command itself, or another terminal) asks the same way as a cluster.
+
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { endianness, hostname, tmpdir } from "node:os";
+import path from "node:path";
+import { performance } from "node:perf_hooks";
+
+import { MemoryBus } from "../../lib/bus.ts";
+import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
+import { createAggregator } from "../../services/aggregator/pipeline.ts";
+import type { RunningServer } from "../../services/aggregator/serve/server.ts";
+import { startServer } from "../../services/aggregator/serve/server.ts";
+import type { Agent } from "../../services/node-agent/pipeline.ts";
+import { createAgent } from "../../services/node-agent/pipeline.ts";
+import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
+import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
+import { createProcfsReader } from "../../services/node-agent/readers/procfs.ts";
+import { UsageError } from "../errors.ts";
+import type { ListenAddress, LocalOptions, LocalPipeline } from "./local-options.ts";
+
+/** Milliseconds in a tick, the unit of a report's times. */
+const TICK_MS = 10;
+
+/** In one process no report is ever lost: a keyframe is sent once. */
+const KEYFRAME_MS = Number.POSITIVE_INFINITY;
+
+/** How often the aggregator looks at what time makes due. */
+const SWEEP_MS = 1000;
+
+/** Starts the pipelines and the API; rejects with a sentence where that cannot be. */
+export async function startLocal(options: LocalOptions): Promise<LocalPipeline> {
+  const started = performance.now();
+  const elapsedMs = (): number => performance.now() - started;
+  const now = (): number => Date.now();
+
+  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now });
+  const bus = new MemoryBus(now);
+  bus.subscribe(aggregator.ingest);
+
+  const firstPass = Promise.withResolvers<void>();
+  const agent = createLocalAgent(options, bus, elapsedMs, () => firstPass.resolve());
+  const server = await serve(options.listen, { query: aggregator.query, now });
+
+  const stop = new AbortController();
+  const sweeping = setInterval(() => aggregator.tick(now()), SWEEP_MS);
+  const running = agent.run(stop.signal).catch((error: unknown) => firstPass.reject(error));
+  return {
+    address: server.address,
+    firstPass: firstPass.promise,
+    async close() {
+      stop.abort();
+      clearInterval(sweeping);
+      await running;
+      aggregator.close();
+      await server.close();
+    },
+  };
+}
+
+function createLocalAgent(options: LocalOptions, bus: MemoryBus, elapsedMs: () => number, onPass: () => void): Agent {
+  const { procDir } = options;
+  const reader = createProcfsReader({
+    procRoot: procDir,
+    littleEndian: options.byteOrder === undefined ? endianness() === "LE" : options.byteOrder === "little",
+    nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
+    unixPeers: isLiveKernel(procDir),
+  });
+  const obstacle = reader.probe();
+  if (obstacle !== null) throw new UsageError(`--proc: ${obstacle}`);
+  return createAgent(
+    {
+      origin: { node: hostname(), bootId: bootId(procDir), epoch: Date.now() },
+      processes: createProcessScanner({ procRoot: procDir }),
+      reader,
+      holders: createSocketHolders({ procRoot: procDir }),
+      sink: bus,
+      pods: null,
+      elapsedMs,
+      onPass,
+    },
+    { intervalMs: options.intervalMs, keyframeMs: KEYFRAME_MS, cpuShare: null },
+  );
+}
+
+// A saved tree has no boot id, or that of another boot: the kernel that runs here has nothing to say about it.
+function isLiveKernel(procDir: string): boolean {
+  return bootId("/proc") !== "" && bootId(procDir) === bootId("/proc");
+}
+
+function bootId(procDir: string): string {
+  try {
+    return readFileSync(path.join(procDir, "sys/kernel/random/boot_id"), "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+interface Served {
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+async function serve(
+  listen: ListenAddress | null,
+  what: Omit<Parameters<typeof startServer>[0], "address">,
+): Promise<Served> {
+  if (listen === null) return servePrivately(what);
+  const at = (port: number): string => (listen.host.includes(":") ? `[${listen.host}]:${port}` : `${listen.host}:${port}`);
+  const listenOn = async (port: number): Promise<Served> => {
+    const server = await startServer({ ...what, address: at(port) });
+    return { address: at(server.port), close: () => server.close() };
+  };
+  try {
+    return await listenOn(listen.port);
+  } catch (error) {
+    if (listen.elseAnyPort) return listenOn(0);
+    throw new Error(`cannot listen on ${at(listen.port)}: choose another address with --listen, or --listen none`, {
+      cause: error,
+    });
+  }
+}
+
+// A socket file in a directory that only this user can enter.
+async function servePrivately(what: Omit<Parameters<typeof startServer>[0], "address">): Promise<Served> {
+  const directory = await mkdtemp(path.join(tmpdir(), "whotalks-"));
+  const address = `unix:${path.join(directory, "api.sock")}`;
+  const server: RunningServer = await startServer({ ...what, address });
+  return {
+    address,
+    async close() {
+      await server.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

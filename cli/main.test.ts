@@ -1,0 +1,400 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { status } from "@grpc/grpc-js";
+import { parse } from "yaml";
+import { Connection } from "../lib/gen/whotalks/v1/query.ts";
+import { commandNames } from "./program.ts";
+import * as canned from "./testing/canned-answers.ts";
+import { type CannedServer, startCannedServer } from "./testing/canned-server.ts";
+import { assertGolden } from "./testing/golden.ts";
+import { type CliRun, endOf, runCli, startCli } from "./testing/run-cli.ts";
+
+const main = fileURLToPath(new URL("main.ts", import.meta.url));
+
+let server: CannedServer;
+let directory: string;
+before(async () => {
+  server = await startCannedServer();
+  directory = mkdtempSync(path.join(tmpdir(), "whotalks-cli-"));
+});
+after(async () => {
+  await server[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+});
+
+const ask = (...words: string[]): Promise<CliRun> => runCli([...words, "--server", server.address]);
+
+describe("help", () => {
+  it("of the program", async () => assertGolden("help.txt", (await runCli(["--help"])).stdout));
+  for (const name of commandNames) {
+    it(`of ${name}`, async () => {
+      const run = await runCli([name, "--help"]);
+      assertGolden(`help-${name}.txt`, run.stdout);
+      assert.equal(run.exitCode, 0);
+      assert.equal(run.stderr, "");
+    });
+  }
+
+  it("is by the name that it was called by", async () => {
+    const link = path.join(directory, "kubectl-whotalks");
+    symlinkSync(main, link);
+    const { execFileSync } = await import("node:child_process");
+    const text = execFileSync(process.execPath, [link, "--help"], { encoding: "utf8" });
+    assert.match(text, /^Usage: kubectl whotalks \[command\]/);
+  });
+
+  it("is given without loading gRPC or YAML", async () => {
+    // Listing the modules costs a hook in the process under test; what they weigh is the reader's wait.
+    const hook = path.join(directory, "list-modules.mjs");
+    writeFileSync(
+      hook,
+      `import { registerHooks } from "node:module";
+       registerHooks({ load: (url, context, next) => (process.stderr.write(url + "\\n"), next(url, context)) });`,
+    );
+    const run = await runCli(["edges", "--help"], { nodeFlags: ["--import", hook] });
+    assert.match(run.stderr, /program\.ts/);
+    assert.doesNotMatch(run.stderr, /grpc|node_modules\/yaml|lib\/gen/);
+  });
+
+  it("tells the version", async () => {
+    assert.match((await runCli(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("a command line that makes no sense", () => {
+  const mistakes: ReadonlyArray<readonly [words: readonly string[], message: RegExp]> = [
+    [["conections"], /unknown command 'conections'\. Did you mean connections\?/],
+    [["zebra"], /unknown command 'zebra'\./],
+    [["local", "--form", "x"], /unknown option '--form'\. Did you mean .*--from/],
+    [["edges", "extra", "--server", "a:1"], /edges takes no words, and 'extra' is one too many/],
+    [["local", "edges", "unix"], /local takes one word at most, and 'unix' is one too many/],
+    [["local", "--limit"], /option '--limit <n>' argument missing/],
+    [["local", "--once", "-o", "xml"], /-o takes one of table, wide, json, yaml, csv, name, not 'xml'/],
+    [["edges"], /--server HOST:PORT/],
+    [[], /--server HOST:PORT/],
+    [["local", "--from", "a\u001b[2Jb/c"], /'a\\x1b\[2Jb\/c' names no endpoint/],
+  ];
+  for (const [words, message] of mistakes) {
+    it(`'${words.join(" ")}' is told in one line, with exit 2`, async () => {
+      const run = await runCli(words, { localAddress: server.address });
+      assert.match(run.stderr, message);
+      assert.match(run.stderr, /^whotalks: [^\n]+ See 'whotalks[a-z ]* --help'\.\n$/);
+      assert.equal(run.stdout, "");
+      assert.equal(run.exitCode, 2);
+    });
+  }
+});
+
+describe("answers", () => {
+  const prints: ReadonlyArray<readonly string[]> = [
+    ["edges"],
+    ["edges", "-o", "wide"],
+    ["edges", "-o", "csv"],
+    ["edges", "-o", "name", "--sort", "open"],
+    ["connections"],
+    ["connections", "-o", "wide", "--no-headers"],
+    ["connections", "-o", "json"],
+    ["connections", "-o", "yaml"],
+    ["connections", "-o", "csv"],
+    ["listeners", "-o", "wide"],
+    ["listeners", "-o", "json"],
+    ["unix", "-o", "wide"],
+    ["coverage", "-o", "wide"],
+  ];
+  for (const words of prints) {
+    it(`${words.join(" ")} prints what it should`, async () => {
+      const run = await ask(...words);
+      assert.equal(run.stderr, "");
+      assert.equal(run.exitCode, 0);
+      assertGolden(`${words.join("").replaceAll("--", "-")}.txt`, run.stdout);
+      assert.doesNotMatch(run.stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+    });
+  }
+
+  it("in JSON and YAML are the same, and come back from a file", async () => {
+    for (const command of ["edges", "connections", "listeners", "coverage"]) {
+      const json = (await ask(command, "-o", "json")).stdout;
+      assert.deepEqual(withoutTime((await ask(command, "-o", "yaml")).stdout), withoutTime(json));
+      const file = path.join(directory, `${command}.json`);
+      writeFileSync(file, json);
+      assert.equal((await runCli([command, "--from-file", file, "-o", "json"])).stdout, json);
+      const table = await runCli([command, "--from-file", "-"], { input: json });
+      assert.equal(table.stdout, (await ask(command)).stdout);
+    }
+  });
+
+  it("from a file of another kind are refused", async () => {
+    const json = (await ask("edges", "-o", "json")).stdout;
+    const run = await runCli(["connections", "--from-file", "-"], { input: json });
+    assert.match(run.stderr, /is of kind EdgeList, not ConnectionList: show it with 'edges'/);
+    assert.equal(run.exitCode, 2);
+    const broken = await runCli(["edges", "--from-file", "-"], { input: json.slice(0, 300) });
+    assert.match(broken.stderr, /Standard input cannot be read: it is no JSON/);
+    assert.equal(broken.exitCode, 1);
+  });
+
+  it("are asked for with the filters that were typed", async () => {
+    await ask(
+      "connections",
+      "--from",
+      "pod/web,10.0.0.0/8",
+      "--from",
+      "external",
+      "--port",
+      "80",
+      "--open",
+      "--limit",
+      "2",
+    );
+    const { filter, limit } = server.asked.at(-1)!;
+    assert.deepEqual(canned.setKinds(filter!.from), [
+      { pod: { namespace: "", name: "web" } },
+      { cidr: "10.0.0.0/8" },
+      { endpointKind: "external" },
+    ]);
+    assert.deepEqual(filter!.ports, [80]);
+    assert.equal(filter!.openOnly, true);
+    assert.equal(limit, 2);
+  });
+
+  it("say where they were cut", async () => {
+    const run = await ask("connections", "--limit", "2", "-o", "json");
+    assert.match(run.stderr, /^Showing 2 of 4 connections\.\n/);
+    const list = JSON.parse(run.stdout) as { items: unknown[]; complete: boolean; matched: number };
+    assert.deepEqual([list.items.length, list.complete, list.matched], [2, false, 4]);
+    const sorted = await ask("connections", "--limit", "1", "--sort", "age", "-o", "name");
+    assert.equal(sorted.stdout, "connection/c0ffee0000000004\n");
+  });
+
+  it("say on standard error what is missing", async () => {
+    await using lacking = await startCannedServer({ coverage: canned.coverage });
+    const run = await runCli(["edges", "--server", lacking.address, "--no-headers"]);
+    assert.match(
+      run.stderr,
+      /^Not complete: 3 of 120 sockets have no process: run as root; .* see coverage\.\n$/,
+    );
+    assert.equal(run.stdout.split("\n").length, 5);
+    const coverage = await runCli(["coverage", "--server", lacking.address]);
+    assert.match(
+      coverage.stderr,
+      /laptop: Without CAP_SYS_PTRACE the files of 150 processes cannot be read\.\n/,
+    );
+  });
+
+  it("that are empty are told apart from what was not read", async () => {
+    await using empty = await startCannedServer({ edges: [], connections: [] });
+    const run = await runCli(["edges", "--server", empty.address]);
+    assert.equal(run.stdout, "");
+    assert.equal(
+      run.stderr,
+      "No edges.\nRead 1 node, 3 network namespaces, 210 processes and 120 sockets, 0s ago.\n",
+    );
+    assert.equal(run.exitCode, 0);
+    const filtered = await runCli(["connections", "--server", empty.address, "--port", "80"]);
+    assert.match(filtered.stderr, /^No connections match\.\n/);
+    const json = await runCli(["edges", "--server", empty.address, "-o", "json"]);
+    assert.deepEqual((JSON.parse(json.stdout) as { items: unknown }).items, []);
+    assert.deepEqual(
+      (parse((await runCli(["edges", "--server", empty.address, "-o", "yaml"])).stdout) as { items: unknown })
+        .items,
+      [],
+    );
+  });
+});
+
+describe("a server that does not answer as it should", () => {
+  it("is not there: exit 1, with the address and what to do", async () => {
+    const run = await runCli(["edges", "--server", "127.0.0.1:1"]);
+    assert.match(
+      run.stderr,
+      /^whotalks: Cannot reach a whotalks server at 127\.0\.0\.1:1 \(.*ECONNREFUSED.*\): .*--server\.\n$/,
+    );
+    assert.equal(run.exitCode, 1);
+    assert.equal(run.stdout, "");
+  });
+
+  const moods: ReadonlyArray<
+    readonly [mood: CannedServer["answers"]["mood"], message: RegExp, exitCode: number]
+  > = [
+    ["silent", /sent nothing for 300ms/, 1],
+    ["breaks-off", /broke off before its end/, 1],
+    [{ code: status.INVALID_ARGUMENT, details: "no such label" }, /refused the question: no such label/, 2],
+    [{ code: status.PERMISSION_DENIED, details: "not yours" }, /does not let you ask this: not yours/, 1],
+    [{ code: status.UNIMPLEMENTED, details: "" }, /does not know this question/, 1],
+    [{ code: status.INTERNAL, details: "a\u001b[2Jb" }, /failed \(a\\x1b\[2Jb\)/, 1],
+  ];
+  for (const [mood, message, exitCode] of moods) {
+    it(`${JSON.stringify(mood)} is told`, async () => {
+      await using moody = await startCannedServer({ mood });
+      const run = await runCli(["edges", "--server", moody.address, "--timeout", "300ms", "-o", "json"]);
+      assert.match(run.stderr, message);
+      assert.equal(run.exitCode, exitCode);
+      // What breaks off must not be taken for a whole list.
+      assert.throws(() => JSON.parse(run.stdout));
+    });
+  }
+});
+
+describe("local", () => {
+  it("takes its words in any order", async () => {
+    const runs = await Promise.all([
+      local(["--once", "connections", "-o", "json"]),
+      local(["connections", "--once", "-o", "json"]),
+      local(["-o", "json", "connections"]),
+    ]);
+    for (const run of runs) {
+      assert.equal(run.exitCode, 0);
+      assert.equal((JSON.parse(run.stdout) as { kind: string }).kind, "ConnectionList");
+      assert.equal(run.stdout, runs[0].stdout);
+    }
+  });
+
+  it("shows edges where nothing is said, and closes what it started", async () => {
+    const run = await local(["--once"], { CANNED_VERBOSE: "1" });
+    assert.equal(run.stdout, (await ask("edges")).stdout);
+    const lines = run.stderr.split("\n");
+    assert.match(
+      lines[0]!,
+      /^started {"procDir":"\/proc","intervalMs":1000,"listen":{"host":"127.0.0.1","port":4180,"elseAnyPort":true}}$/,
+    );
+    assert.match(lines[1]!, /^Port 4180 is taken: serving on 127\.0\.0\.1:\d+ instead\.$/);
+    assert.equal(lines[2], "closed");
+  });
+
+  it("says in a sentence why it cannot start", async () => {
+    const run = await local(["--once", "--proc", "/nowhere"]);
+    assert.equal(run.stderr, "whotalks: /nowhere is no proc filesystem\n");
+    assert.equal(run.exitCode, 1);
+  });
+
+  it("in a pipe prints new and changed rows as lines, ends with 0 on SIGINT, and closes", async () => {
+    await using changing = await startCannedServer();
+    const child = startCli(["local", "connections", "--interval", "100ms"], {
+      localAddress: changing.address,
+      environment: { CANNED_VERBOSE: "1" },
+    });
+    const ended = endOf(child);
+    const printed = collect(child.stdout);
+    await until(() => printed().split("\n").length === 6 && changing.asked.length >= 3);
+    changing.answers.connections = canned.connections.map((connection) => ({ ...connection, closed: true }));
+    await until(() => printed().split("\n").length === 8);
+    child.kill("SIGINT");
+    const run = await ended;
+    const lines = run.stdout.trimEnd().split("\n");
+    assert.match(lines[0]!, /^CLIENT +SERVER +PROTOCOL +STATE +AGE$/);
+    assert.equal(lines.filter((line) => /\bclosed\b/.test(line)).length, 3);
+    assert.equal(lines.length, 7);
+    assert.doesNotMatch(run.stdout, /\u001b/);
+    assert.match(run.stderr, /closed\n$/);
+    assert.equal(run.exitCode, 0);
+  });
+
+  it("ends with 130 where an answer that was to come is interrupted", async () => {
+    await using silent = await startCannedServer({ mood: "silent" });
+    const child = startCli(["local", "--once"], { localAddress: silent.address });
+    const ended = endOf(child);
+    await until(() => silent.asked.length > 0);
+    child.kill("SIGINT");
+    assert.equal((await ended).exitCode, 130);
+  });
+});
+
+describe("a reader that goes away", () => {
+  it("ends a list and a live table quietly", async () => {
+    const many = Array.from({ length: 20_000 }, (_, index) =>
+      Connection.create({ ...canned.connections[0]!, uid: String(index) }),
+    );
+    await using large = await startCannedServer({ connections: many });
+    for (const words of [
+      ["connections", "-o", "json"],
+      ["connections"],
+      ["connections", "-w", "--interval", "100ms"],
+    ]) {
+      const child = startCli([...words, "--server", large.address]);
+      const ended = endOf(child);
+      child.stdout.once("data", () => child.stdout.destroy());
+      const run = await ended;
+      assert.equal(run.stderr, "", words.join(" "));
+      assert.equal(run.exitCode, 0, words.join(" "));
+    }
+  });
+});
+
+describe("a long list", () => {
+  it("of 100,000 connections is printed as JSON within 300 MiB", async () => {
+    const many = Array.from({ length: 100_000 }, (_, index) =>
+      Connection.create({ ...canned.connections[0]!, uid: String(index) }),
+    );
+    await using large = await startCannedServer({ connections: many });
+    const hook = path.join(directory, "report-memory.mjs");
+    writeFileSync(
+      hook,
+      `process.on("exit", () => process.stderr.write("maxRSS " + process.resourceUsage().maxRSS + "\\n"));`,
+    );
+    const run = await runCli(["connections", "-o", "json", "--server", large.address], {
+      nodeFlags: ["--import", hook],
+    });
+    assert.equal(run.exitCode, 0);
+    assert.equal((JSON.parse(run.stdout) as { items: unknown[] }).items.length, 100_000);
+    const maxRssKiB = Number(/maxRSS (\d+)/.exec(run.stderr)![1]);
+    assert.ok(maxRssKiB < 300 * 1024, `${Math.round(maxRssKiB / 1024)} MiB`);
+  });
+});
+
+describe("watch", () => {
+  it("prints a line for each event, says what it missed, and ends with 0 on SIGINT", async () => {
+    const run = await watch("table", 5);
+    assert.equal(run.exitCode, 0);
+    const lines = run.stdout.trimEnd().split("\n");
+    assert.match(lines[0]!, /^TIME +EVENT +CLIENT +SERVER +PROTOCOL +STATE$/);
+    assert.match(lines[2]!, /^\d\d:\d\d:\d\d +closed +evil\\x1b\[2J\\nroot/);
+    assert.match(run.stderr, /12 events were left out/);
+  });
+
+  it("prints one object a line as JSON", async () => {
+    const run = await watch("json", 7);
+    const events = run.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string });
+    assert.deepEqual(
+      events.map((event) => event.type),
+      ["header", "opened", "closed", "opened", "opened", "synced", "missed"],
+    );
+  });
+});
+
+function withoutTime(text: string): object {
+  return { ...(parse(text) as object), time: undefined };
+}
+
+function local(words: readonly string[], environment = {}): Promise<CliRun> {
+  return runCli(["local", ...words], { localAddress: server.address, environment });
+}
+
+async function watch(format: string, lines: number): Promise<CliRun> {
+  const child = startCli(["watch", "--server", server.address, "-o", format]);
+  const ended = endOf(child);
+  const printed = collect(child.stdout);
+  await until(() => printed().split("\n").length > lines);
+  child.kill("SIGINT");
+  return ended;
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = "";
+  stream.on("data", (data: string | Buffer) => (text += data.toString()));
+  return () => text;
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error("waited ten seconds in vain");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+// The program `whotalks`, which kubectl runs as `kubectl whotalks` where it is installed as kubectl-whotalks. Reads the
+// environment, runs what is asked, and turns the outcome into a sentence and an exit code.
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { BrokenPipeError, ExitCode } from "./errors.ts";
+import { escapeText } from "./escape-text.ts";
+import { commandLineMistake, sentenceOf } from "./explain.ts";
+import { buildProgram, type Request } from "./program.ts";
+import { localSettings, querySettings } from "./settings.ts";
+import { processTerminal } from "./terminal.ts";
+
+/** What is being closed after an interrupt may take this long before the process ends anyway. */
+const CLOSING_MS_MAX = 3000;
+
+const name = programName(process.argv[1] ?? "whotalks");
+const terminal = processTerminal(process.env);
+const interrupt = new AbortController();
+let signalExit: number | null = null;
+// What runs until it is interrupted ends well by an interrupt; what was to end by itself does not.
+let endless = false;
+onSignals();
+process.exitCode = await main();
+// What is left open (a server's last connection) must not keep a finished command alive. All output was written.
+process.exit();
+
+async function main(): Promise<number> {
+  const program = buildProgram(name, version(), act);
+  try {
+    await program.parseAsync(process.argv);
+    return signalExit ?? ExitCode.success;
+  } catch (error) {
+    if (error instanceof BrokenPipeError) return ExitCode.success;
+    if (signalExit !== null) return signalExit;
+    const words = process.argv.slice(2);
+    const explained = sentenceOf(commandLineMistake(error, program, words), name, words);
+    // What was typed and what a server said may hold anything.
+    if (explained.sentence !== "") terminal.say(escapeText(explained.sentence));
+    return explained.exitCode;
+  }
+}
+
+async function act(request: Request): Promise<void> {
+  const settings =
+    request.command === "local"
+      ? localSettings(request.word, request.flags)
+      : querySettings(request.command, request.flags);
+  const { run } = await import("./run.ts");
+  const title = `${name} ${request.command === "local" ? `local ${settings.subject}` : settings.subject}`;
+  endless = settings.live || settings.subject === "watch";
+  await run(settings, title, terminal, interrupt.signal);
+}
+
+function onSignals(): void {
+  process.on("SIGINT", () => end(endless ? ExitCode.success : ExitCode.interrupted));
+  process.on("SIGTERM", () => end(ExitCode.terminated));
+}
+
+// The first signal lets everything close; the second is taken at its word.
+function end(exitCode: number): void {
+  if (signalExit !== null) process.exit(exitCode);
+  signalExit = exitCode;
+  interrupt.abort();
+  setTimeout(() => process.exit(exitCode), CLOSING_MS_MAX).unref();
+}
+
+function programName(script: string): string {
+  const base = path.basename(script).replace(/\.[cm]?[jt]s$/, "");
+  return base.startsWith("kubectl-whotalks") ? "kubectl whotalks" : "whotalks";
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return manifest.version;
+}

@@ -1,0 +1,132 @@
+// -o json, yaml, csv and name: each a way to write an answer as it streams by, holding one batch at a time.
+
+import type { Json } from "../../lib/json/codec.ts";
+import { escapeQuoted, jsonLine, listHead } from "../../lib/json/list.ts";
+import type { AnswerEnd, AnswerHead } from "../answer.ts";
+import { escapeText } from "../escape-text.ts";
+import type { View } from "../views/view.ts";
+
+/** The formats that are written as a stream. */
+export type DocumentFormat = "json" | "yaml" | "csv" | "name";
+
+/** Writes an answer part by part; each step gives the text to print. */
+export interface DocumentWriter<Item> {
+  open(head: AnswerHead): string;
+  item(item: Item): string;
+  close(end: AnswerEnd): string;
+}
+
+/** The writer of a format for a view. Loads the YAML library only where it is needed. */
+export async function documentWriter<Item>(
+  format: DocumentFormat,
+  view: View<Item>,
+  headers: boolean,
+): Promise<DocumentWriter<Item>> {
+  if (format === "json") return view.kind === "Coverage" ? coverageJson() : listJson(view);
+  if (format === "yaml") {
+    const write = await yamlText();
+    return view.kind === "Coverage" ? coverageYaml(write) : listYaml(view, write);
+  }
+  if (format === "csv") {
+    return {
+      open: () => (headers ? csvLine(view.csv) : ""),
+      item: (item) => csvLine(csvCells(view.csv, view.json(item))),
+      close: () => "",
+    };
+  }
+  return { open: () => "", item: (item) => `${view.reference(item)}\n`, close: () => "" };
+}
+
+// One line per item: a list of a hundred thousand can be searched with grep and read with a pager.
+function listJson<Item>(view: View<Item>): DocumentWriter<Item> {
+  let separator = "\n    ";
+  return {
+    open: (head) => {
+      const fields = Object.entries(listHead(view.kind, head.timeMs, head.coverage));
+      return `{\n${fields.map(([name, value]) => `  "${name}": ${jsonLine(value)},\n`).join("")}  "items": [`;
+    },
+    item: (item) => {
+      const line = separator + jsonLine(view.json(item));
+      separator = ",\n    ";
+      return line;
+    },
+    close: (end) =>
+      `${separator.startsWith(",") ? "\n  " : ""}],\n  "complete": ${end.complete},\n  "matched": ${end.matched}\n}\n`,
+  };
+}
+
+function listYaml<Item>(view: View<Item>, write: (json: Json) => string): DocumentWriter<Item> {
+  let empty = true;
+  return {
+    open: (head) => write(listHead(view.kind, head.timeMs, head.coverage)),
+    item: (item) => {
+      const opening = empty ? "items:\n" : "";
+      empty = false;
+      // A sequence may stand at its key's own indentation.
+      return opening + write([view.json(item)]);
+    },
+    close: (end) => `${empty ? "items: []\n" : ""}${write({ complete: end.complete, matched: end.matched })}`,
+  };
+}
+
+// Coverage's items are its nodes, which stand in its head already.
+function coverageJson<Item>(): DocumentWriter<Item> {
+  return {
+    open: (head) => {
+      const fields = Object.entries(listHead("Coverage", head.timeMs, head.coverage));
+      return `{\n${fields.map(([name, value]) => `  "${name}": ${jsonLine(value)}`).join(",\n")}\n}\n`;
+    },
+    item: () => "",
+    close: () => "",
+  };
+}
+
+function coverageYaml<Item>(write: (json: Json) => string): DocumentWriter<Item> {
+  return {
+    open: (head) => write(listHead("Coverage", head.timeMs, head.coverage)),
+    item: () => "",
+    close: () => "",
+  };
+}
+
+/** Loads the YAML library and gives what writes a value as YAML that is safe to print on a terminal. */
+export async function yamlText(): Promise<(json: Json) => string> {
+  const { stringify } = await import("yaml");
+  return (json) => {
+    const text = stringify(json, { lineWidth: 0 });
+    if (escapeQuoted(text) === text) return text;
+    // Only between quotes can a character be written as an escape.
+    const quotes = {
+      lineWidth: 0,
+      defaultStringType: "QUOTE_DOUBLE",
+      defaultKeyType: "QUOTE_DOUBLE",
+    } as const;
+    return escapeQuoted(stringify(json, quotes));
+  };
+}
+
+/** A line of CSV (RFC 4180, lines end in LF as Unix tools want them). Controls are escaped as in tables. */
+export function csvLine(cells: readonly string[]): string {
+  return `${cells.map(csvCell).join(",")}\n`;
+}
+
+/** The values that stand at the given paths of an item's JSON; empty where there are none. */
+export function csvCells(paths: readonly string[], json: Json): string[] {
+  return paths.map((path) => csvText(path.split(".").reduce<Json | undefined>(fieldOf, json)));
+}
+
+function fieldOf(json: Json | undefined, name: string): Json | undefined {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;
+  return (json as { readonly [name: string]: Json })[name];
+}
+
+function csvText(json: Json | undefined): string {
+  if (json === undefined || json === null) return "";
+  if (Array.isArray(json)) return json.map(csvText).join(" ");
+  return typeof json === "object" ? JSON.stringify(json) : String(json);
+}
+
+function csvCell(cell: string): string {
+  const escaped = escapeText(cell);
+  return /[",]|^\s|\s$/.test(escaped) ? `"${escaped.replaceAll('"', '""')}"` : escaped;
+}

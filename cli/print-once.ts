@@ -1,0 +1,153 @@
+// Prints one answer and ends: as a table, or as a document that streams by.
+
+import type { Answer, AnswerEnd, AnswerHead, AnswerPart } from "./answer.ts";
+import { missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
+import { escapeText } from "./escape-text.ts";
+import { type Format, isTable } from "./formats.ts";
+import { comparison } from "./order.ts";
+import { coloured } from "./output/colour.ts";
+import { documentWriter } from "./output/document.ts";
+import { columnWidths, readTable, tableLine } from "./output/table.ts";
+import type { Terminal } from "./terminal.ts";
+import type { View } from "./views/view.ts";
+
+/** How an answer is printed. */
+export interface PrintWishes {
+  readonly format: Format;
+  readonly headers: boolean;
+  readonly sort: string | null;
+  readonly limit: number;
+  /** Whether the user left anything out by filters: then an empty answer says so. */
+  readonly filtered: boolean;
+}
+
+/** Characters that are gathered before they are written: large enough to make writes few. */
+const CHUNK_LENGTH = 64 * 1024;
+
+/** Prints an answer; the data goes to standard output, what it lacks to standard error. */
+export async function printOnce<Item>(
+  view: View<Item>,
+  answer: Answer<Item>,
+  wishes: PrintWishes,
+  terminal: Terminal,
+): Promise<void> {
+  const { format } = wishes;
+  if (isTable(format)) await printTable(view, answer, wishes, format === "wide", terminal);
+  else await printDocument(view, answer, wishes, format, terminal);
+}
+
+async function printTable<Item>(
+  view: View<Item>,
+  answer: Answer<Item>,
+  wishes: PrintWishes,
+  wide: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const table = await readTable(view, answer, { wide, sort: wishes.sort, limit: wishes.limit });
+  if (table.rows.length === 0) {
+    terminal.say(wishes.filtered ? `No ${view.many} match.` : `No ${view.many}.`);
+    terminal.say(readSentence(table.head.coverage));
+  } else {
+    const columns = terminal.size()?.columns ?? null;
+    const headed = wishes.headers ? [table.headers] : [];
+    const widths = columnWidths([...headed, ...table.rows.map((row) => row.cells)], columns);
+    const chunks = new Chunks(terminal);
+    if (wishes.headers) {
+      await chunks.add(`${coloured(tableLine(table.headers, widths), "header", terminal.colour)}\n`);
+    }
+    for (const row of table.rows) {
+      await chunks.add(`${coloured(tableLine(row.cells, widths), row.tone, terminal.colour)}\n`);
+    }
+    await chunks.flush();
+  }
+  sayWhatIsMissing(view, table.head, table.end, table.rows.length, terminal);
+}
+
+async function printDocument<Item>(
+  view: View<Item>,
+  answer: Answer<Item>,
+  wishes: PrintWishes,
+  format: Exclude<Format, "table" | "wide">,
+  terminal: Terminal,
+): Promise<void> {
+  const writer = await documentWriter(format, view, wishes.headers);
+  const chunks = new Chunks(terminal);
+  let head: AnswerHead | null = null;
+  let end: AnswerEnd | null = null;
+  let count = 0;
+  for await (const part of wishes.sort === null ? answer : sorted(view, answer, wishes.sort, wishes.limit)) {
+    if (part.part === "head") {
+      head = part;
+      await chunks.add(writer.open(part));
+    } else if (part.part === "end") {
+      end = part;
+      await chunks.add(writer.close(part));
+    } else {
+      count += part.items.length;
+      for (const item of part.items) await chunks.add(writer.item(item));
+    }
+  }
+  await chunks.flush();
+  if (head !== null && end !== null) sayWhatIsMissing(view, head, end, count, terminal);
+}
+
+// Sorting needs all items at once; only who asks for it pays for it.
+async function* sorted<Item>(
+  view: View<Item>,
+  answer: Answer<Item>,
+  sort: string,
+  limit: number,
+): AsyncGenerator<AnswerPart<Item>> {
+  const items: Item[] = [];
+  for await (const part of answer) {
+    if (part.part === "items") for (const item of part.items) items.push(item);
+    else if (part.part === "head") yield part;
+    else {
+      items.sort(comparison(view, sort));
+      const kept = limit > 0 ? items.slice(0, limit) : items;
+      yield { part: "items", items: kept };
+      yield { ...part, complete: part.complete && kept.length === items.length };
+    }
+  }
+}
+
+function sayWhatIsMissing<Item>(
+  view: View<Item>,
+  head: AnswerHead,
+  end: AnswerEnd,
+  shown: number,
+  terminal: Terminal,
+): void {
+  if (!end.complete) terminal.say(`Showing ${shown} of ${end.matched} ${view.many}.`);
+  if (view.name === "coverage") {
+    for (const sentence of missingSentences(head.coverage)) terminal.say(escapeText(sentence));
+    return;
+  }
+  const missing = missingLine(head.coverage);
+  if (missing !== "") terminal.say(`Not complete: ${escapeText(missing)}.`);
+}
+
+/** Gathers small texts into few writes. */
+class Chunks {
+  readonly #terminal: Terminal;
+  #texts: string[] = [];
+  #length = 0;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async add(text: string): Promise<void> {
+    this.#texts.push(text);
+    this.#length += text.length;
+    if (this.#length >= CHUNK_LENGTH) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#length === 0) return;
+    const data = this.#texts.join("");
+    this.#texts = [];
+    this.#length = 0;
+    await this.#terminal.write(data);
+  }
+}

@@ -1,0 +1,153 @@
+// The commands and their help. What a command does comes from outside, so that the documentation is made from the same
+// program that runs.
+
+import { Argument, Command } from "commander";
+import { flagOptions, type FlagName, type Flags } from "./flags.ts";
+import { selectorForms } from "./selectors.ts";
+import { localFlags, sourceFlags, type Subject, subjectFlags, subjects } from "./settings.ts";
+
+/** What was asked for: a command of its own, or `local` with the word behind it. */
+export type Request =
+  | { readonly command: "local"; readonly word: string | undefined; readonly flags: Flags }
+  | { readonly command: Subject; readonly flags: Flags };
+
+interface CommandWords {
+  readonly summary: string;
+  readonly description: string;
+  /** Lines of examples, `%` standing for the program's name. */
+  readonly examples: readonly string[];
+}
+
+const commandWords: { readonly [Key in Subject | "local"]: CommandWords } = {
+  local: {
+    summary: "read this machine: all in one process, nothing to install",
+    description:
+      "Reads this machine's kernel tables and shows who talks to what. A table on a terminal is kept up to date until " +
+      "interrupted; in a pipe, new and changed rows are printed as lines. -o json, yaml, csv and name print once. " +
+      "Without root the processes of other users have no names.",
+    examples: [
+      "# Who talks to what on this machine, live",
+      "% local",
+      "# Every connection, once, as JSON",
+      "% local connections --once -o json",
+      "# Who talks to PostgreSQL, and who to the outside",
+      "% local connections --port 5432",
+      "% local connections --to external",
+      "# Tables saved from another machine",
+      "% local --once --proc ./saved-proc",
+    ],
+  },
+  edges: {
+    summary: "connections added up: who talks to what (the default)",
+    description: "Lists edges: connections added up by client, server, protocol and server port.",
+    examples: ["# What a server at hand knows, busiest first", "% edges --server 127.0.0.1:4180 --sort open"],
+  },
+  connections: {
+    summary: "every connection, live and lately closed",
+    description:
+      "Lists connections, live and lately closed, with the process at both ends where it is known.",
+    examples: [
+      "# What a process has open",
+      "% connections --server 127.0.0.1:4180 --either process/nginx --open",
+      "# Sockets, queues and timers too, kept up to date",
+      "% connections --server 127.0.0.1:4180 -o wide -w",
+      "# A saved list as a table",
+      "% connections --from-file connections.json",
+    ],
+  },
+  listeners: {
+    summary: "sockets that accept",
+    description:
+      "Lists listeners: listening TCP and unix sockets, unconnected UDP sockets, raw and packet sockets.",
+    examples: ["# Who listens on port 80 and 443", "% listeners --server 127.0.0.1:4180 --port 80,443"],
+  },
+  unix: {
+    summary: "connections over unix sockets",
+    description: "Lists connections over unix sockets, with the path that the server is bound to.",
+    examples: ["# Who uses Docker's socket", "% unix --server 127.0.0.1:4180 --to /run/docker.sock"],
+  },
+  coverage: {
+    summary: "what was read, how lately and how completely",
+    description:
+      "Shows what every answer rests on: per node the reader, the network namespaces and sockets that were read, what " +
+      "could not be read and why. The reasons are printed as sentences on standard error.",
+    examples: ["# Is anything missing?", "% coverage --server 127.0.0.1:4180"],
+  },
+  watch: {
+    summary: "connections as they are opened, change and close",
+    description: "Prints a line for each connection that is opened, changes or closes, until interrupted.",
+    examples: ["# New connections to the outside", "% watch --server 127.0.0.1:4180 --to external"],
+  },
+};
+
+/** The commands in the order in which help and documentation name them. */
+export const commandNames: ReadonlyArray<Subject | "local"> = ["local", ...subjects];
+
+/** The flags that a command takes. */
+export function commandFlags(name: Subject | "local"): ReadonlySet<FlagName> {
+  if (name !== "local") return new Set([...subjectFlags[name], ...sourceFlags[name]]);
+  return new Set([...subjects.flatMap((subject) => subjectFlags[subject]), ...localFlags]);
+}
+
+/**
+ * Makes the program. name is what the user typed ("kubectl whotalks"); act does what is asked. Mistakes in the command
+ * line are thrown as commander's CommanderError and nothing is printed for them.
+ */
+export function buildProgram(
+  name: string,
+  version: string,
+  act: (request: Request) => Promise<void>,
+): Command {
+  const program = new Command(name);
+  program
+    .description(
+      "Who talks to what: ss, lsof -i and conntrack for a whole Kubernetes cluster, or for one machine.",
+    )
+    .usage("[command] [flags]")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show a command's help")
+    .exitOverride()
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureOutput({ outputError: () => {} });
+  for (const command of commandNames) addCommand(program, name, command, act);
+  return program.addHelpText(
+    "after",
+    `\nExamples:\n${exampleText(name, ["# Who talks to what on this machine, live", "% local", "# The same, once, in a form for scripts", "% local --once -o json"])}\n\nUse "${name} <command> --help" for a command's flags.`,
+  );
+}
+
+function addCommand(
+  program: Command,
+  programName: string,
+  name: Subject | "local",
+  act: (request: Request) => Promise<void>,
+): void {
+  const words = commandWords[name];
+  const command = program
+    .command(name, { isDefault: name === "edges" })
+    .summary(words.summary)
+    .description(words.description)
+    .usage(name === "local" ? `[${subjects.join("|")}] [flags]` : "[flags]")
+    .helpOption("-h, --help", "show help");
+  const flags = commandFlags(name);
+  for (const option of flagOptions(flags)) command.addOption(option);
+  if (flags.has("to")) command.addHelpText("after", `\nEndpoints:\n${endpointText(name === "local")}`);
+  command.addHelpText("after", `\nExamples:\n${exampleText(programName, words.examples)}`);
+  if (name === "local") {
+    command
+      .addArgument(new Argument("[what]", "what is shown (default: edges)"))
+      .action((word: string | undefined, given: Flags) => act({ command: "local", word, flags: given }));
+  } else {
+    command.action((given: Flags) => act({ command: name, flags: given }));
+  }
+}
+
+function endpointText(bareIsProcess: boolean): string {
+  const lines = bareIsProcess ? [...selectorForms, "NAME (of a process)"] : selectorForms;
+  return lines.map((line) => `  ${line}`).join("\n");
+}
+
+function exampleText(name: string, lines: readonly string[]): string {
+  return lines.map((line) => `  ${line.replace(/^%/, name)}`).join("\n");
+}

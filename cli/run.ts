@@ -1,0 +1,147 @@
+// The command line's own pipeline on one screen: settings → source → answer → printer.
+
+import type { Asker, AskOptions } from "./ask.ts";
+import type { Answer } from "./answer.ts";
+import { FailureError, UsageError } from "./errors.ts";
+import type { LocalPipeline } from "./local/local-options.ts";
+import { isTable } from "./formats.ts";
+import { printLive } from "./print-live.ts";
+import { printOnce } from "./print-once.ts";
+import { printWatch } from "./print-watch.ts";
+import { readListFile } from "./read-list-file.ts";
+import type { Settings, Source } from "./settings.ts";
+import type { Terminal } from "./terminal.ts";
+import { views } from "./views/views.ts";
+import type { View, ViewName } from "./views/view.ts";
+
+/** Does what the settings say. Ends early, without an error, when the signal is aborted. */
+export async function run(
+  settings: Settings,
+  title: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const { source } = settings;
+  if (source.kind === "file") return runFile(source.path, settings, title, terminal, signal);
+  const { connect } = await import("./ask.ts");
+  const pipeline = source.kind === "local" ? await startPipeline(source, terminal) : null;
+  try {
+    if (pipeline !== null) await firstPass(pipeline, signal);
+    if (signal.aborted) return;
+    const asker = connect(
+      source.kind === "server" ? source.address : pipeline!.address,
+      settings.timeoutMs,
+      signal,
+    );
+    try {
+      await show(asker, settings, title, terminal, signal);
+    } finally {
+      asker.close();
+    }
+  } finally {
+    await pipeline?.close();
+  }
+}
+
+async function show(
+  asker: Asker,
+  settings: Settings,
+  title: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  // Sorting picks the first of all, so all are asked for.
+  const options: AskOptions = { filter: settings.filter, limit: settings.sort === null ? settings.limit : 0 };
+  switch (settings.subject) {
+    case "edges":
+      return print(views.edges, () => asker.edges(options), settings, title, terminal, signal);
+    case "connections":
+      return print(views.connections, () => asker.connections(options), settings, title, terminal, signal);
+    case "listeners":
+      return print(views.listeners, () => asker.listeners(options), settings, title, terminal, signal);
+    case "unix":
+      return print(views.unix, () => asker.connections(options), settings, title, terminal, signal);
+    case "coverage":
+      return print(views.coverage, () => asker.coverage(), settings, title, terminal, signal);
+    case "watch":
+      return printWatch(asker.watch(settings.filter, settings.initial), settings, terminal);
+  }
+}
+
+async function print<Item>(
+  view: View<Item>,
+  ask: () => Answer<Item>,
+  settings: Settings,
+  title: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const wishes = { ...settings, title, filtered: isFiltered(settings) };
+  if (settings.live && isTable(settings.format)) await printLive(view, ask, wishes, terminal, signal);
+  else await printOnce(view, ask(), wishes, terminal);
+}
+
+async function runFile(
+  path: string,
+  settings: Settings,
+  title: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = settings.sort === null ? settings.limit : 0;
+  const read = <Item>(view: View<Item>): Promise<void> =>
+    print(view, () => readListFile(path, view, limit), settings, title, terminal, signal);
+  // A file of connections may hold any protocol: the unix view of it is its unix columns.
+  const name: ViewName = settings.subject === "watch" ? "connections" : settings.subject;
+  switch (name) {
+    case "edges":
+      return read(views.edges);
+    case "connections":
+      return read(views.connections);
+    case "listeners":
+      return read(views.listeners);
+    case "unix":
+      return read(views.unix);
+    case "coverage":
+      return read(views.coverage);
+  }
+}
+
+async function startPipeline(source: Source & { kind: "local" }, terminal: Terminal): Promise<LocalPipeline> {
+  const { startLocal } = await import("./local/start-local.ts");
+  const { listen } = source.options;
+  const pipeline = await startLocal(source.options).catch(asFailure);
+  if (
+    listen !== null &&
+    listen.port !== 0 &&
+    listen.elseAnyPort &&
+    !pipeline.address.endsWith(`:${listen.port}`)
+  ) {
+    terminal.say(`Port ${listen.port} is taken: serving on ${pipeline.address} instead.`);
+  }
+  return pipeline;
+}
+
+async function firstPass(pipeline: LocalPipeline, signal: AbortSignal): Promise<void> {
+  const interrupted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([pipeline.firstPass, interrupted]).catch(asFailure);
+}
+
+// The pipeline says in its errors' messages what is wrong with the machine; our own mistakes stay what they are.
+function asFailure(error: unknown): never {
+  const mistake =
+    error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+  if (!(error instanceof Error) || mistake || error instanceof UsageError) throw error;
+  throw new FailureError(error.message, { cause: error });
+}
+
+function isFiltered(settings: Settings): boolean {
+  const { protocols, includeAnonymous: _, ...rest } = settings.filter;
+  const asked = Object.values(rest).some((value) =>
+    Array.isArray(value) ? value.length > 0 : Boolean(value),
+  );
+  return asked || (settings.subject !== "unix" && protocols.length > 0);
+}

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { UsageError } from "./errors.ts";
+import type { Flags } from "./flags.ts";
+import { localSettings, querySettings, type Subject } from "./settings.ts";
+
+describe("localSettings", () => {
+  it("has defaults for everything", () => {
+    const settings = localSettings(undefined, {});
+    assert.equal(settings.subject, "edges");
+    assert.equal(settings.format, "table");
+    assert.equal(settings.live, true);
+    assert.equal(settings.intervalMs, 1000);
+    assert.deepEqual(settings.source, {
+      kind: "local",
+      options: {
+        procDir: "/proc",
+        byteOrder: undefined,
+        intervalMs: 1000,
+        listen: { host: "127.0.0.1", port: 4180, elseAnyPort: true },
+      },
+    });
+  });
+
+  it("prints once what is a document, and keeps tables up to date", () => {
+    for (const output of ["json", "yaml", "csv", "name"])
+      assert.equal(localSettings("edges", { output }).live, false);
+    assert.equal(localSettings("edges", { output: "wide" }).live, true);
+    assert.equal(localSettings("edges", { output: "wide", once: true }).live, false);
+  });
+
+  it("reads filters", () => {
+    const { filter } = localSettings("connections", {
+      from: ["nginx", "10.0.0.0/8"],
+      port: ["80", "443"],
+      protocol: ["TCP", "47"],
+      state: ["time-wait", "Established"],
+      namespaceInode: ["net:[4026531840]"],
+      outcome: ["timed-out"],
+      open: true,
+    });
+    assert.deepEqual(filter.from, [{ process: "nginx" }, { cidr: "10.0.0.0/8" }]);
+    assert.deepEqual(filter.ports, [80, 443]);
+    assert.deepEqual(filter.protocols, ["tcp", "47"]);
+    assert.deepEqual(filter.states, ["TIME_WAIT", "ESTABLISHED"]);
+    assert.deepEqual(filter.namespaceInodes, [4026531840]);
+    assert.deepEqual(filter.outcomes, ["timed-out"]);
+    assert.equal(filter.openOnly, true);
+  });
+
+  it("asks for unix sockets in the unix view", () => {
+    assert.deepEqual(localSettings("unix", {}).filter.protocols, ["unix"]);
+  });
+
+  it("reads --listen", () => {
+    assert.equal(listen("none"), null);
+    assert.deepEqual(listen("0.0.0.0:0"), { host: "0.0.0.0", port: 0, elseAnyPort: false });
+    assert.deepEqual(listen("[::1]:4180"), { host: "::1", port: 4180, elseAnyPort: false });
+  });
+
+  const refused: ReadonlyArray<readonly [word: string | undefined, flags: Flags, message: RegExp]> = [
+    ["conections", {}, /local shows edges, .* not 'conections'/],
+    [undefined, { output: "xml" }, /-o takes one of table, wide, json, yaml, csv, name, not 'xml'/],
+    [undefined, { sort: "age" }, /--sort takes one of client, server, .* not 'age'/],
+    ["coverage", { from: ["x"] }, /--from has no meaning for coverage/],
+    ["coverage", { limit: "3" }, /--limit has no meaning for coverage/],
+    ["listeners", { from: ["x"] }, /--from has no meaning for listeners/],
+    ["listeners", { open: true }, /--open has no meaning for listeners/],
+    ["unix", { port: ["1"] }, /--port has no meaning for unix/],
+    ["watch", { sort: "client" }, /--sort has no meaning for watch/],
+    ["watch", { once: true }, /watch does not end by itself/],
+    [undefined, { initial: true }, /--initial has no meaning for edges/],
+    [undefined, { interval: "99ms" }, /--interval takes 100ms to 1h, not '99ms'/],
+    [undefined, { interval: "fast" }, /--interval takes a duration/],
+    [undefined, { limit: "0" }, /--limit takes a whole number from 1/],
+    [undefined, { limit: "1e3" }, /--limit takes a whole number/],
+    [undefined, { port: ["65536"] }, /--port takes a whole number from 1 to 65535, not '65536'/],
+    [undefined, { port: ["80", ""] }, /--port has an empty value/],
+    [undefined, { protocol: ["tpc"] }, /--protocol takes one of .*tcp.* not 'tpc'/],
+    [undefined, { state: ["OPEN"] }, /--state takes one of ESTABLISHED/],
+    [undefined, { outcome: ["fine"] }, /--outcome takes one of established, refused, timed-out, pending/],
+    [undefined, { namespaceInode: ["host"] }, /--namespace-inode takes a whole number from 1, not 'host'/],
+    [undefined, { byteOrder: "middle" }, /--byte-order takes one of little, big/],
+    [undefined, { listen: "4180" }, /--listen takes an address and a port/],
+    [undefined, { listen: "127.0.0.1:99999" }, /--listen takes an address and a port/],
+    [undefined, { proc: "" }, /--proc takes a directory/],
+  ];
+  for (const [word, flags, message] of refused) {
+    it(`refuses ${word ?? ""} ${JSON.stringify(flags)}`, () => {
+      assert.throws(
+        () => localSettings(word, flags),
+        (error) => error instanceof UsageError && message.test(error.message),
+      );
+    });
+  }
+});
+
+describe("querySettings", () => {
+  it("reads --server and --from-file", () => {
+    assert.deepEqual(querySettings("edges", { server: "[::1]:4180" }).source, {
+      kind: "server",
+      address: "[::1]:4180",
+    });
+    assert.deepEqual(querySettings("edges", { fromFile: "-", sort: "open" }).source, {
+      kind: "file",
+      path: "-",
+    });
+  });
+
+  const refused: ReadonlyArray<readonly [subject: Subject, flags: Flags, message: RegExp]> = [
+    ["edges", {}, /--server HOST:PORT/],
+    ["edges", { server: "localhost" }, /--server takes an address and a port/],
+    ["edges", { server: "localhost:0" }, /--server takes an address and a port/],
+    ["edges", { server: "a:1", from: ["nginx"] }, /'nginx' names no endpoint/],
+    ["edges", { server: "a:1", watch: true, output: "json" }, /use watch -o json/],
+    ["edges", { server: "a:1", interval: "1s" }, /add -w/],
+    ["edges", { fromFile: "x", server: "a:1" }, /--server cannot be used with --from-file/],
+    ["edges", { fromFile: "x", open: true }, /--open cannot be used with --from-file/],
+    ["edges", { fromFile: "x", watch: true }, /--watch cannot be used with --from-file/],
+  ];
+  for (const [subject, flags, message] of refused) {
+    it(`refuses ${subject} ${JSON.stringify(flags)}`, () => {
+      assert.throws(
+        () => querySettings(subject, flags),
+        (error) => error instanceof UsageError && message.test(error.message),
+      );
+    });
+  }
+});
+
+function listen(text: string): unknown {
+  const { source } = localSettings("edges", { listen: text });
+  return source.kind === "local" ? source.options.listen : undefined;
+}

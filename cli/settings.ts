@@ -1,0 +1,248 @@
+// A command and its flags as one frozen object that says what to do. Pure: every mistake and every combination that
+// cannot be is a UsageError here, before anything starts.
+
+import type { Filter } from "../lib/gen/whotalks/v1/query.ts";
+import { parseDuration, writeDuration } from "./duration.ts";
+import { UsageError } from "./errors.ts";
+import { oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
+import type { FlagName, Flags } from "./flags.ts";
+import { type Format, formats, isTable } from "./formats.ts";
+import type { ListenAddress, LocalOptions } from "./local/local-options.ts";
+import { didYouMean } from "./suggest.ts";
+import { viewColumnKeys } from "./views/views.ts";
+import type { ViewName } from "./views/view.ts";
+
+/** What can be shown: the views, and connections as they come and go. */
+export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
+/** One thing that can be shown. */
+export type Subject = ViewName | "watch";
+
+/** Where answers come from. */
+export type Source =
+  | { readonly kind: "local"; readonly options: LocalOptions }
+  | { readonly kind: "server"; readonly address: string }
+  | { readonly kind: "file"; readonly path: string };
+
+/** What to do. */
+export interface Settings {
+  readonly subject: Subject;
+  readonly source: Source;
+  readonly filter: Filter;
+  /** 0 for all. */
+  readonly limit: number;
+  readonly sort: string | null;
+  readonly format: Format;
+  readonly headers: boolean;
+  /** Whether the answer is kept up to date until interrupted. */
+  readonly live: boolean;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** watch: whether what is there already comes first. */
+  readonly initial: boolean;
+}
+
+const INTERVAL_MS_DEFAULT = 1000;
+const INTERVAL_MS_MIN = 100;
+const INTERVAL_MS_MAX = 3_600_000;
+const TIMEOUT_MS_DEFAULT = 30_000;
+const TIMEOUT_MS_MIN = 1;
+const LIMIT_MAX = 2 ** 32 - 1;
+const LISTEN_DEFAULT: ListenAddress = { host: "127.0.0.1", port: 4180, elseAnyPort: true };
+
+const allFilters: readonly FlagName[] = [
+  "from",
+  "to",
+  "either",
+  "port",
+  "protocol",
+  "state",
+  "process",
+  "namespaceInode",
+  "outcome",
+  "open",
+  "anonymous",
+];
+const listFlags: readonly FlagName[] = ["output", "headers", "sort", "limit"];
+
+/** The flags that have a meaning for a subject, wherever its answer comes from. */
+export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
+  edges: [...listFlags, ...allFilters],
+  connections: [...listFlags, ...allFilters],
+  listeners: [...listFlags, "to", "either", "port", "protocol", "process", "namespaceInode"],
+  unix: [...listFlags, ...allFilters.filter((name) => name !== "port" && name !== "protocol")],
+  coverage: ["output", "headers", "sort"],
+  watch: ["output", "headers", "initial", ...allFilters],
+};
+
+/** The flags of `local` that say how this machine is read. */
+export const localFlags: readonly FlagName[] = ["once", "interval", "proc", "byteOrder", "listen", "timeout"];
+
+/** The flags of the other commands that say where the answer comes from. */
+export const sourceFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
+  edges: ["watch", "interval", "server", "fromFile", "timeout"],
+  connections: ["watch", "interval", "server", "fromFile", "timeout"],
+  listeners: ["watch", "interval", "server", "fromFile", "timeout"],
+  unix: ["watch", "interval", "server", "fromFile", "timeout"],
+  coverage: ["watch", "interval", "server", "fromFile", "timeout"],
+  watch: ["server", "timeout"],
+};
+
+/** The flag as it is typed: namespaceInode → --namespace-inode. */
+export function typedFlag(name: FlagName): string {
+  if (name === "headers") return "--no-headers";
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** What `whotalks local [SUBJECT]` is to do. */
+export function localSettings(word: string | undefined, flags: Flags): Settings {
+  const subject = word === undefined ? "edges" : parseSubject(word);
+  const known = new Set([...subjectFlags[subject], ...localFlags]);
+  // Commander gives `headers: true` where --no-headers was not typed.
+  const stray = (Object.keys(flags) as FlagName[]).find(
+    (name) => flags[name] !== undefined && name !== "headers" && !known.has(name),
+  );
+  if (stray !== undefined) throw new UsageError(`${typedFlag(stray)} has no meaning for ${subject}.`);
+  const output = parseOutput(subject, flags);
+  const intervalMs = parseInterval(flags.interval);
+  if (flags.once === true && subject === "watch") {
+    throw new UsageError(
+      "watch does not end by itself: use connections --once for those that are there now.",
+    );
+  }
+  const live = flags.once !== true && isTable(output.format) && subject !== "watch";
+  return Object.freeze<Settings>({
+    ...output,
+    subject,
+    source: {
+      kind: "local",
+      options: {
+        procDir: parseDirectory(flags.proc),
+        byteOrder:
+          flags.byteOrder === undefined
+            ? undefined
+            : oneOf("--byte-order", flags.byteOrder, ["little", "big"] as const),
+        intervalMs,
+        listen: parseListen(flags.listen),
+      },
+    },
+    filter: subject === "coverage" ? openFilter : subjectFilter(subject, parseFilter(flags, true)),
+    live,
+    intervalMs,
+    timeoutMs: parseTimeout(flags.timeout),
+    initial: flags.initial === true,
+  });
+}
+
+/** What `whotalks SUBJECT` is to do. */
+export function querySettings(subject: Subject, flags: Flags): Settings {
+  const output = parseOutput(subject, flags);
+  const live = flags.watch === true;
+  if (live && !isTable(output.format)) {
+    throw new UsageError(
+      `-w keeps a table up to date and cannot print ${output.format}: use watch -o ${output.format} for a stream.`,
+    );
+  }
+  if (flags.interval !== undefined && !live)
+    throw new UsageError("--interval says how often -w looks: add -w.");
+  return Object.freeze<Settings>({
+    ...output,
+    subject,
+    source: querySource(flags),
+    filter: subject === "coverage" ? openFilter : subjectFilter(subject, parseFilter(flags, false)),
+    live,
+    intervalMs: parseInterval(flags.interval),
+    timeoutMs: parseTimeout(flags.timeout),
+    initial: flags.initial === true,
+  });
+}
+
+function querySource(flags: Flags): Source {
+  if (flags.fromFile !== undefined) {
+    const refused = [...allFilters, "server", "watch", "timeout"].find((name) => {
+      const value = flags[name as FlagName];
+      return value !== undefined && value !== false;
+    });
+    if (refused !== undefined) {
+      throw new UsageError(
+        `${typedFlag(refused as FlagName)} cannot be used with --from-file: a saved list is shown as it is.`,
+      );
+    }
+    if (flags.fromFile === "") throw new UsageError("--from-file takes a file, or - for standard input.");
+    return { kind: "file", path: flags.fromFile };
+  }
+  if (flags.server === undefined) {
+    throw new UsageError(
+      "Say which whotalks server to ask with --server HOST:PORT, or use 'local' to read this machine.",
+    );
+  }
+  parseAddressAndPort("--server", flags.server, 1);
+  return { kind: "server", address: flags.server };
+}
+
+function parseSubject(word: string): Subject {
+  const subject = subjects.find((candidate) => candidate === word);
+  if (subject === undefined) {
+    throw new UsageError(`local shows ${subjects.join(", ")}, not '${word}'.`, didYouMean(word, subjects));
+  }
+  return subject;
+}
+
+function parseOutput(
+  subject: Subject,
+  flags: Flags,
+): Pick<Settings, "format" | "headers" | "sort" | "limit"> {
+  const format = flags.output === undefined ? "table" : oneOf("-o", flags.output, formats);
+  if (flags.sort !== undefined && subject !== "watch") oneOf("--sort", flags.sort, viewColumnKeys(subject));
+  return {
+    format,
+    headers: flags.headers !== false,
+    sort: flags.sort ?? null,
+    limit: flags.limit === undefined ? 0 : parseNumber("--limit", flags.limit, 1, LIMIT_MAX),
+  };
+}
+
+// The unix view is the connections of one protocol.
+function subjectFilter(subject: Subject, filter: Filter): Filter {
+  return subject === "unix" ? { ...filter, protocols: ["unix"] } : filter;
+}
+
+function parseInterval(text: string | undefined): number {
+  return parseTime("--interval", text, INTERVAL_MS_DEFAULT, INTERVAL_MS_MIN);
+}
+
+function parseTimeout(text: string | undefined): number {
+  return parseTime("--timeout", text, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MIN);
+}
+
+function parseTime(flag: string, text: string | undefined, defaultMs: number, minMs: number): number {
+  if (text === undefined) return defaultMs;
+  const ms = parseDuration(text);
+  if (ms === null) throw new UsageError(`${flag} takes a duration such as 500ms, 2s or 1m, not '${text}'.`);
+  if (ms < minMs || ms > INTERVAL_MS_MAX) {
+    throw new UsageError(
+      `${flag} takes ${writeDuration(minMs)} to ${writeDuration(INTERVAL_MS_MAX)}, not '${text}'.`,
+    );
+  }
+  return ms;
+}
+
+function parseDirectory(text: string | undefined): string {
+  if (text === "") throw new UsageError("--proc takes a directory.");
+  return text ?? "/proc";
+}
+
+function parseListen(text: string | undefined): ListenAddress | null {
+  if (text === undefined) return LISTEN_DEFAULT;
+  if (text === "none") return null;
+  return { ...parseAddressAndPort("--listen", text, 0), elseAnyPort: false };
+}
+
+function parseAddressAndPort(flag: string, text: string, portMin: number): { host: string; port: number } {
+  const match = /^(?:\[([\da-fA-F:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port < portMin || port > 65_535) {
+    const form = flag === "--listen" ? "127.0.0.1:4180, [::1]:0 or none" : "127.0.0.1:4180 or [::1]:4180";
+    throw new UsageError(`${flag} takes an address and a port such as ${form}, not '${text}'.`);
+  }
+  return { host: match[1] ?? match[2]!, port };
+}

@@ -1,0 +1,297 @@
+// Answers for the tests of the command line: one of each kind of thing that views have to show, hostile names among
+// them. Times are fixed, so that what is printed can be compared.
+
+import {
+  Connection,
+  Coverage,
+  Edge,
+  Endpoint,
+  type EndpointSelector,
+  Listener,
+} from "../../lib/gen/whotalks/v1/query.ts";
+
+/** When the answers were made. */
+export const timeMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** A name that tries to clear the screen, to start a line and to turn the text around. */
+export const hostileName = "evil\u001b[2J\nroot\u202egnp.\u009b31m";
+
+const process = (pid: number, name: string, uid = 0): Endpoint["process"] => ({
+  pid,
+  name,
+  exe: `/usr/bin/${name}`,
+  uid,
+});
+
+const nginx = Endpoint.create({
+  kind: "process",
+  ip: "10.0.0.1",
+  port: 443,
+  node: "laptop",
+  unit: "nginx.service",
+  process: process(812, "nginx", 33),
+  inode: 90_001,
+  networkNamespace: 4_026_531_840,
+  holders: [
+    { pid: 812, name: "nginx", fd: 6 },
+    { pid: 813, name: "nginx", fd: 6 },
+  ],
+  recvQueue: 0,
+  sendQueue: 512,
+  state: "ESTABLISHED",
+});
+
+const curl = Endpoint.create({
+  kind: "process",
+  ip: "10.0.0.2",
+  port: 40_312,
+  node: "laptop",
+  container: "3f4e8a9b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f",
+  process: process(4711, "curl", 1000),
+  inode: 90_002,
+  networkNamespace: 4_026_532_001,
+  holders: [{ pid: 4711, name: "curl", fd: 3 }],
+  recvQueue: 7,
+  sendQueue: 0,
+  timer: { kind: "keepalive", expiresMs: 12_300 },
+  state: "ESTABLISHED",
+});
+
+const hostile = Endpoint.create({
+  kind: "process",
+  ip: "fd00::2",
+  port: 51_000,
+  node: "laptop",
+  process: process(666, hostileName, 1000),
+  inode: 90_003,
+});
+
+const external = Endpoint.create({ kind: "external", ip: "2001:db8::53", port: 853 });
+const unknown = Endpoint.create({ kind: "unknown", ip: "10.9.9.9", port: 8080 });
+const pod = Endpoint.create({
+  kind: "pod",
+  ip: "10.244.1.7",
+  port: 39_000,
+  node: "worker",
+  namespace: "shop",
+  pod: "web-7d4b9-x2x4z",
+  podUid: "8c1d",
+  workload: { kind: "Deployment", name: "web" },
+  labels: { app: "web" },
+});
+const database = Endpoint.create({
+  kind: "pod",
+  ip: "10.244.2.9",
+  port: 5432,
+  node: "worker2",
+  namespace: "データ",
+  pod: "db-0",
+  workload: { kind: "StatefulSet", name: "db" },
+});
+
+/** Connections: joined, one-sided, refused, closed, over a service, over a unix socket. */
+export const connections: Connection[] = [
+  Connection.create({
+    client: curl,
+    server: nginx,
+    protocol: "tcp",
+    outcome: "established",
+    state: "ESTABLISHED",
+    evidence: ["client-socket", "server-socket"],
+    recvQueue: 7,
+    sendQueue: 0,
+    bytesToServer: 1234,
+    bytesToClient: 56_789_012,
+    firstSeenMs: timeMs - 3 * HOUR - 12 * MINUTE,
+    lastSeenMs: timeMs,
+    count: 1,
+    directionBy: "listener",
+    uid: "c0ffee0000000001",
+  }),
+  Connection.create({
+    client: hostile,
+    server: external,
+    protocol: "tcp",
+    outcome: "established",
+    state: "TIME_WAIT",
+    evidence: ["client-socket"],
+    firstSeenMs: timeMs - 90 * SECOND,
+    lastSeenMs: timeMs - 5 * SECOND,
+    closed: true,
+    count: 3,
+    directionBy: "port",
+    uid: "c0ffee0000000002",
+  }),
+  Connection.create({
+    client: curl,
+    server: unknown,
+    protocol: "tcp",
+    outcome: "refused",
+    state: "SYN_SENT",
+    evidence: ["client-socket"],
+    firstSeenMs: timeMs - 4 * SECOND,
+    lastSeenMs: timeMs - 4 * SECOND,
+    closed: true,
+    count: 1,
+    directionBy: "port",
+    uid: "c0ffee0000000003",
+  }),
+  Connection.create({
+    client: pod,
+    server: database,
+    via: { ip: "10.96.0.12", port: 5432, service: { namespace: "shop", name: "db" } },
+    protocol: "tcp",
+    outcome: "established",
+    state: "ESTABLISHED",
+    evidence: ["client-socket", "server-socket", "flow"],
+    firstSeenMs: timeMs - 26 * HOUR,
+    lastSeenMs: timeMs,
+    count: 1,
+    directionBy: "flow",
+    uid: "c0ffee0000000004",
+  }),
+];
+
+/** Connections over unix sockets. */
+export const unixConnections: Connection[] = [
+  Connection.create({
+    client: Endpoint.create({
+      kind: "process",
+      node: "laptop",
+      process: process(4711, "curl"),
+      inode: 71_001,
+    }),
+    server: Endpoint.create({
+      kind: "process",
+      node: "laptop",
+      unit: "dbus.service",
+      process: process(401, "dbus-daemon"),
+      inode: 71_002,
+    }),
+    protocol: "unix",
+    outcome: "established",
+    state: "ESTABLISHED",
+    evidence: ["client-socket", "server-socket"],
+    firstSeenMs: timeMs - 10 * MINUTE,
+    lastSeenMs: timeMs,
+    count: 1,
+    directionBy: "listener",
+    unixPath: "/run/dbus/system_bus_socket",
+    uid: "c0ffee0000000005",
+  }),
+];
+
+const withoutSocket = (endpoint: Endpoint): Endpoint => ({
+  ...endpoint,
+  port: 0,
+  inode: 0,
+  pod: "",
+  holders: [],
+  timer: undefined,
+  process: endpoint.process === undefined ? undefined : { ...endpoint.process, pid: 0 },
+});
+
+/** Edges: the connections added up. */
+export const edges: Edge[] = connections.map((connection, index) =>
+  Edge.create({
+    client: withoutSocket(connection.client!),
+    server: withoutSocket(connection.server!),
+    via: connection.via,
+    protocol: connection.protocol,
+    port: connection.server!.port,
+    connections: (index + 1) * 7,
+    open: connection.closed ? 0 : index + 1,
+    bytesToServer: connection.bytesToServer,
+    bytesToClient: connection.bytesToClient,
+    firstSeenMs: connection.firstSeenMs,
+    lastSeenMs: connection.lastSeenMs,
+    evidence: connection.evidence,
+  }),
+);
+
+/** Listeners: TCP, UDP, unix. */
+export const listeners: Listener[] = [
+  Listener.create({
+    endpoint: { ...nginx, ip: "0.0.0.0", recvQueue: 2, sendQueue: 511, socketUid: 0, state: "LISTEN" },
+    protocol: "tcp",
+    address: "0.0.0.0",
+    port: 443,
+    firstSeenMs: timeMs - 9 * 24 * HOUR,
+  }),
+  Listener.create({
+    endpoint: { ...database, ip: "::", inode: 5 },
+    protocol: "udp",
+    address: "::",
+    port: 53,
+    declared: true,
+    services: [{ namespace: "shop", name: "db" }],
+    firstSeenMs: timeMs - 30 * SECOND,
+  }),
+  Listener.create({
+    endpoint: Endpoint.create({
+      kind: "process",
+      node: "laptop",
+      process: process(401, "dbus-daemon"),
+      inode: 71_000,
+    }),
+    protocol: "unix",
+    address: "/run/dbus/system_bus_socket",
+    firstSeenMs: timeMs - 10 * MINUTE,
+  }),
+];
+
+/** Coverage of a machine that was read by a user without privileges. */
+export const coverage: Coverage = Coverage.fromPartial({
+  nodes: [
+    {
+      node: "laptop",
+      reader: "procfs",
+      conntrack: "none",
+      namespaces: 3,
+      namespacesFailed: 1,
+      processes: 210,
+      processesUnreadable: 2,
+      processesWithoutFds: 150,
+      sockets: 120,
+      socketsUnattributed: 3,
+      limits: ["Without CAP_SYS_PTRACE the files of 150 processes cannot be read."],
+      passMicros: 12_345,
+      intervalMs: 1000,
+      ageMs: 400,
+      openedByKernel: 1000,
+      failedByKernel: 4,
+      seen: 998,
+      unseen: 2,
+      sinceMs: timeMs - HOUR,
+    },
+  ],
+  nodesExpected: 1,
+});
+
+/** Coverage with nothing missing. */
+export const fullCoverage: Coverage = Coverage.fromPartial({
+  nodes: [
+    {
+      node: "laptop",
+      reader: "procfs",
+      conntrack: "none",
+      namespaces: 3,
+      processes: 210,
+      sockets: 120,
+      intervalMs: 1000,
+      ageMs: 400,
+    },
+  ],
+  nodesExpected: 1,
+});
+
+/** Selectors as the server got them, without the kinds that are not set. */
+export function setKinds(selectors: readonly EndpointSelector[]): object[] {
+  return selectors.map((selector) =>
+    Object.fromEntries(Object.entries(selector).filter(([, value]) => value !== undefined)),
+  );
+}

@@ -1,0 +1,95 @@
+// What the views of connections, edges and listeners show of endpoints in common.
+
+import type { Endpoint, Via } from "../../lib/gen/whotalks/v1/query.ts";
+import { socketAddress } from "../endpoint-label.ts";
+
+/** Pids that one cell lists before it counts the rest. */
+const PIDS_MAX = 4;
+
+/** The pids of everyone who holds the endpoint's socket, separated by commas. */
+export function pids(endpoint: Endpoint | undefined): string {
+  if (endpoint === undefined) return "";
+  const all = [...new Set(endpoint.holders.map((holder) => holder.pid))];
+  if (all.length === 0 && endpoint.process !== undefined && endpoint.process.pid !== 0)
+    all.push(endpoint.process.pid);
+  const shown = all.slice(0, PIDS_MAX).join(",");
+  return all.length > PIDS_MAX ? `${shown},+${all.length - PIDS_MAX}` : shown;
+}
+
+/** The inode of the endpoint's socket. */
+export function inode(endpoint: Endpoint | undefined): string {
+  return endpoint === undefined || endpoint.inode === 0 ? "" : String(endpoint.inode);
+}
+
+/** The endpoint's address and port. */
+export function address(endpoint: Endpoint | undefined): string {
+  return endpoint === undefined || endpoint.ip === "" ? "" : socketAddress(endpoint.ip, endpoint.port);
+}
+
+/** Bytes not yet read and bytes not yet acknowledged, as ss shows them side by side. */
+export function queues(
+  end: { recvQueue?: number | undefined; sendQueue?: number | undefined } | undefined,
+): string {
+  if (end === undefined || (end.recvQueue === undefined && end.sendQueue === undefined)) return "";
+  return `${end.recvQueue ?? "-"}/${end.sendQueue ?? "-"}`;
+}
+
+/** The timer that runs on the endpoint's socket. */
+export function timer(endpoint: Endpoint | undefined): string {
+  if (endpoint?.timer === undefined || endpoint.timer.kind === "") return "";
+  return `${endpoint.timer.kind} ${(endpoint.timer.expiresMs / 1000).toFixed(1)}s`;
+}
+
+/** What the client dialled. */
+export function viaLabel(via: Via | undefined): string {
+  if (via === undefined) return "";
+  const service = via.service;
+  if (service === undefined || service.name === "") return socketAddress(via.ip, via.port);
+  const name = service.namespace === "" ? `svc/${service.name}` : `${service.namespace}/svc/${service.name}`;
+  return via.port === 0 ? name : `${name}:${via.port}`;
+}
+
+/** The node of both sides: one where they share it. */
+export function nodes(client: Endpoint | undefined, server: Endpoint | undefined): string {
+  const from = client?.node ?? "";
+  const to = server?.node ?? "";
+  return from === to || to === "" ? from : `${from === "" ? "?" : from}→${to}`;
+}
+
+/** Both sides of a pair in one cell; empty where neither is known. */
+export function pair(client: string, server: string): string {
+  return client === "" && server === "" ? "" : `${client || "-"}→${server || "-"}`;
+}
+
+/** Where the values of an endpoint stand in JSON, for CSV. */
+export function endpointPaths(name: string): string[] {
+  return endpointFields.map((field) => `${name}.${field}`);
+}
+
+const endpointFields = [
+  "kind",
+  "ip",
+  "port",
+  "node",
+  "namespace",
+  "pod",
+  "workload.kind",
+  "workload.name",
+  "container",
+  "unit",
+  "process.pid",
+  "process.name",
+  "process.exe",
+  "process.uid",
+  "inode",
+  "networkNamespace",
+  "name",
+];
+
+/** Where the values of what was dialled stand in JSON, for CSV. */
+export const viaPaths: readonly string[] = [
+  "via.ip",
+  "via.port",
+  "via.service.namespace",
+  "via.service.name",
+];

@@ -1,0 +1,209 @@
+// The one mapping from the query API's messages to the JSON that users script against, and back: the same field
+// names, numbers as numbers, times as RFC 3339, empty fields left out. docs/cli.md describes it for users.
+
+import type {
+  Connection,
+  Coverage,
+  Edge,
+  Endpoint,
+  Icmp,
+  Listener,
+  ServiceRef,
+  SocketAddress,
+  Via,
+  Workload,
+  Process,
+  Holder,
+  Timer,
+} from "../gen/whotalks/v1/query.ts";
+import type { NodeCoverage } from "../gen/whotalks/v1/report.ts";
+import {
+  type Codec,
+  flag,
+  flagIfKnown,
+  flagIfTrue,
+  labels,
+  listAlways,
+  listOfObjects,
+  number,
+  numberIfKnown,
+  numberUnlessZero,
+  object,
+  readObject,
+  shape,
+  text,
+  texts,
+  time,
+  writeObject,
+} from "./codec.ts";
+
+const workloadShape = shape<Workload>({ kind: ["kind", text], name: ["name", text] });
+
+const processShape = shape<Process>({
+  // 0 stands for several processes there.
+  pid: ["pid", numberUnlessZero],
+  name: ["name", text],
+  exe: ["exe", text],
+  uid: ["uid", number],
+});
+
+const holderShape = shape<Holder>({ pid: ["pid", number], name: ["name", text], fd: ["fd", number] });
+
+const timerShape = shape<Timer>({ kind: ["kind", text], expiresMs: ["expiresMs", number] });
+
+const serviceShape = shape<ServiceRef>({ namespace: ["namespace", text], name: ["name", text] });
+
+const socketAddressShape = shape<SocketAddress>({ ip: ["ip", text], port: ["port", number] });
+
+const icmpShape = shape<Icmp>({ type: ["type", number], code: ["code", number], id: ["id", number] });
+
+const viaShape = shape<Via>({
+  ip: ["ip", text],
+  port: ["port", numberUnlessZero],
+  service: ["service", object(serviceShape)],
+});
+
+// A side of whom nothing is known is "unknown", never without a kind.
+const endpointKind: Codec<string> = { ...text, write: (kind) => (kind === "" ? "unknown" : kind) };
+
+/** An endpoint: who one side is. */
+export const endpointShape = shape<Endpoint>({
+  kind: ["kind", endpointKind],
+  ip: ["ip", text],
+  port: ["port", numberUnlessZero],
+  node: ["node", text],
+  namespace: ["namespace", text],
+  pod: ["pod", text],
+  podUid: ["podUid", text],
+  workload: ["workload", object(workloadShape)],
+  container: ["container", text],
+  serviceAccount: ["serviceAccount", text],
+  image: ["image", text],
+  zone: ["zone", text],
+  process: ["process", object(processShape)],
+  unit: ["unit", text],
+  inode: ["inode", numberUnlessZero],
+  timer: ["timer", object(timerShape)],
+  hostNetwork: ["hostNetwork", flagIfTrue],
+  name: ["name", text],
+  labels: ["labels", labels],
+  networkNamespace: ["networkNamespace", numberUnlessZero],
+  holders: ["holders", listOfObjects(holderShape)],
+  recvQueue: ["recvQueue", numberIfKnown],
+  sendQueue: ["sendQueue", numberIfKnown],
+  retransmits: ["retransmits", numberIfKnown],
+  socketUid: ["socketUid", numberIfKnown],
+  references: ["references", numberIfKnown],
+  state: ["state", text],
+});
+
+/** An endpoint that is always there, `{"kind":"unknown"}` where the message has none. */
+const endpoint: Codec<Endpoint | undefined> = {
+  type: "endpoint",
+  write: (value) => (value === undefined ? { kind: "unknown" } : writeObject(endpointShape, value)),
+  read: (json, path) => readObject(endpointShape, json ?? { kind: "unknown" }, path),
+};
+
+/** A connection: one conversation. */
+export const connectionShape = shape<Connection>({
+  client: ["client", endpoint],
+  server: ["server", endpoint],
+  via: ["via", object(viaShape)],
+  protocol: ["protocol", text],
+  outcome: ["outcome", text],
+  state: ["state", text],
+  evidence: ["evidence", texts],
+  bytesToServer: ["bytesToServer", numberIfKnown],
+  bytesToClient: ["bytesToClient", numberIfKnown],
+  rttMicros: ["rttMicros", numberIfKnown],
+  retransmits: ["retransmits", numberIfKnown],
+  recvQueue: ["recvQueue", numberIfKnown],
+  sendQueue: ["sendQueue", numberIfKnown],
+  snat: ["snat", object(socketAddressShape)],
+  firstSeenMs: ["firstSeen", time],
+  lastSeenMs: ["lastSeen", time],
+  closed: ["closed", flag],
+  forwarded: ["forwarded", flagIfTrue],
+  count: ["count", number],
+  directionBy: ["directionBy", text],
+  icmp: ["icmp", object(icmpShape)],
+  unixPath: ["unixPath", text],
+  uid: ["uid", text],
+});
+
+/** An edge: connections added up. */
+export const edgeShape = shape<Edge>({
+  client: ["client", endpoint],
+  server: ["server", endpoint],
+  via: ["via", object(viaShape)],
+  protocol: ["protocol", text],
+  port: ["port", numberUnlessZero],
+  connections: ["connections", number],
+  open: ["open", number],
+  bytesToServer: ["bytesToServer", numberIfKnown],
+  bytesToClient: ["bytesToClient", numberIfKnown],
+  firstSeenMs: ["firstSeen", time],
+  lastSeenMs: ["lastSeen", time],
+  evidence: ["evidence", texts],
+  unixPath: ["unixPath", text],
+});
+
+/** A listener: a socket that accepts. */
+export const listenerShape = shape<Listener>({
+  endpoint: ["endpoint", endpoint],
+  protocol: ["protocol", text],
+  address: ["address", text],
+  port: ["port", numberUnlessZero],
+  declared: ["declared", flagIfKnown],
+  services: ["services", listOfObjects(serviceShape)],
+  firstSeenMs: ["firstSeen", time],
+});
+
+/** One node's coverage. Counts are always there: a 0 says that nothing was missed. */
+export const nodeCoverageShape = shape<NodeCoverage>({
+  node: ["node", text],
+  reader: ["reader", text],
+  conntrack: ["conntrack", text],
+  namespaces: ["namespaces", number],
+  namespacesFailed: ["namespacesFailed", number],
+  processes: ["processes", number],
+  processesUnreadable: ["processesUnreadable", number],
+  processesWithoutFds: ["processesWithoutFds", number],
+  sockets: ["sockets", number],
+  socketsUnattributed: ["socketsUnattributed", number],
+  linesMalformed: ["linesMalformed", number],
+  socketsOverflowed: ["socketsOverflowed", number],
+  limits: ["limits", texts],
+  passMicros: ["passMicros", number],
+  intervalMs: ["intervalMs", number],
+  ageMs: ["ageMs", number],
+  openedByKernel: ["openedByKernel", number],
+  failedByKernel: ["failedByKernel", number],
+  seen: ["seen", number],
+  unseen: ["unseen", number],
+  gaps: ["gaps", number],
+  sinceMs: ["since", time],
+});
+
+/** What an answer rests on. */
+export const coverageShape = shape<Coverage>({
+  nodes: ["nodes", listAlways(nodeCoverageShape)],
+  podsUnread: ["podsUnread", texts],
+  podsUnobservable: ["podsUnobservable", texts],
+  nodesExpected: ["nodesExpected", number],
+  storeOverflowed: ["storeOverflowed", number],
+  endsAmbiguous: ["endsAmbiguous", number],
+  reportsRejected: ["reportsRejected", number],
+});
+
+/** The shapes that stand inside others, with the names that the documentation gives them. */
+export const namedShapes = {
+  process: processShape,
+  holder: holderShape,
+  timer: timerShape,
+  workload: workloadShape,
+  via: viaShape,
+  service: serviceShape,
+  snat: socketAddressShape,
+  icmp: icmpShape,
+} as const;

@@ -1,0 +1,139 @@
+// Reading from the Kubernetes API: one GET as JSON, or as a stream of lines. The client library says who we are
+// (certificates, tokens that rotate, exec plugins); the request itself is Node's own, so that a watch's bytes are
+// bounded here and errors carry the server's own sentence.
+
+import { Agent as HttpAgent, get as httpGet } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import { Agent as HttpsAgent, get as httpsGet } from "node:https";
+import type { RequestOptions } from "node:https";
+
+import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
+
+import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
+
+/** A page of a list at most: 500 objects of 256 KiB; an object can have 1.5 MiB, but not five hundred in a row. */
+const BODY_BYTES_MAX = 128 * 1024 * 1024;
+/** An error's body is a Status object, a few hundred bytes; what is longer is cut off. */
+const ERROR_BYTES_MAX = 64 * 1024;
+/** A request on which nothing moves for this long has failed. */
+const IDLE_MS = 30_000;
+
+/** How to ask. */
+export interface GetOptions {
+  /** Accept header; plain JSON where absent. */
+  readonly accept?: string;
+  /** Gives the request up. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds without a byte after which the request has failed (30 s where absent). */
+  readonly idleMs?: number;
+}
+
+/** The API of one cluster as one identity sees it. */
+export class KubernetesApi {
+  /** URL of the API server. */
+  readonly server: string;
+  readonly #config: KubeConfig;
+  // TLS options go with each request and not with the agent, so that a rotated certificate opens a new connection.
+  readonly #agent: HttpAgent | HttpsAgent;
+
+  constructor(config: KubeConfig) {
+    const cluster = config.getCurrentCluster();
+    if (cluster === null) throw new KubernetesError("no-config", "the kubeconfig names no cluster");
+    this.#config = config;
+    this.server = cluster.server;
+    const options = { keepAlive: true, maxSockets: 32 };
+    this.#agent = cluster.server.startsWith("https:") ? new HttpsAgent(options) : new HttpAgent(options);
+  }
+
+  /** GETs a path with a query and parses the answer. Throws a KubernetesError. */
+  async getJson(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    options: GetOptions = {},
+  ): Promise<unknown> {
+    try {
+      const response = await this.#open(path, query, options);
+      const body = await readBody(response, BODY_BYTES_MAX);
+      if (!body.complete)
+        throw new KubernetesError("unexpected", `answer to ${path} is longer than ${BODY_BYTES_MAX} bytes`);
+      return JSON.parse(body.text);
+    } catch (error) {
+      throw asKubernetesError(error, this.server);
+    }
+  }
+
+  /** GETs a path and gives the answer as it comes in; the caller reads or destroys it. Throws a KubernetesError. */
+  async getStream(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    options: GetOptions = {},
+  ): Promise<IncomingMessage> {
+    try {
+      return await this.#open(path, query, options);
+    } catch (error) {
+      throw asKubernetesError(error, this.server);
+    }
+  }
+
+  /** Lets idle connections go. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #open(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    options: GetOptions,
+  ): Promise<IncomingMessage> {
+    const url = new URL(this.server.replace(/\/$/, "") + path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const request: RequestOptions = { headers: {} };
+    await this.#config.applyToHTTPSOptions(request);
+    // The library's agent is needed for a proxy only; it holds on to the certificate of the first request.
+    if (!this.#config.getCurrentCluster()?.proxyUrl) request.agent = this.#agent;
+    request.headers = {
+      ...(request.headers as OutgoingHttpHeaders),
+      accept: options.accept ?? "application/json",
+    };
+    if (options.signal !== undefined) request.signal = options.signal;
+    const response = await send(url, request, options.idleMs ?? IDLE_MS);
+    if (response.statusCode === 200) return response;
+    const body = await readBody(response, ERROR_BYTES_MAX);
+    throw errorOfStatus(response.statusCode ?? 0, messageOfStatus(body.text));
+  }
+}
+
+function send(url: URL, options: RequestOptions, idleMs: number): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const get = url.protocol === "https:" ? httpsGet : httpGet;
+    const request = get(url, options, resolve);
+    request.on("error", reject);
+    request.setTimeout(idleMs, () => request.destroy(new Error(`nothing came for ${idleMs} ms`)));
+  });
+}
+
+async function readBody(
+  response: IncomingMessage,
+  bytesMax: number,
+): Promise<{ text: string; complete: boolean }> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) {
+      response.destroy();
+      return { text: "", complete: false };
+    }
+    chunks.push(chunk);
+  }
+  return { text: Buffer.concat(chunks).toString("utf8"), complete: true };
+}
+
+function messageOfStatus(text: string): string {
+  try {
+    const status = JSON.parse(text) as { message?: unknown };
+    return typeof status.message === "string" ? status.message : "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,72 @@
+// Makes the stream that carries reports, or brings it up to its settings. Called by the aggregator alone: agents may
+// publish and nothing else.
+
+import {
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamInfo,
+} from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import { STREAM_NAME, STREAM_SUBJECTS } from "./subjects.ts";
+
+/** How long JetStream remembers message ids. Agents keep their tail of acknowledged reports no longer than this. */
+export const DUPLICATE_WINDOW_MS = 120_000;
+
+/** What an operator chooses. */
+export interface StreamSettings {
+  /** How long reports are kept, in milliseconds. */
+  readonly ageMsMax: number;
+  /** How many bytes of them, all nodes together. */
+  readonly bytesMax: number;
+  /** On how many NATS servers (1, 3 or 5). */
+  readonly replicas: number;
+}
+
+/** A day or 4 GiB, on one server. */
+export const defaultStreamSettings: StreamSettings = { ageMsMax: 86_400_000, bytesMax: 4 * 2 ** 30, replicas: 1 };
+
+/**
+ * Makes the stream where it is missing, else updates what differs; gives what it is then. Throws JetStreamApiError
+ * where NATS refuses (not enough storage, fewer servers than replicas), NoRespondersError or TimeoutError where
+ * JetStream does not answer.
+ */
+export async function ensureStream(manager: JetStreamManager, settings: StreamSettings): Promise<StreamInfo> {
+  const wanted = {
+    subjects: [STREAM_SUBJECTS],
+    max_age: nanos(settings.ageMsMax),
+    max_bytes: settings.bytesMax,
+    num_replicas: settings.replicas,
+    // The oldest go first: an agent never has to stop because the log is full.
+    discard: DiscardPolicy.Old,
+    duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, settings.ageMsMax)),
+    allow_direct: true,
+  };
+  const present = await infoOrNull(manager);
+  if (present === null) {
+    // Retention and storage cannot be changed later, so they are no part of an update.
+    return manager.streams.add({
+      name: STREAM_NAME,
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      ...wanted,
+    });
+  }
+  const config: Readonly<Record<string, unknown>> = { ...present.config };
+  const same = Object.entries(wanted).every(
+    ([key, value]) => JSON.stringify(config[key]) === JSON.stringify(value),
+  );
+  return same ? present : manager.streams.update(STREAM_NAME, wanted);
+}
+
+async function infoOrNull(manager: JetStreamManager): Promise<StreamInfo | null> {
+  try {
+    return await manager.streams.info(STREAM_NAME);
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,139 @@
+// How the programs that run in a cluster are configured: each setting is an environment variable and a flag, read by
+// one schema into one frozen object, with all problems told at once. The environment and the arguments come in from
+// main.ts.
+
+import { parseArgs } from "node:util";
+import { z } from "zod";
+
+/** What is known of a setting beside its schema. */
+export interface Setting {
+  /** Environment variable; the flag is its name without WHOTALKS_ in lower case ("WHOTALKS_HTTP_ADDRESS" → "--http-address"). */
+  readonly variable: string;
+  /** A value as users would write it. */
+  readonly example: string;
+  /** One line of help. */
+  readonly help: string;
+  /** A secret has no flag, since every user of the machine sees flags, and no problem quotes it. */
+  readonly secret?: boolean;
+}
+
+/** What came of reading the settings. */
+export type SettingsResult<Values> =
+  | { readonly kind: "settings"; readonly values: Readonly<Values> }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version" }
+  | { readonly kind: "problems"; readonly text: string };
+
+/** A program's settings: schema and descriptions have the same keys. */
+export interface ProgramSettings<Shape extends z.ZodRawShape> {
+  /** Name and one sentence on what the program does. */
+  readonly program: string;
+  readonly summary: string;
+  readonly schema: z.ZodObject<Shape>;
+  readonly settings: Readonly<Record<keyof Shape & string, Setting>>;
+}
+
+/** Reads the settings; flags go before the environment, and an empty value counts as not given. */
+export function readSettings<Shape extends z.ZodRawShape>(
+  definition: ProgramSettings<Shape>,
+  environment: Readonly<Record<string, string | undefined>>,
+  args: readonly string[],
+): SettingsResult<z.output<z.ZodObject<Shape>>> {
+  const entries: [string, Setting][] = Object.entries(definition.settings);
+  const flags = entries.filter(([, setting]) => setting.secret !== true);
+  const options = Object.fromEntries([
+    ...flags.map(([, setting]) => [flagOf(setting), { type: "string" }] as const),
+    ["help", { type: "boolean" }] as const,
+    ["version", { type: "boolean" }] as const,
+  ]);
+  let given: Record<string, unknown>;
+  try {
+    given = parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return { kind: "problems", text: `${definition.program}: ${text}\nTry --help.` };
+  }
+  if (given["help"] === true) return { kind: "help", text: helpText(definition.program, definition.summary, entries) };
+  if (given["version"] === true) return { kind: "version" };
+  const raw: Record<string, string> = {};
+  for (const [key, setting] of entries) {
+    const flag = given[flagOf(setting)];
+    const value = typeof flag === "string" ? flag : environment[setting.variable];
+    if (value !== undefined && value !== "") raw[key] = value;
+  }
+  const parsed = definition.schema.safeParse(raw);
+  if (parsed.success) return { kind: "settings", values: Object.freeze(parsed.data) };
+  const lines = parsed.error.issues.map((issue) => problem(issue, new Map(entries), raw));
+  return { kind: "problems", text: [`${definition.program}: the settings are not usable:`, ...lines].join("\n") };
+}
+
+/** A duration ("500ms", "2s", "3m", "1h") within bounds, as milliseconds. */
+export function duration(minMs: number, maxMs: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h)$/, "is not a duration")
+    .transform((text) => Math.round(Number.parseFloat(text) * unitMs(text)))
+    .refine((ms) => ms >= minMs && ms <= maxMs, `must be between ${minMs} ms and ${maxMs} ms`);
+}
+
+/** An address to listen on ("0.0.0.0:4191", "[::]:4191", ":4191"); no host means every address. */
+export function listenAddress(): z.ZodType<{ host: string; port: number }, string> {
+  return z
+    .string()
+    .regex(/^(?:\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):\d{1,5}$/, "is not an address and a port")
+    .transform((text) => {
+      const colon = text.lastIndexOf(":");
+      const host = text.slice(0, colon).replaceAll(/[[\]]/g, "");
+      return { host: host === "" ? "::" : host, port: Number(text.slice(colon + 1)) };
+    })
+    .refine(({ port }) => port <= 65_535, "has a port above 65535");
+}
+
+/** One or more URLs of NATS servers with commas between. */
+export function natsServers(): z.ZodType<string[], string> {
+  return z
+    .string()
+    .transform((text) => text.split(",").map((url) => url.trim()))
+    .refine(
+      (urls) => urls.every((url) => /^(?:nats|tls):\/\/[^\s/]+$/.test(url)),
+      "is not a list of nats:// or tls:// addresses",
+    );
+}
+
+function unitMs(text: string): number {
+  if (text.endsWith("ms")) return 1;
+  if (text.endsWith("s")) return 1000;
+  return text.endsWith("m") ? 60_000 : 3_600_000;
+}
+
+function flagOf(setting: Setting): string {
+  return setting.variable.replace(/^WHOTALKS_/, "").toLowerCase().replaceAll("_", "-");
+}
+
+function problem(
+  issue: z.core.$ZodIssue,
+  settings: ReadonlyMap<string, Setting>,
+  raw: Readonly<Record<string, string>>,
+): string {
+  const key = String(issue.path[0] ?? "");
+  const setting = settings.get(key);
+  if (setting === undefined) return `  ${issue.message}`;
+  const value = raw[key];
+  const said = value === undefined ? "is missing" : `${setting.secret === true ? "" : `"${value}" `}${issue.message}`;
+  return `  ${setting.variable} ${said}; for example ${setting.variable}=${setting.example}`;
+}
+
+function helpText(program: string, summary: string, entries: readonly (readonly [string, Setting])[]): string {
+  const lines = entries.map(([, setting]) => {
+    const flag = setting.secret === true ? "" : `--${flagOf(setting)}`;
+    return `  ${setting.variable.padEnd(31)} ${flag.padEnd(25)} ${setting.help} (e.g. ${setting.example})`;
+  });
+  return [
+    `${program}: ${summary}`,
+    "",
+    "Environment variable            Flag                      Meaning",
+    ...lines,
+    `  ${"".padEnd(31)} ${"--version".padEnd(25)} Print the version`,
+    `  ${"".padEnd(31)} ${"--help".padEnd(25)} Print this`,
+  ].join("\n");
+}

@@ -1,0 +1,66 @@
+// Builds everything that is shipped: the kubectl plugin as one runnable file, and the two programs that run in the
+// cluster. `npm run build`.
+
+import { chmod, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { bundle, repository } from "./bundle.ts";
+
+/** One program: its source and what becomes of it. */
+interface Program {
+  readonly entry: string;
+  readonly outfile: string;
+  /** Whether it is started by its name, from wherever it was copied to. */
+  readonly executable: boolean;
+  /** Packages with native code that it needs beside it. */
+  readonly native: readonly string[];
+}
+
+const programs: readonly Program[] = [
+  { entry: "cli/main.ts", outfile: "dist/kubectl-whotalks", executable: true, native: [] },
+  {
+    entry: "services/node-agent/main.ts",
+    outfile: "dist/agent/main.js",
+    executable: false,
+    native: ["koffi"],
+  },
+  { entry: "services/aggregator/main.ts", outfile: "dist/aggregator/main.js", executable: false, native: [] },
+];
+
+/** Builds all programs into dist/. Returns the sizes of the files made, in bytes, by their paths. */
+export async function buildPrograms(): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const { entry, outfile, executable, native } of programs) {
+    const directory = path.join(repository, path.dirname(outfile));
+    if (!executable) await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true });
+    await bundle(entry, outfile, executable);
+    for (const name of native) await shipPackage(name, directory);
+    if (executable) await chmod(path.join(repository, outfile), 0o755);
+    else await writeFile(path.join(directory, "package.json"), `{ "type": "module" }\n`);
+    sizes.set(outfile, (await stat(path.join(repository, outfile))).size);
+  }
+  return sizes;
+}
+
+/** Copies a native package, with its binary for this kind of machine, beside a bundle. */
+async function shipPackage(name: string, directory: string): Promise<void> {
+  const binary = `@koromix/${name}-${process.platform}-${process.arch}`;
+  for (const each of [name, binary]) {
+    const source = path.join(repository, "node_modules", each);
+    await cp(source, path.join(directory, "node_modules", each), {
+      recursive: true,
+      filter: isNeededAtRunTime,
+    });
+  }
+}
+
+/** Leaves out the C++ sources and the documentation that native packages bring along. */
+function isNeededAtRunTime(file: string): boolean {
+  return !/\/(doc|vendor)$|\.(cc|hh|S|asm|md|d\.ts|txt)$/.test(file);
+}
+
+if (import.meta.main) {
+  for (const [file, bytes] of await buildPrograms()) {
+    console.log(`${file} ${(bytes / 2 ** 20).toFixed(1)} MiB`);
+  }
+}

@@ -1,0 +1,113 @@
+// Bundles one program into one file of plain JavaScript, since Node strips types neither below node_modules nor
+// where the sources are not. What some packages read from their own directories at run time is built in here.
+
+import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { build, type Plugin } from "esbuild";
+
+/** The root of the repository. */
+export const repository: string = path.resolve(import.meta.dirname, "..");
+
+/** Bundles run on this Node and later: the oldest whose `require` and module detection they were tested with. */
+const targetNode = "node22";
+
+/** Packages with native code cannot be bundled. */
+const nativePackages = ["koffi"];
+
+/** What bundled CommonJS expects to find around it. */
+const commonJsBanner = [
+  `import { createRequire as bundleRequire } from "node:module";`,
+  `const require = bundleRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;`,
+];
+
+/**
+ * Bundles `entry` (a path below the repository) into `outfile`. `executable` puts a line `#!/usr/bin/env node` first.
+ */
+export async function bundle(entry: string, outfile: string, executable: boolean): Promise<void> {
+  const banner = executable ? ["#!/usr/bin/env node", ...commonJsBanner] : commonJsBanner;
+  await build({
+    absWorkingDir: repository,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: targetNode,
+    mainFields: ["module", "main"],
+    banner: { js: banner.join("\n") },
+    external: nativePackages,
+    plugins: [embedProtos, embedFiles],
+    logLevel: "warning",
+    legalComments: "inline",
+  });
+}
+
+/** gRPC's health and reflection packages parse .proto files of their own at run time: here they are parsed beforehand. */
+const embedProtos: Plugin = {
+  name: "embed-protos",
+  setup(setup) {
+    const filter = /node_modules\/(@grpc\/reflection|grpc-health-check)\/build\/src\/.*\.js$/;
+    setup.onLoad({ filter }, async ({ path: file }) => {
+      const source = await readFile(file, "utf8");
+      return { contents: source.includes("loadSync(") ? withEmbeddedProto(source, file) : source };
+    });
+  },
+};
+
+/** Rewrites the one call of loadSync in such a file to proto-loader's fromJSON. Throws where it is not as known. */
+function withEmbeddedProto(source: string, file: string): string {
+  const call = /(\w+\.|\(0, \w+\.)loadSync(\))?\((protoPath|'[^']+\.proto')/.exec(source);
+  const proto = /'([^']+\.proto)'/.exec(source)?.[1];
+  if (call === null || proto === undefined) throw new Error(`${file}: cannot find which .proto it loads`);
+  const require = createRequire(createRequire(file).resolve("@grpc/proto-loader"));
+  const protobuf = require("protobufjs") as ProtobufJs;
+  const directory = file.slice(0, file.lastIndexOf("/build/src/"));
+  const relative = proto.replace(/^(\.\.\/)+proto\//, "");
+  const found = ["build/proto", "proto"].map((each) => path.join(directory, each, relative));
+  const keepCase = /keepCase:\s*true/.test(source);
+  const json = JSON.stringify(loadFirst(protobuf, found, keepCase));
+  return source.replace(call[0], `${call[1] ?? ""}fromJSON${call[2] ?? ""}(${json}`);
+}
+
+/** The part of protobufjs that is used here (it comes with proto-loader). */
+interface ProtobufJs {
+  loadSync(file: string, options: { keepCase: boolean }): { toJSON(): unknown };
+}
+
+/** Parses the first of these files that is there. */
+function loadFirst(protobuf: ProtobufJs, files: readonly string[], keepCase: boolean): unknown {
+  const failures: string[] = [];
+  for (const file of files) {
+    try {
+      return protobuf.loadSync(file, { keepCase }).toJSON();
+    } catch (error) {
+      failures.push(String(error));
+    }
+  }
+  throw new Error(failures.join("; "));
+}
+
+/** Our own sources read a few files of the repository by `readFileSync(new URL(…))`: a bundle holds what they would. */
+const embedFiles: Plugin = {
+  name: "embed-files",
+  setup(setup) {
+    setup.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+      const source = await readFile(file, "utf8");
+      const call = /readFileSync\(new URL\("([^"]+)", import\.meta\.url\)(, "utf8")?\)/g;
+      let contents = source;
+      for (const [expression, relative = "", text] of source.matchAll(call)) {
+        const bytes = await readFile(path.resolve(path.dirname(file), relative));
+        const literal = JSON.stringify(bytes.toString(text === undefined ? "base64" : "utf8"));
+        contents = contents.replace(expression, () =>
+          text === undefined ? `Buffer.from(${literal}, "base64")` : literal,
+        );
+      }
+      if (contents.includes("new URL(") && contents.includes("import.meta.url)")) {
+        const problem = `reads a file by new URL(…, import.meta.url) in a way that cannot be bundled`;
+        return { errors: [{ text: problem, location: { file } }] };
+      }
+      return { contents, loader: "ts" };
+    });
+  },
+};

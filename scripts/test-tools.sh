@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests use beside npm's packages, where this is a Debian machine and we are root. Elsewhere the tests
+# that lack a tool skip and say which.
+set -euo pipefail
+declare -A package_of=(
+  [ip]=iproute2 [ss]=iproute2 [iptables]=iptables [conntrack]=conntrack [lsof]=lsof [netstat]=net-tools
+  [nats-server]=nats-server [gcc]=gcc [script]=bsdutils [setpriv]=util-linux
+)
+missing=()
+for tool in "${!package_of[@]}"; do command -v "$tool" >/dev/null || missing+=("${package_of[$tool]}"); done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "not installed: ${missing[*]} (the tests that use them will skip)" >&2
+  exit 0
+fi
+echo "installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+{ apt-get -qq update && apt-get -qq install -y --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
+  echo "could not install ${missing[*]} (the tests that use them will skip)" >&2

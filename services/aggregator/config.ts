@@ -1,0 +1,144 @@
+// The aggregator's settings.
+
+import { z } from "zod";
+
+import { logLevels } from "../../lib/log.ts";
+import { duration, listenAddress, natsServers, readSettings } from "../../lib/program-settings.ts";
+import type { ProgramSettings, SettingsResult } from "../../lib/program-settings.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+const unitBytes: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["k", 1e3],
+  ["M", 1e6],
+  ["G", 1e9],
+  ["T", 1e12],
+  ["Ki", 2 ** 10],
+  ["Mi", 2 ** 20],
+  ["Gi", 2 ** 30],
+  ["Ti", 2 ** 40],
+]);
+
+const schema = z.object({
+  natsUrl: natsServers().default(["nats://127.0.0.1:4222"]),
+  natsUser: z.string().optional(),
+  natsPassword: z.string().optional(),
+  natsToken: z.string().optional(),
+  natsTokenFile: z.string().optional(),
+  natsCreds: z.string().optional(),
+  natsCa: z.string().optional(),
+  natsCert: z.string().optional(),
+  natsKey: z.string().optional(),
+  grpcAddress: listenAddress().default({ host: "0.0.0.0", port: 4180 }),
+  httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4181 }),
+  logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
+  streamMaxAge: duration(60_000, 365 * DAY_MS).default(6 * HOUR_MS),
+  streamMaxBytes: byteCount(2 ** 20).default(2 * 2 ** 30),
+  streamReplicas: z.enum(["1", "3", "5"], "is not 1, 3 or 5").transform(Number).default(1),
+  closedKeep: duration(0, DAY_MS).default(300_000),
+  nodeLost: duration(5000, DAY_MS).default(60_000),
+});
+
+// Sizes as Kubernetes writes them (resource.Quantity): 512Mi, 2Gi, 500M.
+function byteCount(bytesMin: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^\d{1,9}(?:\.\d{1,3})?(?:[kMGT]|[KMGT]i)?$/, "is not a size")
+    .transform((text) => Math.round(Number.parseFloat(text) * unitBytes.get(text.replace(/^[\d.]+/, ""))!))
+    .refine(
+      (bytes) => bytes >= bytesMin && bytes <= Number.MAX_SAFE_INTEGER,
+      `must be at least ${bytesMin} bytes`,
+    );
+}
+
+/** The aggregator's settings: durations in milliseconds, sizes in bytes. */
+export type AggregatorConfig = Readonly<z.output<typeof schema>>;
+
+/** The settings with their names and help texts. */
+export const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
+  program: "whotalks-aggregator",
+  summary: "joins the nodes' reports into who talks to what and answers questions about it",
+  schema,
+  settings: {
+    natsUrl: {
+      variable: "WHOTALKS_NATS_URL",
+      example: "nats://whotalks-nats:4222",
+      help: "NATS servers, commas between",
+    },
+    natsUser: { variable: "WHOTALKS_NATS_USER", example: "aggregator", help: "User at NATS" },
+    natsPassword: {
+      variable: "WHOTALKS_NATS_PASSWORD",
+      example: "secret",
+      help: "Password at NATS",
+      secret: true,
+    },
+    natsToken: { variable: "WHOTALKS_NATS_TOKEN", example: "secret", help: "Token at NATS", secret: true },
+    natsTokenFile: {
+      variable: "WHOTALKS_NATS_TOKEN_FILE",
+      example: "/var/run/nats/token",
+      help: "File of a token",
+    },
+    natsCreds: {
+      variable: "WHOTALKS_NATS_CREDS",
+      example: "/etc/whotalks/aggregator.creds",
+      help: "File of NATS credentials",
+    },
+    natsCa: {
+      variable: "WHOTALKS_NATS_CA",
+      example: "/etc/whotalks/ca.crt",
+      help: "Authority that NATS is trusted by",
+    },
+    natsCert: {
+      variable: "WHOTALKS_NATS_CERT",
+      example: "/etc/whotalks/tls.crt",
+      help: "Client certificate for NATS",
+    },
+    natsKey: {
+      variable: "WHOTALKS_NATS_KEY",
+      example: "/etc/whotalks/tls.key",
+      help: "Key of that certificate",
+    },
+    grpcAddress: {
+      variable: "WHOTALKS_GRPC_ADDRESS",
+      example: "0.0.0.0:4180",
+      help: "Where the query API is",
+    },
+    httpAddress: {
+      variable: "WHOTALKS_HTTP_ADDRESS",
+      example: "0.0.0.0:4181",
+      help: "Where /metrics, /livez, /readyz are",
+    },
+    logLevel: { variable: "WHOTALKS_LOG_LEVEL", example: "info", help: "How much is logged" },
+    streamMaxAge: { variable: "WHOTALKS_STREAM_MAX_AGE", example: "6h", help: "How long reports are kept" },
+    streamMaxBytes: {
+      variable: "WHOTALKS_STREAM_MAX_BYTES",
+      example: "2Gi",
+      help: "How much of them is kept, all nodes together",
+    },
+    streamReplicas: {
+      variable: "WHOTALKS_STREAM_REPLICAS",
+      example: "1",
+      help: "On how many NATS servers: 1, 3 or 5",
+    },
+    closedKeep: {
+      variable: "WHOTALKS_CLOSED_KEEP",
+      example: "5m",
+      help: "How long a closed connection stays visible",
+    },
+    nodeLost: {
+      variable: "WHOTALKS_NODE_LOST",
+      example: "60s",
+      help: "Silence after which a node counts as lost",
+    },
+  },
+};
+
+/** Reads the aggregator's settings; main.ts alone passes the real environment. */
+export function readAggregatorConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  args: readonly string[],
+): SettingsResult<AggregatorConfig> {
+  return readSettings(aggregatorSettings, environment, args);
+}

@@ -1,0 +1,430 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as fc from "fast-check";
+
+import { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
+import { ClusterIdentity } from "./cluster-identity.ts";
+import type { ClusterKind } from "./cluster-identity.ts";
+import { nodeJson, podJson, serviceJson, sliceJson } from "./cluster-objects-for-tests.ts";
+
+const HOUR_MS = 3_600_000;
+const now = 100 * HOUR_MS;
+const kinds: readonly ClusterKind[] = [
+  "pods",
+  "services",
+  "endpointslices",
+  "nodes",
+  "namespaces",
+  "replicasets",
+  "jobs",
+];
+
+const webPort = { name: "http", protocol: "TCP", port: 80, targetPort: 8080, nodePort: 30080 };
+
+// Two nodes, a Deployment's pod with both families, its service, and a hostNetwork pod.
+function shop(): ClusterIdentity {
+  const identity = new ClusterIdentity(HOUR_MS);
+  const web = podJson("web", {
+    owner: ["ReplicaSet", "web-7f", "rs"],
+    ips: ["10.244.1.5", "fd00:10:244:1::5"],
+    startedMs: now - HOUR_MS,
+    labels: { app: "web" },
+    containerId: "c1",
+    ports: [{ containerPort: 8080 }, { containerPort: 9000, protocol: "UDP" }],
+  });
+  identity.put("pods", web, now);
+  identity.put(
+    "pods",
+    podJson("host", { hostNetwork: true, ips: ["192.0.2.1"], startedMs: now - HOUR_MS }),
+    now,
+  );
+  identity.put(
+    "nodes",
+    nodeJson("n1", ["192.0.2.1", "2001:db8::1"], ["10.244.1.0/24", "fd00:10:244:1::/64"], "z1"),
+    now,
+  );
+  identity.put("nodes", nodeJson("n2", ["192.0.2.2"], ["10.244.2.0/24"]), now);
+  const rs = {
+    metadata: { uid: "rs", namespace: "shop", name: "web-7f", ownerReferences: [deployment("web")] },
+  };
+  identity.put("replicasets", rs, now);
+  const addresses = {
+    clusterIPs: ["10.96.0.7", "fd00:10:96::7"],
+    externalIPs: ["198.51.100.9"],
+    balancerIps: ["198.51.100.7"],
+  };
+  identity.put(
+    "services",
+    serviceJson("svc", "web", { ...addresses, ports: [webPort], selector: { app: "web" } }),
+    now,
+  );
+  identity.put("services", serviceJson("dns", "dns", { clusterIPs: ["10.96.0.10"] }), now);
+  const endpoints = [["10.244.1.5", "web"]] as const;
+  identity.put(
+    "endpointslices",
+    sliceJson("s4", "web", [{ name: "http", protocol: "TCP", port: 8080 }], endpoints),
+    now,
+  );
+  const endpoints6 = [["fd00:10:244:1::5", "web"]] as const;
+  identity.put(
+    "endpointslices",
+    sliceJson("s6", "web", [{ name: "http", protocol: "TCP", port: 8080 }], endpoints6),
+    now,
+  );
+  for (const kind of kinds) identity.listed(kind);
+  return identity;
+}
+
+function deployment(name: string): object {
+  return { kind: "Deployment", name, uid: "d", controller: true };
+}
+
+function ownerText(identity: ClusterIdentity, ip: string, timeMs = now): string {
+  const owner = identity.addressOwner(ip, timeMs);
+  switch (owner.kind) {
+    case "pod":
+      return `pod ${owner.pod.uid}`;
+    case "node":
+      return `node ${owner.node}`;
+    case "service":
+      return `service ${owner.namespace}/${owner.name}`;
+    case "external":
+    case "unknown":
+      return owner.kind;
+  }
+}
+
+const ownerCases: readonly (readonly [name: string, ip: string, owner: string])[] = [
+  ["a pod's address is the pod's", "10.244.1.5", "pod web"],
+  ["so is its second one", "fd00:10:244:1::5", "pod web"],
+  ["a node's address is the node's, also where a hostNetwork pod has it", "192.0.2.1", "node n1"],
+  ["so is its address of the other family", "2001:db8::1", "node n1"],
+  ["the first host address of a node's pods is the node's", "10.244.2.1", "node n2"],
+  ["so is the other family's", "fd00:10:244:1::1", "node n1"],
+  ["an address among a node's pods that nobody has is unknown", "10.244.2.9", "unknown"],
+  ["a ClusterIP is the service's", "10.96.0.7", "service shop/web"],
+  ["a ClusterIP of the other family is too", "fd00:10:96::7", "service shop/web"],
+  ["an external IP is the service's", "198.51.100.9", "service shop/web"],
+  ["a load balancer's address is the service's", "198.51.100.7", "service shop/web"],
+  ["an address among the ClusterIPs that nobody has is unknown", "10.96.0.9", "unknown"],
+  ["any other address is external", "203.0.113.10", "external"],
+  ["so is a private one", "10.1.2.3", "external"],
+  ["loopback is unknown", "127.0.0.1", "unknown"],
+  ["link-local is unknown", "169.254.1.1", "unknown"],
+  ["link-local of IPv6 is unknown", "fe80::1", "unknown"],
+  ["multicast is unknown", "224.0.0.251", "unknown"],
+  ["the wildcard is unknown", "0.0.0.0", "unknown"],
+  ["what is no address is unknown", "no address", "unknown"],
+];
+
+for (const [name, ip, owner] of ownerCases) test(name, () => assert.equal(ownerText(shop(), ip), owner));
+
+test("a range of pod addresses follows the node that has it", () => {
+  const identity = shop();
+  identity.put("nodes", nodeJson("n3", ["192.0.2.3"], ["10.244.2.0/24"]), now);
+  identity.remove("nodes", "node-n2", now);
+  assert.equal(ownerText(identity, "10.244.2.1"), "node n3");
+  identity.remove("nodes", "node-n3", now);
+  assert.equal(ownerText(identity, "10.244.2.1"), "external");
+});
+
+test("before pods, services and nodes have all been listed, what nobody has is unknown and not external", () => {
+  const identity = new ClusterIdentity(HOUR_MS);
+  for (const kind of ["pods", "services"] as const) identity.listed(kind);
+  assert.equal(ownerText(identity, "203.0.113.10"), "unknown");
+  const { version } = identity;
+  identity.listed("nodes");
+  assert.equal(ownerText(identity, "203.0.113.10"), "external");
+  assert.ok(identity.version > version);
+});
+
+test("a reused address names the pod that had it at the time", () => {
+  const identity = shop();
+  const before = now + 1000;
+  identity.remove("pods", "web", now + 2000);
+  identity.put("pods", podJson("next", { ips: ["10.244.1.5"], startedMs: now + 1500 }), now + 3000);
+  assert.equal(ownerText(identity, "10.244.1.5", before), "pod web");
+  assert.equal(ownerText(identity, "10.244.1.5", now + 1700), "pod web");
+  assert.equal(ownerText(identity, "10.244.1.5", now + 2500), "pod next");
+  assert.equal(ownerText(identity, "10.244.1.5", now + 4000), "pod next");
+  assert.equal(identity.pod("web")?.name, "pod-web");
+});
+
+test("an address that a pod loses while it lives is its own no longer", () => {
+  const identity = shop();
+  identity.put("pods", podJson("web", { ips: ["10.244.1.6"], startedMs: now - HOUR_MS }), now + 1000);
+  assert.equal(ownerText(identity, "10.244.1.5", now), "pod web");
+  assert.equal(ownerText(identity, "10.244.1.5", now + 2000), "unknown");
+  assert.equal(ownerText(identity, "10.244.1.6", now + 2000), "pod web");
+});
+
+test("an address whose pod is gone is unknown and not external, also outside the nodes' ranges", () => {
+  const identity = shop();
+  identity.put("pods", podJson("vpc", { ips: ["172.31.0.5"], startedMs: now }), now);
+  identity.remove("pods", "vpc", now + 1000);
+  assert.equal(ownerText(identity, "172.31.0.5", now + 2000), "unknown");
+});
+
+test("a pod that has finished gives its address up, at the time its containers ended", () => {
+  const identity = shop();
+  const finished = { ips: ["10.244.1.9"], startedMs: now - 9000, finishedMs: now - 5000, phase: "Succeeded" };
+  identity.put("pods", podJson("job", finished), now);
+  assert.equal(ownerText(identity, "10.244.1.9", now - 6000), "pod job");
+  assert.equal(ownerText(identity, "10.244.1.9", now - 4000), "unknown");
+});
+
+test("a pod is named with its workload, its node, and its containers by id", () => {
+  const pod = shop().pod("web");
+  assert.deepEqual(pod?.workload, { kind: "Deployment", name: "web" });
+  assert.equal(pod?.node, "n1");
+  assert.deepEqual(pod?.containers.get("c1"), { name: "main", image: "image:1" });
+});
+
+test("a restarted container is known by its former id too", () => {
+  const identity = shop();
+  identity.put("pods", podJson("web", { ips: ["10.244.1.5"], containerId: "c2" }), now);
+  assert.equal(identity.pod("web")?.containers.get("c1")?.name, "main");
+  assert.equal(identity.pod("web")?.containers.get("c2")?.name, "main");
+});
+
+test("the workload follows an owner that is told late", () => {
+  const identity = new ClusterIdentity(HOUR_MS);
+  identity.put("pods", podJson("p", { owner: ["ReplicaSet", "api-1", "rs1"] }), now);
+  assert.deepEqual(identity.pod("p")?.workload, { kind: "ReplicaSet", name: "api-1" });
+  const rs = {
+    metadata: { uid: "rs1", namespace: "shop", name: "api-1", ownerReferences: [deployment("api")] },
+  };
+  identity.put("replicasets", rs, now);
+  assert.deepEqual(identity.pod("p")?.workload, { kind: "Deployment", name: "api" });
+});
+
+test("a change that is none does not count", () => {
+  const identity = shop();
+  const { version } = identity;
+  identity.put("nodes", nodeJson("n2", ["192.0.2.2"], ["10.244.2.0/24"]), now + 1);
+  identity.put(
+    "pods",
+    podJson("host", { hostNetwork: true, ips: ["192.0.2.1"], startedMs: now - HOUR_MS }),
+    now + 1,
+  );
+  assert.equal(identity.version, version);
+});
+
+const frontCases: readonly (readonly [
+  name: string,
+  ip: string,
+  port: number,
+  protocol: string,
+  found: boolean,
+])[] = [
+  ["a ClusterIP and port", "10.96.0.7", 80, "tcp", true],
+  ["a ClusterIP of the other family", "fd00:10:96::7", 80, "tcp", true],
+  ["an external IP", "198.51.100.9", 80, "tcp", true],
+  ["a load balancer's address", "198.51.100.7", 80, "tcp", true],
+  ["a node port on any node", "192.0.2.2", 30080, "tcp", true],
+  ["a node port on a node's IPv6 address", "2001:db8::1", 30080, "tcp", true],
+  ["no node port on an address that is no node's", "203.0.113.10", 30080, "tcp", false],
+  ["no other port", "10.96.0.7", 81, "tcp", false],
+  ["no other protocol", "10.96.0.7", 80, "udp", false],
+];
+
+for (const [name, ip, port, protocol, found] of frontCases) {
+  test(`services are dialled by: ${name}`, () => {
+    const front = shop().serviceFront(ip, port, protocol, now);
+    assert.equal(front?.name, found ? "web" : undefined);
+    if (!found) return;
+    assert.equal(front?.hasBackend("10.244.1.5", 8080), true);
+    assert.equal(front?.hasBackend("fd00:10:244:1::5", 8080), true);
+    assert.equal(front?.hasBackend("10.244.1.5", 80), false);
+    assert.equal(front?.hasBackend("10.244.1.6", 8080), false);
+  });
+}
+
+test("an endpoint that was taken away still counts for some minutes, and no longer", () => {
+  const identity = shop();
+  identity.put(
+    "endpointslices",
+    sliceJson("s4", "web", [{ name: "http", protocol: "TCP", port: 8080 }], []),
+    now,
+  );
+  identity.remove("pods", "web", now);
+  const has = (): boolean | undefined =>
+    identity.serviceFront("10.96.0.7", 80, "tcp", now + 60_000)?.hasBackend("10.244.1.5", 8080);
+  identity.forget(now + 60_000);
+  assert.equal(has(), true);
+  identity.forget(now + HOUR_MS / 2);
+  assert.equal(has(), false);
+});
+
+test("a port that a service drops is dialled no longer, the others are", () => {
+  const identity = shop();
+  const ports = [{ name: "https", protocol: "TCP", port: 443, targetPort: 8443 }];
+  identity.put("services", serviceJson("svc", "web", { clusterIPs: ["10.96.0.7"], ports }), now);
+  const later = now + HOUR_MS / 2;
+  assert.equal(identity.serviceFront("10.96.0.7", 443, "tcp", later)?.name, "web");
+  assert.equal(identity.serviceFront("10.96.0.7", 80, "tcp", now - 1)?.name, "web");
+  assert.equal(identity.serviceFront("10.96.0.7", 80, "tcp", later), undefined);
+  assert.equal(ownerText(identity, "198.51.100.7", later), "unknown");
+});
+
+test("of two services with one external address the older one is dialled", () => {
+  const identity = shop();
+  const young = { externalIPs: ["198.51.100.20"], ports: [webPort], createdMs: now - 1000 };
+  identity.put("services", serviceJson("young", "young", young), now);
+  identity.put("services", serviceJson("old", "old", { ...young, createdMs: now - 5000 }), now);
+  assert.equal(identity.serviceFront("198.51.100.20", 80, "tcp", now)?.name, "old");
+});
+
+test("an endpoint that moves to another slice stays one", () => {
+  const identity = shop();
+  const ports = [{ name: "http", protocol: "TCP", port: 8080 }];
+  identity.put("endpointslices", sliceJson("new", "web", ports, [["10.244.1.7", "x"]]), now);
+  identity.put("endpointslices", sliceJson("old", "web", ports, [["10.244.1.7", "x"]]), now);
+  identity.remove("endpointslices", "old", now);
+  identity.forget(now + HOUR_MS / 2);
+  const front = identity.serviceFront("10.96.0.7", 80, "tcp", now + HOUR_MS / 2);
+  assert.equal(front?.hasBackend("10.244.1.7", 8080), true);
+});
+
+test("a ClusterIP that was given to another service names each in its time", () => {
+  const identity = shop();
+  identity.remove("services", "svc", now + 1000);
+  const next = {
+    clusterIPs: ["10.96.0.7"],
+    ports: [{ ...webPort, nodePort: 0 }],
+    createdMs: now + 5 * 60_000,
+  };
+  identity.put("services", serviceJson("svc2", "api", next), now + 5 * 60_000);
+  const nameAt = (timeMs: number): string | undefined =>
+    identity.serviceFront("10.96.0.7", 80, "tcp", timeMs)?.name;
+  assert.equal(nameAt(now), "web");
+  assert.equal(nameAt(now + 60_000), "web");
+  assert.equal(nameAt(now + 6 * 60_000), "api");
+  assert.equal(ownerText(identity, "10.96.0.7", now), "service shop/web");
+  assert.equal(ownerText(identity, "10.96.0.7", now + 6 * 60_000), "service shop/api");
+});
+
+test("a pod that a service selects is its endpoint at a time of which no endpoints are known", () => {
+  const identity = shop();
+  const gone = Pod.fromPartial({
+    uid: "old",
+    namespace: "shop",
+    labels: { app: "web" },
+    addresses: ["10.244.2.8"],
+  });
+  identity.learnPods({ node: "n2", pods: [gone], observedMs: now - 1000, tickToMs: () => now - 2000 });
+  const front = identity.serviceFront("10.96.0.7", 80, "tcp", now - 1000);
+  assert.equal(front?.hasBackend("10.244.2.8", 8080), true);
+  assert.equal(front?.hasBackend("10.244.2.8", 80), false);
+  const elsewhere = Pod.fromPartial({ ...gone, uid: "else", namespace: "other", addresses: ["10.244.2.9"] });
+  identity.learnPods({ node: "n2", pods: [elsewhere], observedMs: now - 1000, tickToMs: () => now - 2000 });
+  assert.equal(front?.hasBackend("10.244.2.9", 8080), false);
+});
+
+test("a port is declared by the pod or by a service that leads to it", () => {
+  const identity = shop();
+  const ports = [{ name: "http", protocol: "TCP", port: 9999 }];
+  identity.put("endpointslices", sliceJson("s9", "other", ports, [["10.244.1.5", "web"]]), now);
+  assert.deepEqual(identity.declaration("web", 8080, "tcp"), {
+    declared: true,
+    services: [{ namespace: "shop", name: "web" }],
+  });
+  assert.deepEqual(identity.declaration("web", 9000, "udp"), { declared: true, services: [] });
+  assert.deepEqual(identity.declaration("web", 9999, "tcp")?.services, [
+    { namespace: "shop", name: "other" },
+  ]);
+  assert.deepEqual(identity.declaration("web", 9000, "tcp"), { declared: false, services: [] });
+  assert.equal(identity.declaration("nobody", 1, "tcp"), undefined);
+});
+
+test("a zone is a node's label, and is remembered after the node", () => {
+  const identity = shop();
+  identity.remove("nodes", "node-n1", now);
+  assert.equal(identity.zone("n1"), "z1");
+  assert.equal(identity.zone("n2"), "");
+  assert.equal(ownerText(identity, "192.0.2.1", now + 1), "external");
+});
+
+test("a pod that only reports name is named at its time, with its workload, also when it is long gone", () => {
+  const identity = shop();
+  const gone = Pod.fromPartial({
+    uid: "old",
+    namespace: "shop",
+    name: "web-7f-old",
+    ownerKind: "ReplicaSet",
+    ownerName: "web-7f",
+    addresses: ["10.244.2.8"],
+    containers: [{ name: "main", id: "c9", image: "image:0" }],
+    firstSeen: 1000,
+    ended: 5000,
+  });
+  identity.learnPods({
+    node: "n2",
+    pods: [gone],
+    observedMs: now,
+    tickToMs: (ticks) => now - HOUR_MS / 2 + ticks * 10,
+  });
+  const startMs = now - HOUR_MS / 2;
+  assert.equal(ownerText(identity, "10.244.2.8", startMs + 9000), "unknown");
+  assert.equal(ownerText(identity, "10.244.2.8", startMs + 11_000), "pod old");
+  assert.equal(ownerText(identity, "10.244.2.8", startMs + 51_000), "unknown");
+  assert.deepEqual(identity.pod("old")?.workload, { kind: "Deployment", name: "web" });
+  assert.equal(identity.pod("old")?.containers.get("c9")?.image, "image:0");
+});
+
+test("a pod that reports cease to name gives its address up", () => {
+  const identity = shop();
+  const pod = Pod.fromPartial({ uid: "old", namespace: "shop", addresses: ["10.244.2.8"] });
+  identity.learnPods({ node: "n2", pods: [pod], observedMs: now, tickToMs: () => now - 1000 });
+  assert.equal(ownerText(identity, "10.244.2.8", now + 60_000), "pod old");
+  assert.equal(ownerText(identity, "10.244.2.8", now + HOUR_MS), "unknown");
+  identity.put(
+    "pods",
+    podJson("old", { node: "n2", ips: ["10.244.2.8"], startedMs: now - 1000 }),
+    now + 1000,
+  );
+  assert.equal(ownerText(identity, "10.244.2.8", now + HOUR_MS), "pod old");
+});
+
+test("a node that reports another node's pod is not believed", () => {
+  const identity = shop();
+  const forged = Pod.fromPartial({ uid: "web", namespace: "shop", addresses: ["10.244.2.66"], ended: 1 });
+  identity.learnPods({ node: "n2", pods: [forged], observedMs: now, tickToMs: () => now - 5000 });
+  assert.equal(ownerText(identity, "10.244.2.66"), "unknown");
+  assert.equal(ownerText(identity, "10.244.1.5"), "pod web");
+  assert.equal(identity.counters.rejected, 1);
+});
+
+test("what is gone is forgotten after its time, with its addresses", () => {
+  const identity = shop();
+  identity.remove("pods", "web", now);
+  identity.forget(now + HOUR_MS - 1000);
+  assert.equal(identity.pod("web")?.uid, "web");
+  identity.forget(now + HOUR_MS + 1000);
+  assert.equal(identity.pod("web"), undefined);
+  assert.equal(ownerText(identity, "10.244.1.5", now - 1000), "unknown");
+});
+
+test("whatever the API server sends, nothing throws", () => {
+  const identity = new ClusterIdentity(HOUR_MS);
+  const fields = fc.record(
+    {
+      metadata: fc.oneof(
+        fc.record({ uid: fc.string(), name: fc.string(), labels: fc.anything() }),
+        fc.anything(),
+      ),
+      spec: fc.oneof(
+        fc.record({ containers: fc.anything(), podCIDRs: fc.array(fc.string()), ports: fc.anything() }),
+      ),
+      status: fc.oneof(fc.record({ podIPs: fc.anything(), addresses: fc.anything() }), fc.anything()),
+      endpoints: fc.anything(),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...kinds), fc.oneof(fields, fc.anything()), (kind, object) => {
+      assert.equal(typeof identity.put(kind, object, now), "boolean");
+    }),
+  );
+});

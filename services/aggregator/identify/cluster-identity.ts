@@ -1,0 +1,224 @@
+// Identity for a whole cluster: who is behind a pod uid or an address, as of a time, out of what the API server's
+// watches and the nodes' reports have told. Pods, nodes and services each have a table of their own; here is only the
+// order in which they are asked.
+
+import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
+import { NodeTable } from "./cluster-nodes.ts";
+import { readNamespace, readNode, readOwner, readPod, readService, readSlice } from "./cluster-objects.ts";
+import type { NamespaceObject } from "./cluster-objects.ts";
+import { OwnerTable } from "./cluster-owners.ts";
+import type { OwnerKind } from "./cluster-owners.ts";
+import { PodTable, PODS_MAX } from "./cluster-pods.ts";
+import type { PodReport } from "./cluster-pods.ts";
+import { ServiceTable } from "./cluster-services.ts";
+import type { Front } from "./cluster-services.ts";
+import type { AddressOwner, Identity, PodIdentity, PortDeclaration, ServiceFront } from "./identity.ts";
+
+/** The kinds of object that identity is made of. */
+export type ClusterKind =
+  | "pods"
+  | "services"
+  | "endpointslices"
+  | "nodes"
+  | "namespaces"
+  | "replicasets"
+  | "jobs";
+
+/** Without these an address that nobody owns may be anybody's. */
+const kindsOfOwners: readonly ClusterKind[] = ["pods", "services", "nodes"];
+
+/** Identity from a cluster's objects. Times are milliseconds since 1970 by the stream's clock. */
+export class ClusterIdentity implements Identity {
+  version = 0;
+  readonly #owners = new OwnerTable();
+  readonly #pods = new PodTable(this.#owners);
+  readonly #services = new ServiceTable();
+  readonly #nodes = new NodeTable();
+  readonly #namespaces = new Map<string, NamespaceObject>();
+  readonly #listed = new Set<ClusterKind>();
+  readonly #goneKeepMs: number;
+
+  /** `goneKeepMs`: how long pods that are gone are remembered; as far back as a replay can go. */
+  constructor(goneKeepMs: number) {
+    this.#goneKeepMs = goneKeepMs;
+  }
+
+  /** Takes in an object as the API server sent it; gives false where it is none of its kind. */
+  put(kind: ClusterKind, object: unknown, nowMs: number): boolean {
+    // Null where the object is none of its kind, else whether anything became different.
+    let changed: boolean | null;
+    switch (kind) {
+      case "pods":
+        changed = ifRead(readPod(object), (pod) => this.#pods.put(pod, nowMs));
+        break;
+      case "services":
+        changed = ifRead(readService(object), (service) => this.#services.putService(service, nowMs));
+        break;
+      case "endpointslices":
+        changed = ifRead(readSlice(object), (slice) => this.#services.putSlice(slice, nowMs));
+        break;
+      case "nodes":
+        changed = ifRead(readNode(object), (node) => this.#nodes.put(node, nowMs));
+        break;
+      case "namespaces":
+        changed = ifRead(readNamespace(object), (namespace) => {
+          this.#namespaces.set(namespace.uid, namespace);
+          return false;
+        });
+        break;
+      case "replicasets":
+        changed = this.#putOwner("ReplicaSet", object);
+        break;
+      case "jobs":
+        changed = this.#putOwner("Job", object);
+        break;
+    }
+    if (changed === true) this.version++;
+    return changed !== null;
+  }
+
+  /** Notes that an object is gone. */
+  remove(kind: ClusterKind, uid: string, nowMs: number): void {
+    switch (kind) {
+      case "pods":
+        this.#pods.remove(uid, nowMs);
+        break;
+      case "services":
+        this.#services.removeService(uid, nowMs);
+        break;
+      case "endpointslices":
+        this.#services.removeSlice(uid, nowMs);
+        break;
+      case "nodes":
+        this.#nodes.remove(uid, nowMs);
+        break;
+      case "namespaces":
+        this.#namespaces.delete(uid);
+        break;
+      case "replicasets":
+      case "jobs":
+        this.#owners.remove(uid, nowMs);
+        break;
+    }
+    this.version++;
+  }
+
+  /** Notes that every object of a kind has been told. */
+  listed(kind: ClusterKind): void {
+    if (this.#listed.has(kind)) return;
+    this.#listed.add(kind);
+    this.version++;
+  }
+
+  /** Takes in the pods that a node's report tells of. */
+  learnPods(report: PodReport): void {
+    if (this.#pods.learn(report)) this.version++;
+  }
+
+  /** Forgets what is too old; to be called now and then. */
+  forget(nowMs: number): void {
+    const beforeMs = nowMs - this.#goneKeepMs;
+    this.#pods.forget(beforeMs, nowMs);
+    this.#services.forget(nowMs, beforeMs);
+    this.#nodes.addresses.forget(beforeMs);
+    this.#owners.forget(beforeMs, PODS_MAX);
+  }
+
+  pod(uid: string): PodIdentity | undefined {
+    return this.#pods.identity(uid);
+  }
+
+  addressOwner(ip: string, timeMs: number): AddressOwner {
+    const words = parseAddress(ip);
+    if (words === null || isNobodys(words)) return { kind: "unknown" };
+    const pod = this.#pods.ownerAt(ip, timeMs);
+    if (pod !== undefined) return { kind: "pod", pod };
+    const node = this.#nodes.addresses.ownerAt(ip, timeMs);
+    if (node !== undefined) return { kind: "node", node };
+    const service = this.#services.serviceAt(ip, timeMs);
+    if (service !== undefined) return { kind: "service", namespace: service.namespace, name: service.name };
+    const range = this.#nodes.podRange(words);
+    if (range !== undefined) return range.gateway ? { kind: "node", node: range.node } : { kind: "unknown" };
+    const knowsAll = kindsOfOwners.every((kind) => this.#listed.has(kind));
+    return knowsAll && !this.#inside(ip, words) ? { kind: "external", name: "" } : { kind: "unknown" };
+  }
+
+  serviceFront(ip: string, port: number, protocol: string, timeMs: number): ServiceFront | undefined {
+    const onNode = this.#nodes.addresses.ownerAt(ip, timeMs) !== undefined;
+    const front = this.#services.front(ip, port, protocol, timeMs, onNode);
+    if (front === undefined) return undefined;
+    return {
+      namespace: front.service.namespace,
+      name: front.service.name,
+      hasBackend: (backendIp, backendPort) =>
+        this.#services.hasBackend(front, backendIp, backendPort) ||
+        this.#isSelected(front, backendIp, backendPort, timeMs),
+    };
+  }
+
+  zone(node: string): string {
+    return this.#nodes.zone(node);
+  }
+
+  declaration(podUid: string, port: number, protocol: string): PortDeclaration | undefined {
+    const ports = this.#pods.containerPorts(podUid);
+    if (ports === undefined) return undefined;
+    const services = this.#services.leadingTo(podUid, port, protocol);
+    return { declared: services.length > 0 || ports.includes(`${protocol}/${port}`), services };
+  }
+
+  /** Labels of a namespace; undefined where there is none of that name. */
+  namespaceLabels(name: string): Readonly<Record<string, string>> | undefined {
+    for (const namespace of this.#namespaces.values()) if (namespace.name === name) return namespace.labels;
+    return undefined;
+  }
+
+  /** What is known and remembered, and what found no place. */
+  get counters(): { nodes: number; pods: number; addresses: number; overflowed: number; rejected: number } {
+    const tables = [this.#pods.addresses, this.#nodes.addresses, this.#services.addresses];
+    return {
+      nodes: this.#nodes.size,
+      pods: this.#pods.size,
+      addresses: tables.reduce((sum, table) => sum + table.size, 0),
+      overflowed: tables.reduce((sum, table) => sum + table.overflowed, this.#pods.overflowed),
+      rejected: this.#pods.rejected,
+    };
+  }
+
+  #putOwner(kind: OwnerKind, object: unknown): boolean | null {
+    return ifRead(readOwner(object), (owner) => this.#owners.put(kind, owner));
+  }
+
+  // An address that some pod or service has had, or that lies where theirs come from, is the cluster's own: nobody's
+  // now, but not the outside's.
+  #inside(ip: string, words: Uint32Array): boolean {
+    return (
+      this.#pods.addresses.has(ip) ||
+      this.#services.addresses.has(ip) ||
+      this.#services.inServiceRange(words, isIpv4(words, 0))
+    );
+  }
+
+  // Endpoints of a time before the watch began are not known, but the pods that the service selected may be.
+  #isSelected(front: Front, ip: string, port: number, timeMs: number): boolean {
+    const selector = Object.entries(front.service.selector);
+    if (selector.length === 0 || front.port.targetPort !== port) return false;
+    const pod = this.#pods.ownerAt(ip, timeMs);
+    return (
+      pod !== undefined &&
+      pod.namespace === front.service.namespace &&
+      selector.every(([name, value]) => pod.labels[name] === value)
+    );
+  }
+}
+
+function ifRead<Object>(object: Object | null, put: (object: Object) => boolean): boolean | null {
+  return object === null ? null : put(object);
+}
+
+// Loopback, link-local, multicast and the wildcard mean something else on every machine.
+function isNobodys(words: Uint32Array): boolean {
+  if (isLoopback(words, 0) || isWildcard(words, 0)) return true;
+  if (isIpv4(words, 0)) return words[3]! >>> 16 === 0xa9fe || words[3]! >>> 28 >= 0xe;
+  return words[0]! >>> 22 === 0xfe80 >>> 6 || words[0]! >>> 24 === 0xff;
+}

@@ -1,0 +1,102 @@
+// The nodes: which addresses are theirs, which ranges their pods' addresses come from, and in which zone they are.
+
+import { isDeepStrictEqual } from "node:util";
+
+import { formatAddress, parseRange } from "../../../lib/address.ts";
+import { AddressSpans } from "./cluster-addresses.ts";
+import type { NodeObject } from "./cluster-objects.ts";
+
+/** Nodes whose zone is remembered after they are gone; Kubernetes supports 5,000 living ones. */
+const ZONES_MAX = 2 ** 15;
+
+/** What an address is to the range of pod addresses that it lies in. */
+export interface PodRange {
+  readonly node: string;
+  /** Whether it is the first host address, which bridge and ptp network plugins give to the node's own end. */
+  readonly gateway: boolean;
+}
+
+/** The nodes of a cluster. */
+export class NodeTable {
+  readonly addresses = new AddressSpans();
+  readonly #nodes = new Map<string, NodeObject>();
+  readonly #zones = new Map<string, string>();
+  // Number of bits → first address of the range → node: as many lookups as there are different sizes of range.
+  readonly #ranges = new Map<number, Map<string, string>>();
+
+  /** Nodes that there are. */
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** Notes a node; gives whether anything became different. */
+  put(node: NodeObject, nowMs: number): boolean {
+    const known = this.#nodes.get(node.uid);
+    if (known !== undefined && isDeepStrictEqual(known, node)) return false;
+    for (const address of known?.addresses ?? []) {
+      if (!node.addresses.includes(address)) this.addresses.release(address, node.name, nowMs);
+    }
+    // A node's address is its own from before it joined.
+    for (const address of node.addresses)
+      this.addresses.hold(address, node.name, known === undefined ? 0 : nowMs, nowMs);
+    for (const cidr of known?.podCidrs ?? []) this.#dropRange(cidr, node.name);
+    for (const cidr of node.podCidrs) this.#setRange(cidr, node.name);
+    this.#nodes.set(node.uid, node);
+    if (this.#zones.size < ZONES_MAX || this.#zones.has(node.name)) this.#zones.set(node.name, node.zone);
+    return true;
+  }
+
+  /** Notes that a node is gone; its zone is remembered. */
+  remove(uid: string, nowMs: number): void {
+    const node = this.#nodes.get(uid);
+    if (node === undefined) return;
+    this.#nodes.delete(uid);
+    for (const address of node.addresses) this.addresses.release(address, node.name, nowMs);
+    for (const cidr of node.podCidrs) this.#dropRange(cidr, node.name);
+  }
+
+  /** Zone of a node; empty where it has none or is not known. */
+  zone(name: string): string {
+    return this.#zones.get(name) ?? "";
+  }
+
+  /** The range of pod addresses that an address lies in; undefined where it lies in none. */
+  podRange(words: Uint32Array): PodRange | undefined {
+    for (const [bits, starts] of this.#ranges) {
+      const start = masked(words, bits);
+      const node = starts.get(formatAddress(start, 0));
+      if (node === undefined) continue;
+      start[3] = start[3]! + 1;
+      return { node, gateway: start.every((word, index) => word === words[index]) };
+    }
+    return undefined;
+  }
+
+  #setRange(cidr: string, node: string): void {
+    const range = startOf(cidr);
+    if (range === null) return;
+    const starts = this.#ranges.get(range.bits) ?? new Map<string, string>();
+    this.#ranges.set(range.bits, starts.set(range.start, node));
+  }
+
+  // Another node may have got the range already.
+  #dropRange(cidr: string, node: string): void {
+    const range = startOf(cidr);
+    const starts = range === null ? undefined : this.#ranges.get(range.bits);
+    if (starts?.get(range!.start) === node) starts.delete(range!.start);
+  }
+}
+
+function startOf(cidr: string): { readonly bits: number; readonly start: string } | null {
+  const range = parseRange(cidr);
+  return range === null
+    ? null
+    : { bits: range.bits, start: formatAddress(masked(range.words, range.bits), 0) };
+}
+
+function masked(words: Uint32Array, bits: number): Uint32Array {
+  return words.map((word, index) => {
+    const kept = Math.min(32, Math.max(0, bits - 32 * index));
+    return kept === 0 ? 0 : (word & (0xffffffff << (32 - kept))) >>> 0;
+  });
+}

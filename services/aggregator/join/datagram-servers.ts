@@ -1,0 +1,67 @@
+// A datagram server that never connects has one socket for all its clients: the clients' connected sockets join with it.
+// Which one it is follows from where the client's datagrams go: in which namespace the address is local, and who is
+// bound to the port there.
+
+import { Protocol } from "../../../lib/words.ts";
+import { Family } from "../store/socket-store.ts";
+import type { Tables } from "../store/tables.ts";
+import type { EndpointKeys } from "./endpoint-keys.ts";
+import type { FamilyListeners } from "./family-listeners.ts";
+import type { ListenerIndex } from "./listener-index.ts";
+import { NO_LISTENER, SEVERAL_LISTENERS } from "./listener-index.ts";
+
+/** What is asked to find a datagram's receiver. */
+export interface DatagramParts {
+  readonly tables: Tables;
+  readonly listeners: ListenerIndex;
+  readonly familyListeners: FamilyListeners;
+  readonly keys: EndpointKeys;
+}
+
+/** Whether conversations of this protocol may have a listener as their server's end. */
+export function isDatagram(protocol: number): boolean {
+  return protocol === Protocol.udp || protocol === Protocol.udplite || protocol === Family.unix;
+}
+
+/** The listener that gets what an end sends; NO_LISTENER where none is known, SEVERAL_LISTENERS where more than one. */
+export function findDatagramServer(parts: DatagramParts, slot: number): number {
+  const { tables, familyListeners } = parts;
+  const { sockets, namespaces } = tables;
+  const namespace = sockets.namespace[slot]!;
+  const remote = sockets.remoteAddress[slot]!;
+  if (sockets.protocol[slot] === Family.unix) return familyListeners.find(namespaces.nodeOf(namespace), remote);
+  const inScope = tables.addresses.isLoopback(remote) || remote === sockets.localAddress[slot];
+  if (inScope) return listenerIn(parts, slot, namespace);
+  let found = NO_LISTENER;
+  for (const owner of ownersOf(tables, remote, slot)) {
+    const listener = listenerIn(parts, slot, owner);
+    if (listener === NO_LISTENER) continue;
+    if (owner === namespace) return listener;
+    if (found !== NO_LISTENER) return SEVERAL_LISTENERS;
+    found = listener;
+  }
+  return found;
+}
+
+function listenerIn({ tables, listeners, keys }: DatagramParts, slot: number, namespace: number): number {
+  const { sockets } = tables;
+  return listeners.find(
+    namespace,
+    sockets.protocol[slot]!,
+    sockets.remoteAddress[slot]!,
+    sockets.remotePort[slot]!,
+    (a, b) => keys.areAlike(a, b),
+  );
+}
+
+function ownersOf(tables: Tables, address: number, slot: number): number[] {
+  const { localAddresses, addresses, namespaces, sockets, identity, connections } = tables;
+  const known = localAddresses.namespacesOf(address);
+  if (known.length > 0) return known;
+  const timeMs = connections.firstSeenMs[sockets.connection[slot]!]!;
+  const owner = identity.addressOwner(addresses.text(address), timeMs);
+  let namespace = -1;
+  if (owner.kind === "pod" && !owner.pod.hostNetwork) namespace = namespaces.ofPod(owner.pod.uid);
+  if (owner.kind === "node") namespace = namespaces.ofNode(tables.node(owner.node)?.index ?? -1);
+  return namespace < 0 ? [] : [namespace];
+}

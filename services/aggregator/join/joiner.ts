@@ -1,0 +1,469 @@
+// Sockets as reports tell of them, made into ends of connections and listeners. One row costs a few look-ups on
+// integers; what must be thought over (directions, edges, watchers) is left to the settler at the end of the report.
+
+import { Protocol, SocketState } from "../../../lib/words.ts";
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { SocketTable } from "../../../lib/socket-table.ts";
+import { ConnectionFlag } from "../store/connection-store.ts";
+import type { NodeRecord } from "../store/node-record.ts";
+import { Family, isFamily, SocketFlag, SocketKind } from "../store/socket-store.ts";
+import type { Tables } from "../store/tables.ts";
+import { FamilyListeners } from "./family-listeners.ts";
+import { ListenerIndex } from "./listener-index.ts";
+import { LAG_MS } from "./mates.ts";
+import { Pairing } from "./pairing.ts";
+import { ServiceEnds } from "./service-ends.ts";
+import { continues, isPending, isSynReceived, kindOf, pairedRemotePort } from "./socket-role.ts";
+import { TupleIndex } from "./tuple-index.ts";
+
+/** Listeners at most: those of a thousand nodes with 256 each. */
+export const LISTENERS_MAX = 2 ** 18;
+
+/** What a new socket is, as numbers; addresses are interned already and owned by it. */
+interface NewSocket {
+  readonly id: number;
+  readonly namespace: number;
+  readonly protocol: number;
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  readonly localPort: number;
+  readonly remotePort: number;
+  readonly kind: number;
+  readonly sinceMs: number;
+  /** When it was first seen by its agent's clock. */
+  readonly birthMs: number;
+}
+
+/** Applies rows of reports to the tables. */
+export class Joiner {
+  readonly listeners: ListenerIndex;
+  readonly familyListeners: FamilyListeners;
+  readonly pairing: Pairing;
+  readonly #tables: Tables;
+  readonly #tuples: TupleIndex;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+    this.#tuples = new TupleIndex(tables);
+    this.listeners = new ListenerIndex(tables);
+    this.familyListeners = new FamilyListeners(tables);
+    this.pairing = new Pairing(tables, this.#tuples, new ServiceEnds(tables));
+  }
+
+  /** Adds an internet socket, or brings a known one up to date. False where there was no room for it. */
+  put(node: NodeRecord, table: SocketTable, row: number, namespace: number, sinceMs: number, birthMs: number): boolean {
+    const { addresses, sockets } = this.#tables;
+    const id = table.id[row]!;
+    const known = node.sockets.get(id);
+    if (known >= 0) {
+      if (this.#isSame(known, table, row, namespace)) {
+        this.#refresh(node, known, table, row, sinceMs, birthMs);
+        return true;
+      }
+      this.retire(known);
+    }
+    const protocol = table.protocol[row]!;
+    const localPort = table.localPort[row]!;
+    const localAddress = addresses.intern(table.addresses, row * 8);
+    const remoteAddress = addresses.intern(table.addresses, row * 8 + 4);
+    const kind = kindOf(protocol, table.state[row]!, addresses.isWildcard(remoteAddress), table.remotePort[row]!);
+    let remotePort = table.remotePort[row]!;
+    if (kind === SocketKind.end) {
+      remotePort = pairedRemotePort(protocol, localPort, remotePort);
+      const before = this.#findBefore(namespace, protocol, localAddress, localPort, remoteAddress, remotePort);
+      if (before >= 0) {
+        if (this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
+          addresses.release(localAddress);
+          addresses.release(remoteAddress);
+          this.#adopt(node, before, id, sinceMs);
+          this.#write(before, table, row);
+          return true;
+        }
+        if (protocol === Protocol.tcp && sockets.isLive(before)) this.retire(before);
+      }
+    } else if (kind === SocketKind.listener) {
+      const inode = table.inode[row]!;
+      const before = this.listeners.findSame(namespace, protocol, localAddress, localPort, inode);
+      if (before >= 0) {
+        addresses.release(localAddress);
+        addresses.release(remoteAddress);
+        this.#adopt(node, before, id, sinceMs);
+        this.#writeColumns(before, table, row);
+        return true;
+      }
+    }
+    return this.#insert(
+      node,
+      { id, namespace, protocol, localAddress, remoteAddress, localPort, remotePort, kind, sinceMs, birthMs },
+      table,
+      row,
+    );
+  }
+
+  /** Takes over the changeable columns of a known socket; false where the id is not known. */
+  change(node: NodeRecord, table: SocketTable, row: number, observedMs: number, birthMs: number): boolean {
+    const slot = node.sockets.get(table.id[row]!);
+    if (slot < 0) return false;
+    this.#refresh(node, slot, table, row, observedMs, birthMs);
+    return true;
+  }
+
+  /** Adds a unix, netlink or packet socket, or brings a known one up to date. False where there was no room. */
+  putFamily(node: NodeRecord, socket: FamilySocket, namespace: number, sinceMs: number, birthMs: number): boolean {
+    const { sockets } = this.#tables;
+    const protocol = familyProtocol(socket.family);
+    const { id, inode } = socket;
+    const known = node.sockets.get(id);
+    const kind = familyKind(socket);
+    const own = protocol === Family.unix ? inode : protocol === Family.netlink ? socket.portId : socket.interfaceIndex;
+    if (known >= 0) {
+      const same =
+        sockets.protocol[known] === protocol &&
+        sockets.kind[known] === kind &&
+        sockets.localAddress[known] === own >>> 0 &&
+        (sockets.remoteAddress[known] === socket.peerInode >>> 0 || socket.peerInode === 0);
+      if (same) {
+        this.#writeFamily(known, socket);
+        sockets.keyframe[known] = node.keyframe;
+        return true;
+      }
+      if (this.#learnsPeer(known, socket, kind)) {
+        this.#writeFamily(known, socket);
+        sockets.keyframe[known] = node.keyframe;
+        return true;
+      }
+      this.retire(known);
+    }
+    const localPort = protocol === Family.unix ? 0 : socket.number & 0xffff;
+    const remoteAddress = protocol === Family.unix ? socket.peerInode >>> 0 : 0;
+    if (protocol === Family.unix && inode !== 0 && kind !== SocketKind.idle) {
+      const before =
+        kind === SocketKind.end
+          ? this.#findBefore(namespace, protocol, own >>> 0, localPort, remoteAddress, 0)
+          : this.familyListeners.find(node.index, inode);
+      if (before >= 0) {
+        this.#adopt(node, before, id, sinceMs);
+        this.#writeFamily(before, socket);
+        return true;
+      }
+    }
+    return this.#insert(
+      node,
+      {
+        id,
+        namespace,
+        protocol,
+        localAddress: own >>> 0,
+        remoteAddress,
+        localPort,
+        remotePort: 0,
+        kind,
+        sinceMs,
+        birthMs,
+      },
+      null,
+      socket,
+    );
+  }
+
+  /** A socket is there no more: a listener goes, an end stays with its connection as what was last known. */
+  retire(slot: number): void {
+    const { sockets, localAddresses, connections } = this.#tables;
+    const node = this.#tables.nodeOfSocket(slot);
+    const id = sockets.id[slot]!;
+    if (node.sockets.get(id) === slot) node.sockets.delete(id);
+    if (this.#hasLocalAddress(slot)) localAddresses.release(sockets.localAddress[slot]!, sockets.namespace[slot]!);
+    if (sockets.kind[slot] === SocketKind.end) {
+      sockets.set(slot, SocketFlag.gone);
+      sockets.sinceMs[slot] = Math.max(sockets.sinceMs[slot]!, node.observedMs);
+      this.pairing.clearAmbiguous(slot);
+      const connection = sockets.connection[slot]!;
+      if (!connections.has(connection, ConnectionFlag.ended)) this.#tables.markDirty(connection, true);
+      return;
+    }
+    if (sockets.kind[slot] === SocketKind.listener) {
+      this.#unlist(slot);
+      if (sockets.connection[slot]! > 0) {
+        sockets.set(slot, SocketFlag.gone);
+        this.#tables.staleNodes.add(node.index);
+        return;
+      }
+    }
+    this.pairing.freeSocket(slot);
+  }
+
+  // The peer of a unix socket shows once it is accepted: the same end under another tuple.
+  #learnsPeer(slot: number, socket: FamilySocket, kind: number): boolean {
+    const { sockets } = this.#tables;
+    if (sockets.protocol[slot] !== Family.unix || kind !== SocketKind.end || sockets.kind[slot] !== kind) return false;
+    if (sockets.localAddress[slot] !== socket.inode || sockets.remoteAddress[slot] !== 0) return false;
+    this.#tuples.remove(slot);
+    sockets.remoteAddress[slot] = socket.peerInode;
+    this.#tuples.add(slot);
+    this.#tables.markDirty(sockets.connection[slot]!, true);
+    return true;
+  }
+
+  #insert(node: NodeRecord, made: NewSocket, table: SocketTable | null, source: number | FamilySocket): boolean {
+    const { sockets, addresses, namespaces, localAddresses } = this.#tables;
+    const slot = this.#hasRoom(made.kind) ? sockets.allocate() : -1;
+    if (slot < 0 || !node.sockets.set(made.id, slot)) {
+      if (slot >= 0) sockets.free(slot);
+      if (!isFamily(made.protocol)) {
+        addresses.release(made.localAddress);
+        addresses.release(made.remoteAddress);
+      }
+      this.#tables.overflowed++;
+      return false;
+    }
+    namespaces.retain(made.namespace);
+    sockets.kind[slot] = made.kind;
+    sockets.id[slot] = made.id;
+    sockets.namespace[slot] = made.namespace;
+    sockets.protocol[slot] = made.protocol;
+    sockets.localAddress[slot] = made.localAddress;
+    sockets.remoteAddress[slot] = made.remoteAddress;
+    sockets.localPort[slot] = made.localPort;
+    sockets.remotePort[slot] = made.remotePort;
+    sockets.sinceMs[slot] = made.sinceMs;
+    sockets.keyframe[slot] = node.keyframe;
+    if (this.#hasLocalAddress(slot)) localAddresses.retain(made.localAddress, made.namespace);
+    if (typeof source === "number") this.#writeColumns(slot, table!, source);
+    else this.#writeFamily(slot, source);
+    if (made.kind === SocketKind.listener) this.#list(slot);
+    if (made.kind !== SocketKind.end) return true;
+    this.#tuples.add(slot);
+    if (this.pairing.place(slot, made.birthMs)) {
+      this.#noteState(slot);
+      return true;
+    }
+    this.#tuples.remove(slot);
+    node.sockets.delete(made.id);
+    if (this.#hasLocalAddress(slot)) localAddresses.release(made.localAddress, made.namespace);
+    this.pairing.freeSocket(slot);
+    this.#tables.overflowed++;
+    return false;
+  }
+
+  #refresh(
+    node: NodeRecord,
+    slot: number,
+    table: SocketTable,
+    row: number,
+    sinceMs: number,
+    birthMs: number,
+  ): void {
+    const { sockets, addresses } = this.#tables;
+    sockets.keyframe[slot] = node.keyframe;
+    const protocol = sockets.protocol[slot]!;
+    const state = table.state[row]!;
+    const inode = table.inode[row]!;
+    if (isFamily(protocol)) return;
+    const kind = this.#kindNow(slot, state);
+    const wasKind = sockets.kind[slot]!;
+    const other =
+      kind !== wasKind ||
+      (kind === SocketKind.end &&
+        !continues(protocol, sockets.state[slot]!, sockets.inode[slot]!, state, inode) &&
+        protocol === Protocol.tcp);
+    if (!other) {
+      this.#write(slot, table, row);
+      return;
+    }
+    const localAddress = sockets.localAddress[slot]!;
+    const remoteAddress = sockets.remoteAddress[slot]!;
+    addresses.retain(localAddress);
+    addresses.retain(remoteAddress);
+    const made: NewSocket = {
+      id: sockets.id[slot]!,
+      namespace: sockets.namespace[slot]!,
+      protocol,
+      localAddress,
+      remoteAddress,
+      localPort: sockets.localPort[slot]!,
+      remotePort: sockets.remotePort[slot]!,
+      kind,
+      sinceMs,
+      birthMs,
+    };
+    this.retire(slot);
+    this.#insert(node, made, table, row);
+  }
+
+  #kindNow(slot: number, state: number): number {
+    const { sockets, addresses } = this.#tables;
+    const wildcard = addresses.isWildcard(sockets.remoteAddress[slot]!);
+    return kindOf(sockets.protocol[slot]!, state, wildcard, sockets.remotePort[slot]!);
+  }
+
+  // Columns, and what follows from a state that became another.
+  #write(slot: number, table: SocketTable, row: number): void {
+    const { sockets } = this.#tables;
+    const changed = sockets.state[slot] !== table.state[row];
+    this.#writeColumns(slot, table, row);
+    if (changed && sockets.kind[slot] === SocketKind.end) {
+      this.#noteState(slot);
+      this.#tables.markDirty(sockets.connection[slot]!, true);
+    }
+  }
+
+  #writeColumns(slot: number, table: SocketTable, row: number): void {
+    const { sockets } = this.#tables;
+    sockets.state[slot] = table.state[row]!;
+    sockets.inode[slot] = table.inode[row]!;
+    sockets.uid[slot] = table.uid[row]!;
+    sockets.recvQueue[slot] = table.recvQueue[row]!;
+    sockets.sendQueue[slot] = table.sendQueue[row]!;
+    sockets.timer[slot] = table.timer[row]!;
+    sockets.timerDeadline[slot] = table.timerDeadline[row]!;
+    sockets.retransmits[slot] = table.retransmits[row]!;
+    sockets.references[slot] = table.references[row]!;
+    sockets.drops[slot] = table.drops[row]!;
+  }
+
+  #writeFamily(slot: number, socket: FamilySocket): void {
+    const { sockets } = this.#tables;
+    sockets.state[slot] = socket.state;
+    sockets.inode[slot] = socket.inode;
+    sockets.uid[slot] = socket.uid;
+    sockets.recvQueue[slot] = socket.recvQueue;
+    sockets.sendQueue[slot] = socket.sendQueue;
+    sockets.references[slot] = socket.references;
+    sockets.drops[slot] = socket.drops;
+    sockets.timer[slot] = 0;
+    sockets.timerDeadline[slot] = 0;
+    sockets.retransmits[slot] = 0;
+    if (socket.path !== "") sockets.paths.set(slot, socket.path);
+  }
+
+  #noteState(slot: number): void {
+    const { sockets, connections } = this.#tables;
+    const state = sockets.state[slot]!;
+    const protocol = sockets.protocol[slot]!;
+    if (isPending(protocol, state)) {
+      sockets.set(slot, isSynReceived(state) ? SocketFlag.accepting : SocketFlag.opening);
+    } else {
+      connections.set(sockets.connection[slot]!, ConnectionFlag.established);
+    }
+  }
+
+  // The socket of the same tuple in the same namespace: the living one, else the one that went last.
+  #findBefore(
+    namespace: number,
+    protocol: number,
+    localAddress: number,
+    localPort: number,
+    remoteAddress: number,
+    remotePort: number,
+  ): number {
+    const { sockets } = this.#tables;
+    let latest = -1;
+    let slot = this.#tuples.first(protocol, localAddress, localPort, remoteAddress, remotePort);
+    for (; slot >= 0; slot = this.#tuples.after(slot)) {
+      if (
+        sockets.namespace[slot] !== namespace ||
+        sockets.protocol[slot] !== protocol ||
+        sockets.localPort[slot] !== localPort ||
+        sockets.remotePort[slot] !== remotePort ||
+        sockets.localAddress[slot] !== localAddress ||
+        sockets.remoteAddress[slot] !== remoteAddress
+      ) {
+        continue;
+      }
+      if (sockets.isLive(slot)) return slot;
+      if (latest < 0 || sockets.sinceMs[slot]! > sockets.sinceMs[latest]!) latest = slot;
+    }
+    return latest;
+  }
+
+  #goesOn(before: number, state: number, inode: number, nowMs: number): boolean {
+    const { sockets } = this.#tables;
+    if (!continues(sockets.protocol[before]!, sockets.state[before]!, sockets.inode[before]!, state, inode)) return false;
+    if (sockets.isLive(before)) return true;
+    return (inode !== 0 && inode === sockets.inode[before]) || nowMs - sockets.sinceMs[before]! <= LAG_MS;
+  }
+
+  // A known end goes on under another id of its agent's.
+  #adopt(node: NodeRecord, slot: number, id: number, sinceMs: number): void {
+    const { sockets, localAddresses } = this.#tables;
+    const oldId = sockets.id[slot]!;
+    if (node.sockets.get(oldId) === slot) node.sockets.delete(oldId);
+    sockets.id[slot] = id;
+    sockets.keyframe[slot] = node.keyframe;
+    node.sockets.set(id, slot);
+    if (!sockets.isLive(slot)) {
+      sockets.clear(slot, SocketFlag.gone);
+      sockets.sinceMs[slot] = sinceMs;
+      if (this.#hasLocalAddress(slot)) localAddresses.retain(sockets.localAddress[slot]!, sockets.namespace[slot]!);
+      this.#tables.markDirty(sockets.connection[slot]!, true);
+    }
+  }
+
+  #list(slot: number): void {
+    const { sockets } = this.#tables;
+    this.#tables.listenerCount++;
+    if (isFamily(sockets.protocol[slot]!)) {
+      this.familyListeners.add(slot);
+      return;
+    }
+    this.listeners.add(slot);
+    this.#tables.newListenerPorts.add(sockets.localPort[slot]!);
+  }
+
+  #unlist(slot: number): void {
+    this.#tables.listenerCount--;
+    if (isFamily(this.#tables.sockets.protocol[slot]!)) this.familyListeners.remove(slot);
+    else this.listeners.remove(slot);
+  }
+
+  #hasRoom(kind: number): boolean {
+    return kind !== SocketKind.listener || this.#tables.listenerCount < LISTENERS_MAX;
+  }
+
+  // Whether the socket's local address says something about its namespace.
+  #hasLocalAddress(slot: number): boolean {
+    const { sockets, addresses } = this.#tables;
+    if (isFamily(sockets.protocol[slot]!)) return false;
+    const address = sockets.localAddress[slot]!;
+    return !addresses.isLoopback(address) && !addresses.isWildcard(address);
+  }
+
+  #isSame(slot: number, table: SocketTable, row: number, namespace: number): boolean {
+    const { sockets, addresses } = this.#tables;
+    const protocol = table.protocol[row]!;
+    if (sockets.namespace[slot] !== namespace || sockets.protocol[slot] !== protocol) return false;
+    if (isFamily(protocol) || sockets.localPort[slot] !== table.localPort[row]) return false;
+    const remotePort = table.remotePort[row]!;
+    if (sockets.remotePort[slot] !== remotePort && protocol !== Protocol.raw) return false;
+    const { words } = addresses;
+    const local = sockets.localAddress[slot]! * 4;
+    const remote = sockets.remoteAddress[slot]! * 4;
+    for (let i = 0, at = row * 8; i < 4; i++, at++) {
+      if (words[local + i] !== table.addresses[at] || words[remote + i] !== table.addresses[at + 4]) return false;
+    }
+    return true;
+  }
+}
+
+function familyProtocol(family: SocketFamily): number {
+  switch (family) {
+    case SocketFamily.SOCKET_FAMILY_UNIX:
+      return Family.unix;
+    case SocketFamily.SOCKET_FAMILY_NETLINK:
+      return Family.netlink;
+    case SocketFamily.SOCKET_FAMILY_PACKET:
+    case SocketFamily.SOCKET_FAMILY_UNSPECIFIED:
+      return Family.packet;
+  }
+}
+
+// Netlink and packet sockets accept from anyone. Unix sockets listen where they do so, or where others can send to
+// their name without a connection; those with a peer or in ESTABLISHED are an end; the rest is not in use yet.
+function familyKind(socket: FamilySocket): number {
+  if (socket.family !== SocketFamily.SOCKET_FAMILY_UNIX) return SocketKind.listener;
+  if (socket.state === SocketState.LISTEN) return SocketKind.listener;
+  if (socket.peerInode !== 0) return SocketKind.end;
+  if (socket.state === SocketState.ESTABLISHED) return socket.inode === 0 ? SocketKind.idle : SocketKind.end;
+  return socket.path === "" ? SocketKind.idle : SocketKind.listener;
+}

@@ -1,0 +1,118 @@
+// Joins through a Service's address where no flow tells: the client's socket says (C:p → VIP:vp), the server's
+// (B:bp ← C:p). They are one conversation where the Service that has VIP:vp has B:bp among its endpoints. One-sided ends
+// are kept here by the client's address and port, so that the sides may arrive in any order, and the Service later.
+
+import { protocolWord } from "../../../lib/words.ts";
+import type { ServiceFront } from "../identify/identity.ts";
+import { ChainIndex } from "../store/chain-index.ts";
+import { mixHash } from "../store/hash.ts";
+import { SocketFlag } from "../store/socket-store.ts";
+import type { Tables } from "../store/tables.ts";
+import { LAG_MS } from "./mates.ts";
+
+/** Answers about service fronts kept between two changes of what is known; then they are asked again. */
+const FRONTS_KEPT_MAX = 2 ** 16;
+
+/** One-sided ends that may belong to a conversation through a Service. */
+export class ServiceEnds {
+  readonly #tables: Tables;
+  readonly #index: ChainIndex;
+  readonly #fronts = new Map<string, ServiceFront | null>();
+  #frontsVersion = -1;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+    this.#index = new ChainIndex((slot) => this.#hashOf(slot));
+  }
+
+  /**
+   * Notes a one-sided end, as client or as server, and looks for its other end: the slot of the one that fits, or -1
+   * where there is none or more than one. A client is kept only where what it dialled is a Service.
+   */
+  match(slot: number, asServer: boolean): number {
+    const { sockets } = this.#tables;
+    const flag = asServer ? SocketFlag.loneServer : SocketFlag.serviceClient;
+    const front = asServer ? null : this.#front(slot);
+    if (!asServer && front === null) {
+      this.remove(slot);
+      return -1;
+    }
+    if (!sockets.has(slot, flag)) {
+      this.remove(slot);
+      sockets.set(slot, flag);
+      this.#index.add(slot, this.#hashOf(slot));
+    }
+    return this.#only(slot, asServer);
+  }
+
+  /** Forgets an end. */
+  remove(slot: number): void {
+    const { sockets } = this.#tables;
+    if ((sockets.flags[slot]! & (SocketFlag.loneServer | SocketFlag.serviceClient)) === 0) return;
+    this.#index.remove(slot, this.#hashOf(slot));
+    sockets.clear(slot, SocketFlag.loneServer);
+    sockets.clear(slot, SocketFlag.serviceClient);
+  }
+
+  #only(slot: number, asServer: boolean): number {
+    const { sockets } = this.#tables;
+    const flag = asServer ? SocketFlag.serviceClient : SocketFlag.loneServer;
+    let found = -1;
+    for (let other = this.#index.first(this.#hashOf(slot)); other >= 0; other = this.#index.after(other)) {
+      if (!sockets.has(other, flag)) continue;
+      const client = asServer ? other : slot;
+      const server = asServer ? slot : other;
+      if (!this.#fits(client, server)) continue;
+      if (found >= 0) return -1;
+      found = other;
+    }
+    return found;
+  }
+
+  #fits(client: number, server: number): boolean {
+    const { sockets, addresses } = this.#tables;
+    if (
+      sockets.protocol[client] !== sockets.protocol[server] ||
+      sockets.localAddress[client] !== sockets.remoteAddress[server] ||
+      sockets.localPort[client] !== sockets.remotePort[server]
+    ) {
+      return false;
+    }
+    const bothLive = sockets.isLive(client) && sockets.isLive(server);
+    if (!bothLive && Math.abs(sockets.sinceMs[client]! - sockets.sinceMs[server]!) > LAG_MS) return false;
+    const front = this.#front(client);
+    return front !== null && front.hasBackend(addresses.text(sockets.localAddress[server]!), sockets.localPort[server]!);
+  }
+
+  #front(client: number): ServiceFront | null {
+    const { sockets, addresses, identity, connections } = this.#tables;
+    if (this.#frontsVersion !== identity.version || this.#fronts.size >= FRONTS_KEPT_MAX) {
+      this.#fronts.clear();
+      this.#frontsVersion = identity.version;
+    }
+    const port = sockets.remotePort[client]!;
+    const protocol = sockets.protocol[client]!;
+    const ip = addresses.text(sockets.remoteAddress[client]!);
+    const key = `${ip} ${port} ${protocol}`;
+    let front = this.#fronts.get(key);
+    if (front === undefined) {
+      const timeMs = connections.firstSeenMs[sockets.connection[client]!]!;
+      front = identity.serviceFront(ip, port, protocolWord(protocol), timeMs) ?? null;
+      this.#fronts.set(key, front);
+    }
+    return front;
+  }
+
+  #hashOf(slot: number): number {
+    const { sockets } = this.#tables;
+    const { protocol } = sockets;
+    if (sockets.has(slot, SocketFlag.loneServer)) {
+      return hashClient(protocol[slot]!, sockets.remoteAddress[slot]!, sockets.remotePort[slot]!);
+    }
+    return hashClient(protocol[slot]!, sockets.localAddress[slot]!, sockets.localPort[slot]!);
+  }
+}
+
+function hashClient(protocol: number, address: number, port: number): number {
+  return mixHash(mixHash(protocol, address), port);
+}

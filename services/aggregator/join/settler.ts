@@ -1,0 +1,315 @@
+// What the end of a report leaves to think over for each connection that changed: is its other end known by now, who
+// opened it, is it still there, which edge counts it, and what those who watch are told.
+
+import { protocolWord } from "../../../lib/words.ts";
+import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
+import { Family, isFamily, SocketFlag } from "../store/socket-store.ts";
+import type { Tables } from "../store/tables.ts";
+import { findDatagramServer, isDatagram } from "./datagram-servers.ts";
+import type { EndFacts } from "./direction.ts";
+import { decideDirection } from "./direction.ts";
+import { EndpointKeys } from "./endpoint-keys.ts";
+import type { Joiner } from "./joiner.ts";
+import { isOpen } from "./socket-role.ts";
+
+/** Settles connections that were marked dirty. */
+export class Settler {
+  readonly keys: EndpointKeys;
+  readonly #tables: Tables;
+  readonly #joiner: Joiner;
+
+  constructor(tables: Tables, joiner: Joiner) {
+    this.#tables = tables;
+    this.#joiner = joiner;
+    this.keys = new EndpointKeys(tables);
+  }
+
+  /** Settles everything that is dirty, at a time of the stream's clock. */
+  settle(nowMs: number): void {
+    const { dirty, connections } = this.#tables;
+    this.keys.nowMs = nowMs;
+    // Settling may mark more connections dirty: the list grows while it is walked.
+    for (let at = 0; at < dirty.length; at++) {
+      const connection = dirty[at]!;
+      if (!connections.has(connection, ConnectionFlag.dirty)) continue;
+      connections.clear(connection, ConnectionFlag.dirty);
+      if (this.#complete(connection, nowMs)) continue;
+      this.#direct(connection);
+      this.#close(connection, nowMs);
+      this.#countOnEdge(connection);
+      this.#announce(connection);
+    }
+    dirty.length = 0;
+  }
+
+  // True where the connection may have become part of another one; whichever went on is dirty again.
+  #complete(connection: number, nowMs: number): boolean {
+    const { sockets, connections } = this.#tables;
+    const { pairing } = this.#joiner;
+    const slot = pairing.loneEnd(connection);
+    if (slot < 0) return false;
+    if (pairing.retry(connection, nowMs)) return true;
+    const protocol = sockets.protocol[slot]!;
+    if (isFamily(protocol) || isDatagram(protocol)) {
+      this.#shareServer(connection, slot);
+      return false;
+    }
+    const asServer = this.#listens(slot);
+    const other = pairing.serviceEnds.match(slot, asServer);
+    if (other < 0) return false;
+    const kept = pairing.merge(connection, sockets.connection[other]!);
+    const client = asServer ? other : slot;
+    const server = asServer ? slot : other;
+    connections.client[kept] = client;
+    connections.server[kept] = server;
+    connections.directionBy[kept] = DirectionBy.listener;
+    connections.set(kept, ConnectionFlag.directionFinal);
+    return true;
+  }
+
+  #shareServer(connection: number, slot: number): void {
+    const { sockets, connections } = this.#tables;
+    const shared = connections.has(connection, ConnectionFlag.sharedServer);
+    if (shared && sockets.isLive(connections.server[connection]!)) return;
+    if (this.#listens(slot) || !sockets.isLive(slot)) return;
+    const { listeners, familyListeners } = this.#joiner;
+    const parts = { tables: this.#tables, listeners, familyListeners, keys: this.keys };
+    const server = findDatagramServer(parts, slot);
+    if (server < 0) return;
+    if (connections.client[connection] !== slot) {
+      connections.client[connection] = slot;
+      connections.server[connection] = -1;
+    }
+    this.#joiner.pairing.shareServer(connection, server);
+    connections.directionBy[connection] = DirectionBy.listener;
+    connections.clear(connection, ConnectionFlag.dirty);
+  }
+
+  #direct(connection: number): void {
+    const { connections, sockets } = this.#tables;
+    const client = connections.client[connection]!;
+    const server = connections.server[connection]!;
+    if (connections.has(connection, ConnectionFlag.directionFinal | ConnectionFlag.sharedServer)) return;
+    if (client === server) return;
+    const slot = client >= 0 ? client : server;
+    if (sockets.protocol[slot] === Family.unix) {
+      this.#directUnix(connection, client, server);
+      return;
+    }
+    const first = this.#facts(client, server);
+    const second = this.#facts(server, client);
+    const { firstIsServer, by, final } = decideDirection(first, second);
+    // What listened once and does so no longer still tells more than ports.
+    if (by < connections.directionBy[connection]!) return;
+    if (final) connections.set(connection, ConnectionFlag.directionFinal);
+    this.#setDirection(connection, firstIsServer, by);
+  }
+
+  // An accepted unix socket carries its listener's path; without a path on one side alone the lower inode, which is
+  // the older one, is taken for the client.
+  #directUnix(connection: number, client: number, server: number): void {
+    const { sockets } = this.#tables;
+    const clientHasPath = client >= 0 && sockets.paths.has(client);
+    const serverHasPath = server >= 0 && sockets.paths.has(server);
+    if (clientHasPath !== serverHasPath) this.#setDirection(connection, clientHasPath, DirectionBy.listener);
+    else if (client >= 0 && server >= 0) {
+      this.#setDirection(connection, sockets.inode[client]! > sockets.inode[server]!, DirectionBy.guess);
+    }
+  }
+
+  #setDirection(connection: number, swapped: boolean, by: number): void {
+    const { connections } = this.#tables;
+    if (swapped) {
+      const client = connections.client[connection]!;
+      connections.client[connection] = connections.server[connection]!;
+      connections.server[connection] = client;
+    }
+    if (swapped || connections.directionBy[connection] !== by) connections.set(connection, ConnectionFlag.changed);
+    connections.directionBy[connection] = by;
+  }
+
+  #facts(slot: number, other: number): EndFacts {
+    const { sockets } = this.#tables;
+    if (slot < 0) {
+      return { port: sockets.remotePort[other]!, seen: false, listens: false, opening: false, accepting: false };
+    }
+    return {
+      port: sockets.localPort[slot]!,
+      seen: true,
+      listens: this.#listens(slot),
+      opening: sockets.has(slot, SocketFlag.opening),
+      accepting: sockets.has(slot, SocketFlag.accepting),
+    };
+  }
+
+  // Whether something listens on the port of an end, in its namespace.
+  #listens(slot: number): boolean {
+    const { sockets } = this.#tables;
+    if (isFamily(sockets.protocol[slot]!)) return sockets.paths.has(slot);
+    return this.#joiner.listeners.listens(
+      sockets.namespace[slot]!,
+      sockets.protocol[slot]!,
+      sockets.localAddress[slot]!,
+      sockets.localPort[slot]!,
+    );
+  }
+
+  #close(connection: number, nowMs: number): void {
+    const { connections } = this.#tables;
+    const client = connections.client[connection]!;
+    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
+    const live = this.#isLiveEnd(client) || this.#isLiveEnd(server);
+    const open = this.#isOpenEnd(client) || this.#isOpenEnd(server);
+    const closed = connections.has(connection, ConnectionFlag.closed);
+    if (!open && !closed) {
+      connections.set(connection, ConnectionFlag.closed);
+      connections.lastSeenMs[connection] = this.lastSeenMs(connection);
+    } else if (open && closed) {
+      connections.clear(connection, ConnectionFlag.closed);
+      connections.clear(connection, ConnectionFlag.closeAnnounced);
+    }
+    const ended = connections.has(connection, ConnectionFlag.ended);
+    if (!live && !ended) connections.end(connection, nowMs);
+    else if (live && ended) connections.revive(connection);
+  }
+
+  /** When a connection's ends were last looked at and found: never before it was first seen. */
+  lastSeenMs(connection: number): number {
+    const { connections } = this.#tables;
+    let latest = connections.firstSeenMs[connection]!;
+    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
+    for (const slot of [connections.client[connection]!, server]) {
+      if (slot >= 0) latest = Math.max(latest, this.#tables.nodeOfSocket(slot).observedMs);
+    }
+    return latest;
+  }
+
+  #isLiveEnd(slot: number): boolean {
+    return this.#tables.sockets.isLive(slot);
+  }
+
+  #isOpenEnd(slot: number): boolean {
+    const { sockets } = this.#tables;
+    return sockets.isLive(slot) && isOpen(sockets.protocol[slot]!, sockets.state[slot]!);
+  }
+
+  #countOnEdge(connection: number): void {
+    const { connections, edges, sockets, addresses } = this.#tables;
+    const client = connections.client[connection]!;
+    const server = connections.server[connection]!;
+    const either = client >= 0 ? client : server;
+    const protocol = sockets.protocol[either]!;
+    const firstSeenMs = connections.firstSeenMs[connection]!;
+    const shared = connections.has(connection, ConnectionFlag.sharedServer);
+    const dialled = client >= 0 && server >= 0 && !shared && !isFamily(protocol) && this.isThroughService(client, server);
+    const key = {
+      client: client >= 0 ? this.keys.ofSocket(client) : this.#remoteKey(server, firstSeenMs),
+      server: server >= 0 ? this.keys.ofSocket(server) : this.#remoteKey(client, firstSeenMs),
+      protocol,
+      port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort[server]! : sockets.remotePort[client]!,
+      viaIp: dialled ? addresses.text(sockets.remoteAddress[client]!) : "",
+      viaPort: dialled ? sockets.remotePort[client]! : 0,
+      path: sockets.paths.size === 0 ? "" : (sockets.paths.get(server) ?? sockets.paths.get(client) ?? ""),
+    };
+    const before = connections.edge[connection]!;
+    if (before >= 0 && edges.is(before, key)) {
+      this.#recount(connection, before);
+      return;
+    }
+    const edge = edges.intern(key, firstSeenMs);
+    if (before >= 0) {
+      this.#uncount(connection, before);
+      connections.set(connection, ConnectionFlag.changed);
+    }
+    connections.edge[connection] = edge;
+    if (edge < 0) {
+      this.#tables.overflowed++;
+      return;
+    }
+    edges.count(edge, firstSeenMs);
+    this.#recount(connection, edge);
+  }
+
+  /** Whether what the client dialled is another address or port than the server's own. */
+  isThroughService(client: number, server: number): boolean {
+    const { sockets } = this.#tables;
+    return (
+      sockets.remoteAddress[client] !== sockets.localAddress[server] ||
+      sockets.remotePort[client] !== sockets.localPort[server]
+    );
+  }
+
+  #remoteKey(slot: number, timeMs: number): number {
+    const { sockets, endpoints } = this.#tables;
+    if (!isFamily(sockets.protocol[slot]!)) return this.keys.ofAddress(sockets.remoteAddress[slot]!, timeMs);
+    // The unknown peer of a unix socket: somebody on the same node.
+    return endpoints.intern("unknown", () => ({
+      kind: "address",
+      ip: "",
+      owner: { kind: "unknown" },
+      ownerVersion: 0,
+      askedForMs: timeMs,
+      timeMs,
+    }));
+  }
+
+  // Open and evidence counts of the edge follow the connection's flags.
+  #recount(connection: number, edge: number): void {
+    const { connections, edges } = this.#tables;
+    const open = !connections.has(connection, ConnectionFlag.closed);
+    edges.open[edge]! += this.#step(connection, ConnectionFlag.countedOpen, open);
+    const byClient = connections.client[connection]! >= 0;
+    edges.withClientSocket[edge]! += this.#step(connection, ConnectionFlag.countedClient, byClient);
+    const byServer = connections.server[connection]! >= 0;
+    edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, byServer);
+    if (!open && connections.lastSeenMs[connection]! > edges.lastSeenMs[edge]!) {
+      edges.lastSeenMs[edge] = connections.lastSeenMs[connection]!;
+    }
+  }
+
+  #step(connection: number, flag: number, wanted: boolean): number {
+    const { connections } = this.#tables;
+    const counted = connections.has(connection, flag);
+    if (wanted === counted) return 0;
+    if (wanted) connections.set(connection, flag);
+    else connections.clear(connection, flag);
+    return wanted ? 1 : -1;
+  }
+
+  #uncount(connection: number, edge: number): void {
+    const { edges } = this.#tables;
+    edges.open[edge]! += this.#step(connection, ConnectionFlag.countedOpen, false);
+    edges.withClientSocket[edge]! += this.#step(connection, ConnectionFlag.countedClient, false);
+    edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, false);
+    edges.uncount(edge);
+  }
+
+  #announce(connection: number): void {
+    const { connections, watcher } = this.#tables;
+    const announced = connections.has(connection, ConnectionFlag.announced);
+    const changed = connections.has(connection, ConnectionFlag.changed);
+    connections.clear(connection, ConnectionFlag.changed);
+    connections.set(connection, ConnectionFlag.announced);
+    const closes =
+      connections.has(connection, ConnectionFlag.closed) && !connections.has(connection, ConnectionFlag.closeAnnounced);
+    if (closes) connections.set(connection, ConnectionFlag.closeAnnounced);
+    if (watcher === null) return;
+    if (!announced) watcher("opened", connection);
+    else if (changed && !closes) watcher("changed", connection);
+    if (closes) watcher("closed", connection);
+  }
+}
+
+/** The word for a protocol number of the socket store. */
+export function storeProtocolWord(protocol: number): string {
+  switch (protocol) {
+    case Family.unix:
+      return "unix";
+    case Family.netlink:
+      return "netlink";
+    case Family.packet:
+      return "packet";
+    default:
+      return protocolWord(protocol);
+  }
+}

@@ -1,0 +1,227 @@
+// Edges as the API shows them: the store's fine edges, or connections, added up between workloads. What several endpoints
+// share stays, what they differ in is left out.
+
+import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
+import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
+import { storeProtocolWord } from "../join/settler.ts";
+import { ConnectionFlag } from "../store/connection-store.ts";
+import type { Tables } from "../store/tables.ts";
+import { evidenceWords } from "./connection-messages.ts";
+import type { ConnectionMessages } from "./connection-messages.ts";
+import type { CompiledFilter } from "./filter.ts";
+
+/** One edge while it is added up. */
+interface Sum {
+  readonly client: Endpoint;
+  readonly server: Endpoint;
+  readonly via: Via | undefined;
+  readonly protocol: string;
+  readonly port: number;
+  readonly unixPath: string;
+  connections: number;
+  open: number;
+  firstSeenMs: number;
+  lastSeenMs: number;
+  byClientSocket: boolean;
+  byServerSocket: boolean;
+}
+
+/** What is added to a sum. */
+interface Piece {
+  readonly clientKey: number;
+  readonly serverKey: number;
+  readonly viaIp: string;
+  readonly viaPort: number;
+  readonly protocol: number;
+  readonly port: number;
+  readonly path: string;
+  readonly connections: number;
+  readonly open: number;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  readonly byClientSocket: boolean;
+  readonly byServerSocket: boolean;
+}
+
+/** Every edge that a filter lets through, those with the most open connections first. */
+export function listEdges(tables: Tables, messages: ConnectionMessages, filter: CompiledFilter): Edge[] {
+  const sums = new Map<string, Sum>();
+  const pieces = filter.edge === null ? connectionPieces(tables, messages, filter) : edgePieces(tables, filter.edge);
+  for (const piece of pieces) add(sums, piece, tables, messages);
+  return [...sums.entries()].toSorted(([keyA, a], [keyB, b]) => compareSums(a, b) || (keyA < keyB ? -1 : 1)).map(toEdge);
+}
+
+function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator<Piece> {
+  const { edges } = tables;
+  for (const slot of edges.slots()) {
+    if (!test(slot)) continue;
+    const clientKey = edges.client[slot]!;
+    const serverKey = edges.server[slot]!;
+    const lastMs = edges.lastSeenMs[slot]!;
+    yield {
+      clientKey,
+      serverKey,
+      viaIp: edges.viaIps.get(slot) ?? "",
+      viaPort: edges.viaPort[slot]!,
+      protocol: edges.protocol[slot]!,
+      port: edges.port[slot]!,
+      path: edges.paths.get(slot) ?? "",
+      connections: edges.connections[slot]!,
+      open: edges.open[slot]!,
+      firstSeenMs: edges.firstSeenMs[slot]!,
+      lastSeenMs: edges.open[slot] === 0 ? lastMs : Math.max(lastMs, observedMs(tables, clientKey, serverKey)),
+      byClientSocket: edges.withClientSocket[slot]! > 0,
+      byServerSocket: edges.withServerSocket[slot]! > 0,
+    };
+  }
+}
+
+// While connections are open, they were last seen when their nodes were last looked at.
+function observedMs(tables: Tables, ...keys: number[]): number {
+  let latest = 0;
+  for (const number of keys) {
+    const key = tables.endpoints.get(number);
+    if (key === undefined || key.kind === "address") continue;
+    latest = Math.max(latest, tables.node(key.node)?.observedMs ?? 0);
+  }
+  return latest;
+}
+
+function* connectionPieces(tables: Tables, messages: ConnectionMessages, filter: CompiledFilter): Generator<Piece> {
+  const { connections, addresses } = tables;
+  const { view } = messages;
+  for (let slot = 0; slot < connections.used; slot++) {
+    if (!filter.connection(slot)) continue;
+    const client = view.client(slot);
+    const server = view.server(slot);
+    const via = view.via(slot);
+    yield {
+      clientKey: client.key,
+      serverKey: server.key,
+      viaIp: via === null ? "" : addresses.text(via.address),
+      viaPort: via?.port ?? 0,
+      protocol: view.protocol(slot),
+      port: server.port,
+      path: view.path(slot),
+      connections: 1,
+      open: connections.has(slot, ConnectionFlag.closed) ? 0 : 1,
+      firstSeenMs: connections.firstSeenMs[slot]!,
+      lastSeenMs: view.lastSeenMs(slot),
+      byClientSocket: client.socket >= 0,
+      byServerSocket: server.socket >= 0,
+    };
+  }
+}
+
+function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: ConnectionMessages): void {
+  const client = messages.endpoints.ofKey(piece.clientKey);
+  const server = messages.endpoints.ofKey(piece.serverKey);
+  const protocol = storeProtocolWord(piece.protocol);
+  const key = [
+    groupText(client),
+    groupText(server),
+    protocol,
+    piece.port,
+    piece.viaIp,
+    piece.viaPort,
+    piece.path,
+  ].join("\n");
+  const sum = sums.get(key);
+  if (sum === undefined) {
+    sums.set(key, {
+      client: groupEndpoint(client),
+      server: groupEndpoint(server),
+      via: viaOf(piece, protocol, tables),
+      protocol,
+      port: piece.port,
+      unixPath: piece.path,
+      connections: piece.connections,
+      open: piece.open,
+      firstSeenMs: piece.firstSeenMs,
+      lastSeenMs: piece.lastSeenMs,
+      byClientSocket: piece.byClientSocket,
+      byServerSocket: piece.byServerSocket,
+    });
+    return;
+  }
+  keepShared(sum.client, client);
+  keepShared(sum.server, server);
+  sum.connections += piece.connections;
+  sum.open += piece.open;
+  sum.firstSeenMs = Math.min(sum.firstSeenMs, piece.firstSeenMs);
+  sum.lastSeenMs = Math.max(sum.lastSeenMs, piece.lastSeenMs);
+  sum.byClientSocket ||= piece.byClientSocket;
+  sum.byServerSocket ||= piece.byServerSocket;
+}
+
+function viaOf(piece: Piece, protocol: string, tables: Tables): Via | undefined {
+  if (piece.viaIp === "") return undefined;
+  const front = tables.identity.serviceFront(piece.viaIp, piece.viaPort, protocol, piece.firstSeenMs);
+  const service = front === undefined ? undefined : { namespace: front.namespace, name: front.name };
+  return { ip: piece.viaIp, port: piece.viaPort, service };
+}
+
+// What makes two endpoints one end of an edge: their workload where they have one.
+function groupText(endpoint: Endpoint): string {
+  const { kind, node, namespace, workload, podUid, container, unit, process, networkNamespace, ip, name } = endpoint;
+  switch (kind) {
+    case "pod":
+      return workload === undefined
+        ? `pod ${podUid} ${container}`
+        : `workload ${namespace}/${workload.kind}/${workload.name}`;
+    case "process":
+      if (container !== "" || unit !== "") return `process ${node} ${container} ${unit}`;
+      return `process ${node} ${process?.exe ?? ""} ${process?.name ?? ""} ${networkNamespace}`;
+    case "service":
+      return `service ${namespace}/${name}`;
+    default:
+      return `${kind} ${node} ${ip} ${name}`;
+  }
+}
+
+// An end of an edge has a workload rather than a pod.
+function groupEndpoint(endpoint: Endpoint): Endpoint {
+  if (endpoint.kind !== "pod" || endpoint.workload === undefined || endpoint.workload.kind === "Pod") {
+    return { ...endpoint };
+  }
+  return { ...endpoint, ip: "", pod: "", podUid: "" };
+}
+
+function keepShared(shared: Endpoint, other: Endpoint): void {
+  if (shared.ip !== other.ip) shared.ip = "";
+  if (shared.node !== other.node) shared.node = "";
+  if (shared.zone !== other.zone) shared.zone = "";
+  if (shared.pod !== other.pod) shared.pod = "";
+  if (shared.podUid !== other.podUid) shared.podUid = "";
+  if (shared.container !== other.container) shared.container = "";
+  if (shared.image !== other.image) shared.image = "";
+  if (shared.networkNamespace !== other.networkNamespace) shared.networkNamespace = 0;
+  if (!isSameLabels(shared.labels, other.labels)) {
+    shared.labels = Object.fromEntries(Object.entries(shared.labels).filter(([key, value]) => other.labels[key] === value));
+  }
+}
+
+function isSameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+function compareSums(a: Sum, b: Sum): number {
+  return b.open - a.open || b.connections - a.connections || a.firstSeenMs - b.firstSeenMs;
+}
+
+function toEdge([, sum]: [string, Sum]): Edge {
+  return EdgeMessage.create({
+    client: sum.client,
+    server: sum.server,
+    via: sum.via,
+    protocol: sum.protocol,
+    port: sum.port,
+    connections: sum.connections,
+    open: sum.open,
+    firstSeenMs: Math.round(sum.firstSeenMs),
+    lastSeenMs: Math.round(sum.lastSeenMs),
+    evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket),
+    unixPath: sum.unixPath,
+  });
+}

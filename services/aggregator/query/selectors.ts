@@ -1,0 +1,161 @@
+// Endpoint selectors: which endpoints a user's word means.
+
+import { inRange, parseRange } from "../../../lib/address.ts";
+import type { Endpoint, EndpointSelector, NamedSelector } from "../../../lib/gen/whotalks/v1/query.ts";
+import type { Tables } from "../store/tables.ts";
+import { FilterError } from "./filter-error.ts";
+
+/** One side of a connection, an end of an edge, or a listener, as selectors look at it. */
+export interface Subject {
+  /** Who it is. Its process is that of edges: without pid. */
+  readonly endpoint: Endpoint;
+  /** Slot of the socket; -1 where there is none, and always for edges. */
+  readonly socket: number;
+  /** Number of the address; -1 where there is none, and always for edges. */
+  readonly address: number;
+  readonly port: number;
+  readonly protocol: string;
+  readonly path: string;
+  /** What was dialled to reach it, where that is another address: servers only. */
+  readonly via: { readonly ip: string; readonly port: number; readonly address: number } | null;
+}
+
+/** A compiled selector. */
+export interface SelectorTest {
+  /** Whether the endpoint and the via tell it, without a socket or an address. */
+  readonly byEndpoint: boolean;
+  test(subject: Subject): boolean;
+}
+
+const endpointKinds: readonly string[] = ["pod", "process", "node", "service", "external", "unknown"];
+
+/** Compiles a selector for an answer at a time. Throws FilterError where it names nothing or nonsense. */
+export function compileSelector(selector: EndpointSelector, tables: Tables, nowMs: number): SelectorTest {
+  if (selector.cidr !== undefined) return cidrTest(selector.cidr, tables);
+  if (selector.pod !== undefined) {
+    const { namespace, name } = selector.pod;
+    return byEndpoint(({ endpoint }) => endpoint.pod === name && isIn(endpoint, namespace));
+  }
+  if (selector.workload !== undefined) {
+    const { namespace, kind, name } = selector.workload;
+    return byEndpoint(
+      ({ endpoint }) =>
+        isIn(endpoint, namespace) &&
+        ((endpoint.workload?.kind === kind && endpoint.workload.name === name) ||
+          (kind === "Pod" && endpoint.pod === name)),
+    );
+  }
+  if (selector.service !== undefined) return serviceTest(selector.service, tables, nowMs);
+  if (selector.namespace !== undefined) {
+    const { namespace } = selector;
+    return byEndpoint(({ endpoint }) => endpoint.namespace === namespace);
+  }
+  if (selector.node !== undefined) {
+    const { node } = selector;
+    return byEndpoint(({ endpoint }) => endpoint.node === node && endpoint.kind !== "pod");
+  }
+  if (selector.endpointKind !== undefined) {
+    const kind = selector.endpointKind;
+    if (!endpointKinds.includes(kind)) {
+      throw new FilterError(`"${kind}" is no kind of endpoint: there are ${endpointKinds.join(", ")}`);
+    }
+    return byEndpoint(({ endpoint }) => endpoint.kind === kind);
+  }
+  if (selector.process !== undefined) {
+    const { process } = selector;
+    return { byEndpoint: false, test: ({ socket }) => isHeldBy(tables, socket, process) };
+  }
+  if (selector.pid !== undefined) {
+    const { pid } = selector;
+    return { byEndpoint: false, test: ({ socket }) => isHeldByPid(tables, socket, pid) };
+  }
+  if (selector.unit !== undefined) {
+    const { unit } = selector;
+    return byEndpoint(({ endpoint }) => endpoint.unit === unit);
+  }
+  if (selector.container !== undefined) return containerTest(selector.container, tables);
+  if (selector.path !== undefined) return pathTest(selector.path);
+  throw new FilterError("an endpoint selector is empty: set one of its kinds");
+}
+
+/** Whether a process of this name (comm, or the last part of exe) holds a socket. */
+export function isHeldBy(tables: Tables, socket: number, name: string): boolean {
+  return someHolder(tables, socket, (process) => process.name === name || lastPart(process.exe) === name);
+}
+
+function isHeldByPid(tables: Tables, socket: number, pid: number): boolean {
+  return someHolder(tables, socket, (process) => process.pid === pid);
+}
+
+interface HoldingProcess {
+  readonly pid: number;
+  readonly name: string;
+  readonly exe: string;
+  readonly containerId: string;
+}
+
+function someHolder(tables: Tables, socket: number, test: (process: HoldingProcess) => boolean): boolean {
+  if (socket < 0) return false;
+  const { sockets, holders, processes } = tables;
+  for (let link = sockets.holders[socket]!; link !== 0; link = holders.next(link - 1)) {
+    if (test(processes.row(holders.process[link - 1]!))) return true;
+  }
+  return false;
+}
+
+// A program that was replaced while it runs has " (deleted)" after its path.
+function lastPart(exe: string): string {
+  return exe.slice(exe.lastIndexOf("/") + 1).replace(/ \(deleted\)$/, "");
+}
+
+function byEndpoint(test: (subject: Subject) => boolean): SelectorTest {
+  return { byEndpoint: true, test };
+}
+
+function isIn(endpoint: Endpoint, namespace: string): boolean {
+  return namespace === "" || endpoint.namespace === namespace;
+}
+
+function cidrTest(text: string, tables: Tables): SelectorTest {
+  const range = parseRange(text);
+  if (range === null) {
+    throw new FilterError(`"${text}" is no address or range: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32`);
+  }
+  const fits = (address: number): boolean => address >= 0 && inRange(range, tables.addresses.words, address * 4);
+  return {
+    byEndpoint: false,
+    test: ({ address, via }) => fits(address) || (via !== null && fits(via.address)),
+  };
+}
+
+// The address dialled is the service's, or the endpoint is; or the port it is reached at is one that the service leads
+// to, whatever address was dialled.
+function serviceTest({ namespace, name }: NamedSelector, tables: Tables, nowMs: number): SelectorTest {
+  const fits = (service: { readonly namespace: string; readonly name: string } | undefined): boolean =>
+    service !== undefined && service.name === name && (namespace === "" || service.namespace === namespace);
+  return byEndpoint(({ endpoint, via, port, protocol }) => {
+    if (endpoint.kind === "service" && fits(endpoint)) return true;
+    if (via !== null && fits(tables.identity.serviceFront(via.ip, via.port, protocol, nowMs))) return true;
+    if (endpoint.podUid === "") return false;
+    return tables.identity.declaration(endpoint.podUid, port, protocol)?.services.some(fits) ?? false;
+  });
+}
+
+function containerTest(container: string, tables: Tables): SelectorTest {
+  if (container === "") throw new FilterError("a container selector is empty: give its name, or the start of its id");
+  return {
+    byEndpoint: false,
+    test: ({ endpoint, socket }) =>
+      endpoint.container === container ||
+      (endpoint.kind === "process" && endpoint.container.startsWith(container)) ||
+      someHolder(tables, socket, ({ containerId }) => containerId.startsWith(container)),
+  };
+}
+
+function pathTest(path: string): SelectorTest {
+  if (path.endsWith("*")) {
+    const start = path.slice(0, -1);
+    return byEndpoint((subject) => subject.path !== "" && subject.path.startsWith(start));
+  }
+  return byEndpoint((subject) => subject.path === path && path !== "");
+}

@@ -1,0 +1,24 @@
+// The protos as reflection hands them out: the files of the descriptor set that `buf build` makes.
+
+import { readFileSync } from "node:fs";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+
+/** Field number of FileDescriptorSet.file (google/protobuf/descriptor.proto). */
+const FILE_FIELD = 1;
+
+/** Each file of the descriptor set, encoded as FileDescriptorProto. */
+export function readFileDescriptors(): Uint8Array[] {
+  return splitDescriptorSet(readFileSync(new URL("../../../lib/gen/descriptors.binpb", import.meta.url)));
+}
+
+/** The encoded files of an encoded FileDescriptorSet. */
+export function splitDescriptorSet(bytes: Uint8Array): Uint8Array[] {
+  const files: Uint8Array[] = [];
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === FILE_FIELD) files.push(reader.bytes());
+    else reader.skip(wireType);
+  }
+  return files;
+}

@@ -1,0 +1,132 @@
+// QueryService: lists as streams of header, batches and trailer; watches as streams of events.
+
+import { status } from "@grpc/grpc-js";
+import type { BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { ServerWritableStream } from "@grpc/grpc-js";
+import type {
+  Filter,
+  ListHeader,
+  ListTrailer,
+  QueryServiceServer,
+  WatchRequest,
+  WatchResponse,
+} from "../../../lib/gen/whotalks/v1/query.ts";
+import { Connection, Edge, EventKind, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
+import type { Answer, Query } from "../query/query.ts";
+import { packBatches } from "./batches.ts";
+import { runStream, write, yieldToOthers } from "./stream.ts";
+
+/** Items of one answer unless the caller asks for fewer. */
+export const ITEMS_MAX = 100_000;
+/** Watches at a time: each may hold a full queue. */
+export const WATCHES_MAX = 64;
+
+/** What the service needs. */
+export interface ServiceParts {
+  readonly query: Query;
+  readonly now: () => number;
+  /** Items of one answer at most. */
+  readonly itemsMax: number;
+  /** Events that wait for one watcher at most. */
+  readonly watchEventsMax: number;
+}
+
+/** The service's methods. */
+export function createQueryService(parts: ServiceParts): QueryServiceServer {
+  const { query } = parts;
+  let watches = 0;
+
+  const header = (): ListHeader => ({ coverage: query.coverage(), timeMs: Math.round(parts.now()) });
+
+  async function list<Item, Response>(
+    call: ServerWritableStream<{ filter: Filter | undefined; limit: number }, Response>,
+    ask: (filter: Filter | undefined, limit: number) => Answer<Item>,
+    codec: { encode(item: Item): BinaryWriter },
+    wrap: {
+      header(header: ListHeader): Response;
+      batch(items: Item[]): Response;
+      trailer(trailer: ListTrailer): Response;
+    },
+  ): Promise<void> {
+    const { filter, limit } = call.request;
+    const answer = ask(filter, limit === 0 ? parts.itemsMax : Math.min(limit, parts.itemsMax));
+    if (!(await write(call, wrap.header(header())))) return;
+    let count = 0;
+    for (const batch of packBatches(answer.items, codec)) {
+      if (!(await write(call, wrap.batch(batch)))) return;
+      count += batch.length;
+      await yieldToOthers();
+    }
+    await write(call, wrap.trailer({ complete: count >= answer.matched, count, matched: answer.matched }));
+  }
+
+  async function watch(call: ServerWritableStream<WatchRequest, WatchResponse>): Promise<void> {
+    const running = query.watch(call.request.filter, call.request.initial, parts.watchEventsMax);
+    const stop = (): void => {
+      running.close();
+    };
+    call.on("cancelled", stop);
+    call.on("close", stop);
+    try {
+      if (!(await write(call, { header: header() }))) return;
+      for (const connection of running.initial) {
+        if (!(await write(call, { event: { kind: EventKind.EVENT_KIND_OPENED, connection } }))) return;
+      }
+      if (call.request.initial && !(await write(call, { synced: {} }))) return;
+      for (let items = await running.queue.take(); items.length > 0; items = await running.queue.take()) {
+        for (const item of items) {
+          const message = "event" in item ? { event: item.event } : { missed: { events: item.missed } };
+          if (!(await write(call, message))) return;
+        }
+      }
+    } finally {
+      running.close();
+    }
+  }
+
+  return {
+    listConnections: (call) => {
+      runStream(call, () =>
+        list(call, (filter, limit) => query.connections(filter, limit), Connection, {
+          header: (each) => ({ header: each }),
+          batch: (connections) => ({ batch: { connections } }),
+          trailer: (trailer) => ({ trailer }),
+        }),
+      );
+    },
+    listEdges: (call) => {
+      runStream(call, () =>
+        list(call, (filter, limit) => query.edges(filter, limit), Edge, {
+          header: (each) => ({ header: each }),
+          batch: (edges) => ({ batch: { edges } }),
+          trailer: (trailer) => ({ trailer }),
+        }),
+      );
+    },
+    listListeners: (call) => {
+      runStream(call, () =>
+        list(call, (filter, limit) => query.listeners(filter, limit), Listener, {
+          header: (each) => ({ header: each }),
+          batch: (listeners) => ({ batch: { listeners } }),
+          trailer: (trailer) => ({ trailer }),
+        }),
+      );
+    },
+    watch: (call) => {
+      if (watches >= WATCHES_MAX) {
+        const details = `${WATCHES_MAX} watches are running already: end one, or ask again later`;
+        call.emit("error", { code: status.RESOURCE_EXHAUSTED, details });
+        return;
+      }
+      watches++;
+      runStream(call, () =>
+        watch(call).finally(() => {
+          watches--;
+        }),
+      );
+    },
+    getCoverage: (_call, callback) => {
+      callback(null, { coverage: query.coverage() });
+    },
+  };
+}

@@ -1,0 +1,95 @@
+// The gRPC server: the query service, health (grpc.health.v1) and reflection.
+
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { ReflectionService } from "@grpc/reflection";
+import type { EnumTypeDefinition } from "@grpc/proto-loader";
+import { HealthImplementation } from "grpc-health-check";
+import { QueryServiceService } from "../../../lib/gen/whotalks/v1/query.ts";
+import type { Query } from "../query/query.ts";
+import { WATCH_EVENTS_MAX } from "../query/watch-queue.ts";
+import { readFileDescriptors } from "./descriptors.ts";
+import { createQueryService, ITEMS_MAX } from "./query-service.ts";
+
+/** Milliseconds that calls have to end by themselves when the server closes. */
+const CLOSE_GRACE_MS = 1_000;
+/** Bytes of a request at most: a filter of thousands of values. */
+const REQUEST_BYTES_MAX = 1024 * 1024;
+/** Calls on one connection at a time. */
+const CALLS_MAX = 128;
+
+/** How the server is set up. */
+export interface ServerOptions {
+  /** "127.0.0.1:4180", "[::]:4180"; port 0 for a free one. */
+  readonly address: string;
+  readonly query: Query;
+  /** The stream's clock, milliseconds since 1970. */
+  readonly now: () => number;
+  /** Items of one answer at most. */
+  readonly itemsMax?: number;
+  /** Events that wait for one watcher at most. */
+  readonly watchEventsMax?: number;
+  /** Whether health says SERVING from the start; true unless told. */
+  readonly ready?: boolean;
+}
+
+/** A running server. */
+export interface RunningServer {
+  readonly port: number;
+  /** What health tells: false while answers would not be complete yet. */
+  setReady(ready: boolean): void;
+  /** Stops listening and ends what runs. */
+  close(): Promise<void>;
+}
+
+/** Starts the server. Rejects where the address cannot be listened on. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { query, now, itemsMax = ITEMS_MAX, watchEventsMax = WATCH_EVENTS_MAX, ready = true } = options;
+  const server = new Server({
+    "grpc.max_receive_message_length": REQUEST_BYTES_MAX,
+    "grpc.max_concurrent_streams": CALLS_MAX,
+  });
+  server.addService(QueryServiceService, createQueryService({ query, now, itemsMax, watchEventsMax }));
+  const health = new HealthImplementation();
+  health.addToServer(server);
+  const setReady = (isReady: boolean): void => {
+    for (const service of ["", "whotalks.v1.QueryService"]) {
+      health.setStatus(service, isReady ? "SERVING" : "NOT_SERVING");
+    }
+  };
+  setReady(ready);
+  new ReflectionService({ whotalks: describe(readFileDescriptors()) }).addToServer(server);
+  const port = await bind(server, options.address);
+  return { port, setReady, close: () => closeServer(server, query) };
+}
+
+// Reflection needs nothing of a package's definition but the encoded files; an enum's definition has no more than that.
+function describe(files: readonly Uint8Array[]): EnumTypeDefinition {
+  return {
+    format: "Protocol Buffer 3 EnumDescriptorProto",
+    type: {},
+    fileDescriptorProtos: files.map((file) => Buffer.from(file)),
+  };
+}
+
+function bind(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else reject(error);
+    });
+  });
+}
+
+function closeServer(server: Server, query: Query): Promise<void> {
+  query.close();
+  return new Promise((resolve) => {
+    const force = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, CLOSE_GRACE_MS);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,84 @@
+// Which network namespaces have an address as their own: every local address of a living socket, and every address that
+// a report names for a namespace. It tells whom a datagram reaches, and in the embedded form what is external.
+
+import { grownColumn, nextCapacity } from "./capacity.ts";
+import { ChainIndex } from "./chain-index.ts";
+import { mixHash } from "./hash.ts";
+
+/** Pairs of namespace and address at most. */
+const PAIRS_MAX = 2 ** 22;
+
+/** Pairs of (address, namespace), counted. */
+export class LocalAddresses {
+  /** Counts up whenever an address becomes local somewhere. */
+  version = 0;
+  #address = new Int32Array(256);
+  #namespace = new Int32Array(256);
+  #count = new Uint32Array(256);
+  #used = 0;
+  #free: number[] = [];
+  readonly #index: ChainIndex;
+
+  constructor() {
+    this.#index = new ChainIndex((pair) => mixHash(0, this.#address[pair]!));
+  }
+
+  /** Notes once more that the address is local in the namespace. */
+  retain(address: number, namespace: number): void {
+    const pair = this.#find(address, namespace);
+    if (pair >= 0) this.#count[pair]!++;
+    else this.#insert(address, namespace);
+  }
+
+  /** Takes one retain() back. */
+  release(address: number, namespace: number): void {
+    const pair = this.#find(address, namespace);
+    if (pair < 0 || --this.#count[pair]! > 0) return;
+    this.#index.remove(pair, mixHash(0, address));
+    this.#free.push(pair);
+  }
+
+  /** Whether any namespace has the address. */
+  isLocal(address: number): boolean {
+    return this.firstNamespace(address) >= 0;
+  }
+
+  /** Any namespace that has the address, or -1. */
+  firstNamespace(address: number): number {
+    for (let pair = this.#index.first(mixHash(0, address)); pair >= 0; pair = this.#index.after(pair)) {
+      if (this.#address[pair] === address) return this.#namespace[pair]!;
+    }
+    return -1;
+  }
+
+  /** Every namespace that has the address. */
+  namespacesOf(address: number): number[] {
+    const namespaces: number[] = [];
+    for (let pair = this.#index.first(mixHash(0, address)); pair >= 0; pair = this.#index.after(pair)) {
+      if (this.#address[pair] === address) namespaces.push(this.#namespace[pair]!);
+    }
+    return namespaces;
+  }
+
+  #find(address: number, namespace: number): number {
+    for (let pair = this.#index.first(mixHash(0, address)); pair >= 0; pair = this.#index.after(pair)) {
+      if (this.#address[pair] === address && this.#namespace[pair] === namespace) return pair;
+    }
+    return -1;
+  }
+
+  #insert(address: number, namespace: number): void {
+    const pair = this.#free.pop() ?? this.#used++;
+    if (pair >= this.#count.length) {
+      const capacity = nextCapacity(this.#count.length, PAIRS_MAX);
+      this.#address = grownColumn(this.#address, capacity);
+      this.#namespace = grownColumn(this.#namespace, capacity);
+      this.#count = grownColumn(this.#count, capacity);
+    }
+    this.#address[pair] = address;
+    this.#namespace[pair] = namespace;
+    this.#count[pair] = 1;
+    this.#index.add(pair, mixHash(0, address));
+    this.version++;
+  }
+}

@@ -1,0 +1,73 @@
+// The node agent's settings.
+
+import { z } from "zod";
+import { logLevels } from "../../lib/log.ts";
+import { duration, listenAddress, natsServers, type ProgramSettings, readSettings, type SettingsResult } from "../../lib/program-settings.ts";
+
+const DAY_MS = 86_400_000;
+
+const schema = z.object({
+  nodeName: z.string().max(253, "is longer than a node's name can be (253)"),
+  natsUrl: natsServers().default(["nats://127.0.0.1:4222"]),
+  natsUser: z.string().optional(),
+  natsPassword: z.string().optional(),
+  natsToken: z.string().optional(),
+  natsTokenFile: z.string().optional(),
+  natsCreds: z.string().optional(),
+  natsCa: z.string().optional(),
+  natsCert: z.string().optional(),
+  natsKey: z.string().optional(),
+  procRoot: z.string().startsWith("/", "is not an absolute path").default("/proc"),
+  interval: duration(100, DAY_MS).default(1000),
+  keyframeInterval: duration(1000, DAY_MS).default(180_000),
+  httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4191 }),
+  logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
+  reader: z.enum(["auto", "procfs"], "is not one of auto, procfs").default("auto"),
+  cpuBudget: cpuShare().default(0.1),
+});
+
+// The procfs reader's budget; DESIGN: 10 % of one core for the profile that has no other reader.
+function cpuShare(): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^\d+(?:\.\d+)?%?$/, "is not a share of one core")
+    .transform((text) => Number.parseFloat(text) / (text.endsWith("%") ? 100 : 1))
+    .refine((share) => share > 0 && share <= 64, "must be above 0 and at most 64 cores");
+}
+
+/** The agent's settings: durations in milliseconds, the CPU budget as a share of one core. */
+export type AgentConfig = Readonly<z.output<typeof schema>>;
+
+/** The settings with their names and help texts. */
+export const agentSettings: ProgramSettings<typeof schema.shape> = {
+  program: "whotalks-agent",
+  summary: "reads who talks to what on its node and publishes it to NATS",
+  schema,
+  settings: {
+    nodeName: { variable: "WHOTALKS_NODE_NAME", example: "node-1", help: "Name of the node that is read" },
+    natsUrl: { variable: "WHOTALKS_NATS_URL", example: "nats://whotalks-nats:4222", help: "NATS servers, commas between" },
+    natsUser: { variable: "WHOTALKS_NATS_USER", example: "agent", help: "User at NATS" },
+    natsPassword: { variable: "WHOTALKS_NATS_PASSWORD", example: "secret", help: "Password at NATS", secret: true },
+    natsToken: { variable: "WHOTALKS_NATS_TOKEN", example: "secret", help: "Token at NATS", secret: true },
+    natsTokenFile: { variable: "WHOTALKS_NATS_TOKEN_FILE", example: "/var/run/nats/token", help: "File of a token" },
+    natsCreds: { variable: "WHOTALKS_NATS_CREDS", example: "/etc/whotalks/agent.creds", help: "File of NATS credentials" },
+    natsCa: { variable: "WHOTALKS_NATS_CA", example: "/etc/whotalks/ca.crt", help: "Authority that NATS is trusted by" },
+    natsCert: { variable: "WHOTALKS_NATS_CERT", example: "/etc/whotalks/tls.crt", help: "Client certificate for NATS" },
+    natsKey: { variable: "WHOTALKS_NATS_KEY", example: "/etc/whotalks/tls.key", help: "Key of that certificate" },
+    procRoot: { variable: "WHOTALKS_PROC_ROOT", example: "/host/proc", help: "Where the node's /proc is" },
+    interval: { variable: "WHOTALKS_INTERVAL", example: "1s", help: "Time between passes" },
+    keyframeInterval: { variable: "WHOTALKS_KEYFRAME_INTERVAL", example: "3m", help: "Time between full reports" },
+    httpAddress: { variable: "WHOTALKS_HTTP_ADDRESS", example: "0.0.0.0:4191", help: "Where /metrics, /livez, /readyz are" },
+    logLevel: { variable: "WHOTALKS_LOG_LEVEL", example: "info", help: "How much is logged" },
+    reader: { variable: "WHOTALKS_READER", example: "auto", help: "Which reader reads the sockets" },
+    cpuBudget: { variable: "WHOTALKS_CPU_BUDGET", example: "10%", help: "Share of one core that passes may take" },
+  },
+};
+
+/** Reads the agent's settings; main.ts alone passes the real environment. */
+export function readAgentConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  args: readonly string[],
+): SettingsResult<AgentConfig> {
+  return readSettings(agentSettings, environment, args);
+}

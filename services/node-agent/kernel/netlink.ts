@@ -1,0 +1,129 @@
+// Netlink messages: how a dump is asked for and how its answer is cut into messages (include/uapi/linux/netlink.h).
+// The framing is pure; `dump` is the thin shell around the socket. All numbers are in the host's byte order.
+
+import { endianness } from "node:os";
+import { SyscallError, syscalls } from "./syscalls.ts";
+
+/** Whether this machine is little-endian, as netlink messages are then. */
+export const hostIsLittleEndian = endianness() === "LE";
+
+export const NETLINK_SOCK_DIAG = 4;
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+// The numbers of include/uapi/asm-generic/socket.h, which x86, arm64, riscv, ppc64le and s390x share for this option.
+const SO_RCVTIMEO = 20;
+
+const HEADER_BYTES = 16;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLM_F_REQUEST = 1;
+const NLM_F_DUMP = 0x300;
+const NLM_F_DUMP_INTR = 0x10;
+
+/** The kernel puts at most 32 KiB into one read of a dump. */
+const RECEIVE_BYTES = 32_768;
+
+/** How long a read of a dump may wait: the kernel answers at once, or something is amiss. */
+const RECEIVE_TIMEOUT_SECONDS = 2;
+
+/** Reads of one dump at most: 2^17 of at least one message each; a dump that is longer counts as failed. */
+const READS_MAX = 2 ** 17;
+
+const EINTR = 4;
+
+/** How far a chunk of a dump's answer brought it: more to come, complete, or failed with an errno. */
+export type DumpProgress =
+  | { readonly kind: "more" }
+  | { readonly kind: "done" }
+  | { readonly kind: "failed"; readonly errorNumber: number };
+
+/** The length of a message that makes no sense stands for this errno (EBADMSG). */
+const EBADMSG = 74;
+
+/** errno of a dump that was changed while it was made (EINTR): it has to be asked for again. */
+export const DUMP_INTERRUPTED = EINTR;
+
+/** A dump request: a header and the payload that its type asks for. */
+export function dumpRequest(type: number, payload: Uint8Array, littleEndian: boolean): Uint8Array {
+  const message = new Uint8Array(HEADER_BYTES + payload.length);
+  const view = new DataView(message.buffer);
+  view.setUint32(0, message.length, littleEndian);
+  view.setUint16(4, type, littleEndian);
+  view.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, littleEndian);
+  message.set(payload, HEADER_BYTES);
+  return message;
+}
+
+/**
+ * Cuts bytes[0, length) of an answer into messages and hands the payload of each to `take` as [start, end). Any bytes
+ * do no harm: a message that does not fit ends the chunk as failed.
+ */
+export function readMessages(
+  bytes: Uint8Array,
+  length: number,
+  littleEndian: boolean,
+  take: (view: DataView, start: number, end: number) => void,
+): DumpProgress {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length));
+  let position = 0;
+  while (position < view.byteLength) {
+    if (position + HEADER_BYTES > view.byteLength) return { kind: "failed", errorNumber: EBADMSG };
+    const messageBytes = view.getUint32(position, littleEndian);
+    const type = view.getUint16(position + 4, littleEndian);
+    const flags = view.getUint16(position + 6, littleEndian);
+    const end = position + messageBytes;
+    if (messageBytes < HEADER_BYTES || end > view.byteLength) return { kind: "failed", errorNumber: EBADMSG };
+    if ((flags & NLM_F_DUMP_INTR) !== 0) return { kind: "failed", errorNumber: DUMP_INTERRUPTED };
+    if (type === NLMSG_DONE || type === NLMSG_ERROR) {
+      // Both may carry an errno, negative; "done" without one is done.
+      const errorNumber = messageBytes >= HEADER_BYTES + 4 ? -view.getInt32(position + HEADER_BYTES, littleEndian) : 0;
+      return type === NLMSG_DONE && errorNumber <= 0 ? { kind: "done" } : { kind: "failed", errorNumber };
+    }
+    take(view, position + HEADER_BYTES, end);
+    position = (end + 3) & ~3;
+  }
+  return { kind: "more" };
+}
+
+/** Opens a netlink socket in the network namespace of this thread. Throws SyscallError. */
+export function openNetlink(protocol: number): number {
+  const { socket, setsockopt, errorNumber, close } = syscalls();
+  const descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+  if (descriptor < 0) throw new SyscallError("socket", errorNumber());
+  // struct timeval: two longs, which have the width of a pointer.
+  const longBytes = process.arch.endsWith("64") || process.arch === "s390x" ? 8 : 4;
+  const timeout = new Uint8Array(2 * longBytes);
+  timeout[hostIsLittleEndian ? 0 : longBytes - 1] = RECEIVE_TIMEOUT_SECONDS;
+  if (setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length) < 0) {
+    const failure = new SyscallError("setsockopt", errorNumber());
+    close(descriptor);
+    throw failure;
+  }
+  return descriptor;
+}
+
+/** Sends a dump request and hands every message of the answer to `take`. Throws SyscallError where the dump fails. */
+export function dump(
+  descriptor: number,
+  request: Uint8Array,
+  take: (view: DataView, start: number, end: number) => void,
+): void {
+  const { send, recv, errorNumber } = syscalls();
+  if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
+  const buffer = new Uint8Array(RECEIVE_BYTES);
+  for (let reads = 0; reads < READS_MAX; reads++) {
+    const count = Number(recv(descriptor, buffer, buffer.length, 0));
+    if (count < 0) {
+      const failure = errorNumber();
+      if (failure === EINTR) continue;
+      throw new SyscallError("recv", failure);
+    }
+    const progress = readMessages(buffer, count, hostIsLittleEndian, take);
+    if (progress.kind === "done") return;
+    if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
+  }
+  throw new SyscallError("netlink dump", EBADMSG);
+}

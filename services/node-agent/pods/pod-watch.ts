@@ -1,0 +1,78 @@
+// Watches the pods of this node, and no others, at the API server. The agent does without it while it is away, and
+// says how old its knowledge is.
+
+import type { Log } from "../../../lib/log.ts";
+import { LogThrottle } from "../../../lib/log.ts";
+import type { KubernetesApi } from "../../../lib/kubernetes/kubernetes-api.ts";
+import type { KubernetesError } from "../../../lib/kubernetes/kubernetes-error.ts";
+import { ListWatch, type ListWatchState } from "../../../lib/kubernetes/list-watch.ts";
+import { PODS_MAX, type PodTable } from "./pod-table.ts";
+
+/** A running watch of one node's pods. */
+export class PodWatch {
+  readonly #watch: ListWatch;
+  #trouble: string | null = null;
+
+  constructor(api: KubernetesApi, node: string, pods: PodTable, log: Log) {
+    const throttle = new LogThrottle(() => performance.now());
+    const resource = {
+      name: "pods",
+      path: "/api/v1/pods",
+      metadataOnly: false,
+      objectsMax: PODS_MAX,
+      fieldSelector: `spec.nodeName=${node}`,
+    };
+    this.#watch = new ListWatch(api, resource, {
+      put: (object) => pods.put(object),
+      remove: (uid) => pods.remove(uid),
+      listed: () => log.info({ pods: pods.size }, "knows the pods of this node"),
+      failed: (verb, error) => {
+        this.#trouble = sentenceOf(verb, error);
+        if (throttle.allows(`${verb} ${error.code}`)) log.warn({ verb, code: error.code }, this.#trouble);
+      },
+      recovered: () => {
+        this.#trouble = null;
+        throttle.clear();
+        log.info({}, "watches the pods of this node again");
+      },
+    });
+  }
+
+  /** How it goes; `ageMs` is how old the knowledge of pods is. */
+  get state(): ListWatchState {
+    return this.#watch.state;
+  }
+
+  /** Resolves once the pods are known, or once the API server has refused to tell. */
+  get settled(): Promise<void> {
+    return this.#watch.settled;
+  }
+
+  /** What stands in the way of knowing the pods, as sentences; empty where nothing does. */
+  limits(): string[] {
+    if (this.#trouble === null) return [];
+    const age = Math.round(this.#watch.state.ageMs / 1000);
+    const known = this.#watch.state.lists === 0 ? "no pods are known" : `pods are known as of ${age} s ago`;
+    return [`${this.#trouble}; ${known}`];
+  }
+
+  async stop(): Promise<void> {
+    await this.#watch.stop();
+  }
+}
+
+function sentenceOf(verb: "list" | "watch", error: KubernetesError): string {
+  switch (error.code) {
+    case "forbidden":
+      return `the API server does not let this agent ${verb} pods: its ClusterRole needs the verb "${verb}" on the resource "pods" (${error.message})`;
+    case "unauthorized":
+      return `the API server does not know this agent's token: ${error.message}`;
+    case "no-config":
+    case "unreachable":
+    case "not-found":
+    case "gone":
+    case "overloaded":
+    case "unexpected":
+      return `cannot ${verb} pods: ${error.message}`;
+  }
+}

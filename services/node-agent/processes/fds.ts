@@ -1,0 +1,213 @@
+// Who holds which socket, as `lsof -i` finds out, but without reading every descriptor in every pass: the lists of all
+// processes are kept, and a process is read again only where its number of descriptors changed, where its namespace
+// has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
+
+import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
+import { countFds, NO_FDS, readFdList } from "./fd-list.ts";
+import type { FdList } from "./fd-list.ts";
+import { InodeIndex } from "./inode-index.ts";
+import { deniedSentence, mayReadOthers } from "./privileges.ts";
+
+/**
+ * Descriptors that are read again in each pass though nothing tells that they changed: about 1 ms. A process that
+ * gave one descriptor back and took another one is noticed by then at the latest.
+ */
+export const ROTATION_FDS = 256;
+
+/** The same where the kernel (before 6.2) does not tell how many descriptors a process has: about 18 ms. */
+export const ROTATION_FDS_UNCOUNTED = 4096;
+
+/**
+ * Descriptors that are read in one pass in search of sockets that nobody was known to hold: about 75 ms. The search
+ * goes on in the next pass.
+ */
+export const SEARCH_FDS_MAX = 16_384;
+
+/** What listing a process costs at least, in descriptors. */
+const LISTING_FDS = 4;
+
+/** Holders of sockets among the processes below a /proc or a saved tree of one. */
+export function createSocketHolders(options: { readonly procRoot: string }): SocketHolders {
+  return new Holders(options.procRoot);
+}
+
+interface Held {
+  readonly startTicks: number;
+  /** countFds() when the list was read. */
+  count: number;
+  list: FdList;
+  denied: boolean;
+  /** Pass in which the list was read last, and in which it was found changed last. */
+  readPass: number;
+  changePass: number;
+}
+
+class Holders implements SocketHolders {
+  readonly #root: string;
+  readonly #held = new Map<number, Held>();
+  readonly #index = new InodeIndex();
+  // Inodes that a whole search found no holder of: the kernel's own sockets, and those of processes not to be read.
+  #unheld = new Set<number>();
+  #generation = 0;
+  #unreadable = 0;
+  #pass = 0;
+  #changed = false;
+  #countsTell = true;
+  #rotationPid = 0;
+  #rotationCredit = 0;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get overflowed(): number {
+    return this.#index.overflowed;
+  }
+
+  limits(): readonly string[] {
+    return this.#unreadable === 0 ? [] : [deniedSentence("The file descriptors of some processes", mayReadOthers())];
+  }
+
+  forEach(inode: number, callback: (pid: number, fd: number) => void): void {
+    this.#index.forEach(inode, callback);
+  }
+
+  refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
+    this.#pass++;
+    this.#forgetGone(scan);
+    for (const record of scan.processes.values()) {
+      const count = countFds(this.#directory(record.pid));
+      if (count !== this.#held.get(record.pid)?.count) this.#read(record, count);
+    }
+    this.#rotate(scan);
+    this.#rebuild();
+    this.#search(scan, sink, namespaceInode);
+    this.#rebuild();
+    this.#unreadable = 0;
+    for (const held of this.#held.values()) if (held.denied) this.#unreadable++;
+  }
+
+  #directory(pid: number): string {
+    return `${this.#root}/${pid}/fd`;
+  }
+
+  #forgetGone(scan: ProcessScan): void {
+    for (const [pid, held] of this.#held) {
+      if (scan.processes.get(pid)?.startTicks === held.startTicks) continue;
+      this.#held.delete(pid);
+      this.#changed ||= held.list.fds.length > 0;
+    }
+  }
+
+  #read(record: ProcessRecord, count: number): FdList {
+    const result = readFdList(this.#directory(record.pid));
+    const denied = result === "denied";
+    const list = typeof result === "string" ? NO_FDS : result;
+    const before = this.#held.get(record.pid);
+    const changed = !sameList(before?.list ?? NO_FDS, list);
+    if (list.entries > 0 && count === 0) this.#countsTell = false;
+    this.#held.set(record.pid, {
+      startTicks: record.startTicks,
+      count,
+      list: changed ? list : { ...(before?.list ?? NO_FDS), entries: list.entries },
+      denied,
+      readPass: this.#pass,
+      changePass: changed ? this.#pass : (before?.changePass ?? 0),
+    });
+    this.#changed ||= changed;
+    return list;
+  }
+
+  // Reads some processes though nothing tells that they changed, each in its turn.
+  #rotate(scan: ProcessScan): void {
+    const allowance = this.#countsTell ? ROTATION_FDS : ROTATION_FDS_UNCOUNTED;
+    this.#rotationCredit += allowance;
+    const pids = [...this.#held.keys()].toSorted((a, b) => a - b);
+    let next = pids.findIndex((pid) => pid > this.#rotationPid);
+    for (let visited = 0; visited < pids.length; visited++) {
+      const pid = pids[next < 0 ? 0 : next % pids.length]!;
+      const held = this.#held.get(pid)!;
+      const cost = held.list.entries + LISTING_FDS;
+      if (cost > this.#rotationCredit) return;
+      this.#rotationCredit -= cost;
+      this.#rotationPid = pid;
+      next = (next < 0 ? 0 : next) + 1;
+      if (held.readPass !== this.#pass) this.#read(scan.processes.get(pid)!, held.count);
+    }
+    // Everything was read: credit is for what is left to do.
+    this.#rotationCredit = 0;
+  }
+
+  // Looks for the holders of sockets that nobody is known to hold among the processes of their namespaces.
+  #search(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
+    const stillUnheld = new Set<number>();
+    const wanted = new Map<number, Set<number>>();
+    const look = (inode: number, namespaceId: number): void => {
+      if (inode === 0 || this.#index.has(inode)) return;
+      if (this.#unheld.has(inode)) {
+        stillUnheld.add(inode);
+        return;
+      }
+      const namespace = namespaceInode(namespaceId);
+      const inodes = wanted.get(namespace) ?? new Set<number>();
+      wanted.set(namespace, inodes.add(inode));
+    };
+    const { sockets } = sink;
+    for (let row = 0; row < sockets.length; row++) look(sockets.inode[row]!, sockets.namespace[row]!);
+    for (const socket of sink.familySockets) look(socket.inode, socket.namespace);
+    let budget = SEARCH_FDS_MAX;
+    for (const [namespace, inodes] of wanted) {
+      const candidates = this.#candidates(scan, namespace);
+      for (const record of candidates) {
+        if (inodes.size === 0 || budget <= 0) break;
+        const held = this.#held.get(record.pid)!;
+        const list = this.#read(record, held.count);
+        for (const inode of list.inodes) inodes.delete(inode);
+        budget -= list.entries + LISTING_FDS;
+      }
+      // A search that was cut short goes on in the next pass; after a whole one there is nobody to be found.
+      if (budget > 0) for (const inode of inodes) stillUnheld.add(inode);
+    }
+    this.#unheld = stillUnheld;
+  }
+
+  // The processes of a namespace that were not read in this pass, those first whose sockets changed last.
+  #candidates(scan: ProcessScan, namespace: number): ProcessRecord[] {
+    const candidates: ProcessRecord[] = [];
+    for (const record of scan.processes.values()) {
+      const held = this.#held.get(record.pid);
+      if (record.namespaceInode !== namespace || held === undefined || held.denied) continue;
+      if (held.readPass !== this.#pass) candidates.push(record);
+    }
+    const changePass = (record: ProcessRecord): number => this.#held.get(record.pid)!.changePass;
+    return candidates.toSorted((a, b) => changePass(b) - changePass(a));
+  }
+
+  #rebuild(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#generation++;
+    let entries = 0;
+    for (const held of this.#held.values()) entries += held.list.fds.length;
+    this.#index.reset(entries);
+    // From the last to the first, since the index puts each entry before those that it has.
+    for (const pid of [...this.#held.keys()].toSorted((a, b) => b - a)) {
+      const { fds, inodes } = this.#held.get(pid)!.list;
+      for (let i = fds.length - 1; i >= 0; i--) if (!this.#index.prepend(inodes[i]!, pid, fds[i]!)) return;
+    }
+  }
+}
+
+function sameList(a: FdList, b: FdList): boolean {
+  if (a.fds.length !== b.fds.length) return false;
+  for (let i = 0; i < a.fds.length; i++) if (a.fds[i] !== b.fds[i] || a.inodes[i] !== b.inodes[i]) return false;
+  return true;
+}

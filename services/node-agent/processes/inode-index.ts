@@ -1,0 +1,77 @@
+// From the inode of a socket to the entries (process, descriptor) that refer to it: an open-addressing hash in typed
+// arrays, with the entries of an inode chained. 28 bytes an entry, no object.
+
+/** Entries that the index has at most: 2^22 descriptors of sockets on one node (118 MB); more are counted. */
+export const INDEX_ENTRIES_MAX = 2 ** 22;
+
+const NONE = 0xffffffff;
+
+// The golden ratio's bits: multiplying by it spreads inode numbers, which are handed out in sequence.
+const SPREAD = 0x9e3779b1;
+
+/** An index that is filled once and asked often; filled anew when anything changed. */
+export class InodeIndex {
+  #keys = new Uint32Array(0);
+  #heads = new Uint32Array(0);
+  #next = new Uint32Array(0);
+  #pids = new Uint32Array(0);
+  #fds = new Uint32Array(0);
+  #length = 0;
+  /** Entries that found no place. */
+  overflowed = 0;
+
+  /** Empties the index and makes room for a number of entries. */
+  reset(entries: number): void {
+    const room = Math.min(entries, INDEX_ENTRIES_MAX);
+    if (this.#pids.length < room || this.#pids.length > 4 * room + 1024) {
+      // A quarter more than needed, so that a table that grows bit by bit is not made anew each time.
+      const capacity = Math.ceil(room * 1.25);
+      this.#next = new Uint32Array(capacity);
+      this.#pids = new Uint32Array(capacity);
+      this.#fds = new Uint32Array(capacity);
+      // At most half full.
+      const slots = 2 ** Math.ceil(Math.log2(Math.max(16, 2 * capacity)));
+      this.#keys = new Uint32Array(slots);
+      this.#heads = new Uint32Array(slots);
+    } else {
+      this.#keys.fill(0);
+    }
+    this.#length = 0;
+    this.overflowed = entries - room;
+  }
+
+  /** Puts an entry before those that the inode already has. False where INDEX_ENTRIES_MAX is reached. */
+  prepend(inode: number, pid: number, fd: number): boolean {
+    const entry = this.#length;
+    if (entry === this.#pids.length) return false;
+    const slot = this.#slotOf(inode);
+    this.#next[entry] = this.#keys[slot] === 0 ? NONE : this.#heads[slot]!;
+    this.#keys[slot] = inode;
+    this.#heads[slot] = entry;
+    this.#pids[entry] = pid;
+    this.#fds[entry] = fd;
+    this.#length = entry + 1;
+    return true;
+  }
+
+  /** Whether anybody has the inode. */
+  has(inode: number): boolean {
+    return this.#keys.length > 0 && this.#keys[this.#slotOf(inode)] === inode;
+  }
+
+  /** Calls back for each entry of the inode, the one that was put in last first. */
+  forEach(inode: number, callback: (pid: number, fd: number) => void): void {
+    if (inode === 0 || !this.has(inode)) return;
+    for (let entry = this.#heads[this.#slotOf(inode)]!; entry !== NONE; entry = this.#next[entry]!) {
+      callback(this.#pids[entry]!, this.#fds[entry]!);
+    }
+  }
+
+  // The slot of the inode, or the empty one where it would go. Inode 0 is no socket's and marks empty slots.
+  #slotOf(inode: number): number {
+    const mask = this.#keys.length - 1;
+    let slot = Math.imul(inode, SPREAD) >>> 7 & mask;
+    while (this.#keys[slot] !== 0 && this.#keys[slot] !== inode) slot = (slot + 1) & mask;
+    return slot;
+  }
+}

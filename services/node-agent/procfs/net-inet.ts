@@ -1,0 +1,333 @@
+// /proc/<pid>/net/{tcp,tcp6,udp,udp6,udplite,udplite6,raw,raw6,icmp,icmp6}: the first stage of the data's way for
+// internet sockets, from the kernel's text to rows of columns. All ten tables share one format (net/ipv4/tcp_ipv4.c
+// get_tcp4_sock, net/ipv4/udp.c udp4_format_sock, net/ipv6/datagram.c __ip6_dgram_sock_seq_show):
+//
+//   sl: local:port remote:port st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer …
+//
+// This is the hot path: a line makes no object. Up to `when` every field stands at a fixed distance from the colon
+// behind `sl`. Kernels differ in what follows the pointer (tcp: timers and windows, none in TIME_WAIT lines; the
+// others: drops, since 2.6.27) and in how many digits a pointer has.
+
+import type { SocketTable } from "../../../lib/socket-table.ts";
+import { Protocol } from "../../../lib/words.ts";
+import { BLANK, hexDigits, isHeader, isPointerByte, lineWithSentinel, NEWLINE } from "./table-lines.ts";
+import type { TableParser, TableTally } from "./table-lines.ts";
+
+/** One of the tables: its name below net/, what it holds, and how wide its addresses are. */
+export interface InetTable {
+  readonly name: string;
+  readonly protocol: number;
+  /** Whether an address is four words (IPv6) or one. */
+  readonly wide: boolean;
+}
+
+/** Every internet table there is, in the order in which they are read. */
+export const inetTables: readonly InetTable[] = [
+  { name: "tcp", protocol: Protocol.tcp, wide: false },
+  { name: "tcp6", protocol: Protocol.tcp, wide: true },
+  { name: "udp", protocol: Protocol.udp, wide: false },
+  { name: "udp6", protocol: Protocol.udp, wide: true },
+  { name: "udplite", protocol: Protocol.udplite, wide: false },
+  { name: "udplite6", protocol: Protocol.udplite, wide: true },
+  { name: "raw", protocol: Protocol.raw, wide: false },
+  { name: "raw6", protocol: Protocol.raw, wide: true },
+  { name: "icmp", protocol: Protocol.icmp, wide: false },
+  { name: "icmp6", protocol: Protocol.icmpv6, wide: true },
+];
+
+/** Where rows go and what they have in common. */
+export interface InetTarget {
+  readonly sockets: SocketTable;
+  readonly namespaceId: number;
+  /** Ticks of 10 ms since the epoch's start at the time of the reading: what `when` counts from. */
+  readonly nowTicks: number;
+  /** Whether the kernel that wrote the table is little-endian: it prints the words of addresses as its own integers. */
+  readonly littleEndian: boolean;
+  readonly tally: TableTally;
+}
+
+/** A parser that appends a row to the target for each line that makes sense; ids, firstSeen and dualStack are 0. */
+export function netInetParser(table: InetTable, target: InetTarget): TableParser {
+  return (bytes, start, end, atEnd) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // Every line up to the last newline is complete, so that no field needs to be checked against the end: a newline
+    // is no digit and no separator, which makes a line that is too short malformed.
+    let complete = end;
+    while (complete > start && bytes[complete - 1] !== NEWLINE) complete--;
+    let position = start;
+    while (position < complete) position = parseLine(bytes, view, position, table, target);
+    if (!atEnd || position >= end) return position;
+    const last = lineWithSentinel(bytes, position, end);
+    parseLine(last, new DataView(last.buffer), 0, table, target);
+    return end;
+  };
+}
+
+const COLON = 58;
+const MINUS = 45;
+const ZERO = 48;
+
+// The addresses of the line that is parsed, local, then remote, in network order.
+const words = new Int32Array(8);
+
+// The position behind the field that was read last. Module state rather than a result, so that no object is made per
+// field.
+let fieldEnd = 0;
+
+// Bytes that the shortest line has from `when` on: eight digits each of `when` and `retrnsmt`, one of each field then.
+const BYTES_FROM_WHEN_MIN = 28;
+
+// Parses the line at `start` and gives the position behind it. What reads a field gives a number below zero where it
+// makes no sense.
+function parseLine(bytes: Uint8Array, view: DataView, start: number, table: InetTable, target: InetTarget): number {
+  const digits = table.wide ? 32 : 8;
+  const slot = afterBlanks(bytes, start);
+  const slotEnd = afterDigits(bytes, slot);
+  const local = slotEnd + 2;
+  const remote = local + digits + 6;
+  const state = remote + digits + 6;
+  const when = state + 24;
+  const whenEnd = afterHexDigits(bytes, when);
+  if (slotEnd === slot || !hasSeparators(bytes, slotEnd, digits) || when + BYTES_FROM_WHEN_MIN > bytes.length) {
+    return isHeader(bytes, start, "sl") ? afterLine(bytes, start) : refuse(bytes, start, target.tally);
+  }
+  // A time that has passed is a negative long to old kernels, with sixteen digits on 64-bit hosts.
+  if (bytes[whenEnd] !== BLANK || (whenEnd - when !== 8 && whenEnd - when !== 16)) {
+    return refuse(bytes, start, target.tally);
+  }
+  const localPort = hex4(view, local + digits + 1);
+  const remotePort = hex4(view, remote + digits + 1);
+  const stateNumber = hex2(view, state);
+  const timer = hex2(view, state + 21);
+  const sendHigh = hex4(view, state + 3);
+  const sendLow = hex4(view, state + 7);
+  const recvHigh = hex4(view, state + 12);
+  const recvLow = hex4(view, state + 16);
+  const retransmitsHigh = hex4(view, whenEnd + 1);
+  const retransmitsLow = hex4(view, whenEnd + 5);
+  const addressesOdd = table.wide
+    ? readWideAddresses(view, local, remote, target.littleEndian)
+    : readNarrowAddresses(view, local, remote, target.littleEndian);
+  const odd = sendHigh | sendLow | recvHigh | recvLow | retransmitsHigh | retransmitsLow | addressesOdd;
+  // States and timers have four bits in the kernel, and state 0 is none.
+  if ((odd | localPort | remotePort) < 0 || stateNumber < 1 || stateNumber > 15 || timer < 0 || timer > 15) {
+    return refuse(bytes, start, target.tally);
+  }
+  const uid = readDecimal(bytes, whenEnd + 9);
+  const probes = readDecimal(bytes, fieldEnd);
+  const inode = readDecimal(bytes, fieldEnd);
+  const references = readDecimal(bytes, fieldEnd);
+  const pointer = skipPointer(bytes, fieldEnd);
+  const drops = table.protocol === Protocol.tcp ? skipTcpRest(bytes, view, fieldEnd) : readDrops(bytes, fieldEnd);
+  if (uid < 0 || probes < 0 || inode < 0 || references < 0 || pointer < 0 || drops < 0) return refuse(bytes, start, target.tally);
+  const next = fieldEnd + 1;
+
+  const sockets = target.sockets;
+  const row = sockets.append();
+  if (row < 0) {
+    target.tally.overflowed++;
+    return next;
+  }
+  sockets.id[row] = 0;
+  sockets.namespace[row] = target.namespaceId;
+  sockets.protocol[row] = table.protocol;
+  sockets.family[row] = table.wide ? familyOfWide() : 4;
+  sockets.state[row] = stateNumber;
+  const addresses = sockets.addresses;
+  for (let i = 0; i < 8; i++) addresses[row * 8 + i] = words[i]!;
+  sockets.localPort[row] = localPort;
+  sockets.remotePort[row] = remotePort;
+  sockets.inode[row] = inode;
+  sockets.uid[row] = uid;
+  sockets.recvQueue[row] = (recvHigh << 16) | recvLow;
+  sockets.sendQueue[row] = (sendHigh << 16) | sendLow;
+  sockets.timer[row] = timer;
+  sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + ticksUntil(view, when, whenEnd);
+  sockets.retransmits[row] = retransmitsHigh > 0 || retransmitsLow > 255 ? 255 : retransmitsLow;
+  sockets.references[row] = references > 65_535 ? 65_535 : references;
+  sockets.drops[row] = drops;
+  sockets.firstSeen[row] = 0;
+  sockets.dualStack[row] = 0;
+  return next;
+}
+
+// Whether colons and blanks stand where they must, up to the colon before `when`.
+function hasSeparators(bytes: Uint8Array, slotEnd: number, digits: number): boolean {
+  const remote = slotEnd + digits + 8;
+  const state = remote + digits + 6;
+  return (
+    bytes[slotEnd] === COLON &&
+    bytes[slotEnd + 1] === BLANK &&
+    bytes[remote - 6] === COLON &&
+    bytes[remote - 1] === BLANK &&
+    bytes[state - 6] === COLON &&
+    bytes[state - 1] === BLANK &&
+    bytes[state + 2] === BLANK &&
+    bytes[state + 11] === COLON &&
+    bytes[state + 20] === BLANK &&
+    bytes[state + 23] === COLON
+  );
+}
+
+function refuse(bytes: Uint8Array, start: number, tally: TableTally): number {
+  tally.linesMalformed++;
+  return afterLine(bytes, start);
+}
+
+function afterLine(bytes: Uint8Array, start: number): number {
+  const newline = bytes.indexOf(NEWLINE, start);
+  return newline < 0 ? bytes.length : newline + 1;
+}
+
+function readNarrowAddresses(view: DataView, local: number, remote: number, littleEndian: boolean): number {
+  words[0] = words[1] = words[4] = words[5] = 0;
+  words[2] = words[6] = 0xffff;
+  return readWord(view, local, 3, littleEndian) | readWord(view, remote, 7, littleEndian);
+}
+
+function readWideAddresses(view: DataView, local: number, remote: number, littleEndian: boolean): number {
+  let odd = 0;
+  for (let i = 0; i < 4; i++) {
+    odd |= readWord(view, local + 8 * i, i, littleEndian) | readWord(view, remote + 8 * i, 4 + i, littleEndian);
+  }
+  return odd;
+}
+
+// Reads a word of an address, which the kernel printed as an integer of its own, in network order.
+function readWord(view: DataView, from: number, word: number, littleEndian: boolean): number {
+  const high = hex4(view, from);
+  const low = hex4(view, from + 4);
+  words[word] = littleEndian
+    ? ((low & 255) << 24) | ((low & 0xff00) << 8) | ((high & 255) << 8) | (high >>> 8)
+    : (high << 16) | low;
+  return high | low;
+}
+
+// An IPv6 socket speaks IPv4 where both its addresses are mapped, or one is while the other is not set (a listener's
+// remote, a connecting socket's local), which is given the mapped form then. `::` on both sides stays IPv6.
+function familyOfWide(): number {
+  const localMapped = isMapped(0);
+  const remoteMapped = isMapped(4);
+  if (!localMapped && !remoteMapped) return 6;
+  if (localMapped && remoteMapped) return 4;
+  if (!isUnset(localMapped ? 4 : 0)) return 6;
+  words[localMapped ? 6 : 2] = 0xffff;
+  return 4;
+}
+
+function isMapped(offset: number): boolean {
+  return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0xffff;
+}
+
+function isUnset(offset: number): boolean {
+  return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0 && words[offset + 3] === 0;
+}
+
+function ticksUntil(view: DataView, when: number, whenEnd: number): number {
+  const high = hex4(view, when);
+  return whenEnd - when > 8 || high > 0x7fff ? 0 : high * 65_536 + hex4(view, when + 4);
+}
+
+// Hexadecimal numbers of a fixed width. Two digits are looked up at once; four zeros, which most lines have many of,
+// are seen at a glance.
+function hex2(view: DataView, from: number): number {
+  return hexPairs[view.getUint16(from, true)]!;
+}
+
+function hex4(view: DataView, from: number): number {
+  if (view.getInt32(from, true) === FOUR_ZEROS) return 0;
+  return (hexPairs[view.getUint16(from, true)]! << 8) | hexPairs[view.getUint16(from + 2, true)]!;
+}
+
+const FOUR_ZEROS = 0x30303030;
+const FOUR_BLANKS = 0x20202020;
+
+// Values of two digits by their bytes as a little-endian number; -1 where one of them is no digit.
+const hexPairs = new Int16Array(65_536);
+for (let pair = 0; pair < 65_536; pair++) {
+  const high = hexDigits[pair & 255]!;
+  const low = hexDigits[pair >>> 8]!;
+  hexPairs[pair] = high < 0 || low < 0 ? -1 : (high << 4) | low;
+}
+
+// Positions behind what stands at `from`. The conditions are such that a position beyond the buffer, where there is
+// undefined, ends the loop.
+function afterBlanks(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (bytes[at] === BLANK) at++;
+  return at;
+}
+
+function afterDigits(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (bytes[at]! >= ZERO && bytes[at]! <= ZERO + 9) at++;
+  return at;
+}
+
+function afterHexDigits(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (hexDigits[bytes[at]!]! >= 0) at++;
+  return at;
+}
+
+// A decimal number below 2^32 behind at least one blank; -1 where there is none. Some kernels print uids, probes and
+// drops as signed numbers: these are given modulo 2^32.
+function readDecimal(bytes: Uint8Array, from: number): number {
+  if (bytes[from] !== BLANK) return -1;
+  let at = from + 1;
+  while (bytes[at] === BLANK) at++;
+  const negative = bytes[at] === MINUS;
+  if (negative) at++;
+  const first = at;
+  let value = 0;
+  for (;;) {
+    const digit = bytes[at]! - ZERO;
+    if (!(digit >= 0 && digit <= 9)) break;
+    value = value * 10 + digit;
+    at++;
+  }
+  fieldEnd = at;
+  if (at === first || at - first > 10 || value > 0xffffffff) return -1;
+  return negative ? -value >>> 0 : value;
+}
+
+// Steps over a pointer behind at least one blank; -1 where there is none, else 0.
+function skipPointer(bytes: Uint8Array, from: number): number {
+  const first = afterBlanks(bytes, from);
+  let at = first;
+  while (isPointerByte(bytes[at]!)) at++;
+  fieldEnd = at;
+  return first > from && at > first ? 0 : -1;
+}
+
+// Steps from the pointer to the end of a tcp line; -1 where that makes no sense, else 0, the drops of a tcp socket.
+// What stands between is not kept: timeouts, window and slow start threshold, none of them in lines of TIME_WAIT and
+// SYN_RECV, and padding to one width.
+function skipTcpRest(bytes: Uint8Array, view: DataView, from: number): number {
+  if (bytes[from] !== BLANK && bytes[from] !== NEWLINE) return -1;
+  let at = from;
+  while (bytes[at] === BLANK || bytes[at] === MINUS || hexDigits[bytes[at]!]! >= 0) {
+    at++;
+    while (at + 4 <= bytes.length && view.getInt32(at, true) === FOUR_BLANKS) at += 4;
+  }
+  fieldEnd = at;
+  return isLineEnd(bytes, at) ? 0 : -1;
+}
+
+// Reads what follows the pointer in any other line, to its end: drops, which kernels before 2.6.27 lack, and padding.
+function readDrops(bytes: Uint8Array, from: number): number {
+  const first = afterBlanks(bytes, from);
+  if (bytes[first] === NEWLINE) {
+    fieldEnd = first;
+    return 0;
+  }
+  const drops = readDecimal(bytes, from);
+  if (drops < 0 || (bytes[fieldEnd] !== BLANK && bytes[fieldEnd] !== NEWLINE)) return -1;
+  fieldEnd = afterBlanks(bytes, fieldEnd);
+  return isLineEnd(bytes, fieldEnd) ? drops : -1;
+}
+
+// A line ends at its newline, or at the zero byte behind a last line that has none.
+function isLineEnd(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === NEWLINE || bytes[at] === 0;
+}

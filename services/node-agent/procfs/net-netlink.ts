@@ -1,0 +1,56 @@
+// /proc/<pid>/net/netlink (net/netlink/af_netlink.c netlink_native_seq_show): the netlink sockets of a network
+// namespace, the kernel's own among them (port id 0).
+//
+//   sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
+//
+// Drops came with 2.6.32, Inode with 3.10; Dump is a pointer in kernels before 3.10. Type and state are not in it: the
+// type is left 0, and the state is the one of an unconnected socket, as `ss` has it.
+
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../lib/words.ts";
+import { emptyFamilySocket } from "./family-socket.ts";
+import type { FamilyTarget } from "./family-socket.ts";
+import { FieldCursor, isHeader, parseLines } from "./table-lines.ts";
+import type { TableParser } from "./table-lines.ts";
+
+/** A parser that appends a socket for each line that makes sense. */
+export function netNetlinkParser(target: FamilyTarget): TableParser {
+  const cursor = new FieldCursor();
+  return (bytes, start, end, atEnd) =>
+    parseLines(bytes, start, end, atEnd, target.tally, (line, lineStart, lineEnd) => {
+      if (isHeader(line, lineStart, "sk")) return true;
+      cursor.begin(line, lineStart, lineEnd);
+      const socket = parseLine(cursor);
+      if (!cursor.ok) return false;
+      target.append({ ...socket, namespace: target.namespaceId });
+      return true;
+    });
+}
+
+function parseLine(cursor: FieldCursor): FamilySocket {
+  cursor.pointer();
+  const number = cursor.decimal32();
+  const portId = cursor.wrapped32();
+  const groups = cursor.hex32();
+  const recvQueue = cursor.decimal32();
+  const sendQueue = cursor.decimal32();
+  cursor.pointer();
+  const references = cursor.decimal32();
+  const drops = cursor.atEnd() ? 0 : cursor.decimal32();
+  const inode = cursor.atEnd() ? 0 : cursor.decimal32();
+  // Protocols are below MAX_LINKS of include/uapi/linux/netlink.h.
+  if (!cursor.atEnd() || number >= 32) cursor.ok = false;
+  return {
+    ...emptyFamilySocket(SocketFamily.SOCKET_FAMILY_NETLINK),
+    state: SocketState.CLOSE,
+    inode,
+    number,
+    portId,
+    groups,
+    references,
+    recvQueue,
+    sendQueue,
+    drops,
+  };
+}

@@ -1,0 +1,74 @@
+// /proc/<pid>/net/unix (net/unix/af_unix.c unix_seq_show): the unix sockets of a network namespace.
+//
+//   Num: RefCount Protocol Flags Type St Inode Path
+//
+// Peers, queues and owners are not in it: kernel/unix-diag.ts knows them. A path may hold any byte but NUL, newlines
+// too, and runs to the end of the line; what follows a newline in a path is a line that makes no sense, and is counted.
+
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../lib/words.ts";
+import { emptyFamilySocket } from "./family-socket.ts";
+import type { FamilyTarget } from "./family-socket.ts";
+import { BLANK, FieldCursor, isHeader, NEWLINE, parseLines } from "./table-lines.ts";
+import type { TableParser } from "./table-lines.ts";
+
+/** SO_ACCEPTCON of include/uapi/linux/net.h: the socket listens. */
+const FLAG_LISTENS = 0x10000;
+
+// include/uapi/linux/net.h socket_state: connecting is what an end is called that is connected but not yet accepted.
+const CONNECTING = 2;
+const CONNECTED = 3;
+const DISCONNECTING = 4;
+
+const COLON = 58;
+
+/** A parser that appends a socket for each line that makes sense; peerInode, uid and queues are 0. */
+export function netUnixParser(target: FamilyTarget): TableParser {
+  const cursor = new FieldCursor();
+  return (bytes, start, end, atEnd) =>
+    parseLines(bytes, start, end, atEnd, target.tally, (line, lineStart, lineEnd) => {
+      if (isHeader(line, lineStart, "Num")) return true;
+      const socket = parseLine(cursor, line, lineStart, lineEnd);
+      if (socket === null) return false;
+      target.append({ ...socket, namespace: target.namespaceId });
+      return true;
+    });
+}
+
+function parseLine(cursor: FieldCursor, line: Uint8Array, start: number, end: number): FamilySocket | null {
+  cursor.begin(line, start, end);
+  cursor.pointer();
+  cursor.expect(COLON);
+  const references = cursor.hex32();
+  cursor.hex32();
+  const flags = cursor.hex32();
+  const type = cursor.hex32();
+  const state = cursor.hex32();
+  const inode = cursor.decimal();
+  const complete = line[end] === NEWLINE;
+  // Types are 1 to 10 (include/linux/net.h); inode numbers of sockets have 32 bits.
+  if (!cursor.ok || type < 1 || type > 10 || state > DISCONNECTING || inode > 0xffffffff) return null;
+  if (!complete && cursor.at < end) return null;
+  const path = cursor.at < end && line[cursor.at] === BLANK ? decode(line, cursor.at + 1, end) : "";
+  return {
+    ...emptyFamilySocket(SocketFamily.SOCKET_FAMILY_UNIX),
+    type,
+    state: stateOf(flags, state),
+    inode,
+    path,
+    references,
+  };
+}
+
+// The number that sock_diag has for what the table tells by a flag and a state of another numbering.
+function stateOf(flags: number, state: number): number {
+  if ((flags & FLAG_LISTENS) !== 0) return SocketState.LISTEN;
+  return state === CONNECTED || state === CONNECTING ? SocketState.ESTABLISHED : SocketState.CLOSE;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+
+function decode(bytes: Uint8Array, start: number, end: number): string {
+  return decoder.decode(bytes.subarray(start, end));
+}

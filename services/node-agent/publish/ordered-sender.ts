@@ -1,0 +1,185 @@
+// Sends a queue of reports to JetStream, one after the other.
+//
+// A report is sent only after the one before it was acknowledged, so that a node's reports are in the stream in their
+// order whatever fails in between; at a report a second that costs nothing. Each sending tells NATS at which sequence
+// number this agent left the subject. Where NATS finds it further back, the stream has lost what it had acknowledged
+// (a crash before its disk synced, a purge, a stream made anew): the tail is sent again and the pipeline told.
+// Permission to publish is all that this needs.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { jetstream, type JetStreamClient, type PubAck } from "@nats-io/jetstream";
+import { type Log, LogThrottle } from "../../../lib/log.ts";
+import type { NatsLink } from "../../../lib/nats/connection.ts";
+import { startsKeyframe } from "../../../lib/nats/report-head.ts";
+import { reportHeaders, reportMessageId } from "../../../lib/nats/report-message.ts";
+import { reportSubject } from "../../../lib/nats/subjects.ts";
+import { type RetryRange, retryDelayMs } from "../../../lib/retry-delay.ts";
+import { Bell } from "./bell.ts";
+import { PublishError, publishFailure } from "./publish-failure.ts";
+import type { QueuedReport, ReportQueue } from "./report-queue.ts";
+
+/** How long NATS may take to acknowledge a report. */
+const ACKNOWLEDGE_TIMEOUT_MS = 5000;
+
+/** Waits after a failure while the connection stands. */
+const RETRY: RetryRange = { firstMs: 200, maxMs: 5000 };
+
+/** Room for the headers in NATS's largest message. */
+const HEADER_BYTES_MAX = 1024;
+
+/** What the sender needs, and whom it tells what. */
+export interface OrderedSenderOptions {
+  readonly queue: ReportQueue;
+  readonly log: Log;
+  readonly monotonicMs: () => number;
+  readonly onAcknowledged: (report: QueuedReport, duplicate: boolean) => void;
+  readonly onTooLarge: (report: QueuedReport) => void;
+  /** The stream had gone back; so many reports are sent again. */
+  readonly onWentBack: (resent: number) => void;
+}
+
+/** Works on the queue from attach() to close(). */
+export class OrderedSender {
+  /** Attempts that failed, since the start. */
+  retries = 0;
+  /** What the last attempt failed of, as a sentence; null where it did not. */
+  trouble: string | null = null;
+  /** Rings whenever a report has left the queue. */
+  readonly progress = new Bell();
+
+  readonly #options: OrderedSenderOptions;
+  readonly #throttle: LogThrottle;
+  readonly #wake = new Bell();
+  readonly #closing = new AbortController();
+  /** Stream sequence of the last acknowledged report on each subject; none where that is not known. */
+  readonly #lastSequence = new Map<string, number>();
+  #failures = 0;
+  #running: Promise<void> | null = null;
+
+  constructor(options: OrderedSenderOptions) {
+    this.#options = options;
+    this.#throttle = new LogThrottle(options.monotonicMs);
+  }
+
+  /** Starts to send over this link. */
+  attach(link: NatsLink): void {
+    link.onChange(() => this.#wake.ring());
+    this.#running ??= this.#run(link, jetstream(link.connection, { timeout: ACKNOWLEDGE_TIMEOUT_MS }));
+  }
+
+  /** Says that the queue has something to send. */
+  wake(): void {
+    this.#wake.ring();
+  }
+
+  /** Stops after the attempt that is under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wake.ring();
+    await this.#running;
+    this.progress.ring();
+  }
+
+  async #run(link: NatsLink, client: JetStreamClient): Promise<void> {
+    const { queue } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      const report = queue.first();
+      if (report === undefined || !link.connected) await this.#wake.next();
+      else await this.#sendFirst(report, link, client);
+    }
+  }
+
+  async #sendFirst(report: QueuedReport, link: NatsLink, client: JetStreamClient): Promise<void> {
+    const { queue, monotonicMs } = this.#options;
+    const payloadMax = link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    if (report.bytes.length + HEADER_BYTES_MAX > payloadMax) {
+      queue.drop();
+      this.#options.onTooLarge(report);
+      const text = `a report of ${report.bytes.length} bytes is larger than NATS allows (max_payload ${payloadMax})`;
+      report.settle(new PublishError("too-large", text));
+      this.progress.ring();
+      return;
+    }
+    const subject = reportSubject(report.head.node, startsKeyframe(report.head));
+    let acknowledgement: PubAck | null;
+    try {
+      acknowledgement = await this.#attempt(report, subject, link, client);
+    } catch (error) {
+      await this.#failed(error, subject);
+      return;
+    }
+    // Null: the connection was lost first. The same message id makes a second sending harmless.
+    if (acknowledgement === null) return;
+    this.#succeeded();
+    // A purge leaves the ids of what it removed: a duplicate's sequence number may be of a message that is gone, and
+    // to expect it would mean to find the stream gone back for ever.
+    if (acknowledgement.duplicate) this.#lastSequence.delete(subject);
+    else this.#lastSequence.set(subject, acknowledgement.seq);
+    queue.acknowledge(monotonicMs());
+    this.#options.onAcknowledged(report, acknowledgement.duplicate);
+    report.settle(null);
+    this.progress.ring();
+  }
+
+  async #attempt(
+    report: QueuedReport,
+    subject: string,
+    link: NatsLink,
+    client: JetStreamClient,
+  ): Promise<PubAck | null> {
+    const lost = Promise.withResolvers<null>();
+    const unsubscribe = link.onChange((connected) => {
+      if (!connected) lost.resolve(null);
+    });
+    const lastSubjectSequence = this.#lastSequence.get(subject);
+    const publishing = client.publish(subject, report.bytes, {
+      msgID: reportMessageId(report.head),
+      headers: reportHeaders(this.#options.monotonicMs() - report.handedOverMs),
+      timeout: ACKNOWLEDGE_TIMEOUT_MS,
+      ...(lastSubjectSequence === undefined ? {} : { expect: { lastSubjectSequence } }),
+    });
+    try {
+      return await Promise.race([publishing, lost.promise]);
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  async #failed(error: unknown, subject: string): Promise<void> {
+    const failure = publishFailure(error);
+    if (failure.kind === "moved") {
+      const left = this.#lastSequence.get(subject) ?? 0;
+      // Further on: the node's former agent was not quite gone, or a sending that seemed to fail did not.
+      if (failure.sequence !== null && failure.sequence > left) this.#lastSequence.set(subject, failure.sequence);
+      else this.#wentBack(subject, left, failure.sequence);
+      return;
+    }
+    this.retries++;
+    this.#failures++;
+    this.trouble = failure.sentence;
+    if (this.#throttle.allows(failure.topic)) {
+      this.#options.log.warn({ topic: failure.topic, waiting: this.#options.queue.length }, failure.sentence);
+    }
+    const pause = retryDelayMs(this.#failures, RETRY);
+    await delay(pause, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+  }
+
+  #wentBack(subject: string, left: number, found: number | null): void {
+    this.#lastSequence.clear();
+    const resent = this.#options.queue.resendTail(this.#options.monotonicMs());
+    this.#options.log.warn(
+      { subject, left, found, resent },
+      "the stream has lost reports that it had acknowledged; sending the last ones again, then a keyframe",
+    );
+    this.#options.onWentBack(resent);
+  }
+
+  #succeeded(): void {
+    if (this.#failures > 0) {
+      this.#options.log.info({ failures: this.#failures }, "NATS acknowledges reports again");
+      this.#throttle.clear();
+    }
+    this.#failures = 0;
+    this.trouble = null;
+  }
+}

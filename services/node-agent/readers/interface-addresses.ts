@@ -1,0 +1,47 @@
+// The addresses of a namespace's interfaces, kept for a while: they hardly change, and a node's routing table can be
+// long. Who answers for a socket that is bound to the wildcard rests on them.
+
+import { addressBytes } from "../../../lib/address.ts";
+import { readText } from "../processes/small-file.ts";
+import { localIpv4Addresses } from "../procfs/net-fib-trie.ts";
+import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
+
+/** Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s. */
+const KEPT_TICKS = 1000;
+
+/** Addresses of one namespace at most: a host with more is no host whose addresses tell anything. */
+export const ADDRESSES_MAX = 4096;
+
+interface Kept {
+  readonly addresses: readonly Uint8Array[];
+  readonly untilTicks: number;
+}
+
+/** Reads and keeps the addresses of namespaces. */
+export class InterfaceAddresses {
+  readonly #procRoot: string;
+  readonly #kept = new Map<number, Kept>();
+
+  constructor(procRoot: string) {
+    this.#procRoot = procRoot;
+  }
+
+  /** The addresses of a namespace through one of its processes: 4 or 16 bytes each, loopback left out. */
+  of(namespaceInode: number, pid: number, nowTicks: number): readonly Uint8Array[] {
+    const kept = this.#kept.get(namespaceInode);
+    if (kept !== undefined && nowTicks < kept.untilTicks) return kept.addresses;
+    const texts = [
+      ...localIpv4Addresses(this.#table(pid, "fib_trie")),
+      ...localIpv6Addresses(this.#table(pid, "if_inet6")),
+    ];
+    const addresses = texts.slice(0, ADDRESSES_MAX).flatMap((text) => addressBytes(text) ?? []);
+    this.#kept.set(namespaceInode, { addresses, untilTicks: nowTicks + KEPT_TICKS });
+    for (const [inode, { untilTicks }] of this.#kept) if (untilTicks < nowTicks) this.#kept.delete(inode);
+    return addresses;
+  }
+
+  #table(pid: number, name: string): string {
+    const table = readText(`${this.#procRoot}/${pid}/net/${name}`);
+    return "text" in table ? table.text : "";
+  }
+}

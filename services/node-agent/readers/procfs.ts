@@ -1,0 +1,148 @@
+// The reader that works everywhere: every socket of a network namespace from the tables below /proc/<pid>/net of any
+// process in it, or from a saved tree of them. Peers of unix sockets, which no table has, come from sock_diag where
+// the tables are the live kernel's.
+
+import { readdirSync } from "node:fs";
+
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink, TcpCounters } from "../observation.ts";
+import { inetTables, netInetParser } from "../procfs/net-inet.ts";
+import { netNetlinkParser } from "../procfs/net-netlink.ts";
+import { netPacketParser } from "../procfs/net-packet.ts";
+import { parseTcpCounters } from "../procfs/net-snmp.ts";
+import { netUnixParser } from "../procfs/net-unix.ts";
+import type { TableParser, TableTally } from "../procfs/table-lines.ts";
+import { readText } from "../processes/small-file.ts";
+import { InterfaceAddresses } from "./interface-addresses.ts";
+import { TableFile } from "./table-file.ts";
+import { UnixPeers } from "./unix-peers.ts";
+
+/** Every table that is read of a namespace, by its name below <pid>/net. */
+export const procfsTables: readonly string[] = [...inetTables.map(({ name }) => name), "unix", "netlink", "packet"];
+
+/** Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two reads. */
+const PIDS_TRIED_MAX = 64;
+
+/** Unix, netlink and packet sockets of one pass at most: 2^20 of about 250 bytes each (250 MB). */
+export const FAMILY_SOCKETS_MAX = 2 ** 20;
+
+/** What a reader is made with. */
+export interface ProcfsReaderOptions {
+  /** "/proc", "/host/proc", or a saved tree of <pid>/net tables. */
+  readonly procRoot: string;
+  /** Whether the kernel that wrote the tables is little-endian. */
+  readonly littleEndian: boolean;
+  /** Ticks of 10 ms since the epoch's start: what timers are counted from. */
+  readonly nowTicks: () => number;
+  /** Whether to ask sock_diag for the peers of unix sockets: only where procRoot is the live kernel's. */
+  readonly unixPeers: boolean;
+}
+
+/** The reader `procfs`. Needs nothing but the tables. */
+export function createProcfsReader(options: ProcfsReaderOptions): SocketReader {
+  return new ProcfsReader(options);
+}
+
+class ProcfsReader implements SocketReader {
+  readonly name = "procfs";
+  readonly #options: ProcfsReaderOptions;
+  readonly #file = new TableFile();
+  readonly #unixPeers = new UnixPeers();
+  readonly #addresses: InterfaceAddresses;
+
+  constructor(options: ProcfsReaderOptions) {
+    this.#options = options;
+    this.#addresses = new InterfaceAddresses(options.procRoot);
+  }
+
+  probe(): string | null {
+    try {
+      const processes = readdirSync(this.#options.procRoot).some((name) => /^\d+$/.test(name));
+      return processes ? null : `${this.#options.procRoot} holds no process`;
+    } catch (error) {
+      return `${this.#options.procRoot} cannot be read: ${(error as Error).message}`;
+    }
+  }
+
+  limits(): readonly string[] {
+    return this.#unixPeers.limits();
+  }
+
+  read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
+    const rows = sink.sockets.length;
+    const familyRows = sink.familySockets.length;
+    const tally: TableTally = { linesMalformed: 0, overflowed: 0 };
+    const tables = this.#tables(namespaceId, sink, tally);
+    let pid: number | null = null;
+    for (const candidate of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
+      if (!this.#readThrough(candidate, tables, sink)) continue;
+      pid = candidate;
+      break;
+    }
+    if (pid === null) {
+      // Half of a namespace would look like sockets that were closed: all or nothing.
+      sink.sockets.length = rows;
+      sink.familySockets.length = familyRows;
+      return { read: false, linesMalformed: tally.linesMalformed, overflowed: 0, addresses: [], tcpCounters: null };
+    }
+    if (this.#options.unixPeers) {
+      this.#unixPeers.complete(this.#options.procRoot, namespace.pids, sink.familySockets, familyRows);
+    }
+    const addresses = this.#addresses.of(namespace.inode, pid, this.#options.nowTicks());
+    return { read: true, ...tally, addresses, tcpCounters: this.#tcpCounters(pid) };
+  }
+
+  #tables(namespaceId: number, sink: SocketSink, tally: TableTally): Map<string, TableParser> {
+    const { littleEndian, nowTicks } = this.#options;
+    const inet = { sockets: sink.sockets, namespaceId, nowTicks: nowTicks(), littleEndian, tally };
+    const family = { namespaceId, tally, append: (socket: FamilySocket) => appendFamily(sink, socket, tally) };
+    return new Map<string, TableParser>([
+      ...inetTables.map((table) => [table.name, netInetParser(table, inet)] as const),
+      ["unix", netUnixParser(family)],
+      ["netlink", netNetlinkParser(family)],
+      ["packet", netPacketParser(family)],
+    ]);
+  }
+
+  // Reads the tables that are left through one process and takes those that were read from the map. False where the
+  // process did not answer for all of them: it is gone, or not for us to read.
+  #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
+    const directory = `${this.#options.procRoot}/${pid}/net`;
+    let absent = 0;
+    for (const [name, parse] of tables) {
+      const rows = sink.sockets.length;
+      const familyRows = sink.familySockets.length;
+      const failure = this.#file.read(`${directory}/${name}`, parse);
+      if (failure === null) {
+        tables.delete(name);
+        continue;
+      }
+      // What was read of a table before it failed is read again through another process.
+      sink.sockets.length = rows;
+      sink.familySockets.length = familyRows;
+      if (failure === "denied") return false;
+      absent++;
+    }
+    return absent === 0 || hasEntries(directory);
+  }
+
+  #tcpCounters(pid: number): TcpCounters | null {
+    const snmp = readText(`${this.#options.procRoot}/${pid}/net/snmp`);
+    return "text" in snmp ? parseTcpCounters(snmp.text) : null;
+  }
+}
+
+// A table that is not there is none: kernels lack what they were built without. But of a process that is gone nothing
+// is there: its directory tells.
+function hasEntries(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function appendFamily(sink: SocketSink, socket: FamilySocket, tally: TableTally): void {
+  if (sink.familySockets.length < FAMILY_SOCKETS_MAX) sink.familySockets.push(socket);
+  else tally.overflowed++;
+}

@@ -1,0 +1,111 @@
+// Completes unix sockets that were read from /proc/<pid>/net/unix by what only sock_diag knows: the peer, queues, owner
+// and exact name. Also remembers why it could not, for coverage.
+
+import { existsSync } from "node:fs";
+import path from "node:path";
+
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../lib/words.ts";
+import { SyscallError } from "../kernel/syscalls.ts";
+import { dumpUnixSockets } from "../kernel/unix-diag.ts";
+import type { UnixDiagSocket } from "../kernel/unix-diag.ts";
+
+// Errors of asm-generic/errno.h that say something lasting about this kernel or this process's privileges.
+const EPERM = 1;
+const ENOENT = 2;
+const EACCES = 13;
+const EINVAL = 22;
+const EPROTONOSUPPORT = 93;
+const EAFNOSUPPORT = 97;
+
+/** Processes of a namespace that are tried at most for a way into it. */
+const PIDS_TRIED_MAX = 16;
+
+/** Asks sock_diag in one namespace after another. */
+export class UnixPeers {
+  readonly #limits = new Set<string>();
+
+  /** Why peers were unknown in any namespace asked since the start. */
+  limits(): readonly string[] {
+    return [...this.#limits];
+  }
+
+  /**
+   * Completes the unix sockets of sockets[first …], all of the namespace that the processes below procRoot are in, in
+   * place. Those that the kernel does not know (any more) are dropped: they were closed since, or are text in another
+   * socket's path. Never throws.
+   */
+  complete(procRoot: string, pids: readonly number[], sockets: FamilySocket[], first: number): void {
+    if (!sockets.some((socket, index) => index >= first && isUnix(socket))) return;
+    const known = this.#dump(procRoot, pids);
+    if (known === null) return;
+    let kept = first;
+    for (const socket of sockets.slice(first)) {
+      const more = isUnix(socket) ? known.get(socket.inode) : undefined;
+      if (more === undefined && isUnix(socket) && socket.inode !== 0) continue;
+      sockets[kept++] = more === undefined ? socket : completed(socket, more);
+    }
+    sockets.length = kept;
+  }
+
+  // Our own process comes first where it is in the namespace: it needs no privilege.
+  #dump(procRoot: string, pids: readonly number[]): ReadonlyMap<number, UnixDiagSocket> | null {
+    const candidates = pids.slice(0, PIDS_TRIED_MAX);
+    if (pids.includes(process.pid)) candidates.unshift(process.pid);
+    let reason: string | null = null;
+    for (const pid of candidates) {
+      try {
+        return dumpUnixSockets(path.join(procRoot, String(pid), "ns/net"));
+      } catch (error) {
+        reason = reasonOf(error, existsSync(path.join(procRoot, String(pid)))) ?? reason;
+      }
+    }
+    if (reason !== null) this.#limits.add(reason);
+    return null;
+  }
+}
+
+// A sentence for what lasts; null for what was bad luck: a process that is gone, a dump that was disturbed.
+function reasonOf(error: unknown, processExists: boolean): string | null {
+  if (error instanceof SyscallError) {
+    switch (error.errorNumber) {
+      case EPERM:
+      case EACCES:
+        return "Peers of unix sockets in other network namespaces are unknown: that needs SYS_ADMIN; run as root";
+      case EINVAL:
+        return error.syscall === "setns" ? NOT_LIVE : NO_UNIX_DIAG;
+      case ENOENT:
+      case EPROTONOSUPPORT:
+      case EAFNOSUPPORT:
+        return NO_UNIX_DIAG;
+      default:
+        return null;
+    }
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EACCES" || code === "EPERM") {
+    return "Peers of unix sockets in other network namespaces are unknown: that needs SYS_PTRACE; run as root";
+  }
+  if (code === "ENOENT" || code === "ESRCH") return processExists ? NOT_LIVE : null;
+  return `Peers of unix sockets are unknown: ${message}`;
+}
+
+const NOT_LIVE = "Peers of unix sockets are unknown: these tables are not the running kernel's";
+const NO_UNIX_DIAG = "Peers of unix sockets are unknown: this kernel has no unix_diag";
+
+function isUnix(socket: FamilySocket): boolean {
+  return socket.family === SocketFamily.SOCKET_FAMILY_UNIX;
+}
+
+function completed(socket: FamilySocket, more: UnixDiagSocket): FamilySocket {
+  return {
+    ...socket,
+    path: more.name ?? socket.path,
+    peerInode: more.peerInode,
+    uid: more.uid,
+    recvQueue: more.recvQueue,
+    // What the kernel gives for a listener is not bytes but how many connections may wait.
+    sendQueue: more.state === SocketState.LISTEN ? 0 : more.sendQueue,
+  };
+}

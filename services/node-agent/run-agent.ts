@@ -1,0 +1,138 @@
+// The agent as it runs in a cluster: the pipeline with its ends, the node's kernel tables and NATS, and what goes
+// beside it: the watch of the node's pods, metrics and probes.
+
+import { readFileSync } from "node:fs";
+import { endianness } from "node:os";
+import { join } from "node:path";
+import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
+import { startOperationsServer } from "../../lib/http/operations-server.ts";
+import { type KubeConfigChoice, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
+import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
+import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
+import type { Log } from "../../lib/log.ts";
+import { connectForEver } from "../../lib/nats/connection.ts";
+import { agentMetrics } from "./agent-metrics.ts";
+import type { AgentConfig } from "./config.ts";
+import { createAgent } from "./pipeline.ts";
+import { PodTable } from "./pods/pod-table.ts";
+import { PodWatch } from "./pods/pod-watch.ts";
+import { createSocketHolders } from "./processes/fds.ts";
+import { createProcessScanner } from "./processes/scan.ts";
+import { NatsPublisher } from "./publish/nats-publisher.ts";
+import { createProcfsReader } from "./readers/procfs.ts";
+
+/** Milliseconds in a tick, the unit of a report's times. */
+const TICK_MS = 10;
+
+/** How long reports that wait may hold up the end: half of the pod's grace period. */
+const FLUSH_MS = 5000;
+
+/** An agent whose last pass is longer ago than this, or than ten intervals, hangs: the kubelet may restart it. */
+const PASS_AGE_MS_MAX = 120_000;
+
+/** Runs until the signal aborts, then flushes and ends. Rejects where the HTTP address cannot be had. */
+export async function runAgent(
+  config: AgentConfig,
+  environment: KubeConfigChoice["environment"],
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const startMs = performance.now();
+  const elapsedMs = (): number => performance.now() - startMs;
+  const pods = new PodTable(elapsedMs);
+  const { api, reason } = kubernetesApi(environment);
+  if (reason !== null) log.warn({}, reason);
+  const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
+  const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
+
+  let passes = 0;
+  let passedMs = 0;
+  let coverage: NodeCoverage | null = null;
+  const agent = createAgent(
+    {
+      origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
+      processes: createProcessScanner({ procRoot: config.procRoot }),
+      // The one reader that there is yet: `auto` and `procfs` are the same.
+      reader: createProcfsReader({
+        procRoot: config.procRoot,
+        littleEndian: endianness() === "LE",
+        nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
+        unixPeers: true,
+      }),
+      holders: createSocketHolders({ procRoot: config.procRoot }),
+      sink: publisher,
+      pods,
+      elapsedMs,
+      takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
+      limits: () => [...publisher.limits(), ...(reason === null ? [] : [reason]), ...(podWatch?.limits() ?? [])],
+      onPass: (latest) => {
+        passes++;
+        passedMs = elapsedMs();
+        coverage = latest;
+      },
+    },
+    { intervalMs: config.interval, keyframeMs: config.keyframeInterval, cpuShare: config.cpuBudget },
+  );
+
+  const http = await startOperationsServer({
+    ...config.httpAddress,
+    metrics: agentMetrics({ publisher, pods, podWatch, passes: () => passes, coverage: () => coverage }),
+    live: () => {
+      const ageMs = elapsedMs() - passedMs;
+      const hangs = ageMs > Math.max(PASS_AGE_MS_MAX, 10 * config.interval);
+      return hangs ? `the last pass is ${Math.round(ageMs / 1000)} s ago` : null;
+    },
+    ready: () => (publisher.keyframeAcknowledged ? null : (publisher.limits()[0] ?? "the first keyframe is on its way")),
+  });
+  log.info({ node: config.nodeName, http: http.port, interval: config.interval }, "reading this node's sockets");
+
+  const connecting = connectForEver(natsOptions(config), log, signal).then((link) => {
+    publisher.attach(link);
+    return link;
+  });
+  // What it rejects of is looked at below; here it only must not count as unhandled meanwhile.
+  connecting.catch(() => undefined);
+  try {
+    await agent.run(signal);
+    const flushed = await publisher.flush(FLUSH_MS);
+    log.info({ flushed, waiting: publisher.counters().waiting }, "stopped reading");
+  } finally {
+    await publisher.close();
+    await connecting.then((link) => link.close()).catch(() => undefined);
+    await podWatch?.stop();
+    api?.close();
+    await http.close();
+  }
+}
+
+function natsOptions(config: AgentConfig): Parameters<typeof connectForEver>[0] {
+  return {
+    servers: config.natsUrl,
+    name: `whotalks-agent ${config.nodeName}`,
+    user: config.natsUser,
+    password: config.natsPassword,
+    token: config.natsToken,
+    tokenFile: config.natsTokenFile,
+    credentialsFile: config.natsCreds,
+    caFile: config.natsCa,
+    certFile: config.natsCert,
+    keyFile: config.natsKey,
+  };
+}
+
+function kubernetesApi(environment: KubeConfigChoice["environment"]): { api: KubernetesApi | null; reason: string | null } {
+  try {
+    return { api: new KubernetesApi(loadKubeConfig({ environment })), reason: null };
+  } catch (error) {
+    if (!(error instanceof KubernetesError)) throw error;
+    return { api: null, reason: `pods have no names here: ${error.message}` };
+  }
+}
+
+function bootId(procRoot: string): string {
+  try {
+    return readFileSync(join(procRoot, "sys/kernel/random/boot_id"), "utf8").trim();
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,130 @@
+// Asks the product as a user does, by `kubectl-whotalks … -o json`, and reads the documented shapes.
+
+import path from "node:path";
+import { must } from "./command.ts";
+import { environment, repository } from "./environment.ts";
+
+/** One side of a connection, as documented for -o json. */
+export interface Endpoint {
+  readonly kind: string;
+  readonly ip?: string;
+  readonly port?: number;
+  readonly node?: string;
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly podUid?: string;
+  readonly workload?: { readonly kind: string; readonly name: string };
+  readonly container?: string;
+  readonly process?: { readonly pid: number; readonly name: string; readonly exe?: string };
+  readonly unit?: string;
+  readonly hostNetwork?: boolean;
+  readonly name?: string;
+}
+
+/** A connection, as documented for -o json. */
+export interface Connection {
+  readonly client: Endpoint;
+  readonly server: Endpoint;
+  readonly via?: {
+    readonly ip: string;
+    readonly port: number;
+    readonly service?: { readonly namespace: string; readonly name: string };
+  };
+  readonly protocol: string;
+  readonly state?: string;
+  readonly outcome?: string;
+  readonly evidence?: readonly string[];
+  readonly closed?: boolean;
+  readonly firstSeen?: string;
+  readonly lastSeen?: string;
+  readonly uid: string;
+}
+
+/** An edge, as documented for -o json. */
+export interface Edge {
+  readonly client: Endpoint;
+  readonly server: Endpoint;
+  readonly protocol: string;
+  readonly port?: number;
+  readonly connections: number;
+  readonly open?: number;
+}
+
+/** A listener, as documented for -o json. */
+export interface Listener {
+  readonly endpoint: Endpoint;
+  readonly protocol: string;
+  readonly port?: number;
+}
+
+/** One node's coverage, as documented for -o json. */
+export interface NodeCoverage {
+  readonly node: string;
+  readonly reader?: string;
+  readonly namespaces?: number;
+  readonly namespacesFailed?: number;
+  readonly gaps?: number;
+  readonly ageMs?: number;
+  readonly limits?: readonly string[];
+}
+
+/** What every answer rests on. */
+export interface Coverage {
+  readonly nodes?: readonly NodeCoverage[];
+}
+
+interface List<Item> {
+  readonly kind: string;
+  readonly coverage?: Coverage;
+  readonly items: readonly Item[];
+}
+
+/** Runs the command line with these arguments; gives its stdout. */
+export function whotalks(...args: readonly string[]): Promise<string> {
+  const program = path.join(repository, "dist/kubectl-whotalks");
+  const where = ["--whotalks-namespace", environment.namespace];
+  return must(process.execPath, [program, ...args, ...where]);
+}
+
+/** The connections that touch a namespace of Kubernetes. */
+export async function connectionsOf(namespace: string, ...args: readonly string[]): Promise<Connection[]> {
+  return list<Connection>("ConnectionList", "connections", "-n", namespace, ...args);
+}
+
+/** All connections of the cluster. */
+export async function allConnections(...args: readonly string[]): Promise<Connection[]> {
+  return list<Connection>("ConnectionList", "connections", "-A", ...args);
+}
+
+/** The edges that touch a namespace. */
+export async function edgesOf(namespace: string, ...args: readonly string[]): Promise<Edge[]> {
+  return list<Edge>("EdgeList", "edges", "-n", namespace, ...args);
+}
+
+/** The listeners of a namespace. */
+export async function listenersOf(namespace: string): Promise<Listener[]> {
+  return list<Listener>("ListenerList", "listeners", "-n", namespace);
+}
+
+/** What the product says of its own completeness. */
+export async function coverage(): Promise<readonly NodeCoverage[]> {
+  const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
+  return answer.nodes ?? answer.coverage?.nodes ?? [];
+}
+
+async function list<Item>(kind: string, ...args: readonly string[]): Promise<Item[]> {
+  const answer = JSON.parse(await whotalks(...args, "-o", "json")) as List<Item>;
+  if (answer.kind !== kind) throw new Error(`asked for ${kind}, got ${answer.kind}`);
+  return [...answer.items];
+}
+
+/** A connection in one line, for messages. */
+export function shown({ client, server, protocol, state, evidence, closed }: Connection): string {
+  const ends = `${shownEnd(client)} -> ${shownEnd(server)}`;
+  return `${ends} ${protocol} ${state} ${(evidence ?? []).join("+")}${closed === true ? " closed" : ""}`;
+}
+
+function shownEnd({ kind, namespace, pod, node, container, process, ip, port }: Endpoint): string {
+  const names = [namespace, pod ?? node, container, process?.name].filter((name) => name !== undefined);
+  return `${kind}:${names.join("/")}[${ip}]:${port}`;
+}

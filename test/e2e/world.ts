@@ -1,0 +1,47 @@
+// A host outside the cluster, where E2E_WORLD gives one: it runs the same programs as the pods.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import type os from "node:os";
+import type { TestContext } from "node:test";
+import { must } from "./command.ts";
+import { environment } from "./environment.ts";
+import { byFamily, openIn, type OwnConnection, programArguments } from "./workload.ts";
+
+/** Whether there is one; if not, the claim is skipped with the reason. */
+export function hasWorld(t: TestContext): boolean {
+  if (environment.world !== "") return true;
+  t.skip("E2E_WORLD names no host outside the cluster");
+  return false;
+}
+
+/** The words of the command that runs something there. */
+function outside(args: readonly string[]): [program: string, args: string[]] {
+  const [program = "", ...words] = environment.world.split(/\s+/);
+  return [program, [...words, environment.worldNode, ...args]];
+}
+
+/** The outside host's own addresses, one per family. */
+export async function worldAddresses(): Promise<{ ipv4?: string; ipv6?: string }> {
+  const [program, args] = outside(["-p", "JSON.stringify(require('os').networkInterfaces())"]);
+  const interfaces = JSON.parse(await must(program, args)) as ReturnType<typeof os.networkInterfaces>;
+  const usable = Object.values(interfaces)
+    .flatMap((each) => each ?? [])
+    .filter((each) => !each.internal && !each.address.startsWith("fe80:"));
+  return byFamily(usable.map((each) => each.address));
+}
+
+/** A program that runs outside until the claim ends. */
+export interface WorldProgram {
+  /** The connections it has open, where it is a client. */
+  openConnections(): OwnConnection[];
+}
+
+/** Starts one of the workloads' programs outside. It ends with the claim. */
+export function startInWorld(t: TestContext, program: "server" | "client", argument: unknown): WorldProgram {
+  const [command, args] = outside(programArguments(program, argument));
+  const child: ChildProcess = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill());
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
+  return { openConnections: () => openIn(output.split("\n").slice(0, -1)) };
+}
