@@ -69,7 +69,11 @@ export async function serveRounds(round: () => Promise<Record<string, number>>):
     const figures = await round();
     const { user, system } = process.cpuUsage(before);
     console.log(
-      JSON.stringify({ cpuMs: (user + system) / 1000, rssMiB: process.memoryUsage.rss() / 2 ** 20, ...figures }),
+      JSON.stringify({
+        cpuMs: (user + system) / 1000,
+        rssMiB: process.memoryUsage.rss() / 2 ** 20,
+        ...figures,
+      }),
     );
   }
 }
@@ -80,7 +84,9 @@ export function shellContender(name: string, rounds: number, command: string): C
     name,
     rounds,
     async measure() {
-      const child = spawn("bash", ["-c", `{ ${command}; } >/dev/null 2>&1; times`], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn("bash", ["-c", `{ ${command}; } >/dev/null 2>&1; times`], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       let output = "";
       child.stdout.on("data", (data: Buffer) => (output += data.toString()));
       await once(child, "close");

@@ -55,7 +55,9 @@ export async function makeSocketLoad(namespaces: number, sockets: number): Promi
 
 function hold(namespace: string, connections: number): ChildProcess {
   const command = `ulimit -n 65536; exec "${process.execPath}" "${holderPath}" ${connections}`;
-  return spawn("ip", ["netns", "exec", namespace, "bash", "-c", command], { stdio: ["pipe", "pipe", "inherit"] });
+  return spawn("ip", ["netns", "exec", namespace, "bash", "-c", command], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
 }
 
 async function readyPid(child: ChildProcess): Promise<number> {

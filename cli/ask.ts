@@ -41,15 +41,21 @@ export interface Asker {
 
 /**
  * Makes an asker of the server at HOST:PORT or unix:PATH. Every wait for a part of an answer ends after timeoutMs;
- * aborting the signal ends what is under way. Failures are FailureErrors that name the address.
+ * aborting the signal ends what is under way. Failures are FailureErrors that name the place: the address, or what the
+ * user knows better.
  */
-export function connect(address: string, timeoutMs: number, signal: AbortSignal): Asker {
+export function connect(
+  address: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+  place: string = address,
+): Asker {
   const client = new QueryServiceClient(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
     // A proxy from the environment has no business between the user and an address that the user named.
     "grpc.enable_http_proxy": 0,
   });
-  const explain = (error: unknown): Error => explainAskError(error as AskError, address, timeoutMs);
+  const explain = (error: unknown): Error => explainAskError(error as AskError, place, timeoutMs);
   const within = { timeoutMs, signal, explain };
   return {
     edges: (options) => listAnswer(client.listEdges(options), within, (batch) => batch.edges),
@@ -66,7 +72,7 @@ export function connect(address: string, timeoutMs: number, signal: AbortSignal)
         signal.addEventListener("abort", () => call.cancel(), { once: true });
       });
       if (response.coverage === undefined)
-        throw new FailureError(`The server at ${address} sent an empty answer.`);
+        throw new FailureError(`The server at ${place} sent an empty answer.`);
       yield { part: "head", timeMs: Date.now(), coverage: response.coverage };
       yield { part: "items", items: response.coverage.nodes };
       yield { part: "end", complete: true, matched: response.coverage.nodes.length };

@@ -57,16 +57,18 @@ function missingParts(coverage: Coverage): string[] {
   say(
     unattributed,
     `${unattributed} of ${counted(total(coverage, "sockets"), "socket")} ${unattributed === 1 ? "has" : "have"} no process` +
-      (withoutFds > 0 ? ": run as root" : ""),
+      reason(coverage, "file descriptors"),
   );
   say(
     unattributed === 0 ? withoutFds : 0,
-    `the files of ${counted(withoutFds, "process", "processes")} could not be read: run as root`,
+    `the files of ${counted(withoutFds, "process", "processes")} could not be read` +
+      reason(coverage, "file descriptors"),
   );
   const unreadable = total(coverage, "processesUnreadable");
   say(
     unreadable,
-    `the network namespace of ${counted(unreadable, "process", "processes")} could not be told`,
+    `the network namespace of ${counted(unreadable, "process", "processes")} could not be told` +
+      reason(coverage, "network namespace"),
   );
   const failed = total(coverage, "namespacesFailed");
   say(failed, `${counted(failed, "network namespace")} could not be read`);
@@ -89,6 +91,13 @@ function missingParts(coverage: Coverage): string[] {
   say(coverage.podsUnread.length, `never read: ${names(coverage.podsUnread)}`);
   say(coverage.podsUnobservable.length, `not in their node's kernel: ${names(coverage.podsUnobservable)}`);
   return parts;
+}
+
+// Why something of that kind is missing, where a node says so: its sentence's part behind the colon or "in spite".
+function reason(coverage: Coverage, what: string): string {
+  const limits = coverage.nodes.flatMap((node) => node.limits).filter((limit) => limit.includes(what));
+  if (limits.some((limit) => limit.endsWith(": run as root"))) return ": run as root";
+  return limits.length > 0 ? ": see coverage" : "";
 }
 
 function isLate(node: NodeCoverage): boolean {

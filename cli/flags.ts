@@ -28,6 +28,12 @@ export interface Flags {
   readonly proc?: string;
   readonly byteOrder?: string;
   readonly listen?: string;
+  readonly namespace?: string;
+  readonly allNamespaces?: boolean;
+  readonly selector?: string;
+  readonly context?: string;
+  readonly kubeconfig?: string;
+  readonly whotalksNamespace?: string;
   readonly server?: string;
   readonly fromFile?: string;
   readonly timeout?: string;
@@ -86,6 +92,22 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
     },
   ],
   [
+    "Cluster:",
+    {
+      namespace: () =>
+        new Option(
+          "-n, --namespace <namespace>",
+          "only where a pod of this namespace is at either end (default: the context's, unless --server is given)",
+        ),
+      allNamespaces: () => new Option("-A, --all-namespaces", "in every namespace"),
+      selector: () =>
+        new Option(
+          "-l, --selector <labels>",
+          "only where a pod with these labels is at either end: app=web,tier!=db",
+        ),
+    },
+  ],
+  [
     "This machine:",
     {
       proc: () => new Option("--proc <dir>", "read another mount of proc, or a saved tree (default: /proc)"),
@@ -101,6 +123,14 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
   [
     "Source:",
     {
+      context: () => new Option("--context <name>", "use this context of the kubeconfig"),
+      kubeconfig: () =>
+        new Option("--kubeconfig <file>", "use this kubeconfig (default: $KUBECONFIG, ~/.kube/config)"),
+      whotalksNamespace: () =>
+        new Option(
+          "--whotalks-namespace <namespace>",
+          "where whotalks is installed (default: it is looked for)",
+        ),
       server: () => new Option("--server <host:port>", "ask this whotalks server"),
       fromFile: () =>
         new Option("--from-file <file>", "read a list that -o json printed; - for standard input"),

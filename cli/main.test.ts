@@ -74,8 +74,7 @@ describe("a command line that makes no sense", () => {
     [["local", "edges", "unix"], /local takes one word at most, and 'unix' is one too many/],
     [["local", "--limit"], /option '--limit <n>' argument missing/],
     [["local", "--once", "-o", "xml"], /-o takes one of table, wide, json, yaml, csv, name, not 'xml'/],
-    [["edges"], /--server HOST:PORT/],
-    [[], /--server HOST:PORT/],
+    [["edges", "-n", "shop", "-A"], /-n and -A cannot be used together/],
     [["local", "--from", "a\u001b[2Jb/c"], /'a\\x1b\[2Jb\/c' names no endpoint/],
   ];
   for (const [words, message] of mistakes) {
@@ -85,6 +84,19 @@ describe("a command line that makes no sense", () => {
       assert.match(run.stderr, /^whotalks: [^\n]+ See 'whotalks[a-z ]* --help'\.\n$/);
       assert.equal(run.stdout, "");
       assert.equal(run.exitCode, 2);
+    });
+  }
+});
+
+describe("a cluster that cannot be asked", () => {
+  for (const words of [["edges"], [], ["watch", "-A"]]) {
+    it(`'${words.join(" ")}' says what is missing, with exit 1`, async () => {
+      const run = await runCli(words, { environment: { KUBECONFIG: "/no/such/file" } });
+      assert.equal(
+        run.stderr,
+        "whotalks: No kubeconfig: /no/such/file is not there; name one with --kubeconfig or $KUBECONFIG.\n",
+      );
+      assert.deepEqual([run.stdout, run.exitCode], ["", 1]);
     });
   }
 });
@@ -261,7 +273,7 @@ describe("local", () => {
       lines[0]!,
       /^started {"procDir":"\/proc","intervalMs":1000,"listen":{"host":"127.0.0.1","port":4180,"elseAnyPort":true}}$/,
     );
-    assert.match(lines[1]!, /^Port 4180 is taken: serving on 127\.0\.0\.1:\d+ instead\.$/);
+    assert.match(lines[1]!, /^Port 4180 is taken\. Serving on 127\.0\.0\.1:\d+: ask from another terminal/);
     assert.equal(lines[2], "closed");
   });
 

@@ -49,7 +49,7 @@ async function act(request: Request): Promise<void> {
   const { run } = await import("./run.ts");
   const title = `${name} ${request.command === "local" ? `local ${settings.subject}` : settings.subject}`;
   endless = settings.live || settings.subject === "watch";
-  await run(settings, title, terminal, interrupt.signal);
+  await run(settings, title, terminal, process.env, interrupt.signal);
 }
 
 function onSignals(): void {

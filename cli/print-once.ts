@@ -19,6 +19,8 @@ export interface PrintWishes {
   readonly limit: number;
   /** Whether the user left anything out by filters: then an empty answer says so. */
   readonly filtered: boolean;
+  /** Where an empty answer looked, such as " in namespace shop"; empty for everywhere. */
+  readonly place: string;
 }
 
 /** Characters that are gathered before they are written: large enough to make writes few. */
@@ -45,7 +47,7 @@ async function printTable<Item>(
 ): Promise<void> {
   const table = await readTable(view, answer, { wide, sort: wishes.sort, limit: wishes.limit });
   if (table.rows.length === 0) {
-    terminal.say(wishes.filtered ? `No ${view.many} match.` : `No ${view.many}.`);
+    terminal.say(`No ${view.many}${wishes.filtered ? " match" : ""}${wishes.place}.`);
     terminal.say(readSentence(table.head.coverage));
   } else {
     const columns = terminal.size()?.columns ?? null;

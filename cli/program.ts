@@ -40,7 +40,14 @@ const commandWords: { readonly [Key in Subject | "local"]: CommandWords } = {
   edges: {
     summary: "connections added up: who talks to what (the default)",
     description: "Lists edges: connections added up by client, server, protocol and server port.",
-    examples: ["# What a server at hand knows, busiest first", "% edges --server 127.0.0.1:4180 --sort open"],
+    examples: [
+      "# Who talks to what in the whole cluster",
+      "% edges -A",
+      "# Who talks to a service, and from where",
+      "% edges -n shop --to svc/db -o wide",
+      "# What a server at hand knows, busiest first",
+      "% edges --server 127.0.0.1:4180 --sort open",
+    ],
   },
   connections: {
     summary: "every connection, live and lately closed",

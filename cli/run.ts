@@ -2,6 +2,8 @@
 
 import type { Asker, AskOptions } from "./ask.ts";
 import type { Answer } from "./answer.ts";
+import type { ClusterChoice } from "./cluster/cluster-choice.ts";
+import type { ClusterConnection } from "./cluster/connect-cluster.ts";
 import { FailureError, UsageError } from "./errors.ts";
 import type { LocalPipeline } from "./local/local-options.ts";
 import { isTable } from "./formats.ts";
@@ -19,28 +21,51 @@ export async function run(
   settings: Settings,
   title: string,
   terminal: Terminal,
+  environment: ClusterChoice["environment"],
   signal: AbortSignal,
 ): Promise<void> {
   const { source } = settings;
   if (source.kind === "file") return runFile(source.path, settings, title, terminal, signal);
   const { connect } = await import("./ask.ts");
-  const pipeline = source.kind === "local" ? await startPipeline(source, terminal) : null;
+  const pipeline = source.kind === "local" ? await startPipeline(source, settings.live, terminal) : null;
+  const cluster = source.kind === "cluster" ? await reachCluster(source, environment) : null;
   try {
     if (pipeline !== null) await firstPass(pipeline, signal);
     if (signal.aborted) return;
-    const asker = connect(
-      source.kind === "server" ? source.address : pipeline!.address,
-      settings.timeoutMs,
-      signal,
-    );
+    const address = source.kind === "server" ? source.address : (pipeline ?? cluster)!.address;
+    const asker = connect(address, settings.timeoutMs, signal, cluster?.place);
+    const confined = source.kind === "cluster" && source.namespaced;
     try {
-      await show(asker, settings, title, terminal, signal);
+      await show(asker, confined ? confine(settings, cluster!) : settings, title, terminal, signal);
+    } catch (error) {
+      throw cluster === null ? error : explainWay(error, cluster);
     } finally {
       asker.close();
     }
   } finally {
     await pipeline?.close();
+    await cluster?.close();
   }
+}
+
+async function reachCluster(
+  source: Source & { kind: "cluster" },
+  environment: ClusterChoice["environment"],
+): Promise<ClusterConnection> {
+  const { connectCluster } = await import("./cluster/connect-cluster.ts");
+  return connectCluster({ ...source.choice, environment });
+}
+
+// As kubectl does where no namespace is named.
+function confine(settings: Settings, { contextNamespace }: ClusterConnection): Settings {
+  return { ...settings, filter: { ...settings.filter, namespaces: [contextNamespace] } };
+}
+
+// The way through the API server breaks elsewhere than at the address that gRPC dials.
+function explainWay(error: unknown, cluster: ClusterConnection): unknown {
+  const trouble = cluster.trouble();
+  if (!(error instanceof FailureError) || trouble === "") return error;
+  return new FailureError(`The way to whotalks through the API server broke: ${trouble}`, { cause: error });
 }
 
 async function show(
@@ -76,7 +101,7 @@ async function print<Item>(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
-  const wishes = { ...settings, title, filtered: isFiltered(settings) };
+  const wishes = { ...settings, title, filtered: isFiltered(settings), place: placeOf(settings) };
   if (settings.live && isTable(settings.format)) await printLive(view, ask, wishes, terminal, signal);
   else await printOnce(view, ask(), wishes, terminal);
 }
@@ -107,17 +132,20 @@ async function runFile(
   }
 }
 
-async function startPipeline(source: Source & { kind: "local" }, terminal: Terminal): Promise<LocalPipeline> {
+async function startPipeline(
+  source: Source & { kind: "local" },
+  live: boolean,
+  terminal: Terminal,
+): Promise<LocalPipeline> {
   const { startLocal } = await import("./local/start-local.ts");
   const { listen } = source.options;
   const pipeline = await startLocal(source.options).catch(asFailure);
-  if (
-    listen !== null &&
-    listen.port !== 0 &&
-    listen.elseAnyPort &&
-    !pipeline.address.endsWith(`:${listen.port}`)
-  ) {
-    terminal.say(`Port ${listen.port} is taken: serving on ${pipeline.address} instead.`);
+  // Nobody asks a pipeline that ends at once.
+  if (listen !== null && live) {
+    const { address } = pipeline;
+    const taken =
+      listen.port !== 0 && !address.endsWith(`:${listen.port}`) ? `Port ${listen.port} is taken. ` : "";
+    terminal.say(`${taken}Serving on ${address}: ask from another terminal with --server ${address}`);
   }
   return pipeline;
 }
@@ -138,8 +166,15 @@ function asFailure(error: unknown): never {
   throw new FailureError(error.message, { cause: error });
 }
 
+function placeOf({ filter, source }: Settings): string {
+  const [namespace] = filter.namespaces;
+  if (namespace === undefined) return "";
+  const implied = source.kind === "cluster" && source.namespaced ? " (the context's; -A looks into all)" : "";
+  return ` in namespace ${namespace}${implied}`;
+}
+
 function isFiltered(settings: Settings): boolean {
-  const { protocols, includeAnonymous: _, ...rest } = settings.filter;
+  const { protocols, includeAnonymous: _, namespaces: _place, ...rest } = settings.filter;
   const asked = Object.values(rest).some((value) =>
     Array.isArray(value) ? value.length > 0 : Boolean(value),
   );

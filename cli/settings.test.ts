@@ -107,8 +107,37 @@ describe("querySettings", () => {
     });
   });
 
+  it("asks the cluster where nothing else is named, in the context's namespace unless told", () => {
+    const choice = { kubeconfig: undefined, context: undefined, namespace: undefined };
+    const plain = querySettings("edges", {});
+    assert.deepEqual(plain.source, { kind: "cluster", choice, namespaced: true });
+    const named = querySettings("watch", {
+      namespace: "shop",
+      selector: "app=web",
+      context: "c",
+      kubeconfig: "k",
+    });
+    assert.deepEqual(named.source, {
+      kind: "cluster",
+      choice: { kubeconfig: "k", context: "c", namespace: undefined },
+      namespaced: false,
+    });
+    assert.deepEqual([named.filter.namespaces, named.filter.labels], [["shop"], "app=web"]);
+    const all = querySettings("edges", { allNamespaces: true, whotalksNamespace: "w" });
+    assert.deepEqual(all.source, {
+      kind: "cluster",
+      choice: { ...choice, namespace: "w" },
+      namespaced: false,
+    });
+    assert.deepEqual(all.filter.namespaces, []);
+    assert.deepEqual(querySettings("coverage", {}).source, { kind: "cluster", choice, namespaced: false });
+  });
+
   const refused: ReadonlyArray<readonly [subject: Subject, flags: Flags, message: RegExp]> = [
-    ["edges", {}, /--server HOST:PORT/],
+    ["edges", { namespace: "shop", allNamespaces: true }, /-n and -A cannot be used together/],
+    ["edges", { namespace: "Shop" }, /-n takes a namespace: .*, not 'Shop'/],
+    ["edges", { server: "a:1", context: "x" }, /--context cannot be used with --server/],
+    ["edges", { fromFile: "x", selector: "app=web" }, /--selector cannot be used with --from-file/],
     ["edges", { server: "localhost" }, /--server takes an address and a port/],
     ["edges", { server: "localhost:0" }, /--server takes an address and a port/],
     ["edges", { server: "a:1", from: ["nginx"] }, /'nginx' names no endpoint/],

@@ -5,6 +5,7 @@ import type { Filter } from "../lib/gen/whotalks/v1/query.ts";
 import { parseDuration, writeDuration } from "./duration.ts";
 import { UsageError } from "./errors.ts";
 import { oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
+import type { ClusterChoice } from "./cluster/cluster-choice.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
 import type { ListenAddress, LocalOptions } from "./local/local-options.ts";
@@ -21,6 +22,12 @@ export type Subject = ViewName | "watch";
 export type Source =
   | { readonly kind: "local"; readonly options: LocalOptions }
   | { readonly kind: "server"; readonly address: string }
+  | {
+      readonly kind: "cluster";
+      readonly choice: Omit<ClusterChoice, "environment">;
+      /** Whether the answer is confined to the context's namespace, as kubectl's are where none is named. */
+      readonly namespaced: boolean;
+    }
   | { readonly kind: "file"; readonly path: string };
 
 /** What to do. */
@@ -41,6 +48,8 @@ export interface Settings {
   readonly initial: boolean;
 }
 
+// RFC 1123 label: what Kubernetes allows as a namespace's name.
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const INTERVAL_MS_DEFAULT = 1000;
 const INTERVAL_MS_MIN = 100;
 const INTERVAL_MS_MAX = 3_600_000;
@@ -77,14 +86,27 @@ export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = 
 /** The flags of `local` that say how this machine is read. */
 export const localFlags: readonly FlagName[] = ["once", "interval", "proc", "byteOrder", "listen", "timeout"];
 
+/** Filters that only a cluster has an answer for. */
+const clusterFilters: readonly FlagName[] = ["namespace", "allNamespaces", "selector"];
+const clusterFlags: readonly FlagName[] = ["context", "kubeconfig", "whotalksNamespace"];
+const listSourceFlags: readonly FlagName[] = [
+  "watch",
+  "interval",
+  ...clusterFilters,
+  ...clusterFlags,
+  "server",
+  "fromFile",
+  "timeout",
+];
+
 /** The flags of the other commands that say where the answer comes from. */
 export const sourceFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
-  edges: ["watch", "interval", "server", "fromFile", "timeout"],
-  connections: ["watch", "interval", "server", "fromFile", "timeout"],
-  listeners: ["watch", "interval", "server", "fromFile", "timeout"],
-  unix: ["watch", "interval", "server", "fromFile", "timeout"],
-  coverage: ["watch", "interval", "server", "fromFile", "timeout"],
-  watch: ["server", "timeout"],
+  edges: listSourceFlags,
+  connections: listSourceFlags,
+  listeners: listSourceFlags,
+  unix: listSourceFlags,
+  coverage: ["watch", "interval", ...clusterFlags, "server", "fromFile", "timeout"],
+  watch: [...clusterFilters, ...clusterFlags, "server", "timeout"],
 };
 
 /** The flag as it is typed: namespaceInode → --namespace-inode. */
@@ -147,8 +169,11 @@ export function querySettings(subject: Subject, flags: Flags): Settings {
   return Object.freeze<Settings>({
     ...output,
     subject,
-    source: querySource(flags),
-    filter: subject === "coverage" ? openFilter : subjectFilter(subject, parseFilter(flags, false)),
+    source: querySource(subject, flags),
+    filter:
+      subject === "coverage"
+        ? openFilter
+        : clusterFilter(subjectFilter(subject, parseFilter(flags, false)), flags),
     live,
     intervalMs: parseInterval(flags.interval),
     timeoutMs: parseTimeout(flags.timeout),
@@ -156,24 +181,28 @@ export function querySettings(subject: Subject, flags: Flags): Settings {
   });
 }
 
-function querySource(flags: Flags): Source {
+function querySource(subject: Subject, flags: Flags): Source {
+  const given = (names: readonly FlagName[]): FlagName | undefined =>
+    names.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (flags.fromFile !== undefined) {
-    const refused = [...allFilters, "server", "watch", "timeout"].find((name) => {
-      const value = flags[name as FlagName];
-      return value !== undefined && value !== false;
-    });
+    const refused = given([...allFilters, ...clusterFilters, ...clusterFlags, "server", "watch", "timeout"]);
     if (refused !== undefined) {
       throw new UsageError(
-        `${typedFlag(refused as FlagName)} cannot be used with --from-file: a saved list is shown as it is.`,
+        `${typedFlag(refused)} cannot be used with --from-file: a saved list is shown as it is.`,
       );
     }
     if (flags.fromFile === "") throw new UsageError("--from-file takes a file, or - for standard input.");
     return { kind: "file", path: flags.fromFile };
   }
   if (flags.server === undefined) {
-    throw new UsageError(
-      "Say which whotalks server to ask with --server HOST:PORT, or use 'local' to read this machine.",
-    );
+    const { kubeconfig, context, whotalksNamespace } = flags;
+    const namespaced =
+      subject !== "coverage" && flags.namespace === undefined && flags.allNamespaces !== true;
+    return { kind: "cluster", choice: { kubeconfig, context, namespace: whotalksNamespace }, namespaced };
+  }
+  const refused = given(clusterFlags);
+  if (refused !== undefined) {
+    throw new UsageError(`${typedFlag(refused)} cannot be used with --server, which says where to ask.`);
   }
   parseAddressAndPort("--server", flags.server, 1);
   return { kind: "server", address: flags.server };
@@ -204,6 +233,16 @@ function parseOutput(
 // The unix view is the connections of one protocol.
 function subjectFilter(subject: Subject, filter: Filter): Filter {
   return subject === "unix" ? { ...filter, protocols: ["unix"] } : filter;
+}
+
+function clusterFilter(filter: Filter, flags: Flags): Filter {
+  const { namespace, allNamespaces, selector = "" } = flags;
+  if (namespace === undefined) return { ...filter, labels: selector };
+  if (allNamespaces === true) throw new UsageError("-n and -A cannot be used together.");
+  if (!namespaceName.test(namespace)) {
+    throw new UsageError(`-n takes a namespace: lower-case letters, digits and '-', not '${namespace}'.`);
+  }
+  return { ...filter, labels: selector, namespaces: [namespace] };
 }
 
 function parseInterval(text: string | undefined): number {

@@ -113,7 +113,9 @@ export function isIpv4(words: Uint32Array, offset: number): boolean {
 /** Whether an address is the wildcard (0.0.0.0 or ::). */
 export function isWildcard(words: Uint32Array, offset: number): boolean {
   const c = words[offset + 2]!;
-  return words[offset] === 0 && words[offset + 1] === 0 && (c === 0 || c === 0xffff) && words[offset + 3] === 0;
+  return (
+    words[offset] === 0 && words[offset + 1] === 0 && (c === 0 || c === 0xffff) && words[offset + 3] === 0
+  );
 }
 
 /** Whether an address means the same machine only inside one network namespace (127.0.0.0/8 or ::1). */
@@ -146,7 +148,7 @@ export function inRange(range: AddressRange, words: Uint32Array, offset: number)
   for (let i = 0; i < 4; i++) {
     const bits = Math.min(32, Math.max(0, range.bits - 32 * i));
     if (bits === 0) return true;
-    const mask = bits === 32 ? 0xffffffff : (~(0xffffffff >>> bits) >>> 0);
+    const mask = bits === 32 ? 0xffffffff : ~(0xffffffff >>> bits) >>> 0;
     if (((words[offset + i]! ^ range.words[i]!) & mask) !== 0) return false;
   }
   return true;

@@ -6,7 +6,6 @@ import { endianness } from "node:os";
 /** The typed arrays that travel as columns. */
 export type Column = Uint8Array | Uint16Array | Uint32Array;
 
-
 // Columns are little-endian, so that on such a machine they are plain copies.
 const hostIsLittleEndian = endianness() === "LE";
 
@@ -88,7 +87,8 @@ export class ColumnWriter {
     if (allZero(source)) return 0;
     this.#reserve(source.length);
     this.#buffer.set(source, this.#length);
-    if (!hostIsLittleEndian) swapBytes(this.#buffer.subarray(this.#length, this.#length + source.length), width);
+    if (!hostIsLittleEndian)
+      swapBytes(this.#buffer.subarray(this.#length, this.#length + source.length), width);
     this.#length += source.length;
     return source.length;
   }

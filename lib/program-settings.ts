@@ -53,7 +53,8 @@ export function readSettings<Shape extends z.ZodRawShape>(
     const text = error instanceof Error ? error.message : String(error);
     return { kind: "problems", text: `${definition.program}: ${text}\nTry --help.` };
   }
-  if (given["help"] === true) return { kind: "help", text: helpText(definition.program, definition.summary, entries) };
+  if (given["help"] === true)
+    return { kind: "help", text: helpText(definition.program, definition.summary, entries) };
   if (given["version"] === true) return { kind: "version" };
   const raw: Record<string, string> = {};
   for (const [key, setting] of entries) {
@@ -64,7 +65,10 @@ export function readSettings<Shape extends z.ZodRawShape>(
   const parsed = definition.schema.safeParse(raw);
   if (parsed.success) return { kind: "settings", values: Object.freeze(parsed.data) };
   const lines = parsed.error.issues.map((issue) => problem(issue, new Map(entries), raw));
-  return { kind: "problems", text: [`${definition.program}: the settings are not usable:`, ...lines].join("\n") };
+  return {
+    kind: "problems",
+    text: [`${definition.program}: the settings are not usable:`, ...lines].join("\n"),
+  };
 }
 
 /** A duration ("500ms", "2s", "3m", "1h") within bounds, as milliseconds. */
@@ -107,7 +111,10 @@ function unitMs(text: string): number {
 }
 
 function flagOf(setting: Setting): string {
-  return setting.variable.replace(/^WHOTALKS_/, "").toLowerCase().replaceAll("_", "-");
+  return setting.variable
+    .replace(/^WHOTALKS_/, "")
+    .toLowerCase()
+    .replaceAll("_", "-");
 }
 
 function problem(
@@ -119,11 +126,16 @@ function problem(
   const setting = settings.get(key);
   if (setting === undefined) return `  ${issue.message}`;
   const value = raw[key];
-  const said = value === undefined ? "is missing" : `${setting.secret === true ? "" : `"${value}" `}${issue.message}`;
+  const said =
+    value === undefined ? "is missing" : `${setting.secret === true ? "" : `"${value}" `}${issue.message}`;
   return `  ${setting.variable} ${said}; for example ${setting.variable}=${setting.example}`;
 }
 
-function helpText(program: string, summary: string, entries: readonly (readonly [string, Setting])[]): string {
+function helpText(
+  program: string,
+  summary: string,
+  entries: readonly (readonly [string, Setting])[],
+): string {
   const lines = entries.map(([, setting]) => {
     const flag = setting.secret === true ? "" : `--${flagOf(setting)}`;
     return `  ${setting.variable.padEnd(31)} ${flag.padEnd(25)} ${setting.help} (e.g. ${setting.example})`;

@@ -24,7 +24,9 @@ describe("the report codec", () => {
         assert.deepEqual(
           rowsOf(decoded.sockets),
           // An all-zero column of first sightings is left out and stands for the report's own time.
-          rowsOf(sockets).map((row) => (allZero(sockets.firstSeen, sockets.length) ? { ...row, firstSeen: 7 } : row)),
+          rowsOf(sockets).map((row) =>
+            allZero(sockets.firstSeen, sockets.length) ? { ...row, firstSeen: 7 } : row,
+          ),
         );
       }),
     );
@@ -41,8 +43,14 @@ describe("the report codec", () => {
         });
         const decoded = decodeReport(encoded);
         assert.ok(typeof decoded !== "string" && decoded.changes !== null && decoded.holders !== null);
-        assert.deepEqual(decoded.changes.state.slice(0, sockets.length), sockets.state.slice(0, sockets.length));
-        assert.deepEqual(decoded.changes.timerDeadline.slice(0, sockets.length), sockets.timerDeadline.slice(0, sockets.length));
+        assert.deepEqual(
+          decoded.changes.state.slice(0, sockets.length),
+          sockets.state.slice(0, sockets.length),
+        );
+        assert.deepEqual(
+          decoded.changes.timerDeadline.slice(0, sockets.length),
+          sockets.timerDeadline.slice(0, sockets.length),
+        );
         assert.deepEqual(decoded.holders.fd.slice(0, holders.length), holders.fd.slice(0, holders.length));
       }),
     );
@@ -58,7 +66,8 @@ describe("the report codec", () => {
         const bytes = encode(sockets);
         bytes[at % bytes.length] = value;
         const decoded = decodeReport(bytes);
-        if (typeof decoded !== "string" && decoded.sockets !== null) assert.ok(decoded.sockets.length * 4 <= bytes.length);
+        if (typeof decoded !== "string" && decoded.sockets !== null)
+          assert.ok(decoded.sockets.length * 4 <= bytes.length);
       }),
     );
   });

@@ -4,7 +4,12 @@
 import { ColumnWriter, decodeColumn } from "./columns.ts";
 import { HolderTable } from "./holder-table.ts";
 import { SocketTable } from "./socket-table.ts";
-import type { FamilySocket, HolderColumns, SocketChangeColumns, SocketColumns } from "./gen/whotalks/v1/report.ts";
+import type {
+  FamilySocket,
+  HolderColumns,
+  SocketChangeColumns,
+  SocketColumns,
+} from "./gen/whotalks/v1/report.ts";
 import { Report } from "./gen/whotalks/v1/report.ts";
 
 /** The schema version that this code writes and the only one that it reads. */
@@ -67,7 +72,12 @@ export function encodeReport(header: Report, tables: ReportTables): Uint8Array {
     writer.end(start);
   }
   const columns = writer.bytes();
-  const rest = Report.encode({ ...header, sockets: undefined, changes: undefined, holders: undefined }).finish();
+  const rest = Report.encode({
+    ...header,
+    sockets: undefined,
+    changes: undefined,
+    holders: undefined,
+  }).finish();
   const report = new Uint8Array(rest.length + columns.length);
   report.set(rest);
   report.set(columns, rest.length);
@@ -144,7 +154,15 @@ export function decodeReport(bytes: Uint8Array): DecodedReport | string {
   const socketsRemoved = decodeIds(header.socketsRemoved);
   const holdersCleared = decodeIds(header.holdersCleared);
   if (socketsRemoved === malformed || holdersCleared === malformed) return "id columns of a broken length";
-  return { header, sockets, changes, socketsRemoved, familySockets: header.familySockets, holders, holdersCleared };
+  return {
+    header,
+    sockets,
+    changes,
+    socketsRemoved,
+    familySockets: header.familySockets,
+    holders,
+    holdersCleared,
+  };
 }
 
 const malformed = Symbol("malformed");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { retryDelayMs } from "./retry-delay.ts";
 
 test("waits double, stay within the range and keep half of the wait whatever chance says", () => {
@@ -14,9 +14,13 @@ test("waits double, stay within the range and keep half of the wait whatever cha
     200,
   );
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 1_000_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (failures, chance) => {
-      const delay = retryDelayMs(failures, range, () => chance);
-      assert.ok(delay >= 50 && delay <= 5000);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 1_000_000 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (failures, chance) => {
+        const delay = retryDelayMs(failures, range, () => chance);
+        assert.ok(delay >= 50 && delay <= 5000);
+      },
+    ),
   );
 });

@@ -3,7 +3,9 @@
 /** IANA protocol numbers of the sockets that the tables hold, and 255 for raw sockets, which carry any protocol. */
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132, udplite: 136, raw: 255 } as const;
 
-const protocolWords = new Map<number, string>(Object.entries(Protocol).map(([word, number]) => [number, word]));
+const protocolWords = new Map<number, string>(
+  Object.entries(Protocol).map(([word, number]) => [number, word]),
+);
 
 /** The word for a protocol number; the number itself where there is none. */
 export function protocolWord(number: number): string {
@@ -26,7 +28,9 @@ export const SocketState = {
   NEW_SYN_RECV: 12,
 } as const;
 
-const stateWords = new Map<number, string>(Object.entries(SocketState).map(([word, number]) => [number, word]));
+const stateWords = new Map<number, string>(
+  Object.entries(SocketState).map(([word, number]) => [number, word]),
+);
 
 /** The word for a socket state; UNKNOWN_<n> where the kernel has a newer one. NEW_SYN_RECV is shown as SYN_RECV. */
 export function stateWord(state: number): string {
@@ -35,7 +39,9 @@ export function stateWord(state: number): string {
 }
 
 /** Every word that stateWord() gives for known states: what a filter may ask for. */
-export const allStateWords: readonly string[] = Object.keys(SocketState).filter((word) => word !== "NEW_SYN_RECV");
+export const allStateWords: readonly string[] = Object.keys(SocketState).filter(
+  (word) => word !== "NEW_SYN_RECV",
+);
 
 const timerWords = ["", "retransmit", "keepalive", "time-wait", "probe"] as const;
 

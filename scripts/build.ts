@@ -33,7 +33,7 @@ export async function buildPrograms(): Promise<Map<string, number>> {
     const directory = path.join(repository, path.dirname(outfile));
     if (!executable) await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true });
-    await bundle(entry, outfile, executable);
+    await bundle(entry, outfile);
     for (const name of native) await shipPackage(name, directory);
     if (executable) await chmod(path.join(repository, outfile), 0o755);
     else await writeFile(path.join(directory, "package.json"), `{ "type": "module" }\n`);

@@ -22,10 +22,9 @@ const commonJsBanner = [
 ];
 
 /**
- * Bundles `entry` (a path below the repository) into `outfile`. `executable` puts a line `#!/usr/bin/env node` first.
+ * Bundles `entry` into `outfile`, both paths below the repository. A line `#!` at the entry's start stays the first one.
  */
-export async function bundle(entry: string, outfile: string, executable: boolean): Promise<void> {
-  const banner = executable ? ["#!/usr/bin/env node", ...commonJsBanner] : commonJsBanner;
+export async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
     absWorkingDir: repository,
     entryPoints: [entry],
@@ -35,7 +34,7 @@ export async function bundle(entry: string, outfile: string, executable: boolean
     format: "esm",
     target: targetNode,
     mainFields: ["module", "main"],
-    banner: { js: banner.join("\n") },
+    banner: { js: commonJsBanner.join("\n") },
     external: nativePackages,
     plugins: [embedProtos, embedFiles],
     logLevel: "warning",
@@ -50,7 +49,7 @@ const embedProtos: Plugin = {
     const filter = /node_modules\/(@grpc\/reflection|grpc-health-check)\/build\/src\/.*\.js$/;
     setup.onLoad({ filter }, async ({ path: file }) => {
       const source = await readFile(file, "utf8");
-      return { contents: source.includes("loadSync(") ? withEmbeddedProto(source, file) : source };
+      return { contents: source.includes("loadSync") ? withEmbeddedProto(source, file) : source };
     });
   },
 };
@@ -58,7 +57,7 @@ const embedProtos: Plugin = {
 /** Rewrites the one call of loadSync in such a file to proto-loader's fromJSON. Throws where it is not as known. */
 function withEmbeddedProto(source: string, file: string): string {
   const call = /(\w+\.|\(0, \w+\.)loadSync(\))?\((protoPath|'[^']+\.proto')/.exec(source);
-  const proto = /'([^']+\.proto)'/.exec(source)?.[1];
+  const proto = /(?:__dirname, |loadSync\)?\()'([^']+\.proto)'/.exec(source)?.[1];
   if (call === null || proto === undefined) throw new Error(`${file}: cannot find which .proto it loads`);
   const require = createRequire(createRequire(file).resolve("@grpc/proto-loader"));
   const protobuf = require("protobufjs") as ProtobufJs;
@@ -72,7 +71,9 @@ function withEmbeddedProto(source: string, file: string): string {
 
 /** The part of protobufjs that is used here (it comes with proto-loader). */
 interface ProtobufJs {
-  loadSync(file: string, options: { keepCase: boolean }): { toJSON(): unknown };
+  readonly Root: new () => {
+    loadSync(file: string, options: { keepCase: boolean }): { toJSON(): unknown };
+  };
 }
 
 /** Parses the first of these files that is there. */
@@ -80,7 +81,7 @@ function loadFirst(protobuf: ProtobufJs, files: readonly string[], keepCase: boo
   const failures: string[] = [];
   for (const file of files) {
     try {
-      return protobuf.loadSync(file, { keepCase }).toJSON();
+      return new protobuf.Root().loadSync(file, { keepCase }).toJSON();
     } catch (error) {
       failures.push(String(error));
     }

@@ -36,18 +36,30 @@ export async function run(): Promise<void> {
     console.error("measuring");
     let rssMiB = 0;
     const cpu = await compare([
-      workerContender("whotalks, a pass", ours.worker, (figures) => (rssMiB = Math.max(rssMiB, figures["rssMiB"]!))),
+      workerContender(
+        "whotalks, a pass",
+        ours.worker,
+        (figures) => (rssMiB = Math.max(rssMiB, figures["rssMiB"]!)),
+      ),
       workerContender("bare reading of the same files", bare.worker, () => undefined),
       ...toolContenders(load),
     ]);
-    columns.push({ head: `${namespaces} ns / ${sockets / 1000}k sockets`, cpu, firstPassMs: ours.firstMs, rssMiB });
+    columns.push({
+      head: `${namespaces} ns / ${sockets / 1000}k sockets`,
+      cpu,
+      firstPassMs: ours.firstMs,
+      rssMiB,
+    });
   }
   const bareName = "bare reading of the same files";
   printTable([
     ["CPU ms, median", ...columns.flatMap(({ head }) => [head, "× bare"])],
     ...[...columns[0]!.cpu.keys()].map((name) => [
       name,
-      ...columns.flatMap(({ cpu }) => [cpu.get(name)!.toFixed(0), (cpu.get(name)! / cpu.get(bareName)!).toFixed(2)]),
+      ...columns.flatMap(({ cpu }) => [
+        cpu.get(name)!.toFixed(0),
+        (cpu.get(name)! / cpu.get(bareName)!).toFixed(2),
+      ]),
     ]),
     ["whotalks, the first pass", ...columns.flatMap(({ firstPassMs }) => [firstPassMs.toFixed(0), ""])],
     ["whotalks, RSS in MiB", ...columns.flatMap(({ rssMiB }) => [rssMiB.toFixed(0), ""])],
@@ -63,7 +75,11 @@ async function warmWorker(script: string, load: SocketLoad): Promise<{ worker: W
   return { worker, firstMs: first["cpuMs"]! };
 }
 
-function workerContender(name: string, worker: Worker, look: (figures: Record<string, number>) => void): Contender {
+function workerContender(
+  name: string,
+  worker: Worker,
+  look: (figures: Record<string, number>) => void,
+): Contender {
   return {
     name,
     rounds: ROUNDS,

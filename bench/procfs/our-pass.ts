@@ -19,7 +19,10 @@ const agent = createAgent(
       // The load's namespaces only: what else this machine runs is not part of the comparison.
       scan() {
         const scan = scanner.scan();
-        return { ...scan, namespaces: scan.namespaces.filter((namespace) => namespace.pids.some((pid) => pids.has(pid))) };
+        return {
+          ...scan,
+          namespaces: scan.namespaces.filter((namespace) => namespace.pids.some((pid) => pids.has(pid))),
+        };
       },
     },
     reader: createProcfsReader({

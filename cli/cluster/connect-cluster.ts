@@ -9,28 +9,23 @@ import { join } from "node:path";
 
 import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 
-import { loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
+import { contextNamespace, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
+import type { ClusterChoice } from "./cluster-choice.ts";
 import { asFailure, findAggregator } from "./find-aggregator.ts";
 import type { AggregatorPod } from "./find-aggregator.ts";
 import { openTunnel } from "./pod-tunnel.ts";
 import type { PodTunnel } from "./pod-tunnel.ts";
 
-/** Which cluster and where in it: the flags --kubeconfig, --context and --whotalks-namespace. */
-export interface ClusterChoice {
-  readonly kubeconfig?: string | undefined;
-  readonly context?: string | undefined;
-  /** Namespace of the aggregator; searched for where absent. */
-  readonly namespace?: string | undefined;
-  /** $KUBECONFIG and $HOME are looked up here. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
 /** A way to the aggregator. */
 export interface ClusterConnection {
   /** What gRPC dials: unix:PATH, or 127.0.0.1:PORT on Windows. */
   readonly address: string;
+  /** What is asked, as NAMESPACE/POD. */
+  readonly place: string;
+  /** Namespace of the kubeconfig's context. */
+  readonly contextNamespace: string;
   /** What went wrong last on the way, as a sentence; empty where nothing did. */
   trouble(): string;
   close(): Promise<void>;
@@ -45,6 +40,8 @@ export async function connectCluster(choice: ClusterChoice): Promise<ClusterConn
     const listener = await listen((socket) => forward.carry(socket));
     return {
       address: listener.address,
+      place: forward.place,
+      contextNamespace: contextNamespace(config),
       trouble: () => forward.trouble,
       close: async () => {
         forward.close();
@@ -82,6 +79,11 @@ class Forward {
   constructor(config: KubeConfig, find: () => Promise<AggregatorPod>) {
     this.#config = config;
     this.#find = find;
+  }
+
+  /** The pod that is asked, as NAMESPACE/NAME; empty before start(). */
+  get place(): string {
+    return this.#pod === undefined ? "" : `${this.#pod.namespace}/${this.#pod.name}`;
   }
 
   async start(): Promise<void> {

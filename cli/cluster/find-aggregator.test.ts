@@ -87,8 +87,8 @@ const cases: readonly {
 ];
 
 for (const { name, pods, namespace, chosen, refused } of cases) {
+  const choose = (): ReturnType<typeof choosePod> => choosePod(pods.map(readCandidate), namespace);
   test(name, () => {
-    const choose = (): ReturnType<typeof choosePod> => choosePod(pods.map(readCandidate), namespace);
     if (refused !== undefined) assert.throws(choose, { message: refused });
     else assert.equal(`${choose().name}:${choose().port}`, chosen);
   });

@@ -33,7 +33,7 @@ const SWEEP_MS = 1000;
 export async function startLocal(options: LocalOptions): Promise<LocalPipeline> {
   const started = performance.now();
   const elapsedMs = (): number => performance.now() - started;
-  const now = (): number => Date.now();
+  const now = Date.now;
 
   const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now });
   const bus = new MemoryBus(now);
@@ -59,7 +59,12 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   };
 }
 
-function createLocalAgent(options: LocalOptions, bus: MemoryBus, elapsedMs: () => number, onPass: () => void): Agent {
+function createLocalAgent(
+  options: LocalOptions,
+  bus: MemoryBus,
+  elapsedMs: () => number,
+  onPass: () => void,
+): Agent {
   const { procDir } = options;
   const reader = createProcfsReader({
     procRoot: procDir,
@@ -107,7 +112,8 @@ async function serve(
   what: Omit<Parameters<typeof startServer>[0], "address">,
 ): Promise<Served> {
   if (listen === null) return servePrivately(what);
-  const at = (port: number): string => (listen.host.includes(":") ? `[${listen.host}]:${port}` : `${listen.host}:${port}`);
+  const at = (port: number): string =>
+    listen.host.includes(":") ? `[${listen.host}]:${port}` : `${listen.host}:${port}`;
   const listenOn = async (port: number): Promise<Served> => {
     const server = await startServer({ ...what, address: at(port) });
     return { address: at(server.port), close: () => server.close() };
@@ -116,9 +122,12 @@ async function serve(
     return await listenOn(listen.port);
   } catch (error) {
     if (listen.elseAnyPort) return listenOn(0);
-    throw new Error(`cannot listen on ${at(listen.port)}: choose another address with --listen, or --listen none`, {
-      cause: error,
-    });
+    throw new Error(
+      `cannot listen on ${at(listen.port)}: choose another address with --listen, or --listen none`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

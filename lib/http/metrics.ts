@@ -16,7 +16,12 @@ export function registerMetrics(registry: Registry, prefix: string, sources: rea
   for (const { name, help, type, value } of sources) {
     const registers = [registry];
     if (type === "gauge") {
-      const gauge: Gauge = new Gauge({ name: prefix + name, help, registers, collect: () => gauge.set(value()) });
+      const gauge: Gauge = new Gauge({
+        name: prefix + name,
+        help,
+        registers,
+        collect: () => gauge.set(value()),
+      });
       continue;
     }
     const counter: Counter = new Counter({

@@ -41,5 +41,7 @@ test("an address that is taken is an error", async (t) => {
   const probes = { metrics: new Registry(), live: () => null, ready: () => null };
   const first = await startOperationsServer({ host: "127.0.0.1", port: 0, ...probes });
   t.after(() => first.close());
-  await assert.rejects(startOperationsServer({ host: "127.0.0.1", port: first.port, ...probes }), { code: "EADDRINUSE" });
+  await assert.rejects(startOperationsServer({ host: "127.0.0.1", port: first.port, ...probes }), {
+    code: "EADDRINUSE",
+  });
 });

@@ -70,7 +70,11 @@ async function sendMetrics(response: ServerResponse, metrics: Registry): Promise
     response.setHeader("content-type", metrics.contentType);
     answer(response, 200, body);
   } catch (error) {
-    answer(response, 500, `cannot collect metrics: ${error instanceof Error ? error.message : String(error)}\n`);
+    answer(
+      response,
+      500,
+      `cannot collect metrics: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
   }
 }
 

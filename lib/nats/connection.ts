@@ -115,7 +115,10 @@ export async function connectForEver(options: NatsOptions, log: Log, signal: Abo
       attempts.count++;
       const message = error instanceof Error ? error.message : String(error);
       if (throttle.allows(message)) {
-        log.warn({ servers: options.servers, reason: message }, "cannot connect to NATS yet; trying for ever");
+        log.warn(
+          { servers: options.servers, reason: message },
+          "cannot connect to NATS yet; trying for ever",
+        );
       }
     }
     await delay(retryDelayMs(attempts.count, RECONNECT), undefined, { signal });

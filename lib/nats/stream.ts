@@ -27,7 +27,11 @@ export interface StreamSettings {
 }
 
 /** A day or 4 GiB, on one server. */
-export const defaultStreamSettings: StreamSettings = { ageMsMax: 86_400_000, bytesMax: 4 * 2 ** 30, replicas: 1 };
+export const defaultStreamSettings: StreamSettings = {
+  ageMsMax: 86_400_000,
+  bytesMax: 4 * 2 ** 30,
+  replicas: 1,
+};
 
 /**
  * Makes the stream where it is missing, else updates what differs; gives what it is then. Throws JetStreamApiError

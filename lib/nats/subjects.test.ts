@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { decodeToken, encodeToken, parseReportSubject, reportSubject } from "./subjects.ts";
 
 test("a node's name with dots is one token", () => {
-  assert.equal(encodeToken("ip-10-0-0-1.eu-west-1.compute.internal"), "ip-10-0-0-1_2Eeu-west-1_2Ecompute_2Einternal");
+  assert.equal(
+    encodeToken("ip-10-0-0-1.eu-west-1.compute.internal"),
+    "ip-10-0-0-1_2Eeu-west-1_2Ecompute_2Einternal",
+  );
   assert.equal(reportSubject("a.b", true), "whotalks.v1.report.a_2Eb.keyframe");
   assert.equal(reportSubject("a.b", false), "whotalks.v1.report.a_2Eb.delta");
 });
@@ -24,7 +27,8 @@ test("any name comes back as it was, from a token that NATS accepts", () => {
 
 test("different names have different tokens, and a token that is not ours is none", () => {
   assert.notEqual(encodeToken("a_2Eb"), encodeToken("a.b"));
-  for (const token of ["", "a.b", "_2e", "_41", "_FF", "_2", "a b", "*", ">"]) assert.equal(decodeToken(token), null, token);
+  for (const token of ["", "a.b", "_2e", "_41", "_FF", "_2", "a b", "*", ">"])
+    assert.equal(decodeToken(token), null, token);
 });
 
 test("subjects of others are none of ours", () => {

@@ -2,7 +2,7 @@
 
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { registerMetrics } from "../../lib/http/metrics.ts";
+import { type MetricSource, registerMetrics } from "../../lib/http/metrics.ts";
 import type { PodTable } from "./pods/pod-table.ts";
 import type { PodWatch } from "./pods/pod-watch.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
@@ -24,25 +24,43 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
   const { publisher, pods, podWatch, passes, coverage } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const counter = (name: string, help: string, value: () => number) => ({ name, help, value, type: "counter" as const });
-  const gauge = (name: string, help: string, value: () => number) => ({ name, help, value, type: "gauge" as const });
   const sent = () => publisher.counters();
   registerMetrics(registry, "whotalks_agent_", [
     counter("passes_total", "Passes over the kernel's tables.", passes),
     gauge("pass_seconds", "How long the last pass took.", () => (coverage()?.passMicros ?? 0) / 1e6),
-    gauge("interval_seconds", "The interval between passes that was reached.", () => (coverage()?.intervalMs ?? 0) / 1000),
+    gauge(
+      "interval_seconds",
+      "The interval between passes that was reached.",
+      () => (coverage()?.intervalMs ?? 0) / 1000,
+    ),
     gauge("sockets", "Sockets that the last pass read.", () => coverage()?.sockets ?? 0),
     gauge("namespaces", "Network namespaces that the last pass read.", () => coverage()?.namespaces ?? 0),
-    gauge("namespaces_failed", "Network namespaces that could not be read.", () => coverage()?.namespacesFailed ?? 0),
+    gauge(
+      "namespaces_failed",
+      "Network namespaces that could not be read.",
+      () => coverage()?.namespacesFailed ?? 0,
+    ),
     gauge("limits", "What stands in the way of seeing all.", () => coverage()?.limits.length ?? 0),
-    counter("opened_total", "TCP connections that the kernel counted as opened.", () => coverage()?.openedByKernel ?? 0),
+    counter(
+      "opened_total",
+      "TCP connections that the kernel counted as opened.",
+      () => coverage()?.openedByKernel ?? 0,
+    ),
     counter("seen_total", "Ends of TCP connections that were seen.", () => coverage()?.seen ?? 0),
     gauge("unseen", "TCP connections that were opened and not seen.", () => coverage()?.unseen ?? 0),
     counter("reports_acknowledged_total", "Reports that NATS acknowledged.", () => sent().acknowledged),
     counter("reports_dropped_total", "Reports that found no room or were too large.", () => sent().dropped),
-    counter("reports_resent_total", "Reports sent again since the stream had lost them.", () => sent().resent),
+    counter(
+      "reports_resent_total",
+      "Reports sent again since the stream had lost them.",
+      () => sent().resent,
+    ),
     counter("publish_retries_total", "Publishings that failed and were tried again.", () => sent().retries),
-    counter("stream_went_back_total", "Times that the stream had lost what it had acknowledged.", () => sent().wentBack),
+    counter(
+      "stream_went_back_total",
+      "Times that the stream had lost what it had acknowledged.",
+      () => sent().wentBack,
+    ),
     gauge("reports_waiting", "Reports that NATS has not acknowledged yet.", () => sent().waiting),
     gauge("reports_waiting_bytes", "Their bytes.", () => sent().waitingBytes),
     gauge("pods", "Pods of this node that are known, those that ended lately too.", () => pods.size),
@@ -51,4 +69,12 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
     counter("pod_watch_errors_total", "Failed calls to the API server.", () => podWatch?.state.errors ?? 0),
   ]);
   return registry;
+}
+
+function counter(name: string, help: string, value: () => number): MetricSource {
+  return { name, help, value, type: "counter" };
+}
+
+function gauge(name: string, help: string, value: () => number): MetricSource {
+  return { name, help, value, type: "gauge" };
 }

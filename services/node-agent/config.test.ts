@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agentSettings, readAgentConfig } from "./config.ts";
+import { type AgentConfig, agentSettings, readAgentConfig } from "./config.ts";
 
 test("the node's name is all that must be given", () => {
   const result = readAgentConfig({ WHOTALKS_NODE_NAME: "n1" }, []);
   assert.equal(result.kind, "settings");
-  const { values } = result;
-  assert.equal(values.nodeName, "n1");
-  assert.deepEqual(values.natsUrl, ["nats://127.0.0.1:4222"]);
-  assert.equal(values.interval, 1000);
-  assert.equal(values.keyframeInterval, 180_000);
-  assert.deepEqual(values.httpAddress, { host: "0.0.0.0", port: 4191 });
-  assert.equal(values.cpuBudget, 0.1);
-  assert.ok(Object.isFrozen(values));
+  assert.equal(result.values.nodeName, "n1");
+  assert.deepEqual(result.values.natsUrl, ["nats://127.0.0.1:4222"]);
+  assert.equal(result.values.interval, 1000);
+  assert.equal(result.values.keyframeInterval, 180_000);
+  assert.deepEqual(result.values.httpAddress, { host: "0.0.0.0", port: 4191 });
+  assert.equal(result.values.cpuBudget, 0.1);
+  assert.ok(Object.isFrozen(result.values));
 });
 
 test("flags go before the environment, and an empty variable is none", () => {
@@ -23,16 +22,20 @@ test("flags go before the environment, and an empty variable is none", () => {
   assert.deepEqual(result.values.httpAddress, { host: "::1", port: 80 });
 });
 
+function values(environment: Record<string, string>): AgentConfig {
+  const result = readAgentConfig({ WHOTALKS_NODE_NAME: "n", ...environment }, []);
+  assert.equal(result.kind, "settings");
+  return result.values;
+}
+
 test("values in other forms", () => {
-  const values = (environment: Record<string, string>) => {
-    const result = readAgentConfig({ WHOTALKS_NODE_NAME: "n", ...environment }, []);
-    assert.equal(result.kind, "settings");
-    return result.values;
-  };
   assert.equal(values({ WHOTALKS_CPU_BUDGET: "5%" }).cpuBudget, 0.05);
   assert.equal(values({ WHOTALKS_CPU_BUDGET: "0.25" }).cpuBudget, 0.25);
   assert.equal(values({ WHOTALKS_KEYFRAME_INTERVAL: "1.5h" }).keyframeInterval, 5_400_000);
-  assert.deepEqual(values({ WHOTALKS_NATS_URL: "nats://a:1, tls://b:2" }).natsUrl, ["nats://a:1", "tls://b:2"]);
+  assert.deepEqual(values({ WHOTALKS_NATS_URL: "nats://a:1, tls://b:2" }).natsUrl, [
+    "nats://a:1",
+    "tls://b:2",
+  ]);
   assert.deepEqual(values({ WHOTALKS_HTTP_ADDRESS: ":4191" }).httpAddress, { host: "::", port: 4191 });
 });
 
@@ -67,12 +70,14 @@ test("all problems are told at once, each with its name, the value and an exampl
 });
 
 test("unknown flags are a problem, secrets have none", () => {
-  for (const flag of ["--colour", "--nats-password=x"]) assert.equal(readAgentConfig({}, [flag]).kind, "problems");
+  for (const flag of ["--colour", "--nats-password=x"])
+    assert.equal(readAgentConfig({}, [flag]).kind, "problems");
 });
 
 test("the help names every setting", () => {
   const result = readAgentConfig({}, ["--help"]);
   assert.equal(result.kind, "help");
-  for (const { variable } of Object.values(agentSettings.settings)) assert.ok(result.text.includes(variable), variable);
+  for (const { variable } of Object.values(agentSettings.settings))
+    assert.ok(result.text.includes(variable), variable);
   assert.equal(readAgentConfig({}, ["--version"]).kind, "version");
 });

@@ -2,7 +2,14 @@
 
 import { z } from "zod";
 import { logLevels } from "../../lib/log.ts";
-import { duration, listenAddress, natsServers, type ProgramSettings, readSettings, type SettingsResult } from "../../lib/program-settings.ts";
+import {
+  duration,
+  listenAddress,
+  natsServers,
+  type ProgramSettings,
+  readSettings,
+  type SettingsResult,
+} from "../../lib/program-settings.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -45,22 +52,63 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
   schema,
   settings: {
     nodeName: { variable: "WHOTALKS_NODE_NAME", example: "node-1", help: "Name of the node that is read" },
-    natsUrl: { variable: "WHOTALKS_NATS_URL", example: "nats://whotalks-nats:4222", help: "NATS servers, commas between" },
+    natsUrl: {
+      variable: "WHOTALKS_NATS_URL",
+      example: "nats://whotalks-nats:4222",
+      help: "NATS servers, commas between",
+    },
     natsUser: { variable: "WHOTALKS_NATS_USER", example: "agent", help: "User at NATS" },
-    natsPassword: { variable: "WHOTALKS_NATS_PASSWORD", example: "secret", help: "Password at NATS", secret: true },
+    natsPassword: {
+      variable: "WHOTALKS_NATS_PASSWORD",
+      example: "secret",
+      help: "Password at NATS",
+      secret: true,
+    },
     natsToken: { variable: "WHOTALKS_NATS_TOKEN", example: "secret", help: "Token at NATS", secret: true },
-    natsTokenFile: { variable: "WHOTALKS_NATS_TOKEN_FILE", example: "/var/run/nats/token", help: "File of a token" },
-    natsCreds: { variable: "WHOTALKS_NATS_CREDS", example: "/etc/whotalks/agent.creds", help: "File of NATS credentials" },
-    natsCa: { variable: "WHOTALKS_NATS_CA", example: "/etc/whotalks/ca.crt", help: "Authority that NATS is trusted by" },
-    natsCert: { variable: "WHOTALKS_NATS_CERT", example: "/etc/whotalks/tls.crt", help: "Client certificate for NATS" },
-    natsKey: { variable: "WHOTALKS_NATS_KEY", example: "/etc/whotalks/tls.key", help: "Key of that certificate" },
+    natsTokenFile: {
+      variable: "WHOTALKS_NATS_TOKEN_FILE",
+      example: "/var/run/nats/token",
+      help: "File of a token",
+    },
+    natsCreds: {
+      variable: "WHOTALKS_NATS_CREDS",
+      example: "/etc/whotalks/agent.creds",
+      help: "File of NATS credentials",
+    },
+    natsCa: {
+      variable: "WHOTALKS_NATS_CA",
+      example: "/etc/whotalks/ca.crt",
+      help: "Authority that NATS is trusted by",
+    },
+    natsCert: {
+      variable: "WHOTALKS_NATS_CERT",
+      example: "/etc/whotalks/tls.crt",
+      help: "Client certificate for NATS",
+    },
+    natsKey: {
+      variable: "WHOTALKS_NATS_KEY",
+      example: "/etc/whotalks/tls.key",
+      help: "Key of that certificate",
+    },
     procRoot: { variable: "WHOTALKS_PROC_ROOT", example: "/host/proc", help: "Where the node's /proc is" },
     interval: { variable: "WHOTALKS_INTERVAL", example: "1s", help: "Time between passes" },
-    keyframeInterval: { variable: "WHOTALKS_KEYFRAME_INTERVAL", example: "3m", help: "Time between full reports" },
-    httpAddress: { variable: "WHOTALKS_HTTP_ADDRESS", example: "0.0.0.0:4191", help: "Where /metrics, /livez, /readyz are" },
+    keyframeInterval: {
+      variable: "WHOTALKS_KEYFRAME_INTERVAL",
+      example: "3m",
+      help: "Time between full reports",
+    },
+    httpAddress: {
+      variable: "WHOTALKS_HTTP_ADDRESS",
+      example: "0.0.0.0:4191",
+      help: "Where /metrics, /livez, /readyz are",
+    },
     logLevel: { variable: "WHOTALKS_LOG_LEVEL", example: "info", help: "How much is logged" },
     reader: { variable: "WHOTALKS_READER", example: "auto", help: "Which reader reads the sockets" },
-    cpuBudget: { variable: "WHOTALKS_CPU_BUDGET", example: "10%", help: "Share of one core that passes may take" },
+    cpuBudget: {
+      variable: "WHOTALKS_CPU_BUDGET",
+      example: "10%",
+      help: "Share of one core that passes may take",
+    },
   },
 };
 

@@ -9,7 +9,12 @@ import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import type { Report } from "../../lib/gen/whotalks/v1/report.ts";
 import { silentLog } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
-import { freePort, NatsServerForTests, natsServerMissing, until } from "../../lib/nats/nats-server-for-tests.ts";
+import {
+  freePort,
+  NatsServerForTests,
+  natsServerMissing,
+  until,
+} from "../../lib/nats/nats-server-for-tests.ts";
 import { readReportHead } from "../../lib/nats/report-head.ts";
 import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
 import { STREAM_NAME } from "../../lib/nats/subjects.ts";
@@ -55,7 +60,11 @@ async function startAgent(t: TestContext, natsUrl: string): Promise<RunningAgent
 
 async function startNats(t: TestContext): Promise<{ server: NatsServerForTests; manager: JetStreamManager }> {
   const server = await NatsServerForTests.start();
-  const link = await connectForEver({ servers: [server.url], name: "t" }, silentLog, AbortSignal.timeout(10_000));
+  const link = await connectForEver(
+    { servers: [server.url], name: "t" },
+    silentLog,
+    AbortSignal.timeout(10_000),
+  );
   t.after(async () => {
     await link.close();
     await server.remove();
@@ -73,31 +82,35 @@ async function heads(manager: JetStreamManager): Promise<Pick<Report, "node" | "
   return found;
 }
 
-test("the agent is ready once its keyframe is in the stream, and leaves nothing behind when it stops", options, async (t) => {
-  const { server, manager } = await startNats(t);
-  const agent = await startAgent(t, server.url);
-  await until("it lives", async () => (await agent.get("/livez"))?.status === 200);
-  await until("it says why it is not ready", async () =>
-    /no stream for reports/.test((await agent.get("/readyz"))?.text ?? ""),
-  );
-  await ensureStream(manager, defaultStreamSettings);
-  await until("it is ready", async () => (await agent.get("/readyz"))?.status === 200);
-  await until("some deltas came", async () => (await manager.streams.info(STREAM_NAME)).state.messages > 3);
-  const metrics = await agent.get("/metrics");
-  assert.match(metrics!.text, /whotalks_agent_reports_dropped_total 0\n/);
-  assert.match(metrics!.text, /whotalks_agent_sockets [1-9]/);
-  const ended = once(agent.child, "exit");
-  agent.child.kill("SIGTERM");
-  assert.deepEqual(await ended, [0, null]);
-  assert.match(agent.log(), /"flushed":true/);
-  const reports = await heads(manager);
-  assert.deepEqual(
-    reports.map(({ sequence }) => sequence),
-    reports.map((_, index) => index + 1),
-  );
-  assert.equal(reports[0]!.keyframe, true);
-  assert.ok(reports.every(({ node }) => node === "node.example"));
-});
+test(
+  "the agent is ready once its keyframe is in the stream, and leaves nothing behind when it stops",
+  options,
+  async (t) => {
+    const { server, manager } = await startNats(t);
+    const agent = await startAgent(t, server.url);
+    await until("it lives", async () => (await agent.get("/livez"))?.status === 200);
+    await until("it says why it is not ready", async () =>
+      /no stream for reports/.test((await agent.get("/readyz"))?.text ?? ""),
+    );
+    await ensureStream(manager, defaultStreamSettings);
+    await until("it is ready", async () => (await agent.get("/readyz"))?.status === 200);
+    await until("some deltas came", async () => (await manager.streams.info(STREAM_NAME)).state.messages > 3);
+    const metrics = await agent.get("/metrics");
+    assert.match(metrics!.text, /whotalks_agent_reports_dropped_total 0\n/);
+    assert.match(metrics!.text, /whotalks_agent_sockets [1-9]/);
+    const ended = once(agent.child, "exit");
+    agent.child.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null]);
+    assert.match(agent.log(), /"flushed":true/);
+    const reports = await heads(manager);
+    assert.deepEqual(
+      reports.map(({ sequence }) => sequence),
+      reports.map((_, index) => index + 1),
+    );
+    assert.equal(reports[0]!.keyframe, true);
+    assert.ok(reports.every(({ node }) => node === "node.example"));
+  },
+);
 
 test("without NATS the agent goes on, says so, and ends when told to", options, async (t) => {
   const agent = await startAgent(t, `nats://127.0.0.1:${await freePort()}`);
@@ -112,7 +125,10 @@ test("without NATS the agent goes on, says so, and ends when told to", options, 
 });
 
 test("settings that make no sense end it with 2 and a sentence each", () => {
-  const { status, stderr } = spawnSync(process.execPath, [main, "--interval", "soon"], { env: {}, encoding: "utf8" });
+  const { status, stderr } = spawnSync(process.execPath, [main, "--interval", "soon"], {
+    env: {},
+    encoding: "utf8",
+  });
   assert.equal(status, 2);
   assert.match(stderr, /WHOTALKS_NODE_NAME is missing/);
   assert.match(stderr, /WHOTALKS_INTERVAL "soon" is not a duration/);

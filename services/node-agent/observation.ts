@@ -1,6 +1,11 @@
 // What the stages of the agent hand to each other, from top to bottom of its pipeline.
 
-import type { FamilySocket, NetworkNamespace, NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
+import type {
+  FamilySocket,
+  NetworkNamespace,
+  NodeCoverage,
+  ProcessInfo,
+} from "../../lib/gen/whotalks/v1/report.ts";
 import type { HolderTable } from "../../lib/holder-table.ts";
 import type { SocketTable } from "../../lib/socket-table.ts";
 

@@ -17,7 +17,14 @@ import { emptyObservation } from "./delta/delta.ts";
 import { diff } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
-import type { NamespaceReading, Observation, ProcessScan, ProcessScanner, SocketHolders, SocketReader } from "./observation.ts";
+import type {
+  NamespaceReading,
+  Observation,
+  ProcessScan,
+  ProcessScanner,
+  SocketHolders,
+  SocketReader,
+} from "./observation.ts";
 import { CompletenessAccount } from "./observe/completeness.ts";
 import type { SettledFamilySockets } from "./observe/family-socket-ids.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
@@ -125,7 +132,13 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
 
     parts.holders.refresh(scan, sink, (id) => known.get(id)?.inode ?? 0);
     const idsByInode = new Map(namespaces.map(({ namespace }) => [namespace.inode, namespace.id]));
-    const attribution = attributor.attribute(scan, sink.sockets, family.sockets.values(), parts.holders, idsByInode);
+    const attribution = attributor.attribute(
+      scan,
+      sink.sockets,
+      family.sockets.values(),
+      parts.holders,
+      idsByInode,
+    );
     overflowed += attribution.overflowed;
     return {
       ticks,
@@ -162,7 +175,12 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       socketsUnattributed: attribution.unattributed,
       linesMalformed,
       socketsOverflowed: overflowed + parts.holders.overflowed,
-      limits: [...scan.limits, ...parts.reader.limits(), ...parts.holders.limits(), ...(parts.limits?.() ?? [])],
+      limits: [
+        ...scan.limits,
+        ...parts.reader.limits(),
+        ...parts.holders.limits(),
+        ...(parts.limits?.() ?? []),
+      ],
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
       intervalMs: Number.isNaN(lastStartMs) ? 0 : Math.round(startMs - lastStartMs),
       openedByKernel: opened,
@@ -179,7 +197,12 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const pods = keyframe ? parts.pods?.all() : parts.pods?.changed();
     const delta = diff(keyframe ? emptyObservation(next.coverage) : previous, next);
     const ageMs = Math.max(0, Math.round(nowMs - next.ticks * TICK_MS));
-    const reports = encodeReports(parts.origin, delta, { keyframe, firstSequence: sequence, ageMs, pods: pods ?? [] });
+    const reports = encodeReports(parts.origin, delta, {
+      keyframe,
+      firstSequence: sequence,
+      ageMs,
+      pods: pods ?? [],
+    });
     if (keyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
     sequence += reports.length;

@@ -30,6 +30,9 @@ const FLUSH_MS = 5000;
 /** An agent whose last pass is longer ago than this, or than ten intervals, hangs: the kubelet may restart it. */
 const PASS_AGE_MS_MAX = 120_000;
 
+/** Where acknowledgements arrive; the chart and docs/install.md name it in the agents' permissions. */
+const INBOX_PREFIX = "_INBOX_AGENT";
+
 /** Runs until the signal aborts, then flushes and ends. Rejects where the HTTP address cannot be had. */
 export async function runAgent(
   config: AgentConfig,
@@ -64,7 +67,11 @@ export async function runAgent(
       pods,
       elapsedMs,
       takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
-      limits: () => [...publisher.limits(), ...(reason === null ? [] : [reason]), ...(podWatch?.limits() ?? [])],
+      limits: () => [
+        ...publisher.limits(),
+        ...(reason === null ? [] : [reason]),
+        ...(podWatch?.limits() ?? []),
+      ],
       onPass: (latest) => {
         passes++;
         passedMs = elapsedMs();
@@ -82,9 +89,13 @@ export async function runAgent(
       const hangs = ageMs > Math.max(PASS_AGE_MS_MAX, 10 * config.interval);
       return hangs ? `the last pass is ${Math.round(ageMs / 1000)} s ago` : null;
     },
-    ready: () => (publisher.keyframeAcknowledged ? null : (publisher.limits()[0] ?? "the first keyframe is on its way")),
+    ready: () =>
+      publisher.keyframeAcknowledged ? null : (publisher.limits()[0] ?? "the first keyframe is on its way"),
   });
-  log.info({ node: config.nodeName, http: http.port, interval: config.interval }, "reading this node's sockets");
+  log.info(
+    { node: config.nodeName, http: http.port, interval: config.interval },
+    "reading this node's sockets",
+  );
 
   const connecting = connectForEver(natsOptions(config), log, signal).then((link) => {
     publisher.attach(link);
@@ -114,13 +125,18 @@ function natsOptions(config: AgentConfig): Parameters<typeof connectForEver>[0] 
     token: config.natsToken,
     tokenFile: config.natsTokenFile,
     credentialsFile: config.natsCreds,
+    // Apart from the aggregator's, so that an agent may subscribe to its own answers only.
+    inboxPrefix: INBOX_PREFIX,
     caFile: config.natsCa,
     certFile: config.natsCert,
     keyFile: config.natsKey,
   };
 }
 
-function kubernetesApi(environment: KubeConfigChoice["environment"]): { api: KubernetesApi | null; reason: string | null } {
+function kubernetesApi(environment: KubeConfigChoice["environment"]): {
+  api: KubernetesApi | null;
+  reason: string | null;
+} {
   try {
     return { api: new KubernetesApi(loadKubeConfig({ environment })), reason: null };
   } catch (error) {

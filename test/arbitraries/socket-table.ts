@@ -31,8 +31,11 @@ export type Row = Record<(typeof columnNames)[number], number> & { addresses: re
 /** The rows of a table, in order. */
 export function rowsOf(table: SocketTable): Row[] {
   return Array.from({ length: table.length }, (_, row) => {
-    const values = Object.fromEntries(columnNames.map((name) => [name, table[name][row]!])) as Omit<Row, "addresses">;
-    return { ...values, addresses: [...table.addresses.slice(row * 8, row * 8 + 8)] };
+    const values = Object.fromEntries(columnNames.map((name) => [name, table[name][row]!])) as Omit<
+      Row,
+      "addresses"
+    >;
+    return { ...values, addresses: Array.from(table.addresses.subarray(row * 8, row * 8 + 8)) };
   });
 }
 
@@ -75,7 +78,11 @@ export function anyRow(): fc.Arbitrary<Row> {
       state: fc.integer({ min: 1, max: 12 }),
       localPort: port,
       remotePort: port,
-      inode: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 0xffffffff })),
+      inode: fc.oneof(
+        fc.constant(0),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 0xffffffff }),
+      ),
       uid: fc.integer({ min: 0, max: 2000 }),
       recvQueue: fc.integer({ min: 0, max: 3 }),
       sendQueue: fc.integer({ min: 0, max: 3 }),

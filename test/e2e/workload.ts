@@ -140,25 +140,49 @@ export interface OwnConnection {
   readonly remotePort: number;
 }
 
+/** A connection that a client has or had. Times are milliseconds since 1970 by the client's clock. */
+export interface PastConnection extends OwnConnection {
+  readonly openedMs: number;
+  /** Absent while it is open. */
+  readonly closedMs?: number;
+}
+
+/** All connections that a client says it has or had, and the time of its last word. */
+export async function pastConnections(
+  namespace: string,
+  name: string,
+  containerName: string,
+): Promise<{ connections: PastConnection[]; lastMs: number }> {
+  return pastIn((await kubectl("logs", "-n", namespace, name, "-c", containerName)).split("\n"));
+}
+
 /** The connections that a client says it has open now. */
 export async function openConnections(
   namespace: string,
   name: string,
   containerName: string,
 ): Promise<OwnConnection[]> {
-  const lines = (await kubectl("logs", "-n", namespace, name, "-c", containerName)).split("\n");
-  return openIn(lines);
+  const { connections } = await pastConnections(namespace, name, containerName);
+  return connections.filter(({ closedMs }) => closedMs === undefined);
 }
 
-/** The connections left open after these lines of a client. */
-export function openIn(lines: readonly string[]): OwnConnection[] {
-  const open = new Map<string, OwnConnection>();
+/** What these lines of a client tell. */
+export function pastIn(lines: readonly string[]): { connections: PastConnection[]; lastMs: number } {
+  const open = new Map<string, PastConnection>();
+  const closed: PastConnection[] = [];
+  let lastMs = 0;
   for (const line of lines) {
     if (!line.startsWith("{")) continue;
-    const { event, ...own } = JSON.parse(line) as OwnConnection & { event: string };
+    const { event, atMs, ...own } = JSON.parse(line) as OwnConnection & { event: string; atMs: number };
     const key = `${own.ip} ${own.port} ${own.remoteIp} ${own.remotePort}`;
-    if (event === "open") open.set(key, own);
-    else open.delete(key);
+    lastMs = atMs;
+    if (event === "open") {
+      open.set(key, { ...own, openedMs: atMs });
+      continue;
+    }
+    const ended = open.get(key);
+    open.delete(key);
+    if (ended !== undefined) closed.push({ ...ended, closedMs: atMs });
   }
-  return [...open.values()];
+  return { connections: [...closed, ...open.values()], lastMs };
 }

@@ -5,7 +5,7 @@ import type os from "node:os";
 import type { TestContext } from "node:test";
 import { must } from "./command.ts";
 import { environment } from "./environment.ts";
-import { byFamily, openIn, type OwnConnection, programArguments } from "./workload.ts";
+import { byFamily, type OwnConnection, pastIn, programArguments } from "./workload.ts";
 
 /** Whether there is one; if not, the claim is skipped with the reason. */
 export function hasWorld(t: TestContext): boolean {
@@ -43,5 +43,8 @@ export function startInWorld(t: TestContext, program: "server" | "client", argum
   t.after(() => child.kill());
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
-  return { openConnections: () => openIn(output.split("\n").slice(0, -1)) };
+  return {
+    openConnections: () =>
+      pastIn(output.split("\n").slice(0, -1)).connections.filter(({ closedMs }) => closedMs === undefined),
+  };
 }

@@ -45,7 +45,10 @@ export interface ListenerJson {
 export interface ListJson<Item> {
   apiVersion: string;
   kind: string;
-  coverage: { nodes: { namespaces: number; limits?: string[]; [field: string]: unknown }[]; [field: string]: unknown };
+  coverage: {
+    nodes: { namespaces: number; limits?: string[]; [field: string]: unknown }[];
+    [field: string]: unknown;
+  };
   items: Item[];
 }
 

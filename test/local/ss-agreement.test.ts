@@ -2,7 +2,7 @@
 // the same quiet moment.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 
@@ -36,8 +36,11 @@ function namespaces(): Map<number, number> {
   return pids;
 }
 
-function ssOf(pid: number): string[] {
-  return parseSs(execFileSync("nsenter", [`--net=/proc/${pid}/ns/net`, "ss", "-tuanpeH"], { encoding: "utf8" }));
+// What ss says in a namespace; null where its process has ended meanwhile.
+function ssOf(pid: number): string[] | null {
+  const command = [`--net=/proc/${pid}/ns/net`, "ss", "-tuanpeH"];
+  const { status, stdout } = spawnSync("nsenter", command, { encoding: "utf8", maxBuffer: 2 ** 28 });
+  return status === 0 ? parseSs(stdout) : null;
 }
 
 async function ours(): Promise<Map<number, string[]>> {
@@ -69,9 +72,37 @@ describe("sockets against ss", { skip }, () => {
   it("are the same in every namespace: protocol, addresses, ports, state, inode, pids", async () => {
     await using world = new World();
     const [s, a] = [world.addHost("s"), world.addHost("a")];
-    await world.talk(s, "listen-tcp", "0.0.0.0", "7000", "listen-tcp", "::", "7001", "listen-udp", "0.0.0.0", "7002", "listen-udp", "::", "7003");
+    await world.talk(
+      s,
+      "listen-tcp",
+      "0.0.0.0",
+      "7000",
+      "listen-tcp",
+      "::",
+      "7001",
+      "listen-udp",
+      "0.0.0.0",
+      "7002",
+      "listen-udp",
+      "::",
+      "7003",
+    );
     // An IPv4 client of a dual-stack listener makes an IPv4-mapped socket; a killed one leaves TIME_WAIT or CLOSE_WAIT.
-    await world.talk(a, "connect-tcp", s.ipv4, "7000", "connect-tcp", s.ipv4, "7001", "connect-tcp", s.ipv6, "7001", "connect-udp", s.ipv6, "7003");
+    await world.talk(
+      a,
+      "connect-tcp",
+      s.ipv4,
+      "7000",
+      "connect-tcp",
+      s.ipv4,
+      "7001",
+      "connect-tcp",
+      s.ipv6,
+      "7001",
+      "connect-udp",
+      s.ipv6,
+      "7003",
+    );
     const gone = await world.talk(a, "connect-tcp", s.ipv4, "7000");
     await gone.kill();
 
@@ -82,12 +113,13 @@ describe("sockets against ss", { skip }, () => {
       const seen = await ours();
       for (const inode of open) {
         const pid = pids.get(inode);
-        if (pid === undefined) {
-          open.delete(inode);
+        const expected = before.get(inode) ?? null;
+        const after = pid === undefined ? null : ssOf(pid);
+        if (expected === null || after === null) {
+          // The namespace is gone, or about to be.
+          if (pid === undefined) open.delete(inode);
           continue;
         }
-        const expected = before.get(inode)!;
-        const after = ssOf(pid);
         // The moment was not quiet there: look again.
         if (JSON.stringify(expected) !== JSON.stringify(after)) continue;
         assert.deepEqual(seen.get(inode) ?? [], expected);

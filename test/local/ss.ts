@@ -24,7 +24,9 @@ export function parseSs(text: string): string[] {
 function parseSsLine(line: string): string {
   const [protocol, state, , , local, remote] = line.trim().split(/\s+/);
   const inode = / ino:(\d+)/.exec(line)?.[1] ?? "0";
-  const pids = [...new Set([...line.matchAll(/\bpid=(\d+)/g)].map(([, pid]) => Number(pid)))].toSorted((a, b) => a - b);
+  const pids = [...new Set([...line.matchAll(/\bpid=(\d+)/g)].map(([, pid]) => Number(pid)))].toSorted(
+    (a, b) => a - b,
+  );
   const listens = state === "LISTEN" || (protocol === "udp" && state === "UNCONN");
   const far = listens ? "*" : normalAddress(remote!);
   return `${protocol} ${states[state!] ?? state} ${normalAddress(local!)} ${far} inode ${inode} pids ${pids.join(",")}`;
@@ -33,7 +35,11 @@ function parseSsLine(line: string): string {
 // "*" is the dual-stack wildcard; an interface follows '%'; IPv4-mapped addresses are IPv4.
 function normalAddress(text: string): string {
   const colon = text.lastIndexOf(":");
-  const host = text.slice(0, colon).replace(/^\[|\]$/g, "").replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/, "");
+  const host = text
+    .slice(0, colon)
+    .replace(/^\[|\]$/g, "")
+    .replace(/%.*$/, "")
+    .replace(/^::ffff:(?=\d+\.)/, "");
   const port = text.slice(colon + 1);
   return `${host === "*" ? "::" : host}:${port === "*" ? 0 : port}`;
 }

@@ -17,7 +17,8 @@ const skip = worldObstacle() ?? false;
 
 function between(connections: readonly ConnectionJson[], client: Talker, server: Talker): ConnectionJson[] {
   return connections.filter(
-    (connection) => connection.client.process?.pid === client.pid && connection.server.process?.pid === server.pid,
+    (connection) =>
+      connection.client.process?.pid === client.pid && connection.server.process?.pid === server.pid,
   );
 }
 
@@ -27,10 +28,42 @@ describe("who talks to what on one machine", { skip }, () => {
     const [s, a, b] = [world.addHost("s"), world.addHost("a"), world.addHost("b")];
     const directory = await mkdtemp(path.join(tmpdir(), "whotalks-"));
     const socketPath = path.join(directory, "talk.sock");
-    const server = await world.talk(s, "listen-tcp", "0.0.0.0", "7000", "listen-tcp", "::", "7001", "listen-udp", "0.0.0.0", "7002", "listen-udp", "::", "7003", "listen-unix", socketPath);
+    const server = await world.talk(
+      s,
+      "listen-tcp",
+      "0.0.0.0",
+      "7000",
+      "listen-tcp",
+      "::",
+      "7001",
+      "listen-udp",
+      "0.0.0.0",
+      "7002",
+      "listen-udp",
+      "::",
+      "7003",
+      "listen-unix",
+      socketPath,
+    );
     const clients = await Promise.all(
       [a, b].map((host) =>
-        world.talk(host, "connect-tcp", s.ipv4, "7000", "connect-tcp", s.ipv6, "7001", "connect-udp", s.ipv4, "7002", "connect-udp", s.ipv6, "7003", "connect-unix", socketPath),
+        world.talk(
+          host,
+          "connect-tcp",
+          s.ipv4,
+          "7000",
+          "connect-tcp",
+          s.ipv6,
+          "7001",
+          "connect-udp",
+          s.ipv4,
+          "7002",
+          "connect-udp",
+          s.ipv6,
+          "7003",
+          "connect-unix",
+          socketPath,
+        ),
       ),
     );
 
@@ -48,8 +81,13 @@ describe("who talks to what on one machine", { skip }, () => {
         `unix ${socketPath} `,
       ]);
       // Each conversation once: nothing else has this client at an end, in either direction.
-      const touching = items.filter(({ client: x, server: y }) => [x, y].some((end) => end.process?.pid === client.pid));
-      assert.equal(touching.filter(({ unixPath, protocol }) => protocol !== "unix" || unixPath === socketPath).length, 5);
+      const touching = items.filter(({ client: x, server: y }) =>
+        [x, y].some((end) => end.process?.pid === client.pid),
+      );
+      assert.equal(
+        touching.filter(({ unixPath, protocol }) => protocol !== "unix" || unixPath === socketPath).length,
+        5,
+      );
     }
     for (const connection of clients.flatMap((client) => between(items, client, server))) {
       assert.deepEqual(connection.evidence.toSorted(), ["client-socket", "server-socket"]);
@@ -62,12 +100,16 @@ describe("who talks to what on one machine", { skip }, () => {
     await using world = new World();
     const [a, b] = [world.addHost("a"), world.addHost("b")];
     const talkers = await Promise.all(
-      [a, b].map((host) => world.talk(host, "listen-tcp", "127.0.0.1", "7000", "connect-tcp", "127.0.0.1", "7000")),
+      [a, b].map((host) =>
+        world.talk(host, "listen-tcp", "127.0.0.1", "7000", "connect-tcp", "127.0.0.1", "7000"),
+      ),
     );
     const { items } = await connectionsOnce("--port", "7000");
     for (const talker of talkers) assert.equal(between(items, talker, talker).length, 1);
     const pids = new Set(talkers.map(({ pid }) => pid));
-    const strange = items.filter(({ client, server }) => pids.has(client.process?.pid ?? 0) !== pids.has(server.process?.pid ?? 0));
+    const strange = items.filter(
+      ({ client, server }) => pids.has(client.process?.pid ?? 0) !== pids.has(server.process?.pid ?? 0),
+    );
     assert.deepEqual(strange, []);
   });
 
@@ -76,18 +118,32 @@ describe("who talks to what on one machine", { skip }, () => {
     const [s, a] = [world.addHost("s"), world.addHost("a")];
     const server = await world.talk(s, "listen-tcp", "0.0.0.0", "7000");
     const client = await world.talk(a, "connect-tcp", s.ipv4, "7000");
-    const local = spawn(process.execPath, [cliPath, "local", "--interval", "200ms", "--listen", "127.0.0.1:0"], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const local = spawn(
+      process.execPath,
+      [cliPath, "local", "--interval", "200ms", "--listen", "127.0.0.1:0"],
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
     try {
       const address = await listeningAddress(local.stderr);
       const ask = async (): Promise<ConnectionJson[]> => {
         const text = await whotalks("connections", "--server", address, "-o", "json", "--port", "7000");
         return between((JSON.parse(text) as { items: ConnectionJson[] }).items, client, server);
       };
-      await eventually(async () => assert.deepEqual((await ask()).map(({ closed }) => closed ?? false), [false]));
+      await eventually(async () =>
+        assert.deepEqual(
+          (await ask()).map(({ closed }) => closed ?? false),
+          [false],
+        ),
+      );
       await client.kill();
-      await eventually(async () => assert.deepEqual((await ask()).map(({ closed }) => closed ?? false), [true]));
+      await eventually(async () =>
+        assert.deepEqual(
+          (await ask()).map(({ closed }) => closed ?? false),
+          [true],
+        ),
+      );
     } finally {
       local.kill("SIGINT");
     }

@@ -65,7 +65,20 @@ export class World implements AsyncDisposable {
     const host = { name: namespace, ipv4: `10.77.0.${number}`, ipv6: `fd77::${number}` };
     this.#ip("netns", "add", namespace);
     this.#hosts.push(host);
-    this.#ip("link", "add", "eth0", "netns", namespace, "type", "veth", "peer", "name", `v${number}`, "netns", `${this.#prefix}-bridge`);
+    this.#ip(
+      "link",
+      "add",
+      "eth0",
+      "netns",
+      namespace,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      `v${number}`,
+      "netns",
+      `${this.#prefix}-bridge`,
+    );
     this.#in("bridge", "ip", "link", "set", `v${number}`, "master", "br0", "up");
     this.#in(name, "ip", "address", "add", `${host.ipv4}/24`, "dev", "eth0");
     this.#in(name, "ip", "address", "add", `${host.ipv6}/64`, "dev", "eth0", "nodad");

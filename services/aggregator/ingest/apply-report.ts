@@ -6,7 +6,6 @@ import type { HolderTable } from "../../../lib/holder-table.ts";
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { Joiner } from "../join/joiner.ts";
-import { ConnectionFlag } from "../store/connection-store.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { TICK_MS } from "../store/node-record.ts";
 import { isFamily, SocketFlag, SocketKind } from "../store/socket-store.ts";
@@ -51,7 +50,8 @@ export class ReportApplier {
    * them are still there; after a reboot none is.
    */
   beginEpoch(node: NodeRecord, rebooted: boolean): void {
-    if (rebooted) this.#retireWhere(node, () => true);
+    if (rebooted) this.#retireAll(node.sockets.slots());
+    else node.unnamedSockets = [...node.unnamedSockets, ...node.sockets.slots()];
     node.sockets.clear();
     for (const id of node.processIds.keys()) this.#tables.processes.release(node.processes.get(id));
     node.processIds.clear();
@@ -263,21 +263,25 @@ export class ReportApplier {
   }
 
   #dropUnnamed(node: NodeRecord): void {
-    this.#retireWhere(node, (slot) => this.#tables.sockets.keyframe[slot] !== node.keyframe);
-    for (const [id, keyframe] of node.processIds) if (keyframe !== node.keyframe) this.#removeProcess(node, id);
-    for (const [id, keyframe] of node.namespaceIds) if (keyframe !== node.keyframe) this.#removeNamespace(node, id);
+    const { sockets } = this.#tables;
+    const isUnnamed = (slot: number): boolean => sockets.keyframe[slot] !== node.keyframe;
+    this.#retireAll(node.sockets.slots().filter(isUnnamed));
+    // Sockets of the run before that were not found again; their slots may hold others by now.
+    const isLeft = (slot: number): boolean =>
+      sockets.kind[slot] !== SocketKind.free &&
+      sockets.isLive(slot) &&
+      this.#tables.nodeOfSocket(slot) === node;
+    this.#retireAll(node.unnamedSockets.filter((slot) => isLeft(slot) && isUnnamed(slot)));
+    node.unnamedSockets = [];
+    for (const [id, keyframe] of node.processIds)
+      if (keyframe !== node.keyframe) this.#removeProcess(node, id);
+    for (const [id, keyframe] of node.namespaceIds)
+      if (keyframe !== node.keyframe) this.#removeNamespace(node, id);
     this.#releaseEarlier(node);
   }
 
-  // Costs a look at every socket of every node; keyframes are minutes apart.
-  #retireWhere(node: NodeRecord, condition: (slot: number) => boolean): void {
-    const { sockets, connections } = this.#tables;
-    for (let slot = 0; slot < sockets.used; slot++) {
-      const kind = sockets.kind[slot]!;
-      if (kind === SocketKind.free || !sockets.isLive(slot)) continue;
-      if (kind === SocketKind.end && connections.has(sockets.connection[slot]!, ConnectionFlag.ended)) continue;
-      if (this.#tables.nodeOfSocket(slot) === node && condition(slot)) this.#joiner.retire(slot);
-    }
+  #retireAll(slots: readonly number[]): void {
+    for (const slot of slots) this.#joiner.retire(slot);
   }
 }
 

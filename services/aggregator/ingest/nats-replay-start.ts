@@ -10,7 +10,12 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import { KEYFRAME_SUBJECTS, parseReportSubject, STREAM_NAME, STREAM_SUBJECTS } from "../../../lib/nats/subjects.ts";
+import {
+  KEYFRAME_SUBJECTS,
+  parseReportSubject,
+  STREAM_NAME,
+  STREAM_SUBJECTS,
+} from "../../../lib/nats/subjects.ts";
 
 /**
  * A node whose newest keyframe is older than this is gone: several keyframe intervals. Reading from there would mean

@@ -10,5 +10,6 @@ test("times keep their nanoseconds", () => {
 });
 
 test("what is no time is refused", () => {
-  for (const text of ["", "now", "2026-01-02", "2026-99-02T03:04:05Z"]) assert.throws(() => timeNs(text), RangeError, text);
+  for (const text of ["", "now", "2026-01-02", "2026-99-02T03:04:05Z"])
+    assert.throws(() => timeNs(text), RangeError, text);
 });

@@ -22,7 +22,8 @@ export async function streamWentBack(manager: JetStreamManager, point: StreamPoi
   try {
     info = await manager.streams.info(STREAM_NAME);
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return "it is gone";
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)
+      return "it is gone";
     throw error;
   }
   if (info.created !== point.created) return "it was made anew";
@@ -32,7 +33,9 @@ export async function streamWentBack(manager: JetStreamManager, point: StreamPoi
   const message = await manager.streams.getMessage(STREAM_NAME, { seq: point.sequence });
   if (message === null) return null;
   const difference = timeNs(message.timestamp) - point.timeNs;
-  return difference > ROUNDING_NS || difference < -ROUNDING_NS ? "it has another message in this place" : null;
+  return difference > ROUNDING_NS || difference < -ROUNDING_NS
+    ? "it has another message in this place"
+    : null;
 }
 
 /** Nanoseconds since 1970 of a time as Go writes it: RFC 3339 with up to nine digits of a second. */

@@ -44,6 +44,17 @@ const CONSUMER_INACTIVE_MS = 60_000;
 /** Waits after JetStream did not answer. */
 const RETRY: RetryRange = { firstMs: 250, maxMs: 5000 };
 
+/** What a reader may complain about that can mean that the stream is not what it was. */
+const troubles: ReadonlySet<string> = new Set([
+  "heartbeats_missed",
+  "consumer_not_found",
+  "stream_not_found",
+  "consumer_deleted",
+  "no_responders",
+  "reset",
+  "ordered_consumer_recreated",
+]);
+
 /** What the subscription needs. */
 export interface NatsSubscriptionOptions {
   readonly link: NatsLink;
@@ -141,7 +152,10 @@ export class NatsSubscription {
     this.#suspect = null;
     this.#awaited = new Map(start.keyframes);
     const { lastSequence, sequence, keyframes, nodesGone } = start;
-    log.info({ from: sequence, to: lastSequence, nodes: keyframes.size, nodesGone }, "replaying the stream of reports");
+    log.info(
+      { from: sequence, to: lastSequence, nodes: keyframes.size, nodesGone },
+      "replaying the stream of reports",
+    );
     begun();
     do await this.#readOn(client, start);
     while (!this.#stopping.signal.aborted && !(await this.#wentBack(manager)));
@@ -194,7 +208,8 @@ export class NatsSubscription {
     const addressed = parseReportSubject(subject);
     if (addressed === null || readReportHead(data)?.node !== addressed.node) {
       this.#counts.rejected++;
-      if (this.#throttle.allows(`rejected ${subject}`)) log.warn({ subject, seq }, "rejected a report: it is not its subject's node's");
+      if (this.#throttle.allows(`rejected ${subject}`))
+        log.warn({ subject, seq }, "rejected a report: it is not its subject's node's");
     } else if (this.#comesTooEarly(addressed.node, addressed.startsKeyframe, seq)) {
       this.#counts.skipped++;
     } else {
@@ -218,28 +233,16 @@ export class NatsSubscription {
     } catch (error) {
       this.#counts.failed++;
       if (this.#throttle.allows("handler")) {
-        this.#options.log.error({ err: error, subject: message.subject, seq: message.seq }, "a report could not be taken in");
+        this.#options.log.error(
+          { err: error, subject: message.subject, seq: message.seq },
+          "a report could not be taken in",
+        );
       }
     }
   }
 
-  // Whatever the consumer complains about may mean that the stream is not what it was.
   async #followTrouble(messages: ConsumerMessages): Promise<void> {
-    for await (const notification of messages.status()) {
-      switch (notification.type) {
-        case "heartbeats_missed":
-        case "consumer_not_found":
-        case "stream_not_found":
-        case "consumer_deleted":
-        case "no_responders":
-        case "reset":
-        case "ordered_consumer_recreated":
-          this.#suspectNow();
-          break;
-        default:
-          break;
-      }
-    }
+    for await (const { type } of messages.status()) if (troubles.has(type)) this.#suspectNow();
   }
 
   #suspectNow(): void {

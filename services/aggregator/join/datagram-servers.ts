@@ -29,7 +29,8 @@ export function findDatagramServer(parts: DatagramParts, slot: number): number {
   const { sockets, namespaces } = tables;
   const namespace = sockets.namespace[slot]!;
   const remote = sockets.remoteAddress[slot]!;
-  if (sockets.protocol[slot] === Family.unix) return familyListeners.find(namespaces.nodeOf(namespace), remote);
+  if (sockets.protocol[slot] === Family.unix)
+    return familyListeners.find(namespaces.nodeOf(namespace), remote);
   const inScope = tables.addresses.isLoopback(remote) || remote === sockets.localAddress[slot];
   if (inScope) return listenerIn(parts, slot, namespace);
   let found = NO_LISTENER;

@@ -27,8 +27,10 @@ export interface Direction {
 export function decideDirection(first: EndFacts, second: EndFacts): Direction {
   const firstOpened = first.opening || second.accepting;
   const secondOpened = second.opening || first.accepting;
-  if (firstOpened !== secondOpened) return { firstIsServer: secondOpened, by: DirectionBy.listener, final: true };
-  if (first.listens !== second.listens) return { firstIsServer: first.listens, by: DirectionBy.listener, final: false };
+  if (firstOpened !== secondOpened)
+    return { firstIsServer: secondOpened, by: DirectionBy.listener, final: true };
+  if (first.listens !== second.listens)
+    return { firstIsServer: first.listens, by: DirectionBy.listener, final: false };
   const firstEphemeral = isEphemeral(first.port);
   if (firstEphemeral !== isEphemeral(second.port)) {
     return { firstIsServer: !firstEphemeral, by: DirectionBy.port, final: false };

@@ -82,7 +82,14 @@ export class EndpointKeys {
     }
     const ip = addresses.text(address);
     const owner = identity.addressOwner(ip, timeMs);
-    const made: AddressKey = { kind: "address", ip, owner, ownerVersion: version, askedForMs: timeMs, timeMs };
+    const made: AddressKey = {
+      kind: "address",
+      ip,
+      owner,
+      ownerVersion: version,
+      askedForMs: timeMs,
+      timeMs,
+    };
     const number = endpoints.intern(textOfKey(made), () => made);
     const key = endpoints.get(number);
     if (key?.kind === "address") {
@@ -100,7 +107,16 @@ function socketKey(node: string, namespace: NamespaceRow, process: ProcessInfo |
   const networkNamespace = namespace.host ? 0 : namespace.inode;
   const containerId = process?.containerId || (namespace.host ? "" : namespace.containerId);
   if (podUid !== "") return { kind: "pod", node, podUid, containerId, hostNetwork: namespace.host };
-  const unknown = { kind: "process", node, containerId, unit: "", exe: "", name: "", uid: 0, networkNamespace } as const;
+  const unknown = {
+    kind: "process",
+    node,
+    containerId,
+    unit: "",
+    exe: "",
+    name: "",
+    uid: 0,
+    networkNamespace,
+  } as const;
   if (process === null) return unknown;
   if (containerId !== "") return { ...unknown, name: process.name, exe: process.exe, uid: process.uid };
   if (process.unit !== "") return { ...unknown, unit: process.unit };

@@ -1,20 +1,21 @@
 // Sockets as reports tell of them, made into ends of connections and listeners. One row costs a few look-ups on
 // integers; what must be thought over (directions, edges, watchers) is left to the settler at the end of the report.
 
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/words.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { Family, isFamily, SocketFlag, SocketKind } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { FamilyListeners } from "./family-listeners.ts";
+import { familyKind, familyNumber, familyProtocol } from "./family-sockets.ts";
 import { ListenerIndex } from "./listener-index.ts";
 import { LAG_MS } from "./mates.ts";
 import { Pairing } from "./pairing.ts";
 import { ServiceEnds } from "./service-ends.ts";
 import { continues, isPending, isSynReceived, kindOf, pairedRemotePort } from "./socket-role.ts";
+import { isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
 import { TupleIndex } from "./tuple-index.ts";
 
 /** Listeners at most: those of a thousand nodes with 256 each. */
@@ -52,12 +53,19 @@ export class Joiner {
   }
 
   /** Adds an internet socket, or brings a known one up to date. False where there was no room for it. */
-  put(node: NodeRecord, table: SocketTable, row: number, namespace: number, sinceMs: number, birthMs: number): boolean {
+  put(
+    node: NodeRecord,
+    table: SocketTable,
+    row: number,
+    namespace: number,
+    sinceMs: number,
+    birthMs: number,
+  ): boolean {
     const { addresses, sockets } = this.#tables;
     const id = table.id[row]!;
     const known = node.sockets.get(id);
     if (known >= 0) {
-      if (this.#isSame(known, table, row, namespace)) {
+      if (isSameSocket(this.#tables, known, table, row, namespace)) {
         this.#refresh(node, known, table, row, sinceMs, birthMs);
         return true;
       }
@@ -67,11 +75,23 @@ export class Joiner {
     const localPort = table.localPort[row]!;
     const localAddress = addresses.intern(table.addresses, row * 8);
     const remoteAddress = addresses.intern(table.addresses, row * 8 + 4);
-    const kind = kindOf(protocol, table.state[row]!, addresses.isWildcard(remoteAddress), table.remotePort[row]!);
+    const kind = kindOf(
+      protocol,
+      table.state[row]!,
+      addresses.isWildcard(remoteAddress),
+      table.remotePort[row]!,
+    );
     let remotePort = table.remotePort[row]!;
     if (kind === SocketKind.end) {
       remotePort = pairedRemotePort(protocol, localPort, remotePort);
-      const before = this.#findBefore(namespace, protocol, localAddress, localPort, remoteAddress, remotePort);
+      const before = this.#findBefore(
+        namespace,
+        protocol,
+        localAddress,
+        localPort,
+        remoteAddress,
+        remotePort,
+      );
       if (before >= 0) {
         if (this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
           addresses.release(localAddress);
@@ -89,7 +109,7 @@ export class Joiner {
         addresses.release(localAddress);
         addresses.release(remoteAddress);
         this.#adopt(node, before, id, sinceMs);
-        this.#writeColumns(before, table, row);
+        writeColumns(this.#tables.sockets, before, table, row);
         return true;
       }
     }
@@ -110,26 +130,33 @@ export class Joiner {
   }
 
   /** Adds a unix, netlink or packet socket, or brings a known one up to date. False where there was no room. */
-  putFamily(node: NodeRecord, socket: FamilySocket, namespace: number, sinceMs: number, birthMs: number): boolean {
+  putFamily(
+    node: NodeRecord,
+    socket: FamilySocket,
+    namespace: number,
+    sinceMs: number,
+    birthMs: number,
+  ): boolean {
     const { sockets } = this.#tables;
     const protocol = familyProtocol(socket.family);
     const { id, inode } = socket;
     const known = node.sockets.get(id);
     const kind = familyKind(socket);
-    const own = protocol === Family.unix ? inode : protocol === Family.netlink ? socket.portId : socket.interfaceIndex;
+    const own =
+      protocol === Family.unix ? inode : protocol === Family.netlink ? socket.portId : socket.interfaceIndex;
     if (known >= 0) {
       const same =
         sockets.protocol[known] === protocol &&
         sockets.kind[known] === kind &&
-        sockets.localAddress[known] === own >>> 0 &&
+        sockets.localAddress[known] === own &&
         (sockets.remoteAddress[known] === socket.peerInode >>> 0 || socket.peerInode === 0);
       if (same) {
-        this.#writeFamily(known, socket);
+        writeFamilyColumns(this.#tables.sockets, known, socket);
         sockets.keyframe[known] = node.keyframe;
         return true;
       }
       if (this.#learnsPeer(known, socket, kind)) {
-        this.#writeFamily(known, socket);
+        writeFamilyColumns(this.#tables.sockets, known, socket);
         sockets.keyframe[known] = node.keyframe;
         return true;
       }
@@ -140,11 +167,11 @@ export class Joiner {
     if (protocol === Family.unix && inode !== 0 && kind !== SocketKind.idle) {
       const before =
         kind === SocketKind.end
-          ? this.#findBefore(namespace, protocol, own >>> 0, localPort, remoteAddress, 0)
+          ? this.#findBefore(namespace, protocol, own, localPort, remoteAddress, 0)
           : this.familyListeners.find(node.index, inode);
       if (before >= 0) {
         this.#adopt(node, before, id, sinceMs);
-        this.#writeFamily(before, socket);
+        writeFamilyColumns(this.#tables.sockets, before, socket);
         return true;
       }
     }
@@ -154,7 +181,7 @@ export class Joiner {
         id,
         namespace,
         protocol,
-        localAddress: own >>> 0,
+        localAddress: own,
         remoteAddress,
         localPort,
         remotePort: 0,
@@ -173,7 +200,8 @@ export class Joiner {
     const node = this.#tables.nodeOfSocket(slot);
     const id = sockets.id[slot]!;
     if (node.sockets.get(id) === slot) node.sockets.delete(id);
-    if (this.#hasLocalAddress(slot)) localAddresses.release(sockets.localAddress[slot]!, sockets.namespace[slot]!);
+    if (this.#hasLocalAddress(slot))
+      localAddresses.release(sockets.localAddress[slot]!, sockets.namespace[slot]!);
     if (sockets.kind[slot] === SocketKind.end) {
       sockets.set(slot, SocketFlag.gone);
       sockets.sinceMs[slot] = Math.max(sockets.sinceMs[slot]!, node.observedMs);
@@ -196,16 +224,23 @@ export class Joiner {
   // The peer of a unix socket shows once it is accepted: the same end under another tuple.
   #learnsPeer(slot: number, socket: FamilySocket, kind: number): boolean {
     const { sockets } = this.#tables;
-    if (sockets.protocol[slot] !== Family.unix || kind !== SocketKind.end || sockets.kind[slot] !== kind) return false;
+    if (sockets.protocol[slot] !== Family.unix || kind !== SocketKind.end || sockets.kind[slot] !== kind)
+      return false;
     if (sockets.localAddress[slot] !== socket.inode || sockets.remoteAddress[slot] !== 0) return false;
     this.#tuples.remove(slot);
     sockets.remoteAddress[slot] = socket.peerInode;
     this.#tuples.add(slot);
+    this.pairing.waitForMate(sockets.connection[slot]!);
     this.#tables.markDirty(sockets.connection[slot]!, true);
     return true;
   }
 
-  #insert(node: NodeRecord, made: NewSocket, table: SocketTable | null, source: number | FamilySocket): boolean {
+  #insert(
+    node: NodeRecord,
+    made: NewSocket,
+    table: SocketTable | null,
+    source: number | FamilySocket,
+  ): boolean {
     const { sockets, addresses, namespaces, localAddresses } = this.#tables;
     const slot = this.#hasRoom(made.kind) ? sockets.allocate() : -1;
     if (slot < 0 || !node.sockets.set(made.id, slot)) {
@@ -229,8 +264,8 @@ export class Joiner {
     sockets.sinceMs[slot] = made.sinceMs;
     sockets.keyframe[slot] = node.keyframe;
     if (this.#hasLocalAddress(slot)) localAddresses.retain(made.localAddress, made.namespace);
-    if (typeof source === "number") this.#writeColumns(slot, table!, source);
-    else this.#writeFamily(slot, source);
+    if (typeof source === "number") writeColumns(this.#tables.sockets, slot, table!, source);
+    else writeFamilyColumns(this.#tables.sockets, slot, source);
     if (made.kind === SocketKind.listener) this.#list(slot);
     if (made.kind !== SocketKind.end) return true;
     this.#tuples.add(slot);
@@ -301,40 +336,11 @@ export class Joiner {
   #write(slot: number, table: SocketTable, row: number): void {
     const { sockets } = this.#tables;
     const changed = sockets.state[slot] !== table.state[row];
-    this.#writeColumns(slot, table, row);
+    writeColumns(this.#tables.sockets, slot, table, row);
     if (changed && sockets.kind[slot] === SocketKind.end) {
       this.#noteState(slot);
       this.#tables.markDirty(sockets.connection[slot]!, true);
     }
-  }
-
-  #writeColumns(slot: number, table: SocketTable, row: number): void {
-    const { sockets } = this.#tables;
-    sockets.state[slot] = table.state[row]!;
-    sockets.inode[slot] = table.inode[row]!;
-    sockets.uid[slot] = table.uid[row]!;
-    sockets.recvQueue[slot] = table.recvQueue[row]!;
-    sockets.sendQueue[slot] = table.sendQueue[row]!;
-    sockets.timer[slot] = table.timer[row]!;
-    sockets.timerDeadline[slot] = table.timerDeadline[row]!;
-    sockets.retransmits[slot] = table.retransmits[row]!;
-    sockets.references[slot] = table.references[row]!;
-    sockets.drops[slot] = table.drops[row]!;
-  }
-
-  #writeFamily(slot: number, socket: FamilySocket): void {
-    const { sockets } = this.#tables;
-    sockets.state[slot] = socket.state;
-    sockets.inode[slot] = socket.inode;
-    sockets.uid[slot] = socket.uid;
-    sockets.recvQueue[slot] = socket.recvQueue;
-    sockets.sendQueue[slot] = socket.sendQueue;
-    sockets.references[slot] = socket.references;
-    sockets.drops[slot] = socket.drops;
-    sockets.timer[slot] = 0;
-    sockets.timerDeadline[slot] = 0;
-    sockets.retransmits[slot] = 0;
-    if (socket.path !== "") sockets.paths.set(slot, socket.path);
   }
 
   #noteState(slot: number): void {
@@ -379,7 +385,8 @@ export class Joiner {
 
   #goesOn(before: number, state: number, inode: number, nowMs: number): boolean {
     const { sockets } = this.#tables;
-    if (!continues(sockets.protocol[before]!, sockets.state[before]!, sockets.inode[before]!, state, inode)) return false;
+    if (!continues(sockets.protocol[before]!, sockets.state[before]!, sockets.inode[before]!, state, inode))
+      return false;
     if (sockets.isLive(before)) return true;
     return (inode !== 0 && inode === sockets.inode[before]) || nowMs - sockets.sinceMs[before]! <= LAG_MS;
   }
@@ -395,7 +402,8 @@ export class Joiner {
     if (!sockets.isLive(slot)) {
       sockets.clear(slot, SocketFlag.gone);
       sockets.sinceMs[slot] = sinceMs;
-      if (this.#hasLocalAddress(slot)) localAddresses.retain(sockets.localAddress[slot]!, sockets.namespace[slot]!);
+      if (this.#hasLocalAddress(slot))
+        localAddresses.retain(sockets.localAddress[slot]!, sockets.namespace[slot]!);
       this.#tables.markDirty(sockets.connection[slot]!, true);
     }
   }
@@ -428,42 +436,4 @@ export class Joiner {
     const address = sockets.localAddress[slot]!;
     return !addresses.isLoopback(address) && !addresses.isWildcard(address);
   }
-
-  #isSame(slot: number, table: SocketTable, row: number, namespace: number): boolean {
-    const { sockets, addresses } = this.#tables;
-    const protocol = table.protocol[row]!;
-    if (sockets.namespace[slot] !== namespace || sockets.protocol[slot] !== protocol) return false;
-    if (isFamily(protocol) || sockets.localPort[slot] !== table.localPort[row]) return false;
-    const remotePort = table.remotePort[row]!;
-    if (sockets.remotePort[slot] !== remotePort && protocol !== Protocol.raw) return false;
-    const { words } = addresses;
-    const local = sockets.localAddress[slot]! * 4;
-    const remote = sockets.remoteAddress[slot]! * 4;
-    for (let i = 0, at = row * 8; i < 4; i++, at++) {
-      if (words[local + i] !== table.addresses[at] || words[remote + i] !== table.addresses[at + 4]) return false;
-    }
-    return true;
-  }
-}
-
-function familyProtocol(family: SocketFamily): number {
-  switch (family) {
-    case SocketFamily.SOCKET_FAMILY_UNIX:
-      return Family.unix;
-    case SocketFamily.SOCKET_FAMILY_NETLINK:
-      return Family.netlink;
-    case SocketFamily.SOCKET_FAMILY_PACKET:
-    case SocketFamily.SOCKET_FAMILY_UNSPECIFIED:
-      return Family.packet;
-  }
-}
-
-// Netlink and packet sockets accept from anyone. Unix sockets listen where they do so, or where others can send to
-// their name without a connection; those with a peer or in ESTABLISHED are an end; the rest is not in use yet.
-function familyKind(socket: FamilySocket): number {
-  if (socket.family !== SocketFamily.SOCKET_FAMILY_UNIX) return SocketKind.listener;
-  if (socket.state === SocketState.LISTEN) return SocketKind.listener;
-  if (socket.peerInode !== 0) return SocketKind.end;
-  if (socket.state === SocketState.ESTABLISHED) return socket.inode === 0 ? SocketKind.idle : SocketKind.end;
-  return socket.path === "" ? SocketKind.idle : SocketKind.listener;
 }

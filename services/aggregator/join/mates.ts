@@ -45,7 +45,12 @@ export function findMate(tables: Tables, tuples: TupleIndex, slot: number): numb
         mates++;
         mate = other;
       }
-    } else if (!atHome && sockets.isLive(other) && tuples.equals(slot, other) && !isPairedAtHome(tables, other)) {
+    } else if (
+      !atHome &&
+      sockets.isLive(other) &&
+      tuples.equals(slot, other) &&
+      !isPairedAtHome(tables, other)
+    ) {
       rivals++;
     }
   }

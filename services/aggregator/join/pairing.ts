@@ -9,7 +9,7 @@ import { contenders, findMate, NO_MATE, SEVERAL_MATES, TAKEN_MATE } from "./mate
 import type { ServiceEnds } from "./service-ends.ts";
 import type { TupleIndex } from "./tuple-index.ts";
 
-/** Connections that wait for an end of another one at most; more wait for the next sweep of everything. */
+/** Connections that wait for an end of another one at most; more stay one-sided. */
 const WAITING_MAX = 2 ** 16;
 /** Milliseconds after which an end whose mate is gone changes over to the connection that fits it. */
 const CHANGE_OVER_MS = 5_000;
@@ -45,6 +45,11 @@ export class Pairing {
     return true;
   }
 
+  /** Has the other end of a connection looked for when it is settled, and with every sweep until it is found. */
+  waitForMate(connection: number): void {
+    if (this.waiting.size < WAITING_MAX) this.waiting.add(connection);
+  }
+
   /** Looks again for the other end of a connection that has one end only; whether it was found. */
   retry(connection: number, nowMs: number): boolean {
     const slot = this.loneEnd(connection);
@@ -63,7 +68,9 @@ export class Pairing {
   loneEnd(connection: number): number {
     const { connections } = this.#tables;
     const client = connections.client[connection]!;
-    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
+    const server = connections.has(connection, ConnectionFlag.sharedServer)
+      ? -1
+      : connections.server[connection]!;
     if (client >= 0 && server >= 0) return -1;
     return client >= 0 ? client : server;
   }
@@ -73,7 +80,8 @@ export class Pairing {
     const { connections } = this.#tables;
     const firstMs = connections.firstSeenMs;
     const aFirst =
-      firstMs[a]! < firstMs[b]! || (firstMs[a] === firstMs[b] && connections.serial[a]! < connections.serial[b]!);
+      firstMs[a]! < firstMs[b]! ||
+      (firstMs[a] === firstMs[b] && connections.serial[a]! < connections.serial[b]!);
     const kept = aFirst ? a : b;
     const given = aFirst ? b : a;
     const slot = this.loneEnd(given);
@@ -136,8 +144,8 @@ export class Pairing {
     const connection = this.#tables.sockets.connection[slot]!;
     if (mate === SEVERAL_MATES) this.#keepApart(slot);
     else this.clearAmbiguous(slot);
-    if (mate === NO_MATE || this.waiting.size >= WAITING_MAX) this.waiting.delete(connection);
-    else this.waiting.add(connection);
+    if (mate === NO_MATE) this.waiting.delete(connection);
+    else this.waitForMate(connection);
   }
 
   // Several could be the other end of each other: what was joined on less knowledge is taken apart again.
@@ -150,7 +158,7 @@ export class Pairing {
       }
       if (!sockets.has(other, SocketFlag.ambiguous)) this.#tables.ambiguousEnds++;
       sockets.set(other, SocketFlag.ambiguous);
-      if (this.waiting.size < WAITING_MAX) this.waiting.add(connection);
+      this.waitForMate(connection);
     }
   }
 
@@ -173,7 +181,8 @@ export class Pairing {
       const connection = sockets.connection[other]!;
       const isServer = connections.server[connection] === other;
       const partner = isServer ? connections.client[connection]! : connections.server[connection]!;
-      if (partner < 0 || sockets.isLive(partner) || nowMs - sockets.sinceMs[partner]! < CHANGE_OVER_MS) continue;
+      if (partner < 0 || sockets.isLive(partner) || nowMs - sockets.sinceMs[partner]! < CHANGE_OVER_MS)
+        continue;
       if (isServer) connections.server[connection] = -1;
       else connections.client[connection] = -1;
       this.#tables.markDirty(connection, true);
@@ -190,9 +199,8 @@ export class Pairing {
     connections.client[connection] = slot;
     connections.firstSeenMs[connection] = sockets.sinceMs[slot]!;
     sockets.connection[slot] = connection;
-    const [high, low] = this.#uid(slot, birthMs);
-    connections.uidHigh[connection] = high;
-    connections.uidLow[connection] = low;
+    connections.uidHigh[connection] = this.#hashForUid(slot, birthMs, 0x243f6a88);
+    connections.uidLow[connection] = this.#hashForUid(slot, birthMs, 0x13198a2e);
     this.#tables.markDirty(connection, true);
     return connection;
   }
@@ -208,12 +216,15 @@ export class Pairing {
     sockets.connection[slot] = connection;
     const sinceMs = sockets.sinceMs[slot]!;
     if (sinceMs < connections.firstSeenMs[connection]!) connections.firstSeenMs[connection] = sinceMs;
-    for (const end of [connections.client[connection]!, connections.server[connection]!]) {
-      this.clearAmbiguous(end);
-      this.serviceEnds.remove(end);
-    }
+    this.#clearLone(connections.client[connection]!);
+    this.#clearLone(connections.server[connection]!);
     this.waiting.delete(connection);
     this.#tables.markDirty(connection, true);
+  }
+
+  #clearLone(slot: number): void {
+    this.clearAmbiguous(slot);
+    this.serviceEnds.remove(slot);
   }
 
   // A connection that turned out to be part of another one: as if it had never been counted.
@@ -231,7 +242,10 @@ export class Pairing {
   #forget(connection: number): void {
     const { connections } = this.#tables;
     const announced = ConnectionFlag.announced;
-    if (connections.has(connection, announced) && !connections.has(connection, ConnectionFlag.closeAnnounced)) {
+    if (
+      connections.has(connection, announced) &&
+      !connections.has(connection, ConnectionFlag.closeAnnounced)
+    ) {
       this.#tables.watcher?.("closed", connection);
     }
     this.#dropSharedServer(connection);
@@ -267,27 +281,25 @@ export class Pairing {
   }
 
   // The same for both ends and for whoever computes it: network, protocol, the pair of ends in either order, birth.
-  #uid(slot: number, birthMs: number): [number, number] {
-    const { sockets, addresses, namespaces } = this.#tables;
+  #hashForUid(slot: number, birthMs: number, seed: number): number {
+    const { sockets, namespaces } = this.#tables;
     const protocol = sockets.protocol[slot]!;
-    const local = this.tuples.isNamespaceScoped(slot) || isFamily(protocol) || sockets.has(slot, SocketFlag.ambiguous);
+    const local =
+      this.tuples.isNamespaceScoped(slot) || isFamily(protocol) || sockets.has(slot, SocketFlag.ambiguous);
     const network = local ? namespaces.row(sockets.namespace[slot]!).inode : 0;
-    const halves: [number, number] = [0, 0];
-    for (let half = 0; half < 2; half++) {
-      const seed = half === 0 ? 0x243f6a88 : 0x13198a2e;
-      const end = (address: number, port: number): number => {
-        let hash = mixHash(seed, port);
-        if (isFamily(protocol)) return mixHash(hash, address);
-        for (let i = 0; i < 4; i++) hash = mixHash(hash, addresses.words[address * 4 + i]!);
-        return hash;
-      };
-      const ends =
-        end(sockets.localAddress[slot]!, sockets.localPort[slot]!) +
-        end(sockets.remoteAddress[slot]!, sockets.remotePort[slot]!);
-      const birth = mixHash(mixHash(seed, Math.floor(birthMs / 2 ** 32)), birthMs % 2 ** 32);
-      halves[half] = mixHash(mixHash(mixHash(mixHash(seed, network), protocol), ends), birth);
-    }
-    return halves;
+    const ends =
+      this.#hashEnd(sockets.localAddress[slot]!, sockets.localPort[slot]!, protocol, seed) +
+      this.#hashEnd(sockets.remoteAddress[slot]!, sockets.remotePort[slot]!, protocol, seed);
+    const birth = mixHash(mixHash(seed, Math.floor(birthMs / 2 ** 32)), birthMs % 2 ** 32);
+    return mixHash(mixHash(mixHash(mixHash(seed, network), protocol), ends), birth);
+  }
+
+  #hashEnd(address: number, port: number, protocol: number, seed: number): number {
+    const hash = mixHash(seed, port);
+    if (isFamily(protocol)) return mixHash(hash, address);
+    const { words } = this.#tables.addresses;
+    const high = mixHash(mixHash(hash, words[address * 4]!), words[address * 4 + 1]!);
+    return mixHash(mixHash(high, words[address * 4 + 2]!), words[address * 4 + 3]!);
   }
 }
 

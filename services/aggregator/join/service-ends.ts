@@ -2,7 +2,7 @@
 // (B:bp ← C:p). They are one conversation where the Service that has VIP:vp has B:bp among its endpoints. One-sided ends
 // are kept here by the client's address and port, so that the sides may arrive in any order, and the Service later.
 
-import { protocolWord } from "../../../lib/words.ts";
+import { Protocol, protocolWord } from "../../../lib/words.ts";
 import type { ServiceFront } from "../identify/identity.ts";
 import { ChainIndex } from "../store/chain-index.ts";
 import { mixHash } from "../store/hash.ts";
@@ -17,7 +17,8 @@ const FRONTS_KEPT_MAX = 2 ** 16;
 export class ServiceEnds {
   readonly #tables: Tables;
   readonly #index: ChainIndex;
-  readonly #fronts = new Map<string, ServiceFront | null>();
+  // By number for IPv4, which costs no text; protocols without ports have no services.
+  readonly #fronts = new Map<number | string, ServiceFront | null>();
   #frontsVersion = -1;
 
   constructor(tables: Tables) {
@@ -27,7 +28,7 @@ export class ServiceEnds {
 
   /**
    * Notes a one-sided end, as client or as server, and looks for its other end: the slot of the one that fits, or -1
-   * where there is none or more than one. A client is kept only where what it dialled is a Service.
+   * where none does, or more than one fits either of the two. A client is kept only where what it dialled is a Service.
    */
   match(slot: number, asServer: boolean): number {
     const { sockets } = this.#tables;
@@ -42,7 +43,8 @@ export class ServiceEnds {
       sockets.set(slot, flag);
       this.#index.add(slot, this.#hashOf(slot));
     }
-    return this.#only(slot, asServer);
+    const other = this.#only(slot, asServer);
+    return other >= 0 && this.#only(other, !asServer) === slot ? other : -1;
   }
 
   /** Forgets an end. */
@@ -81,7 +83,10 @@ export class ServiceEnds {
     const bothLive = sockets.isLive(client) && sockets.isLive(server);
     if (!bothLive && Math.abs(sockets.sinceMs[client]! - sockets.sinceMs[server]!) > LAG_MS) return false;
     const front = this.#front(client);
-    return front !== null && front.hasBackend(addresses.text(sockets.localAddress[server]!), sockets.localPort[server]!);
+    return (
+      front !== null &&
+      front.hasBackend(addresses.text(sockets.localAddress[server]!), sockets.localPort[server]!)
+    );
   }
 
   #front(client: number): ServiceFront | null {
@@ -90,14 +95,16 @@ export class ServiceEnds {
       this.#fronts.clear();
       this.#frontsVersion = identity.version;
     }
+    const address = sockets.remoteAddress[client]!;
     const port = sockets.remotePort[client]!;
     const protocol = sockets.protocol[client]!;
-    const ip = addresses.text(sockets.remoteAddress[client]!);
-    const key = `${ip} ${port} ${protocol}`;
+    const key = addresses.isIpv4(address)
+      ? (addresses.words[address * 4 + 3]! * 2 ** 16 + port) * 2 + (protocol === Protocol.tcp ? 1 : 0)
+      : `${addresses.text(address)} ${port} ${protocol}`;
     let front = this.#fronts.get(key);
     if (front === undefined) {
       const timeMs = connections.firstSeenMs[sockets.connection[client]!]!;
-      front = identity.serviceFront(ip, port, protocolWord(protocol), timeMs) ?? null;
+      front = identity.serviceFront(addresses.text(address), port, protocolWord(protocol), timeMs) ?? null;
       this.#fronts.set(key, front);
     }
     return front;

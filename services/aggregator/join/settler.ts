@@ -48,7 +48,7 @@ export class Settler {
     const { pairing } = this.#joiner;
     const slot = pairing.loneEnd(connection);
     if (slot < 0) return false;
-    if (pairing.retry(connection, nowMs)) return true;
+    if (pairing.waiting.has(connection) && pairing.retry(connection, nowMs)) return true;
     const protocol = sockets.protocol[slot]!;
     if (isFamily(protocol) || isDatagram(protocol)) {
       this.#shareServer(connection, slot);
@@ -124,14 +124,21 @@ export class Settler {
       connections.client[connection] = connections.server[connection]!;
       connections.server[connection] = client;
     }
-    if (swapped || connections.directionBy[connection] !== by) connections.set(connection, ConnectionFlag.changed);
+    if (swapped || connections.directionBy[connection] !== by)
+      connections.set(connection, ConnectionFlag.changed);
     connections.directionBy[connection] = by;
   }
 
   #facts(slot: number, other: number): EndFacts {
     const { sockets } = this.#tables;
     if (slot < 0) {
-      return { port: sockets.remotePort[other]!, seen: false, listens: false, opening: false, accepting: false };
+      return {
+        port: sockets.remotePort[other]!,
+        seen: false,
+        listens: false,
+        opening: false,
+        accepting: false,
+      };
     }
     return {
       port: sockets.localPort[slot]!,
@@ -157,7 +164,9 @@ export class Settler {
   #close(connection: number, nowMs: number): void {
     const { connections } = this.#tables;
     const client = connections.client[connection]!;
-    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
+    const server = connections.has(connection, ConnectionFlag.sharedServer)
+      ? -1
+      : connections.server[connection]!;
     const live = this.#isLiveEnd(client) || this.#isLiveEnd(server);
     const open = this.#isOpenEnd(client) || this.#isOpenEnd(server);
     const closed = connections.has(connection, ConnectionFlag.closed);
@@ -177,10 +186,12 @@ export class Settler {
   lastSeenMs(connection: number): number {
     const { connections } = this.#tables;
     let latest = connections.firstSeenMs[connection]!;
-    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
-    for (const slot of [connections.client[connection]!, server]) {
-      if (slot >= 0) latest = Math.max(latest, this.#tables.nodeOfSocket(slot).observedMs);
-    }
+    const server = connections.has(connection, ConnectionFlag.sharedServer)
+      ? -1
+      : connections.server[connection]!;
+    const client = connections.client[connection]!;
+    if (client >= 0) latest = Math.max(latest, this.#tables.nodeOfSocket(client).observedMs);
+    if (server >= 0) latest = Math.max(latest, this.#tables.nodeOfSocket(server).observedMs);
     return latest;
   }
 
@@ -201,7 +212,8 @@ export class Settler {
     const protocol = sockets.protocol[either]!;
     const firstSeenMs = connections.firstSeenMs[connection]!;
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
-    const dialled = client >= 0 && server >= 0 && !shared && !isFamily(protocol) && this.isThroughService(client, server);
+    const dialled =
+      client >= 0 && server >= 0 && !shared && !isFamily(protocol) && this.isThroughService(client, server);
     const key = {
       client: client >= 0 ? this.keys.ofSocket(client) : this.#remoteKey(server, firstSeenMs),
       server: server >= 0 ? this.keys.ofSocket(server) : this.#remoteKey(client, firstSeenMs),
@@ -291,7 +303,8 @@ export class Settler {
     connections.clear(connection, ConnectionFlag.changed);
     connections.set(connection, ConnectionFlag.announced);
     const closes =
-      connections.has(connection, ConnectionFlag.closed) && !connections.has(connection, ConnectionFlag.closeAnnounced);
+      connections.has(connection, ConnectionFlag.closed) &&
+      !connections.has(connection, ConnectionFlag.closeAnnounced);
     if (closes) connections.set(connection, ConnectionFlag.closeAnnounced);
     if (watcher === null) return;
     if (!announced) watcher("opened", connection);

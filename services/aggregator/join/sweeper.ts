@@ -2,7 +2,6 @@
 // at again when something became known that they did not wait for (a listener, a Service, an address's owner).
 
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
-import { SocketKind } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import type { Joiner } from "./joiner.ts";
 import type { Settler } from "./settler.ts";
@@ -93,7 +92,10 @@ export class Sweeper {
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
     const lone = client < 0 || server < 0 || (shared && !sockets.isLive(server));
     if (lone && versionsMoved) return true;
-    if (newListenerPorts.size === 0 || (!lone && connections.directionBy[connection]! >= DirectionBy.listener)) {
+    if (
+      newListenerPorts.size === 0 ||
+      (!lone && connections.directionBy[connection]! >= DirectionBy.listener)
+    ) {
       return false;
     }
     const slot = client >= 0 ? client : server;
@@ -101,18 +103,11 @@ export class Sweeper {
   }
 
   #loseSilentNodes(nowMs: number): void {
-    const { nodes, sockets } = this.#tables;
-    const lost = new Set<number>();
-    for (const node of nodes) {
+    for (const node of this.#tables.nodes) {
       if (node.lost || node.arrivedMs === 0 || nowMs - node.arrivedMs < this.#keeping.nodeLostMs) continue;
       node.lost = true;
       node.awaitsKeyframe = true;
-      lost.add(node.index);
-    }
-    if (lost.size === 0) return;
-    for (let slot = 0; slot < sockets.used; slot++) {
-      if (sockets.kind[slot] === SocketKind.free || !sockets.isLive(slot)) continue;
-      if (lost.has(this.#tables.nodeOfSocket(slot).index)) this.#joiner.retire(slot);
+      for (const slot of node.sockets.slots()) this.#joiner.retire(slot);
     }
     this.#settler.settle(nowMs);
   }

@@ -78,7 +78,8 @@ export class TupleIndex {
     const namespaceA = sockets.namespace[a]!;
     const namespaceB = sockets.namespace[b]!;
     if (namespaceA === namespaceB) return true;
-    if (sockets.protocol[a] === Family.unix) return namespaces.nodeOf(namespaceA) === namespaces.nodeOf(namespaceB);
+    if (sockets.protocol[a] === Family.unix)
+      return namespaces.nodeOf(namespaceA) === namespaces.nodeOf(namespaceB);
     return !this.isNamespaceScoped(a);
   }
 
@@ -94,7 +95,13 @@ export class TupleIndex {
   }
 }
 
-function hashTuple(protocol: number, addressA: number, portA: number, addressB: number, portB: number): number {
+function hashTuple(
+  protocol: number,
+  addressA: number,
+  portA: number,
+  addressB: number,
+  portB: number,
+): number {
   return mixHash(protocol, hashPair(addressA, portA) + hashPair(addressB, portB));
 }
 

@@ -97,7 +97,8 @@ export class ConnectionMessages {
       key: 0,
     };
     const endpoint = this.#endpoint(side);
-    const declaration = endpoint.podUid === "" ? undefined : identity.declaration(endpoint.podUid, port, word);
+    const declaration =
+      endpoint.podUid === "" ? undefined : identity.declaration(endpoint.podUid, port, word);
     return Listener.create({
       endpoint,
       protocol: word,
@@ -124,7 +125,8 @@ export class ConnectionMessages {
   #endpoint(side: Side): Endpoint {
     const { addresses, sockets, processes, namespaces } = this.#tables;
     const slot = side.socket;
-    const base = slot >= 0 ? this.endpoints.ofSocket(slot, this.#settler.keys) : this.endpoints.ofKey(side.key);
+    const base =
+      slot >= 0 ? this.endpoints.ofSocket(slot, this.#settler.keys) : this.endpoints.ofKey(side.key);
     const endpoint: Endpoint = { ...base };
     if (side.address >= 0) endpoint.ip = addresses.text(side.address);
     endpoint.port = side.port;

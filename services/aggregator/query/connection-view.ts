@@ -40,9 +40,19 @@ export class ConnectionView {
     const key = edge >= 0 ? edges.client[edge]! : this.#keyOf(slot, other, connection);
     const family = isFamily(this.protocol(connection));
     if (slot >= 0) {
-      return { socket: slot, address: family ? -1 : sockets.localAddress[slot]!, port: sockets.localPort[slot]!, key };
+      return {
+        socket: slot,
+        address: family ? -1 : sockets.localAddress[slot]!,
+        port: sockets.localPort[slot]!,
+        key,
+      };
     }
-    return { socket: -1, address: family ? -1 : sockets.remoteAddress[other]!, port: sockets.remotePort[other]!, key };
+    return {
+      socket: -1,
+      address: family ? -1 : sockets.remoteAddress[other]!,
+      port: sockets.remotePort[other]!,
+      key,
+    };
   }
 
   /** The server's side. A listener that serves several clients has the address that this one dialled. */
@@ -54,7 +64,12 @@ export class ConnectionView {
     const key = edge >= 0 ? edges.server[edge]! : this.#keyOf(slot, other, connection);
     const family = isFamily(this.protocol(connection));
     if (slot >= 0 && !connections.has(connection, ConnectionFlag.sharedServer)) {
-      return { socket: slot, address: family ? -1 : sockets.localAddress[slot]!, port: sockets.localPort[slot]!, key };
+      return {
+        socket: slot,
+        address: family ? -1 : sockets.localAddress[slot]!,
+        port: sockets.localPort[slot]!,
+        key,
+      };
     }
     const address = family ? -1 : sockets.remoteAddress[other]!;
     return { socket: slot, address, port: family ? 0 : sockets.remotePort[other]!, key };
@@ -78,7 +93,11 @@ export class ConnectionView {
   path(connection: number): string {
     const { connections, sockets } = this.#tables;
     if (sockets.paths.size === 0) return "";
-    return sockets.paths.get(connections.server[connection]!) ?? sockets.paths.get(connections.client[connection]!) ?? "";
+    return (
+      sockets.paths.get(connections.server[connection]!) ??
+      sockets.paths.get(connections.client[connection]!) ??
+      ""
+    );
   }
 
   /** established, refused, timed-out or pending. */
@@ -94,7 +113,9 @@ export class ConnectionView {
   state(connection: number): number {
     const { connections, sockets } = this.#tables;
     const client = connections.client[connection]!;
-    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
+    const server = connections.has(connection, ConnectionFlag.sharedServer)
+      ? -1
+      : connections.server[connection]!;
     const live = [client, server].filter((slot) => sockets.isLive(slot));
     const open = live.find((slot) => isOpen(sockets.protocol[slot]!, sockets.state[slot]!));
     const chosen = open ?? live[0];
@@ -129,6 +150,9 @@ export class ConnectionView {
   #keyOf(slot: number, other: number, connection: number): number {
     const { keys } = this.#settler;
     if (slot >= 0) return keys.ofSocket(slot);
-    return keys.ofAddress(this.#tables.sockets.remoteAddress[other]!, this.#tables.connections.firstSeenMs[connection]!);
+    return keys.ofAddress(
+      this.#tables.sockets.remoteAddress[other]!,
+      this.#tables.connections.firstSeenMs[connection]!,
+    );
   }
 }

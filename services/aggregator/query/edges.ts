@@ -46,9 +46,12 @@ interface Piece {
 /** Every edge that a filter lets through, those with the most open connections first. */
 export function listEdges(tables: Tables, messages: ConnectionMessages, filter: CompiledFilter): Edge[] {
   const sums = new Map<string, Sum>();
-  const pieces = filter.edge === null ? connectionPieces(tables, messages, filter) : edgePieces(tables, filter.edge);
+  const pieces =
+    filter.edge === null ? connectionPieces(tables, messages, filter) : edgePieces(tables, filter.edge);
   for (const piece of pieces) add(sums, piece, tables, messages);
-  return [...sums.entries()].toSorted(([keyA, a], [keyB, b]) => compareSums(a, b) || (keyA < keyB ? -1 : 1)).map(toEdge);
+  return [...sums.entries()]
+    .toSorted(([keyA, a], [keyB, b]) => compareSums(a, b) || (keyA < keyB ? -1 : 1))
+    .map(toEdge);
 }
 
 function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator<Piece> {
@@ -69,7 +72,8 @@ function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator
       connections: edges.connections[slot]!,
       open: edges.open[slot]!,
       firstSeenMs: edges.firstSeenMs[slot]!,
-      lastSeenMs: edges.open[slot] === 0 ? lastMs : Math.max(lastMs, observedMs(tables, clientKey, serverKey)),
+      lastSeenMs:
+        edges.open[slot] === 0 ? lastMs : Math.max(lastMs, observedMs(tables, clientKey, serverKey)),
       byClientSocket: edges.withClientSocket[slot]! > 0,
       byServerSocket: edges.withServerSocket[slot]! > 0,
     };
@@ -87,7 +91,11 @@ function observedMs(tables: Tables, ...keys: number[]): number {
   return latest;
 }
 
-function* connectionPieces(tables: Tables, messages: ConnectionMessages, filter: CompiledFilter): Generator<Piece> {
+function* connectionPieces(
+  tables: Tables,
+  messages: ConnectionMessages,
+  filter: CompiledFilter,
+): Generator<Piece> {
   const { connections, addresses } = tables;
   const { view } = messages;
   for (let slot = 0; slot < connections.used; slot++) {
@@ -163,7 +171,8 @@ function viaOf(piece: Piece, protocol: string, tables: Tables): Via | undefined 
 
 // What makes two endpoints one end of an edge: their workload where they have one.
 function groupText(endpoint: Endpoint): string {
-  const { kind, node, namespace, workload, podUid, container, unit, process, networkNamespace, ip, name } = endpoint;
+  const { kind, node, namespace, workload, podUid, container, unit, process, networkNamespace, ip, name } =
+    endpoint;
   switch (kind) {
     case "pod":
       return workload === undefined
@@ -197,7 +206,9 @@ function keepShared(shared: Endpoint, other: Endpoint): void {
   if (shared.image !== other.image) shared.image = "";
   if (shared.networkNamespace !== other.networkNamespace) shared.networkNamespace = 0;
   if (!isSameLabels(shared.labels, other.labels)) {
-    shared.labels = Object.fromEntries(Object.entries(shared.labels).filter(([key, value]) => other.labels[key] === value));
+    shared.labels = Object.fromEntries(
+      Object.entries(shared.labels).filter(([key, value]) => other.labels[key] === value),
+    );
   }
 }
 

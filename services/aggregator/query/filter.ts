@@ -103,7 +103,8 @@ function testConnection(parts: Parts, slot: number): boolean {
   const client = view.client(slot);
   const server = view.server(slot);
   const via = view.via(slot);
-  if (parts.ports.size > 0 && !parts.ports.has(server.port) && !(via !== null && parts.ports.has(via.port))) return false;
+  if (parts.ports.size > 0 && !parts.ports.has(server.port) && !(via !== null && parts.ports.has(via.port)))
+    return false;
   const ends = [client.socket, server.socket];
   if (parts.namespaceInodes.size > 0) {
     const inodes = ends.map((end) => (end < 0 ? -1 : namespaces.row(sockets.namespace[end]!).inode));
@@ -137,7 +138,8 @@ function testEdge(parts: Parts, slot: number): boolean {
   const port = edges.port[slot]!;
   const viaIp = edges.viaIps.get(slot) ?? "";
   const viaPort = edges.viaPort[slot]!;
-  if (parts.ports.size > 0 && !parts.ports.has(port) && !(viaIp !== "" && parts.ports.has(viaPort))) return false;
+  if (parts.ports.size > 0 && !parts.ports.has(port) && !(viaIp !== "" && parts.ports.has(viaPort)))
+    return false;
   if (!asksWho(parts)) return true;
   const subjectOf = (key: number): Subject => ({
     endpoint: messages.endpoints.ofKey(key),
@@ -162,12 +164,16 @@ function testListener(parts: Parts, slot: number): boolean {
   if (parts.states.size > 0 && !parts.states.has(stateWord(sockets.state[slot]!))) return false;
   const { inode } = namespaces.row(sockets.namespace[slot]!);
   if (parts.namespaceInodes.size > 0 && !parts.namespaceInodes.has(inode)) return false;
-  if (parts.processes.length > 0 && !parts.processes.some((name) => isHeldBy(tables, slot, name))) return false;
+  if (parts.processes.length > 0 && !parts.processes.some((name) => isHeldBy(tables, slot, name)))
+    return false;
   if (!asksWho(parts)) return true;
   const subject: Subject = {
     endpoint: messages.listenerBase(slot),
     socket: slot,
-    address: protocol === "unix" || protocol === "netlink" || protocol === "packet" ? -1 : sockets.localAddress[slot]!,
+    address:
+      protocol === "unix" || protocol === "netlink" || protocol === "packet"
+        ? -1
+        : sockets.localAddress[slot]!,
     port,
     protocol,
     path: sockets.paths.get(slot) ?? "",
@@ -187,7 +193,8 @@ function testEnds(parts: Parts, client: Subject, server: Subject): boolean {
   const { from, to, either } = parts;
   if (from.length > 0 && !from.some((selector) => selector.test(client))) return false;
   if (to.length > 0 && !to.some((selector) => selector.test(server))) return false;
-  if (either.length > 0 && !either.some((selector) => selector.test(client) || selector.test(server))) return false;
+  if (either.length > 0 && !either.some((selector) => selector.test(client) || selector.test(server)))
+    return false;
   return isInScope(parts, client.endpoint) || isInScope(parts, server.endpoint);
 }
 

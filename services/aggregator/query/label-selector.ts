@@ -49,5 +49,7 @@ function parseRequirement(text: string): LabelTest {
 }
 
 function unreadable(text: string): FilterError {
-  return new FilterError(`"${text}" is no label requirement: write key=value, key!=value, key in (a,b), key or !key`);
+  return new FilterError(
+    `"${text}" is no label requirement: write key=value, key!=value, key in (a,b), key or !key`,
+  );
 }

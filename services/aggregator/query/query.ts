@@ -95,7 +95,8 @@ export class Query {
     const { sockets } = this.#parts.tables;
     const slots: number[] = [];
     for (let slot = 0; slot < sockets.used; slot++) {
-      if (sockets.kind[slot] === SocketKind.listener && sockets.isLive(slot) && compiled.listener(slot)) slots.push(slot);
+      if (sockets.kind[slot] === SocketKind.listener && sockets.isLive(slot) && compiled.listener(slot))
+        slots.push(slot);
     }
     slots.sort(
       (a, b) =>

@@ -121,7 +121,8 @@ function cidrTest(text: string, tables: Tables): SelectorTest {
   if (range === null) {
     throw new FilterError(`"${text}" is no address or range: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32`);
   }
-  const fits = (address: number): boolean => address >= 0 && inRange(range, tables.addresses.words, address * 4);
+  const fits = (address: number): boolean =>
+    address >= 0 && inRange(range, tables.addresses.words, address * 4);
   return {
     byEndpoint: false,
     test: ({ address, via }) => fits(address) || (via !== null && fits(via.address)),
@@ -142,7 +143,8 @@ function serviceTest({ namespace, name }: NamedSelector, tables: Tables, nowMs: 
 }
 
 function containerTest(container: string, tables: Tables): SelectorTest {
-  if (container === "") throw new FilterError("a container selector is empty: give its name, or the start of its id");
+  if (container === "")
+    throw new FilterError("a container selector is empty: give its name, or the start of its id");
   return {
     byEndpoint: false,
     test: ({ endpoint, socket }) =>

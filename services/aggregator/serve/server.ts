@@ -2,7 +2,6 @@
 
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
-import type { EnumTypeDefinition } from "@grpc/proto-loader";
 import { HealthImplementation } from "grpc-health-check";
 import { QueryServiceService } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { Query } from "../query/query.ts";
@@ -57,18 +56,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
   };
   setReady(ready);
-  new ReflectionService({ whotalks: describe(readFileDescriptors()) }).addToServer(server);
+  new ReflectionService(describe(readFileDescriptors())).addToServer(server);
   const port = await bind(server, options.address);
   return { port, setReady, close: () => closeServer(server, query) };
 }
 
 // Reflection needs nothing of a package's definition but the encoded files; an enum's definition has no more than that.
-function describe(files: readonly Uint8Array[]): EnumTypeDefinition {
-  return {
-    format: "Protocol Buffer 3 EnumDescriptorProto",
-    type: {},
-    fileDescriptorProtos: files.map((file) => Buffer.from(file)),
-  };
+function describe(files: readonly Uint8Array[]): ConstructorParameters<typeof ReflectionService>[0] {
+  const fileDescriptorProtos = files.map((file) => Buffer.from(file));
+  return { whotalks: { format: "Protocol Buffer 3 EnumDescriptorProto", type: {}, fileDescriptorProtos } };
 }
 
 function bind(server: Server, address: string): Promise<number> {

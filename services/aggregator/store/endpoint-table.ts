@@ -61,7 +61,10 @@ export function ownerText(owner: AddressOwner): string {
 /** Endpoint keys by number, counted by the edges that name them. Numbers are never used again. */
 export class EndpointTable {
   readonly #byText = new Map<string, number>();
-  readonly #rows = new Map<number, { readonly key: EndpointKey; readonly text: string; references: number }>();
+  readonly #rows = new Map<
+    number,
+    { readonly key: EndpointKey; readonly text: string; references: number }
+  >();
   #last = 0;
 
   /** The number for a text, made with `make` where it is new. It lasts while an edge retains it. */

@@ -31,6 +31,16 @@ export class IdMap {
     if (page !== undefined) page[id & (PAGE_IDS - 1)] = 0;
   }
 
+  /** Every slot, by ascending id. */
+  slots(): number[] {
+    const slots: number[] = [];
+    for (const page of this.#pages) {
+      if (page === undefined) continue;
+      for (let at = 0; at < PAGE_IDS; at++) if (page[at] !== 0) slots.push(page[at]! - 1);
+    }
+    return slots;
+  }
+
   /** Forgets all ids. */
   clear(): void {
     this.#pages.length = 0;

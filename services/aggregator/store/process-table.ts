@@ -103,11 +103,18 @@ export class HolderStore {
   }
 
   /** Whether a chain says the same as rows [from, to) of a report. */
-  equals(head: number, table: HolderTable, from: number, to: number, slotOf: (processId: number) => number): boolean {
+  equals(
+    head: number,
+    table: HolderTable,
+    from: number,
+    to: number,
+    slotOf: (processId: number) => number,
+  ): boolean {
     let at = from;
     let link = head;
     for (; link !== 0 && at < to; link = this.#next[link - 1]!, at++) {
-      if (this.fd[link - 1] !== table.fd[at] || this.process[link - 1] !== slotOf(table.process[at]!)) return false;
+      if (this.fd[link - 1] !== table.fd[at] || this.process[link - 1] !== slotOf(table.process[at]!))
+        return false;
     }
     return link === 0 && at === to;
   }
@@ -132,7 +139,8 @@ export class HolderStore {
     let best = -1;
     for (let link = head; link !== 0; link = this.#next[link - 1]!) {
       const process = this.process[link - 1]!;
-      if (best < 0 || isYounger(this.#processes.row(process), this.#processes.row(best)) !== oldest) best = process;
+      if (best < 0 || isYounger(this.#processes.row(process), this.#processes.row(best)) !== oldest)
+        best = process;
     }
     return best;
   }

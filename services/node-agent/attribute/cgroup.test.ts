@@ -24,7 +24,11 @@ const cases: readonly (readonly [what: string, text: string, expected: Partial<C
     `9:name=systemd:/kubepods/burstable/pod${UID}/${ID}\n4:memory:/kubepods/burstable/pod${UID}/${ID}\n1:cpu:/kubepods/burstable/pod${UID}/${ID}\n0::/kubepods/burstable/pod${UID}/${ID}\n`,
     pod,
   ],
-  ["a node in a control group of its own, as captured", `0::/k8s-node2/kubepods/besteffort/pod${UID}/${ID}\n`, pod],
+  [
+    "a node in a control group of its own, as captured",
+    `0::/k8s-node2/kubepods/besteffort/pod${UID}/${ID}\n`,
+    pod,
+  ],
   [
     "kubelet, systemd driver, containerd",
     `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${UID_}.slice/cri-containerd-${ID}.scope\n`,
@@ -61,7 +65,11 @@ const cases: readonly (readonly [what: string, text: string, expected: Partial<C
     `0::/system.slice/containerd.service/kubepods-burstable-pod${UID_}.slice:cri-containerd:${ID}\n`,
     pod,
   ],
-  ["a static pod, whose uid is a hash", `0::/kubepods/burstable/pod${HASH}/${ID}\n`, { containerId: ID, podUid: HASH }],
+  [
+    "a static pod, whose uid is a hash",
+    `0::/kubepods/burstable/pod${HASH}/${ID}\n`,
+    { containerId: ID, podUid: HASH },
+  ],
   [
     "a static pod, systemd driver",
     `0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${HASH}.slice/cri-containerd-${ID}.scope\n`,
@@ -90,17 +98,33 @@ const cases: readonly (readonly [what: string, text: string, expected: Partial<C
   ],
   ["Docker, cgroupfs driver", `0::/docker/${ID}\n`, container],
   ["Docker, systemd driver", `0::/system.slice/docker-${ID}.scope\n`, container],
-  ["Docker without root", `0::/user.slice/user-1000.slice/user@1000.service/user.slice/docker-${ID}.scope\n`, container],
+  [
+    "Docker without root",
+    `0::/user.slice/user-1000.slice/user@1000.service/user.slice/docker-${ID}.scope\n`,
+    container,
+  ],
   ["Docker in Docker", `0::/docker/${OUTER}/docker/${ID}\n`, container],
-  ["systemd in a container", `0::/docker/${ID}/system.slice/nginx.service\n`, { containerId: ID, unit: "nginx.service" }],
+  [
+    "systemd in a container",
+    `0::/docker/${ID}/system.slice/nginx.service\n`,
+    { containerId: ID, unit: "nginx.service" },
+  ],
   ["Podman", `0::/machine.slice/libpod-${ID}.scope/container\n`, container],
   ["Podman's monitor", `0::/machine.slice/libpod-conmon-${ID}.scope\n`, {}],
   ["Podman, cgroupfs driver", `0::/libpod_parent/libpod-${ID}\n`, container],
-  ["a Podman pod, which is no Kubernetes one", `0::/machine.slice/machine-libpod_pod_${OUTER}.slice/libpod-${ID}.scope\n`, container],
+  [
+    "a Podman pod, which is no Kubernetes one",
+    `0::/machine.slice/machine-libpod_pod_${OUTER}.slice/libpod-${ID}.scope\n`,
+    container,
+  ],
   ["containerd without Kubernetes", `0::/default/${ID}\n`, container],
   ["nerdctl", `0::/system.slice/nerdctl-${ID}.scope\n`, container],
   ["a system service", "0::/system.slice/ssh.service\n", { unit: "ssh.service" }],
-  ["a service instance", "0::/system.slice/system-getty.slice/getty@tty1.service\n", { unit: "getty@tty1.service" }],
+  [
+    "a service instance",
+    "0::/system.slice/system-getty.slice/getty@tty1.service\n",
+    { unit: "getty@tty1.service" },
+  ],
   [
     "a user's service",
     "0::/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service\n",
@@ -108,9 +132,17 @@ const cases: readonly (readonly [what: string, text: string, expected: Partial<C
   ],
   ["a session", "0::/user.slice/user-1000.slice/session-3.scope\n", { unit: "session-3.scope" }],
   ["systemd itself", "0::/init.scope\n", { unit: "init.scope" }],
-  ["a group below a service", "0::/system.slice/containerd.service/workers\n", { unit: "containerd.service" }],
+  [
+    "a group below a service",
+    "0::/system.slice/containerd.service/workers\n",
+    { unit: "containerd.service" },
+  ],
   ["a slice", "0::/user.slice\n", {}],
-  ["systemd's hierarchy of cgroup v1", "4:memory:/system.slice\n1:name=systemd:/system.slice/cron.service\n0::/\n", { unit: "cron.service" }],
+  [
+    "systemd's hierarchy of cgroup v1",
+    "4:memory:/system.slice\n1:name=systemd:/system.slice/cron.service\n0::/\n",
+    { unit: "cron.service" },
+  ],
   [
     "a container in one hierarchy and its runtime in another",
     `0::/system.slice/containerd.service\n4:memory:/kubepods/burstable/pod${UID}/${ID}\n`,
@@ -134,8 +166,21 @@ describe("cgroup", () => {
   }
 
   it("takes any text", () => {
-    const segment = fc.constantFrom("docker", ID, `pod${UID}`, "x.service", `crio-${ID}.scope`, "a:b", "", " (deleted)");
+    const segment = fc.constantFrom(
+      "docker",
+      ID,
+      `pod${UID}`,
+      "x.service",
+      `crio-${ID}.scope`,
+      "a:b",
+      "",
+      " (deleted)",
+    );
     const path = fc.array(fc.oneof(segment, fc.string())).map((segments) => `0::/${segments.join("/")}\n`);
-    fc.assert(fc.property(path, (text) => Object.values(parseCgroup(text)).every((value) => typeof value === "string")));
+    fc.assert(
+      fc.property(path, (text) =>
+        Object.values(parseCgroup(text)).every((value) => typeof value === "string"),
+      ),
+    );
   });
 });

@@ -2,6 +2,7 @@
 // (inode 0: orphaned, TIME_WAIT) keeps the holders it had, so that a killed client is still named.
 
 import type { FamilySocket, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { ProcessRecord, ProcessScan, SocketHolders } from "../observation.ts";
@@ -27,7 +28,12 @@ export interface Attribution {
 export class Attributor {
   readonly #pool = new IdPool(1, PROCESSES_MAX);
   readonly #byPid = new Map<number, ProcessInfo>();
-  #previous: Attribution = { holders: new HolderTable(1), processes: new Map(), unattributed: 0, overflowed: 0 };
+  #previous: Attribution = {
+    holders: new HolderTable(1),
+    processes: new Map(),
+    unattributed: 0,
+    overflowed: 0,
+  };
 
   /** Attributes the settled sockets of a pass. `namespaceIds` maps inodes of namespaces to ids. */
   attribute(
@@ -45,17 +51,18 @@ export class Attributor {
     let overflowed = 0;
     let rowsBefore = 0;
     const hold = (socketId: number, process: ProcessInfo, fd: number): void => {
-      if (holders.length - rowsBefore >= HOLDERS_PER_SOCKET_MAX || !holders.append(socketId, process.id, fd)) overflowed++;
+      if (holders.length - rowsBefore >= HOLDERS_PER_SOCKET_MAX || !holders.append(socketId, process.id, fd))
+        overflowed++;
       else processes.set(process.id, process);
     };
-    const attributeOne = (socketId: number, inode: number): void => {
+    const attributeOne = (socketId: number, inode: number, ofKernel: boolean): void => {
       rowsBefore = holders.length;
       if (inode !== 0) {
         found.forEach(inode, (pid, fd) => {
           const record = scan.processes.get(pid);
           if (record !== undefined) hold(socketId, this.#processOf(record, namespaceIds), fd);
         });
-        if (holders.length === rowsBefore) unattributed++;
+        if (holders.length === rowsBefore && !ofKernel) unattributed++;
         return;
       }
       for (let row = previousRows.of(socketId); previous.holders.socket[row] === socketId; row++) {
@@ -64,8 +71,8 @@ export class Attributor {
         if (row + 1 >= previous.holders.length) break;
       }
     };
-    for (let row = 0; row < sockets.length; row++) attributeOne(sockets.id[row]!, sockets.inode[row]!);
-    for (const socket of familySockets) attributeOne(socket.id, socket.inode);
+    for (let row = 0; row < sockets.length; row++) attributeOne(sockets.id[row]!, sockets.inode[row]!, false);
+    for (const socket of familySockets) attributeOne(socket.id, socket.inode, isKernelSocket(socket));
     this.#forgetExcept(processes);
     this.#previous = { holders, processes, unattributed, overflowed };
     return this.#previous;
@@ -76,7 +83,11 @@ export class Attributor {
     const known = this.#byPid.get(record.pid);
     const namespaceId = namespaceIds.get(record.namespaceInode);
     const namespace = namespaceId === undefined ? 0 : namespaceId + 1;
-    if (known !== undefined && known.startTicks === record.startTicks && describes(known, record, namespace)) {
+    if (
+      known !== undefined &&
+      known.startTicks === record.startTicks &&
+      describes(known, record, namespace)
+    ) {
       return known;
     }
     const id = known !== undefined && known.startTicks === record.startTicks ? known.id : this.#pool.take();
@@ -106,6 +117,11 @@ export class Attributor {
     }
     this.#pool.settle();
   }
+}
+
+// The kernel's own end of each netlink protocol has port id 0: it is nobody's.
+function isKernelSocket(socket: FamilySocket): boolean {
+  return socket.family === SocketFamily.SOCKET_FAMILY_NETLINK && socket.portId === 0;
 }
 
 function describes(known: ProcessInfo, record: ProcessRecord, namespace: number): boolean {

@@ -3,7 +3,12 @@ import { describe, it } from "node:test";
 
 import fc from "fast-check";
 
-import { FamilySocket, NetworkNamespace, NodeCoverage, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
+import {
+  FamilySocket,
+  NetworkNamespace,
+  NodeCoverage,
+  ProcessInfo,
+} from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import { decodeReport, REPORT_BYTES_MAX } from "../../../lib/report-codec.ts";
@@ -22,9 +27,12 @@ function anyObservation(): fc.Arbitrary<Observation> {
   return fc
     .record({
       sockets: anySocketTable(0),
-      family: fc.uniqueArray(fc.record({ id: fc.integer({ min: 61, max: 80 }), inode: fc.nat(3), path: fc.string() }), {
-        selector: ({ id }) => id,
-      }),
+      family: fc.uniqueArray(
+        fc.record({ id: fc.integer({ min: 61, max: 80 }), inode: fc.nat(3), path: fc.string() }),
+        {
+          selector: ({ id }) => id,
+        },
+      ),
       held: fc.array(fc.record({ process: fc.integer({ min: 1, max: 6 }), fd: fc.nat(9) }), { maxLength: 3 }),
       heldShare: fc.integer({ min: 1, max: 3 }),
       namespaces: fc.uniqueArray(fc.integer({ min: 0, max: 5 })),
@@ -49,8 +57,12 @@ function anyObservation(): fc.Arbitrary<Observation> {
 }
 
 // Observations share the objects of what did not change.
-const sharedNamespaces = Array.from({ length: 6 }, (_, id) => NetworkNamespace.create({ id, inode: 100 + id }));
-const sharedProcesses = Array.from({ length: 7 }, (_, id) => ProcessInfo.create({ id, pid: 1000 + id, name: `p${id}` }));
+const sharedNamespaces = Array.from({ length: 6 }, (_, id) =>
+  NetworkNamespace.create({ id, inode: 100 + id }),
+);
+const sharedProcesses = Array.from({ length: 7 }, (_, id) =>
+  ProcessInfo.create({ id, pid: 1000 + id, name: `p${id}` }),
+);
 
 // Order of rows is no part of an observation; what a known socket cannot change is taken from its first row.
 function normal(observation: Observation): unknown {
@@ -80,10 +92,19 @@ function withSettledIds(previous: Observation, next: Observation): Observation {
     if (known === undefined) continue;
     const mutable = rowsOf(next.sockets)[row]!;
     sockets.copyRow(at, previous.sockets, known);
-    for (const column of ["state", "inode", "uid", "recvQueue", "sendQueue", "timer", "timerDeadline"] as const) {
+    for (const column of [
+      "state",
+      "inode",
+      "uid",
+      "recvQueue",
+      "sendQueue",
+      "timer",
+      "timerDeadline",
+    ] as const) {
       sockets[column][at] = mutable[column];
     }
-    for (const column of ["retransmits", "references", "drops"] as const) sockets[column][at] = mutable[column];
+    for (const column of ["retransmits", "references", "drops"] as const)
+      sockets[column][at] = mutable[column];
   }
   return { ...next, sockets };
 }
@@ -93,8 +114,10 @@ function reassemble(reports: readonly DecodedReport[]): Delta {
   const changes = new SocketTable(64);
   const holders = new HolderTable(64);
   for (const report of reports) {
-    if (report.sockets !== null) for (let row = 0; row < report.sockets.length; row++) sockets.appendRow(report.sockets, row);
-    if (report.changes !== null) for (let row = 0; row < report.changes.length; row++) changes.appendRow(report.changes, row);
+    if (report.sockets !== null)
+      for (let row = 0; row < report.sockets.length; row++) sockets.appendRow(report.sockets, row);
+    if (report.changes !== null)
+      for (let row = 0; row < report.changes.length; row++) changes.appendRow(report.changes, row);
     if (report.holders !== null) {
       const { socket, process, fd, length } = report.holders;
       for (let row = 0; row < length; row++) holders.append(socket[row]!, process[row]!, fd[row]!);
@@ -120,7 +143,7 @@ function reassemble(reports: readonly DecodedReport[]): Delta {
 function decodeAll(encoded: readonly Uint8Array[]): DecodedReport[] {
   return encoded.map((bytes) => {
     const decoded = decodeReport(bytes);
-    assert.ok(typeof decoded !== "string", String(decoded));
+    if (typeof decoded === "string") assert.fail(decoded);
     return decoded;
   });
 }
@@ -154,7 +177,12 @@ describe("deltas", () => {
         const fresh = diff(previous, next);
         fresh.sockets.firstSeen.fill(next.ticks);
         const expected = apply(previous, fresh);
-        const encoded = encodeReports(origin, diff(previous, next), { keyframe: false, firstSequence: 1, ageMs: 0, pods: [] });
+        const encoded = encodeReports(origin, diff(previous, next), {
+          keyframe: false,
+          firstSequence: 1,
+          ageMs: 0,
+          pods: [],
+        });
         assert.deepEqual(normal(apply(previous, reassemble(decodeAll(encoded)))), normal(expected));
       }),
     );
@@ -180,12 +208,18 @@ describe("deltas", () => {
     assert.ok(encoded.every((bytes) => bytes.length <= REPORT_BYTES_MAX));
     const decoded = decodeAll(encoded);
     assert.deepEqual(
-      decoded.map(({ header }) => [header.sequence, header.part, header.parts, header.coverage !== undefined]),
+      decoded.map(({ header }) => [
+        header.sequence,
+        header.part,
+        header.parts,
+        header.coverage !== undefined,
+      ]),
       decoded.map((_, part) => [10 + part, part, decoded.length, part === decoded.length - 1]),
     );
     for (const report of decoded) {
       const inPart = new Set(report.sockets?.id.slice(0, report.sockets.length));
-      for (const socket of report.holders?.socket.slice(0, report.holders.length) ?? []) assert.ok(inPart.has(socket));
+      for (const socket of report.holders?.socket.slice(0, report.holders.length) ?? [])
+        assert.ok(inPart.has(socket));
     }
     assert.deepEqual(normal(apply(emptyObservation(coverage), reassemble(decoded))), normal(observation));
   });

@@ -1,6 +1,11 @@
 // What changed between two observations of a node: the content of a report before it is split and encoded.
 
-import type { FamilySocket, NetworkNamespace, NodeCoverage, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
+import type {
+  FamilySocket,
+  NetworkNamespace,
+  NodeCoverage,
+  ProcessInfo,
+} from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { Observation } from "../observation.ts";

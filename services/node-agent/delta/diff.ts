@@ -139,7 +139,8 @@ function runEnd(table: HolderTable, start: number): number {
 function equalRuns(a: HolderTable, startA: number, b: HolderTable, startB: number, endB: number): boolean {
   if (runEnd(a, startA) - startA !== endB - startB) return false;
   for (let i = 0; startB + i < endB; i++) {
-    if (a.process[startA + i] !== b.process[startB + i] || a.fd[startA + i] !== b.fd[startB + i]) return false;
+    if (a.process[startA + i] !== b.process[startB + i] || a.fd[startA + i] !== b.fd[startB + i])
+      return false;
   }
   return true;
 }
@@ -166,7 +167,8 @@ function applySockets(previous: SocketTable, delta: Delta, removed: ReadonlySet<
     if (removed.has(id)) continue;
     const at = sockets.appendRow(previous, row);
     const change = changeOf[id] ?? -1;
-    if (change >= 0) for (const column of mutableColumns) sockets[column][at] = delta.changes[column][change]!;
+    if (change >= 0)
+      for (const column of mutableColumns) sockets[column][at] = delta.changes[column][change]!;
   }
   for (let row = 0; row < delta.sockets.length; row++) sockets.appendRow(delta.sockets, row);
   return sockets;
@@ -189,7 +191,8 @@ function applyHolders(previous: HolderTable, delta: Delta, removed: ReadonlySet<
   const holders = new HolderTable(previous.length + delta.holders.length + 1);
   for (let row = 0; row < previous.length; row++) {
     const socket = previous.socket[row]!;
-    if (!removed.has(socket) && !replaced.has(socket)) holders.append(socket, previous.process[row]!, previous.fd[row]!);
+    if (!removed.has(socket) && !replaced.has(socket))
+      holders.append(socket, previous.process[row]!, previous.fd[row]!);
   }
   for (let row = 0; row < delta.holders.length; row++) {
     holders.append(delta.holders.socket[row]!, delta.holders.process[row]!, delta.holders.fd[row]!);

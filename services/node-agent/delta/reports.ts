@@ -4,7 +4,13 @@
 
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { encodeColumn } from "../../../lib/columns.ts";
-import { FamilySocket, NetworkNamespace, Pod, ProcessInfo, Report } from "../../../lib/gen/whotalks/v1/report.ts";
+import {
+  FamilySocket,
+  NetworkNamespace,
+  Pod,
+  ProcessInfo,
+  Report,
+} from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import type { ReportTables } from "../../../lib/report-codec.ts";
 import { encodeReport, REPORT_BYTES_MAX, REPORT_SCHEMA } from "../../../lib/report-codec.ts";
@@ -104,7 +110,9 @@ function packParts(chunks: Iterable<Chunk>): PartContent[] {
     bytes = 0;
   };
   for (const chunk of chunks) {
-    const repeats = Object.keys({ ...chunk.fields, ...chunk.tables }).some((name) => name in fields || name in tables);
+    const repeats = Object.keys({ ...chunk.fields, ...chunk.tables }).some(
+      (name) => name in fields || name in tables,
+    );
     if (repeats || (bytes > 0 && bytes + chunk.bytes > PART_BYTES_MAX)) close();
     fields = { ...fields, ...chunk.fields };
     tables = { ...tables, ...chunk.tables };
@@ -116,7 +124,8 @@ function packParts(chunks: Iterable<Chunk>): PartContent[] {
 }
 
 function appendAll(holders: HolderTable, more: HolderTable): void {
-  for (let row = 0; row < more.length; row++) holders.append(more.socket[row]!, more.process[row]!, more.fd[row]!);
+  for (let row = 0; row < more.length; row++)
+    holders.append(more.socket[row]!, more.process[row]!, more.fd[row]!);
 }
 
 function* messageChunks<Message>(

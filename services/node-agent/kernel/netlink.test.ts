@@ -48,11 +48,17 @@ describe("netlink messages", () => {
   });
 
   it("tell an error by its errno", () => {
-    assert.deepEqual(read(message(2, 0, [0xfe, 0xff, 0xff, 0xff])).progress, { kind: "failed", errorNumber: 2 });
+    assert.deepEqual(read(message(2, 0, [0xfe, 0xff, 0xff, 0xff])).progress, {
+      kind: "failed",
+      errorNumber: 2,
+    });
   });
 
   it("tell an error at the end of a dump", () => {
-    assert.deepEqual(read(message(3, 2, [0xf4, 0xff, 0xff, 0xff])).progress, { kind: "failed", errorNumber: 12 });
+    assert.deepEqual(read(message(3, 2, [0xf4, 0xff, 0xff, 0xff])).progress, {
+      kind: "failed",
+      errorNumber: 12,
+    });
   });
 
   it("tell that the dump was disturbed", () => {
@@ -71,7 +77,9 @@ describe("netlink messages", () => {
   it("take any bytes", () => {
     const part = fc.oneof(
       fc.array(fc.nat(255), { maxLength: 40 }),
-      fc.tuple(fc.nat(30), fc.nat(4000), fc.array(fc.nat(255), { maxLength: 30 })).map((args) => message(...args)),
+      fc
+        .tuple(fc.nat(30), fc.nat(4000), fc.array(fc.nat(255), { maxLength: 30 }))
+        .map((args) => message(...args)),
     );
     fc.assert(
       fc.property(fc.array(part, { maxLength: 6 }), fc.boolean(), (parts, littleEndian) => {

@@ -79,7 +79,8 @@ export function readMessages(
     if ((flags & NLM_F_DUMP_INTR) !== 0) return { kind: "failed", errorNumber: DUMP_INTERRUPTED };
     if (type === NLMSG_DONE || type === NLMSG_ERROR) {
       // Both may carry an errno, negative; "done" without one is done.
-      const errorNumber = messageBytes >= HEADER_BYTES + 4 ? -view.getInt32(position + HEADER_BYTES, littleEndian) : 0;
+      const errorNumber =
+        messageBytes >= HEADER_BYTES + 4 ? -view.getInt32(position + HEADER_BYTES, littleEndian) : 0;
       return type === NLMSG_DONE && errorNumber <= 0 ? { kind: "done" } : { kind: "failed", errorNumber };
     }
     take(view, position + HEADER_BYTES, end);
@@ -115,7 +116,7 @@ export function dump(
   if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
   const buffer = new Uint8Array(RECEIVE_BYTES);
   for (let reads = 0; reads < READS_MAX; reads++) {
-    const count = Number(recv(descriptor, buffer, buffer.length, 0));
+    const count = recv(descriptor, buffer, buffer.length, 0);
     if (count < 0) {
       const failure = errorNumber();
       if (failure === EINTR) continue;

@@ -42,6 +42,8 @@ function openOwn(): NonNullable<typeof own> {
 // Everything that this thread opens from now on would be in another namespace than it seems: nothing but the end of
 // the process is safe.
 function abandon(errorNumber: number): never {
-  process.stderr.write(`whotalks: cannot return to its own network namespace (setns: errno ${errorNumber}); ending\n`);
+  process.stderr.write(
+    `whotalks: cannot return to its own network namespace (setns: errno ${errorNumber}); ending\n`,
+  );
   process.abort();
 }

@@ -3,17 +3,25 @@
 
 import { createRequire } from "node:module";
 
+import type * as Koffi from "koffi";
+
 /** libc, as far as it is used here. Each function gives -1 where it fails, and errorNumber() tells why. */
 export interface Syscalls {
-  setns(descriptor: number, type: number): number;
-  socket(family: number, type: number, protocol: number): number;
+  readonly setns: (descriptor: number, type: number) => number;
+  readonly socket: (family: number, type: number, protocol: number) => number;
   /** The socket option whose value is a struct timeval. */
-  setsockopt(descriptor: number, level: number, option: number, value: Uint8Array, bytes: number): number;
-  send(descriptor: number, bytes: Uint8Array, length: number, flags: number): number;
-  recv(descriptor: number, bytes: Uint8Array, length: number, flags: number): number;
-  close(descriptor: number): number;
+  readonly setsockopt: (
+    descriptor: number,
+    level: number,
+    option: number,
+    value: Uint8Array,
+    bytes: number,
+  ) => number;
+  readonly send: (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number;
+  readonly recv: (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number;
+  readonly close: (descriptor: number) => number;
   /** errno of the call that failed last on this thread. */
-  errorNumber(): number;
+  readonly errorNumber: () => number;
 }
 
 /** Why a system call failed. */
@@ -38,7 +46,7 @@ export function syscalls(): Syscalls {
 }
 
 function load(): Syscalls {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   // The program itself is linked with libc, whichever that is (glibc or musl).
   const libc = koffi.load(null);
   return {

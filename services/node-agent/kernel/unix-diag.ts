@@ -40,7 +40,12 @@ export interface UnixDiagSocket {
 }
 
 /** Reads one message's payload, view bytes [start, end); null where it makes no sense. Any bytes do no harm. */
-export function parseUnixDiag(view: DataView, start: number, end: number, littleEndian: boolean): UnixDiagSocket | null {
+export function parseUnixDiag(
+  view: DataView,
+  start: number,
+  end: number,
+  littleEndian: boolean,
+): UnixDiagSocket | null {
   if (start + MESSAGE_BYTES > end || end > view.byteLength || view.getUint8(start) !== AF_UNIX) return null;
   let peerInode = 0;
   let recvQueue = 0;

@@ -27,7 +27,8 @@ export class CompletenessAccount {
     this.#last.set(namespaceId, counters);
     if (last === undefined && firstPass) return;
     const wentBack =
-      last !== undefined && (counters.activeOpens < last.activeOpens || counters.passiveOpens < last.passiveOpens);
+      last !== undefined &&
+      (counters.activeOpens < last.activeOpens || counters.passiveOpens < last.passiveOpens);
     const base = last === undefined || wentBack ? { activeOpens: 0, passiveOpens: 0, attemptFails: 0 } : last;
     this.#opened += counters.activeOpens - base.activeOpens + counters.passiveOpens - base.passiveOpens;
     this.#failed += Math.max(0, counters.attemptFails - base.attemptFails);

@@ -26,7 +26,8 @@ export class NamespaceIds {
     for (const record of scan.namespaces) {
       const owner = ownerOf(record, scan);
       const before = this.#known.get(record.inode);
-      const same = before !== undefined && before.podUid === owner.podUid && before.containerId === owner.containerId;
+      const same =
+        before !== undefined && before.podUid === owner.podUid && before.containerId === owner.containerId;
       if (!same && this.#pool.exhausted) continue;
       const namespace = same
         ? before
@@ -46,7 +47,8 @@ export class NamespaceIds {
   withAddresses(namespace: NetworkNamespace, addresses: readonly Uint8Array[]): NetworkNamespace {
     const before = namespace.addresses;
     const same =
-      before.length === addresses.length && before.every((address, i) => Buffer.compare(address, addresses[i]!) === 0);
+      before.length === addresses.length &&
+      before.every((address, i) => Buffer.compare(address, addresses[i]!) === 0);
     if (same) return namespace;
     const changed = { ...namespace, addresses: [...addresses] };
     this.#known.set(namespace.inode, changed);

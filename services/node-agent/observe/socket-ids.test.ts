@@ -132,10 +132,11 @@ describe("socket ids", () => {
         for (const [tick, next] of passes.entries()) {
           const removed = new Set(previous.id.slice(0, previous.length));
           const { previousRows } = settleSockets(previous, next, ids, tick);
-          const living = [...next.id.slice(0, next.length)];
+          const living = next.id.slice(0, next.length);
           assert.equal(new Set(living).size, living.length);
           for (let row = 0; row < next.length; row++) {
-            if (previousRows[row]! < 0) assert.ok(!removed.has(next.id[row]!), "an id was used again at once");
+            if (previousRows[row]! < 0)
+              assert.ok(!removed.has(next.id[row]!), "an id was used again at once");
           }
           ids.settle();
           previous = next;
@@ -151,7 +152,9 @@ describe("socket ids", () => {
         settleSockets(new SocketTable(), first, ids, 1);
         ids.settle();
         const shuffled = new SocketTable();
-        const order = Array.from({ length: first.length }, (_, row) => row).toSorted((a, b) => ((a * seed) % 11) - ((b * seed) % 11));
+        const order = Array.from({ length: first.length }, (_, row) => row).toSorted(
+          (a, b) => ((a * seed) % 11) - ((b * seed) % 11),
+        );
         for (const row of order) shuffled.appendRow(first, row);
         settleSockets(first, shuffled, ids, 2);
         assert.deepEqual(

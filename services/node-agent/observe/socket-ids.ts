@@ -21,7 +21,12 @@ export interface SettledSockets {
  * Fills id, firstSeen and, where a timer only jittered, timerDeadline of every row of `next`. Both tables are of the
  * same epoch; `ticks` is the time of the pass. Costs about 30 ns a row while rows come in the same order as before.
  */
-export function settleSockets(previous: SocketTable, next: SocketTable, ids: IdPool, ticks: number): SettledSockets {
+export function settleSockets(
+  previous: SocketTable,
+  next: SocketTable,
+  ids: IdPool,
+  ticks: number,
+): SettledSockets {
   const index = new TupleIndex(previous);
   const previousRows = new Int32Array(next.length).fill(-1);
   const taken = new Uint8Array(previous.length);
@@ -91,7 +96,8 @@ function findContinued(
   for (let found = index.first(next, row); found >= 0; found = index.after(found)) {
     if (taken[found] !== 0 || !sameTuple(previous, found, next, row)) continue;
     const closed = previous.inode[found] !== 0 && next.inode[row] === 0 && isClosing(next.state[row]!);
-    const accepted = previous.inode[found] === 0 && next.inode[row] !== 0 && !isClosing(previous.state[found]!);
+    const accepted =
+      previous.inode[found] === 0 && next.inode[row] !== 0 && !isClosing(previous.state[found]!);
     if (closed || accepted) {
       taken[found] = 1;
       return found;
@@ -174,7 +180,11 @@ class TupleIndex {
 }
 
 function tupleHash(table: SocketTable, row: number): number {
-  let hash = (table.localPort[row]! << 16) ^ table.remotePort[row]! ^ (table.namespace[row]! << 8) ^ table.protocol[row]!;
+  let hash =
+    (table.localPort[row]! << 16) ^
+    table.remotePort[row]! ^
+    (table.namespace[row]! << 8) ^
+    table.protocol[row]!;
   for (let i = 0, at = row * 8; i < 8; i++) hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
   return (hash ^ (hash >>> 15)) >>> 0;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { CONTAINERS_MAX, LABELS_MAX, readPod } from "./pod-fields.ts";
 
 const metadata = { uid: "u", name: "web-1", namespace: "shop" };
@@ -52,20 +52,29 @@ test("the fields that reports carry", () => {
 });
 
 test("a pod that has only just been made has no address, owner or container ids", () => {
-  const read = readPod({ metadata, spec: { containers: [{ name: "c", image: "i" }] }, status: { phase: "Pending" } });
+  const read = readPod({
+    metadata,
+    spec: { containers: [{ name: "c", image: "i" }] },
+    status: { phase: "Pending" },
+  });
   assert.equal(read?.fields.ownerKind, "");
   assert.deepEqual(read?.fields.addresses, []);
   assert.deepEqual(read?.fields.containers, [{ name: "c", id: "", image: "i" }]);
 });
 
+const finished = (phase: string): boolean | undefined => readPod({ metadata, status: { phase } })?.finished;
+
 test("done is done, whether it went well or not", () => {
-  const finished = (phase: string) => readPod({ metadata, status: { phase } })?.finished;
   assert.deepEqual(["Succeeded", "Failed", "Running", "Unknown"].map(finished), [true, true, false, false]);
 });
 
 test("what is no pod is none, and fields of the wrong type are absent", () => {
   for (const object of [null, 1, [], {}, { metadata: { uid: "u" } }]) assert.equal(readPod(object), null);
-  const odd = { metadata: { ...metadata, labels: { a: 1, b: "x" } }, spec: { containers: 7 }, status: { podIPs: [null] } };
+  const odd = {
+    metadata: { ...metadata, labels: { a: 1, b: "x" } },
+    spec: { containers: 7 },
+    status: { podIPs: [null] },
+  };
   assert.deepEqual(readPod(odd)?.fields.labels, { b: "x" });
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (spec, status) => {

@@ -54,7 +54,9 @@ export function readPod(object: unknown): ReadPod | null {
 }
 
 function labels(value: unknown): Record<string, string> {
-  const pairs = Object.entries(record(value)).filter((pair): pair is [string, string] => typeof pair[1] === "string");
+  const pairs = Object.entries(record(value)).filter(
+    (pair): pair is [string, string] => typeof pair[1] === "string",
+  );
   return Object.fromEntries(pairs.slice(0, LABELS_MAX));
 }
 

@@ -56,7 +56,8 @@ export class PodTable implements PodSource {
     }
     const firstSeen = known?.pod.firstSeen ?? this.#tick();
     // An end is an end: a pod does not come back, whatever a stale list says.
-    const ended = known !== undefined && known.pod.ended !== 0 ? known.pod.ended : read.finished ? this.#tick() : 0;
+    const ended =
+      known !== undefined && known.pod.ended !== 0 ? known.pod.ended : read.finished ? this.#tick() : 0;
     const pod: Pod = { ...read.fields, firstSeen, ended };
     if (known !== undefined && isDeepStrictEqual(known.pod, pod)) return true;
     const endedMs = ended === 0 ? null : (known?.endedMs ?? this.#elapsedMs());

@@ -48,18 +48,29 @@ function watch(t: TestContext, api: KubernetesApi, node: string): { pods: PodTab
 test("a node's pods come and go, and no other node's", options, async (t) => {
   const inNamespace = namespace(t);
   const node = kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
-  const { pods, watch: watching } = watch(t, new KubernetesApi(loadKubeConfig({ environment: process.env })), node);
+  const { pods, watch: watching } = watch(
+    t,
+    new KubernetesApi(loadKubeConfig({ environment: process.env })),
+    node,
+  );
   await watching.settled;
   const create = (name: string, nodeName: string): void => {
-    const spec = { nodeName, containers: [{ name: "main", image: "none.invalid/none:1", imagePullPolicy: "Never" }] };
+    const spec = {
+      nodeName,
+      containers: [{ name: "main", image: "none.invalid/none:1", imagePullPolicy: "Never" }],
+    };
     const overrides = JSON.stringify({ spec });
     kubectl("run", name, "-n", inNamespace, "--image=none.invalid/none:1", `--overrides=${overrides}`);
   };
   create("here", node);
   create("elsewhere", "no-such-node");
-  const named = (name: string) => pods.all().find((pod) => pod.name === name && pod.namespace === inNamespace);
+  const named = (name: string) =>
+    pods.all().find((pod) => pod.name === name && pod.namespace === inNamespace);
   await until("the pod is known", () => named("here") !== undefined);
-  assert.deepEqual(named("here")!.containers.map(({ name, image }) => [name, image]), [["main", "none.invalid/none:1"]]);
+  assert.deepEqual(
+    named("here")!.containers.map(({ name, image }) => [name, image]),
+    [["main", "none.invalid/none:1"]],
+  );
   assert.equal(named("here")!.ended, 0);
   kubectl("delete", "pod", "here", "-n", inNamespace, "--grace-period=0", "--force");
   await until("its end is known", () => named("here")!.ended > 0);

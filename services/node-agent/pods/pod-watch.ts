@@ -62,17 +62,10 @@ export class PodWatch {
 }
 
 function sentenceOf(verb: "list" | "watch", error: KubernetesError): string {
-  switch (error.code) {
-    case "forbidden":
-      return `the API server does not let this agent ${verb} pods: its ClusterRole needs the verb "${verb}" on the resource "pods" (${error.message})`;
-    case "unauthorized":
-      return `the API server does not know this agent's token: ${error.message}`;
-    case "no-config":
-    case "unreachable":
-    case "not-found":
-    case "gone":
-    case "overloaded":
-    case "unexpected":
-      return `cannot ${verb} pods: ${error.message}`;
+  if (error.code === "forbidden") {
+    return `the API server does not let this agent ${verb} pods: its ClusterRole needs the verb "${verb}" on the resource "pods" (${error.message})`;
   }
+  if (error.code === "unauthorized")
+    return `the API server does not know this agent's token: ${error.message}`;
+  return `cannot ${verb} pods: ${error.message}`;
 }

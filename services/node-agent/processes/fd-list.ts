@@ -71,7 +71,9 @@ function socketInode(link: string): number {
   try {
     target = readlinkSync(link);
   } catch (error) {
-    return unread(error).reason === "denied" && (error as NodeJS.ErrnoException).code !== "EINVAL" ? DENIED : 0;
+    return unread(error).reason === "denied" && (error as NodeJS.ErrnoException).code !== "EINVAL"
+      ? DENIED
+      : 0;
   }
   if (!target.startsWith(PREFIX) || !target.endsWith("]")) return 0;
   const inode = Number(target.slice(PREFIX.length, -1));
@@ -91,5 +93,9 @@ function inOrder(list: FdList): FdList {
   for (let i = 1; i < fds.length; i++) ascending &&= fds[i - 1]! < fds[i]!;
   if (ascending) return list;
   const order = Array.from(fds.keys()).toSorted((a, b) => fds[a]! - fds[b]!);
-  return { fds: Uint32Array.from(order, (i) => fds[i]!), inodes: Uint32Array.from(order, (i) => inodes[i]!), entries };
+  return {
+    fds: Uint32Array.from(order, (i) => fds[i]!),
+    inodes: Uint32Array.from(order, (i) => inodes[i]!),
+    entries,
+  };
 }

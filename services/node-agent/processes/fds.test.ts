@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { once } from "node:events";
@@ -24,10 +24,23 @@ function savedTree(processes: Record<number, Record<string, string>>): string {
   return root;
 }
 
-function scanOf(processes: readonly (readonly [pid: number, namespaceInode: number, startTicks?: number])[]): ProcessScan {
+function scanOf(
+  processes: readonly (readonly [pid: number, namespaceInode: number, startTicks?: number])[],
+): ProcessScan {
   const records = processes.map(([pid, namespaceInode, startTicks = 1]): [number, ProcessRecord] => [
     pid,
-    { pid, startTicks, parentPid: 0, name: "", exe: "", uid: 0, namespaceInode, containerId: "", podUid: "", unit: "" },
+    {
+      pid,
+      startTicks,
+      parentPid: 0,
+      name: "",
+      exe: "",
+      uid: 0,
+      namespaceInode,
+      containerId: "",
+      podUid: "",
+      unit: "",
+    },
   ]);
   return { processes: new Map(records), namespaces: [], unreadable: 0, limits: [] };
 }
@@ -50,10 +63,23 @@ describe("holders of a saved tree", () => {
   it("are every process and descriptor, in order", () => {
     const root = savedTree({
       10: { 0: "/dev/null", 3: "socket:[77]", 12: "socket:[78]", 4: "pipe:[77]" },
-      9: { 12: "socket:[77]", 5: "socket:[77]", 7: "anon_inode:[eventpoll]", 8: "socket:[x]", 11: "socket:[0]" },
+      9: {
+        12: "socket:[77]",
+        5: "socket:[77]",
+        7: "anon_inode:[eventpoll]",
+        8: "socket:[x]",
+        11: "socket:[0]",
+      },
     });
     const holders = createSocketHolders({ procRoot: root });
-    holders.refresh(scanOf([[9, 1], [10, 1]]), sinkOf(77, 78, 79), HOST);
+    holders.refresh(
+      scanOf([
+        [9, 1],
+        [10, 1],
+      ]),
+      sinkOf(77, 78, 79),
+      HOST,
+    );
     assert.deepEqual(holdersOf(holders, 77), ["9/5", "9/12", "10/3"]);
     assert.deepEqual(holdersOf(holders, 78), ["10/12"]);
     assert.deepEqual(holdersOf(holders, 79), []);
@@ -63,9 +89,23 @@ describe("holders of a saved tree", () => {
   it("stay the same generation while nothing changes, and are forgotten with their process", () => {
     const root = savedTree({ 9: { 5: "socket:[77]" }, 10: { 3: "socket:[77]" } });
     const holders = createSocketHolders({ procRoot: root });
-    holders.refresh(scanOf([[9, 1], [10, 1]]), sinkOf(77), HOST);
+    holders.refresh(
+      scanOf([
+        [9, 1],
+        [10, 1],
+      ]),
+      sinkOf(77),
+      HOST,
+    );
     const { generation } = holders;
-    holders.refresh(scanOf([[9, 1], [10, 1]]), sinkOf(77), HOST);
+    holders.refresh(
+      scanOf([
+        [9, 1],
+        [10, 1],
+      ]),
+      sinkOf(77),
+      HOST,
+    );
     assert.equal(holders.generation, generation);
     holders.refresh(scanOf([[10, 1]]), sinkOf(77), HOST);
     assert.notEqual(holders.generation, generation);
@@ -85,20 +125,26 @@ describe("holders of a saved tree", () => {
   it("do without processes that have no list of descriptors", () => {
     const root = savedTree({ 9: { 5: "socket:[77]" } });
     const holders = createSocketHolders({ procRoot: root });
-    holders.refresh(scanOf([[8, 1], [9, 1]]), sinkOf(77), HOST);
+    holders.refresh(
+      scanOf([
+        [8, 1],
+        [9, 1],
+      ]),
+      sinkOf(77),
+      HOST,
+    );
     assert.deepEqual(holdersOf(holders, 77), ["9/5"]);
   });
 });
 
-describe("holders of the running kernel", () => {
-  async function listen(): Promise<{ server: Server; fd: number; inode: number }> {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
-    const { statSync } = await import("node:fs");
-    return { server, fd, inode: statSync(`/proc/self/fd/${fd}`).ino };
-  }
+async function listen(): Promise<{ server: Server; fd: number; inode: number }> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
+  return { server, fd, inode: statSync(`/proc/self/fd/${fd}`).ino };
+}
 
+describe("holders of the running kernel", () => {
   it("follow sockets that this process opens and closes", async () => {
     const holders = createSocketHolders({ procRoot: "/proc" });
     const scan = scanOf([[process.pid, 1]]);

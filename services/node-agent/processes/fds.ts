@@ -73,7 +73,9 @@ class Holders implements SocketHolders {
   }
 
   limits(): readonly string[] {
-    return this.#unreadable === 0 ? [] : [deniedSentence("The file descriptors of some processes", mayReadOthers())];
+    return this.#unreadable === 0
+      ? []
+      : [deniedSentence("The file descriptors of some processes", mayReadOthers())];
   }
 
   forEach(inode: number, callback: (pid: number, fd: number) => void): void {
@@ -208,6 +210,7 @@ class Holders implements SocketHolders {
 
 function sameList(a: FdList, b: FdList): boolean {
   if (a.fds.length !== b.fds.length) return false;
-  for (let i = 0; i < a.fds.length; i++) if (a.fds[i] !== b.fds[i] || a.inodes[i] !== b.inodes[i]) return false;
+  for (let i = 0; i < a.fds.length; i++)
+    if (a.fds[i] !== b.fds[i] || a.inodes[i] !== b.inodes[i]) return false;
   return true;
 }

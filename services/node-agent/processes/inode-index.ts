@@ -56,12 +56,12 @@ export class InodeIndex {
 
   /** Whether anybody has the inode. */
   has(inode: number): boolean {
-    return this.#keys.length > 0 && this.#keys[this.#slotOf(inode)] === inode;
+    return inode !== 0 && this.#keys.length > 0 && this.#keys[this.#slotOf(inode)] === inode;
   }
 
   /** Calls back for each entry of the inode, the one that was put in last first. */
   forEach(inode: number, callback: (pid: number, fd: number) => void): void {
-    if (inode === 0 || !this.has(inode)) return;
+    if (!this.has(inode)) return;
     for (let entry = this.#heads[this.#slotOf(inode)]!; entry !== NONE; entry = this.#next[entry]!) {
       callback(this.#pids[entry]!, this.#fds[entry]!);
     }
@@ -70,7 +70,7 @@ export class InodeIndex {
   // The slot of the inode, or the empty one where it would go. Inode 0 is no socket's and marks empty slots.
   #slotOf(inode: number): number {
     const mask = this.#keys.length - 1;
-    let slot = Math.imul(inode, SPREAD) >>> 7 & mask;
+    let slot = (Math.imul(inode, SPREAD) >>> 7) & mask;
     while (this.#keys[slot] !== 0 && this.#keys[slot] !== inode) slot = (slot + 1) & mask;
     return slot;
   }

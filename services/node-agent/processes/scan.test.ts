@@ -30,8 +30,10 @@ function savedTree(processes: Record<string, Saved>): string {
     for (const name of ["stat", "comm", "status", "cgroup"] as const) {
       if (saved[name] !== undefined) writeFileSync(path.join(directory, name), saved[name]);
     }
-    if (saved.namespace !== undefined) symlinkSync(`net:[${saved.namespace}]`, path.join(directory, "ns/net"));
-    if (saved.namespaceFile !== undefined) writeFileSync(path.join(directory, "ns/net"), `net:[${saved.namespaceFile}]\n`);
+    if (saved.namespace !== undefined)
+      symlinkSync(`net:[${saved.namespace}]`, path.join(directory, "ns/net"));
+    if (saved.namespaceFile !== undefined)
+      writeFileSync(path.join(directory, "ns/net"), `net:[${saved.namespaceFile}]\n`);
     if (saved.net === true) mkdirSync(path.join(directory, "net"));
   }
   return root;
@@ -46,8 +48,17 @@ const CONTAINER = "7b21e937d1d6e41aec6112a65f7aa838dc48a55ef4c249b6e7782d40d772a
 describe("a saved tree", () => {
   it("gives processes, their containers and namespaces", () => {
     const root = savedTree({
-      1: { stat: stat(1, "systemd", "S", 0), namespace: 4026531840, cgroup: "0::/init.scope\n", status: "Uid:\t0\t0\t0\t0\n" },
-      30: { stat: stat(30, "a b) c", "S", 1), namespaceFile: 4026532790, cgroup: `0::/docker/${CONTAINER}\n` },
+      1: {
+        stat: stat(1, "systemd", "S", 0),
+        namespace: 4026531840,
+        cgroup: "0::/init.scope\n",
+        status: "Uid:\t0\t0\t0\t0\n",
+      },
+      30: {
+        stat: stat(30, "a b) c", "S", 1),
+        namespaceFile: 4026532790,
+        cgroup: `0::/docker/${CONTAINER}\n`,
+      },
       4: { stat: stat(4, "node"), namespace: 4026532790 },
       notes: { comm: "no process" },
     });
@@ -66,7 +77,10 @@ describe("a saved tree", () => {
       unit: "init.scope",
     });
     const contained = processes.get(30)!;
-    assert.deepEqual([contained.name, contained.containerId, contained.uid], ["a b) c", CONTAINER, UNKNOWN_UID]);
+    assert.deepEqual(
+      [contained.name, contained.containerId, contained.uid],
+      ["a b) c", CONTAINER, UNKNOWN_UID],
+    );
     assert.deepEqual(namespaces, [
       { inode: 4026531840, host: true, pids: [1] },
       { inode: 4026532790, host: false, pids: [4, 30] },
@@ -75,7 +89,11 @@ describe("a saved tree", () => {
   });
 
   it("without links to namespaces is one namespace of those that have tables", () => {
-    const root = savedTree({ 5: { comm: "a\nb\n", net: true }, 6: { status: "Name:\tb\\nc\n" }, 7: { comm: "c\n", net: true } });
+    const root = savedTree({
+      5: { comm: "a\nb\n", net: true },
+      6: { status: "Name:\tb\\nc\n" },
+      7: { comm: "c\n", net: true },
+    });
     const { processes, namespaces, unreadable } = createProcessScanner({ procRoot: root }).scan();
     assert.deepEqual(
       [...processes.values()].map(({ name }) => name),
@@ -145,7 +163,11 @@ describe("the running kernel", () => {
   it("tells the namespace of processes whose link may not be read, by their tables", async (t) => {
     if (process.getuid!() !== 0) return t.skip("needs root to become someone else");
     const script = new URL("scan-for-test.ts", import.meta.url).pathname;
-    const child = spawn(process.execPath, [script], { uid: 65534, gid: 65534, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [script], {
+      uid: 65534,
+      gid: 65534,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const [output] = (await once(child.stdout, "data")) as [Buffer];
     const seen = JSON.parse(output.toString()) as { own: number; other: number; limits: string[] };
     assert.equal(seen.other, seen.own);

@@ -69,11 +69,14 @@ class Scanner implements ProcessScanner {
     try {
       names = readdirSync(this.#root);
     } catch (error) {
-      limits.push(`${this.#root} cannot be read (${unread(error).code}): name a mounted /proc or a saved tree of one`);
+      limits.push(
+        `${this.#root} cannot be read (${unread(error).code}): name a mounted /proc or a saved tree of one`,
+      );
       return [];
     }
     const pids = names.filter((name) => /^[1-9]\d{0,9}$/.test(name)).map(Number);
-    if (pids.length === 0) limits.push(`${this.#root} holds no process: name a mounted /proc or a saved tree of one`);
+    if (pids.length === 0)
+      limits.push(`${this.#root} holds no process: name a mounted /proc or a saved tree of one`);
     const mountinfo = readText("/proc/self/mountinfo");
     const hidden = hidepidSentence(this.#root, "text" in mountinfo ? mountinfo.text : "", mayReadOthers());
     if (hidden !== null) limits.push(hidden);

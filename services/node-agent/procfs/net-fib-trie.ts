@@ -11,7 +11,8 @@ export function localIpv4Addresses(text: string): readonly string[] {
   for (const line of text.split("\n")) {
     const trimmed = line.trimStart();
     if (trimmed.startsWith("|-- ")) leaf = parseAddress(trimmed.slice("|-- ".length));
-    else if (trimmed === "/32 host LOCAL" && leaf !== null && !isLoopback(leaf, 0)) addresses.add(formatAddress(leaf, 0));
+    else if (trimmed === "/32 host LOCAL" && leaf !== null && !isLoopback(leaf, 0))
+      addresses.add(formatAddress(leaf, 0));
   }
   return [...addresses];
 }

@@ -4,7 +4,8 @@
 
 import { formatAddress, isLoopback } from "../../../lib/address.ts";
 
-const LINE = /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8}) [0-9a-f]{2,8} [0-9a-f]{2} [0-9a-f]{2} [0-9a-f]{2,8} +\S/;
+const LINE =
+  /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8}) [0-9a-f]{2,8} [0-9a-f]{2} [0-9a-f]{2} [0-9a-f]{2,8} +\S/;
 
 /** The IPv6 addresses of a namespace's interfaces, loopback left out; lines that make no sense tell none. */
 export function localIpv6Addresses(text: string): readonly string[] {

@@ -28,7 +28,7 @@ function parse(name: string, text: string | Uint8Array, littleEndian = true, chu
   const parser = netInetParser(table, { sockets, namespaceId: 7, nowTicks: 1000, littleEndian, tally });
   const bytes = typeof text === "string" ? Buffer.from(text) : text;
   let position = 0;
-  for (let end = 0; end < bytes.length; ) {
+  for (let end = 0; end < bytes.length;) {
     end = Math.min(bytes.length, end + chunkBytes);
     position = parser(bytes, position, end, false);
   }
@@ -103,94 +103,133 @@ describe("internet tables", () => {
       ["127.0.1.1", 53, 10, 11190, 0],
     );
     assert.deepEqual(
-      [connection!.local, connection!.localPort, connection!.remote, connection!.remotePort, connection!.state],
+      [
+        connection!.local,
+        connection!.localPort,
+        connection!.remote,
+        connection!.remotePort,
+        connection!.state,
+      ],
       ["192.168.0.135", 37372, "10.0.2.15", 5555, 1],
     );
     assert.deepEqual([connection!.uid, connection!.inode, connection!.timer], [1000, 5565254, 2]);
   });
 
-  const accepted: readonly (readonly [what: string, table: string, line: string, expected: Partial<Row>])[] = [
+  const accepted: readonly (readonly [what: string, table: string, line: string, expected: Partial<Row>])[] =
     [
-      "TIME_WAIT, which ends at the pointer",
-      "tcp",
-      "   1: 0100007F:A362 0100007F:1F90 06 00000000:00000000 03:000014B5 00000000     0        0 0 3 00000000a1b2c3d4\n",
-      { state: 6, timer: 3, timerDeadline: 1000 + 0x14b5, inode: 0, references: 3, remotePort: 8080 },
-    ],
-    [
-      "a time that has passed, as old kernels print it",
-      "tcp",
-      LINE.replace("000006DC", "FFFFFFFFFFFFFFF3") + "\n",
-      { timerDeadline: 1000, retransmits: 3, inode: 1298849 },
-    ],
-    ["a pointer of 32 bits", "tcp", LINE.replace("00000000450c42ec", "c207755e") + "\n", { inode: 1298849 }],
-    ["a hidden pointer", "tcp", LINE.replace("00000000450c42ec", "(____ptrval____)") + "\n", { references: 2 }],
-    ["a uid that an old kernel prints as signed", "tcp", LINE.replace(" 1000 ", "   -2 ") + "\n", { uid: 0xfffffffe }],
-    ["more than 9999 lines", "tcp", LINE.replace("   3:", "123456:") + "\n", { inode: 1298849 }],
-    ["the largest inode", "tcp", LINE.replace("1298849", "4294967295") + "\n", { inode: 0xffffffff }],
-    ["the largest queue", "tcp", LINE.replace("0000000B", "FFFFFFFF") + "\n", { recvQueue: 0xffffffff }],
-    ["more retransmits than a byte holds", "tcp", LINE.replace("00000003", "00010000") + "\n", { retransmits: 255 }],
-    ["more references than two bytes hold", "tcp", LINE.replace(" 2 0", " 70000 0") + "\n", { references: 65535 }],
-    [
-      "udp with drops",
-      "udp",
-      " 6127: 00000000:1B5A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1303721 2 00000000e2a952e8 17       \n",
-      { protocol: 17, family: 4, local: "0.0.0.0", localPort: 7002, state: 7, drops: 17, inode: 1303721 },
-    ],
-    [
-      "udp before there was a column for drops",
-      "udp",
-      " 6127: 00000000:1B5A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1303721 2 e2a952e8\n",
-      { drops: 0, inode: 1303721 },
-    ],
-    [
-      "raw, whose port is the IP protocol that it receives",
-      "raw",
-      "   1: 00000000:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 99 2 0000000000000000 0\n",
-      { protocol: 255, localPort: 1, inode: 99 },
-    ],
-    [
-      "raw6",
-      "raw6",
-      "   58: 00000000000000000000000000000000:003A 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 98 2 0000000000000000 0\n",
-      { protocol: 255, family: 6, localPort: 58, local: "::" },
-    ],
-    [
-      "icmp, whose port is the echo identifier",
-      "icmp",
-      "   12: 00000000:000C 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 97 2 0000000000000000 0            \n",
-      { protocol: 1, localPort: 12 },
-    ],
-    [
-      "icmp6",
-      "icmp6",
-      "   12: 00000000000000000000000001000000:000C 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 96 2 0000000000000000 0\n",
-      { protocol: 58, localPort: 12, local: "::1" },
-    ],
-    [
-      "udplite6",
-      "udplite6",
-      "   12: B80D0120000000000000000001000000:000C 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 95 2 0000000000000000 0\n",
-      { protocol: 136, family: 6, local: "2001:db8::1" },
-    ],
-    [
-      "IPv4-mapped addresses as IPv4",
-      "tcp6",
-      "   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:A362 01 00000000:00000000 00:00000000 00000000     0        0 5 1 0000000072ff996b 20 4 0 10 -1\n",
-      { protocol: 6, family: 4, local: "127.0.0.1", remote: "127.0.0.1", localPort: 8080, remotePort: 41826 },
-    ],
-    [
-      "a listener on an IPv4-mapped address",
-      "tcp6",
-      "   0: 0000000000000000FFFF00000100007F:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5 1 0000000072ff996b 100 0 0 10 0\n",
-      { family: 4, local: "127.0.0.1", remote: "0.0.0.0", state: 10 },
-    ],
-    [
-      "a listener on every address, which stays IPv6",
-      "tcp6",
-      "   0: 00000000000000000000000000000000:1B59 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1303720 1 0000000072ff996b 100 0 0 10 0\n",
-      { family: 6, local: "::", remote: "::", localPort: 7001 },
-    ],
-  ];
+      [
+        "TIME_WAIT, which ends at the pointer",
+        "tcp",
+        "   1: 0100007F:A362 0100007F:1F90 06 00000000:00000000 03:000014B5 00000000     0        0 0 3 00000000a1b2c3d4\n",
+        { state: 6, timer: 3, timerDeadline: 1000 + 0x14b5, inode: 0, references: 3, remotePort: 8080 },
+      ],
+      [
+        "a time that has passed, as old kernels print it",
+        "tcp",
+        LINE.replace("000006DC", "FFFFFFFFFFFFFFF3") + "\n",
+        { timerDeadline: 1000, retransmits: 3, inode: 1298849 },
+      ],
+      [
+        "a pointer of 32 bits",
+        "tcp",
+        LINE.replace("00000000450c42ec", "c207755e") + "\n",
+        { inode: 1298849 },
+      ],
+      [
+        "a hidden pointer",
+        "tcp",
+        LINE.replace("00000000450c42ec", "(____ptrval____)") + "\n",
+        { references: 2 },
+      ],
+      [
+        "a uid that an old kernel prints as signed",
+        "tcp",
+        LINE.replace(" 1000 ", "   -2 ") + "\n",
+        { uid: 0xfffffffe },
+      ],
+      ["more than 9999 lines", "tcp", LINE.replace("   3:", "123456:") + "\n", { inode: 1298849 }],
+      ["the largest inode", "tcp", LINE.replace("1298849", "4294967295") + "\n", { inode: 0xffffffff }],
+      ["the largest queue", "tcp", LINE.replace("0000000B", "FFFFFFFF") + "\n", { recvQueue: 0xffffffff }],
+      [
+        "more retransmits than a byte holds",
+        "tcp",
+        LINE.replace("00000003", "00010000") + "\n",
+        { retransmits: 255 },
+      ],
+      [
+        "more references than two bytes hold",
+        "tcp",
+        LINE.replace(" 2 0", " 70000 0") + "\n",
+        { references: 65535 },
+      ],
+      [
+        "udp with drops",
+        "udp",
+        " 6127: 00000000:1B5A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1303721 2 00000000e2a952e8 17       \n",
+        { protocol: 17, family: 4, local: "0.0.0.0", localPort: 7002, state: 7, drops: 17, inode: 1303721 },
+      ],
+      [
+        "udp before there was a column for drops",
+        "udp",
+        " 6127: 00000000:1B5A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1303721 2 e2a952e8\n",
+        { drops: 0, inode: 1303721 },
+      ],
+      [
+        "raw, whose port is the IP protocol that it receives",
+        "raw",
+        "   1: 00000000:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 99 2 0000000000000000 0\n",
+        { protocol: 255, localPort: 1, inode: 99 },
+      ],
+      [
+        "raw6",
+        "raw6",
+        "   58: 00000000000000000000000000000000:003A 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 98 2 0000000000000000 0\n",
+        { protocol: 255, family: 6, localPort: 58, local: "::" },
+      ],
+      [
+        "icmp, whose port is the echo identifier",
+        "icmp",
+        "   12: 00000000:000C 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 97 2 0000000000000000 0            \n",
+        { protocol: 1, localPort: 12 },
+      ],
+      [
+        "icmp6",
+        "icmp6",
+        "   12: 00000000000000000000000001000000:000C 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 96 2 0000000000000000 0\n",
+        { protocol: 58, localPort: 12, local: "::1" },
+      ],
+      [
+        "udplite6",
+        "udplite6",
+        "   12: B80D0120000000000000000001000000:000C 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 95 2 0000000000000000 0\n",
+        { protocol: 136, family: 6, local: "2001:db8::1" },
+      ],
+      [
+        "IPv4-mapped addresses as IPv4",
+        "tcp6",
+        "   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:A362 01 00000000:00000000 00:00000000 00000000     0        0 5 1 0000000072ff996b 20 4 0 10 -1\n",
+        {
+          protocol: 6,
+          family: 4,
+          local: "127.0.0.1",
+          remote: "127.0.0.1",
+          localPort: 8080,
+          remotePort: 41826,
+        },
+      ],
+      [
+        "a listener on an IPv4-mapped address",
+        "tcp6",
+        "   0: 0000000000000000FFFF00000100007F:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5 1 0000000072ff996b 100 0 0 10 0\n",
+        { family: 4, local: "127.0.0.1", remote: "0.0.0.0", state: 10 },
+      ],
+      [
+        "a listener on every address, which stays IPv6",
+        "tcp6",
+        "   0: 00000000000000000000000000000000:1B59 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1303720 1 0000000072ff996b 100 0 0 10 0\n",
+        { family: 6, local: "::", remote: "::", localPort: 7001 },
+      ],
+    ];
   for (const [what, table, line, expected] of accepted) {
     it(`accept ${what}`, () => {
       const { rows, tally } = parse(table, line);
@@ -215,7 +254,10 @@ describe("internet tables", () => {
       false,
     );
     assert.deepEqual([wide.rows[0]!.local, wide.rows[0]!.family], ["2001:db8::1", 6]);
-    assert.deepEqual([wide.rows[1]!.local, wide.rows[1]!.remote, wide.rows[1]!.family], ["127.0.0.1", "10.99.0.1", 4]);
+    assert.deepEqual(
+      [wide.rows[1]!.local, wide.rows[1]!.remote, wide.rows[1]!.family],
+      ["127.0.0.1", "10.99.0.1", 4],
+    );
   });
 
   const malformed: readonly (readonly [what: string, line: string, table?: string])[] = [
@@ -300,14 +342,20 @@ describe("internet tables", () => {
       });
     const name = fc.constantFrom(...inetTables.map((table) => table.name));
     fc.assert(
-      fc.property(fc.oneof(noise, damaged), name, fc.boolean(), fc.integer({ min: 1, max: 300 }), (bytes, table, little, chunk) => {
-        const whole = parse(table, bytes, little);
-        // However the table is cut into chunks, the same comes of it.
-        assert.deepEqual(parse(table, bytes, little, chunk), whole);
-        const lines = Buffer.from(bytes).toString("latin1").split("\n");
-        if (lines.at(-1) === "") lines.pop();
-        assert.ok(whole.rows.length + whole.tally.linesMalformed <= lines.length);
-      }),
+      fc.property(
+        fc.oneof(noise, damaged),
+        name,
+        fc.boolean(),
+        fc.integer({ min: 1, max: 300 }),
+        (bytes, table, little, chunk) => {
+          const whole = parse(table, bytes, little);
+          // However the table is cut into chunks, the same comes of it.
+          assert.deepEqual(parse(table, bytes, little, chunk), whole);
+          const lines = Buffer.from(bytes).toString("latin1").split("\n");
+          if (lines.at(-1) === "") lines.pop();
+          assert.ok(whole.rows.length + whole.tally.linesMalformed <= lines.length);
+        },
+      ),
       { numRuns: 3000 },
     );
   });
@@ -323,7 +371,10 @@ describe("captured tables", () => {
           assert.equal(tally.linesMalformed, 0);
           return rows.map(describeRow);
         });
-        const shown = readFileSync(new URL("ss.txt", directory), "utf8").trimEnd().split("\n").map(describeSs);
+        const shown = readFileSync(new URL("ss.txt", directory), "utf8")
+          .trimEnd()
+          .split("\n")
+          .map(describeSs);
         assert.ok(shown.length > 0);
         assert.deepEqual(found.toSorted(), shown.toSorted());
       });
@@ -334,7 +385,13 @@ describe("captured tables", () => {
 function describeRow(row: Row): string {
   const state = { 1: "ESTAB", 6: "TIME-WAIT", 7: "UNCONN", 10: "LISTEN" }[row.state];
   const protocol = row.protocol === 6 ? "tcp" : "udp";
-  return [protocol, state, `${row.local}#${row.localPort}`, `${row.remote}#${row.remotePort}`, row.inode].join(" ");
+  return [
+    protocol,
+    state,
+    `${row.local}#${row.localPort}`,
+    `${row.remote}#${row.remotePort}`,
+    row.inode,
+  ].join(" ");
 }
 
 function describeSs(line: string): string {

@@ -55,10 +55,10 @@ export function netInetParser(table: InetTable, target: InetTarget): TableParser
     let complete = end;
     while (complete > start && bytes[complete - 1] !== NEWLINE) complete--;
     let position = start;
-    while (position < complete) position = parseLine(bytes, view, position, table, target);
+    while (position < complete) position = parseLine(bytes, view, position, complete, table, target);
     if (!atEnd || position >= end) return position;
     const last = lineWithSentinel(bytes, position, end);
-    parseLine(last, new DataView(last.buffer), 0, table, target);
+    parseLine(last, new DataView(last.buffer), 0, last.length, table, target);
     return end;
   };
 }
@@ -67,91 +67,95 @@ const COLON = 58;
 const MINUS = 45;
 const ZERO = 48;
 
-// The addresses of the line that is parsed, local, then remote, in network order.
+// What the line that is parsed says. Kept here rather than handed over, so that no object is made per line: the
+// addresses in network order, local, then remote; the other hexadecimal fields; the decimal ones.
 const words = new Int32Array(8);
+const fields = new Int32Array(8);
+const LOCAL_PORT = 0;
+const REMOTE_PORT = 1;
+const STATE = 2;
+const SEND_QUEUE = 3;
+const RECV_QUEUE = 4;
+const TIMER = 5;
+const DUE = 6;
+const RETRANSMITS = 7;
+const decimals = new Uint32Array(5);
+const UID = 0;
+const PROBES = 1;
+const INODE = 2;
+const REFERENCES = 3;
+const DROPS = 4;
 
-// The position behind the field that was read last. Module state rather than a result, so that no object is made per
-// field.
+// The position behind the decimal number that was read last.
 let fieldEnd = 0;
 
 // Bytes that the shortest line has from `when` on: eight digits each of `when` and `retrnsmt`, one of each field then.
 const BYTES_FROM_WHEN_MIN = 28;
 
-// Parses the line at `start` and gives the position behind it. What reads a field gives a number below zero where it
-// makes no sense.
-function parseLine(bytes: Uint8Array, view: DataView, start: number, table: InetTable, target: InetTarget): number {
+// Parses the line at `start`, complete before `limit`, and gives the position behind it. The functions that it calls are as large as they are
+// for speed: V8 inlines what they call, but only so much into one function.
+function parseLine(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  limit: number,
+  table: InetTable,
+  target: InetTarget,
+): number {
   const digits = table.wide ? 32 : 8;
   const slot = afterBlanks(bytes, start);
   const slotEnd = afterDigits(bytes, slot);
   const local = slotEnd + 2;
-  const remote = local + digits + 6;
-  const state = remote + digits + 6;
-  const when = state + 24;
-  const whenEnd = afterHexDigits(bytes, when);
-  if (slotEnd === slot || !hasSeparators(bytes, slotEnd, digits) || when + BYTES_FROM_WHEN_MIN > bytes.length) {
+  const state = local + 2 * digits + 12;
+  if (slotEnd === slot || !hasSeparators(bytes, slotEnd, digits)) {
     return isHeader(bytes, start, "sl") ? afterLine(bytes, start) : refuse(bytes, start, target.tally);
   }
-  // A time that has passed is a negative long to old kernels, with sixteen digits on 64-bit hosts.
-  if (bytes[whenEnd] !== BLANK || (whenEnd - when !== 8 && whenEnd - when !== 16)) {
-    return refuse(bytes, start, target.tally);
-  }
-  const localPort = hex4(view, local + digits + 1);
-  const remotePort = hex4(view, remote + digits + 1);
-  const stateNumber = hex2(view, state);
-  const timer = hex2(view, state + 21);
-  const sendHigh = hex4(view, state + 3);
-  const sendLow = hex4(view, state + 7);
-  const recvHigh = hex4(view, state + 12);
-  const recvLow = hex4(view, state + 16);
-  const retransmitsHigh = hex4(view, whenEnd + 1);
-  const retransmitsLow = hex4(view, whenEnd + 5);
-  const addressesOdd = table.wide
-    ? readWideAddresses(view, local, remote, target.littleEndian)
-    : readNarrowAddresses(view, local, remote, target.littleEndian);
-  const odd = sendHigh | sendLow | recvHigh | recvLow | retransmitsHigh | retransmitsLow | addressesOdd;
-  // States and timers have four bits in the kernel, and state 0 is none.
-  if ((odd | localPort | remotePort) < 0 || stateNumber < 1 || stateNumber > 15 || timer < 0 || timer > 15) {
-    return refuse(bytes, start, target.tally);
-  }
-  const uid = readDecimal(bytes, whenEnd + 9);
-  const probes = readDecimal(bytes, fieldEnd);
-  const inode = readDecimal(bytes, fieldEnd);
-  const references = readDecimal(bytes, fieldEnd);
-  const pointer = skipPointer(bytes, fieldEnd);
-  const drops = table.protocol === Protocol.tcp ? skipTcpRest(bytes, view, fieldEnd) : readDrops(bytes, fieldEnd);
-  if (uid < 0 || probes < 0 || inode < 0 || references < 0 || pointer < 0 || drops < 0) return refuse(bytes, start, target.tally);
-  const next = fieldEnd + 1;
+  const end =
+    readAddresses(view, local, table.wide, target.littleEndian) < 0 || readFields(bytes, view, state) < 0
+      ? -1
+      : readDecimals(
+          bytes,
+          view,
+          table.protocol === Protocol.tcp,
+          start + TCP_LINE_BYTES > limit ? -1 : start + TCP_LINE_BYTES - 1,
+        );
+  if (end < 0) return refuse(bytes, start, target.tally);
+  appendRow(table, target);
+  return end + 1;
+}
 
+function appendRow(table: InetTable, target: InetTarget): void {
   const sockets = target.sockets;
   const row = sockets.append();
   if (row < 0) {
     target.tally.overflowed++;
-    return next;
+    return;
   }
   sockets.id[row] = 0;
   sockets.namespace[row] = target.namespaceId;
   sockets.protocol[row] = table.protocol;
   sockets.family[row] = table.wide ? familyOfWide() : 4;
-  sockets.state[row] = stateNumber;
+  sockets.state[row] = fields[STATE]!;
   const addresses = sockets.addresses;
   for (let i = 0; i < 8; i++) addresses[row * 8 + i] = words[i]!;
-  sockets.localPort[row] = localPort;
-  sockets.remotePort[row] = remotePort;
-  sockets.inode[row] = inode;
-  sockets.uid[row] = uid;
-  sockets.recvQueue[row] = (recvHigh << 16) | recvLow;
-  sockets.sendQueue[row] = (sendHigh << 16) | sendLow;
+  sockets.localPort[row] = fields[LOCAL_PORT]!;
+  sockets.remotePort[row] = fields[REMOTE_PORT]!;
+  sockets.inode[row] = decimals[INODE]!;
+  sockets.uid[row] = decimals[UID]!;
+  sockets.recvQueue[row] = fields[RECV_QUEUE]!;
+  sockets.sendQueue[row] = fields[SEND_QUEUE]!;
+  const timer = fields[TIMER]!;
   sockets.timer[row] = timer;
-  sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + ticksUntil(view, when, whenEnd);
-  sockets.retransmits[row] = retransmitsHigh > 0 || retransmitsLow > 255 ? 255 : retransmitsLow;
+  sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + fields[DUE]!;
+  sockets.retransmits[row] = fields[RETRANSMITS]!;
+  const references = decimals[REFERENCES]!;
   sockets.references[row] = references > 65_535 ? 65_535 : references;
-  sockets.drops[row] = drops;
+  sockets.drops[row] = decimals[DROPS]!;
   sockets.firstSeen[row] = 0;
   sockets.dualStack[row] = 0;
-  return next;
 }
 
-// Whether colons and blanks stand where they must, up to the colon before `when`.
+// Whether colons and blanks stand where they must, up to the colon before `when`, and the line can go on behind it.
 function hasSeparators(bytes: Uint8Array, slotEnd: number, digits: number): boolean {
   const remote = slotEnd + digits + 8;
   const state = remote + digits + 6;
@@ -165,8 +169,79 @@ function hasSeparators(bytes: Uint8Array, slotEnd: number, digits: number): bool
     bytes[state + 2] === BLANK &&
     bytes[state + 11] === COLON &&
     bytes[state + 20] === BLANK &&
-    bytes[state + 23] === COLON
+    bytes[state + 23] === COLON &&
+    state + 24 + BYTES_FROM_WHEN_MIN <= bytes.length
   );
+}
+
+// Reads the addresses and ports; gives a number below zero where a digit is none.
+function readAddresses(view: DataView, local: number, wide: boolean, littleEndian: boolean): number {
+  const digits = wide ? 32 : 8;
+  const remote = local + digits + 6;
+  const localPort = hex4(view, local + digits + 1);
+  const remotePort = hex4(view, remote + digits + 1);
+  fields[LOCAL_PORT] = localPort;
+  fields[REMOTE_PORT] = remotePort;
+  let odd = localPort | remotePort;
+  if (wide) {
+    for (let i = 0; i < 4; i++) {
+      odd |=
+        readWord(view, local + 8 * i, i, littleEndian) | readWord(view, remote + 8 * i, 4 + i, littleEndian);
+    }
+  } else {
+    words[0] = words[1] = words[4] = words[5] = 0;
+    words[2] = words[6] = 0xffff;
+    odd |= readWord(view, local, 3, littleEndian) | readWord(view, remote, 7, littleEndian);
+  }
+  return odd;
+}
+
+// Reads the fields from `st` to `retrnsmt` and sets fieldEnd; gives a number below zero where one makes no sense.
+function readFields(bytes: Uint8Array, view: DataView, from: number): number {
+  const state = hex2(view, from);
+  const timer = hex2(view, from + 21);
+  const sendHigh = hex4(view, from + 3);
+  const sendLow = hex4(view, from + 7);
+  const recvHigh = hex4(view, from + 12);
+  const recvLow = hex4(view, from + 16);
+  const dueHigh = hex4(view, from + 24);
+  const dueLow = hex4(view, from + 28);
+  // A time that has passed is a negative long to old kernels, with sixteen digits on 64-bit hosts.
+  const dueEnd = bytes[from + 32] === BLANK ? from + 32 : afterHexDigits(bytes, from + 32);
+  if (bytes[dueEnd] !== BLANK || (dueEnd !== from + 32 && dueEnd !== from + 40)) return -1;
+  const retransmitsHigh = hex4(view, dueEnd + 1);
+  const retransmitsLow = hex4(view, dueEnd + 5);
+  fields[STATE] = state;
+  fields[SEND_QUEUE] = (sendHigh << 16) | sendLow;
+  fields[RECV_QUEUE] = (recvHigh << 16) | recvLow;
+  fields[TIMER] = timer;
+  fields[DUE] = dueEnd !== from + 32 || dueHigh > 0x7fff ? 0 : (dueHigh << 16) | dueLow;
+  fields[RETRANSMITS] = retransmitsHigh > 0 || retransmitsLow > 255 ? 255 : retransmitsLow;
+  fieldEnd = dueEnd + 9;
+  // States and timers have four bits in the kernel, and state 0 is none.
+  if (state < 1 || state > 15 || timer > 15) return -1;
+  return (
+    timer | sendHigh | sendLow | recvHigh | recvLow | dueHigh | dueLow | retransmitsHigh | retransmitsLow
+  );
+}
+
+// Reads the fields from `uid` on and gives the end of the line, -1 where one of them makes no sense. `padded` is where
+// a tcp line ends if it is padded; -1 where the chunk ends before.
+function readDecimals(bytes: Uint8Array, view: DataView, tcp: boolean, padded: number): number {
+  const uid = readDecimal(bytes, fieldEnd);
+  const probes = readDecimal(bytes, fieldEnd);
+  const inode = readDecimal(bytes, fieldEnd);
+  const references = readDecimal(bytes, fieldEnd);
+  if (uid < 0 || probes < 0 || inode < 0 || references < 0) return -1;
+  decimals[UID] = uid;
+  decimals[PROBES] = probes;
+  decimals[INODE] = inode;
+  decimals[REFERENCES] = references;
+  const pointer = afterBlanks(bytes, fieldEnd);
+  const pointerEnd = afterPointer(bytes, pointer);
+  if (pointer === fieldEnd || pointerEnd === pointer) return -1;
+  decimals[DROPS] = 0;
+  return tcp ? endOfTcp(bytes, view, pointerEnd, padded) : endOfDatagrams(bytes, pointerEnd);
 }
 
 function refuse(bytes: Uint8Array, start: number, tally: TableTally): number {
@@ -177,20 +252,6 @@ function refuse(bytes: Uint8Array, start: number, tally: TableTally): number {
 function afterLine(bytes: Uint8Array, start: number): number {
   const newline = bytes.indexOf(NEWLINE, start);
   return newline < 0 ? bytes.length : newline + 1;
-}
-
-function readNarrowAddresses(view: DataView, local: number, remote: number, littleEndian: boolean): number {
-  words[0] = words[1] = words[4] = words[5] = 0;
-  words[2] = words[6] = 0xffff;
-  return readWord(view, local, 3, littleEndian) | readWord(view, remote, 7, littleEndian);
-}
-
-function readWideAddresses(view: DataView, local: number, remote: number, littleEndian: boolean): number {
-  let odd = 0;
-  for (let i = 0; i < 4; i++) {
-    odd |= readWord(view, local + 8 * i, i, littleEndian) | readWord(view, remote + 8 * i, 4 + i, littleEndian);
-  }
-  return odd;
 }
 
 // Reads a word of an address, which the kernel printed as an integer of its own, in network order.
@@ -221,11 +282,6 @@ function isMapped(offset: number): boolean {
 
 function isUnset(offset: number): boolean {
   return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0 && words[offset + 3] === 0;
-}
-
-function ticksUntil(view: DataView, when: number, whenEnd: number): number {
-  const high = hex4(view, when);
-  return whenEnd - when > 8 || high > 0x7fff ? 0 : high * 65_536 + hex4(view, when + 4);
 }
 
 // Hexadecimal numbers of a fixed width. Two digits are looked up at once; four zeros, which most lines have many of,
@@ -291,40 +347,37 @@ function readDecimal(bytes: Uint8Array, from: number): number {
   return negative ? -value >>> 0 : value;
 }
 
-// Steps over a pointer behind at least one blank; -1 where there is none, else 0.
-function skipPointer(bytes: Uint8Array, from: number): number {
-  const first = afterBlanks(bytes, from);
-  let at = first;
-  while (isPointerByte(bytes[at]!)) at++;
-  fieldEnd = at;
-  return first > from && at > first ? 0 : -1;
-}
-
-// Steps from the pointer to the end of a tcp line; -1 where that makes no sense, else 0, the drops of a tcp socket.
-// What stands between is not kept: timeouts, window and slow start threshold, none of them in lines of TIME_WAIT and
-// SYN_RECV, and padding to one width.
-function skipTcpRest(bytes: Uint8Array, view: DataView, from: number): number {
-  if (bytes[from] !== BLANK && bytes[from] !== NEWLINE) return -1;
+function afterPointer(bytes: Uint8Array, from: number): number {
   let at = from;
-  while (bytes[at] === BLANK || bytes[at] === MINUS || hexDigits[bytes[at]!]! >= 0) {
-    at++;
-    while (at + 4 <= bytes.length && view.getInt32(at, true) === FOUR_BLANKS) at += 4;
-  }
-  fieldEnd = at;
-  return isLineEnd(bytes, at) ? 0 : -1;
+  while (isPointerByte(bytes[at]!)) at++;
+  return at;
 }
 
-// Reads what follows the pointer in any other line, to its end: drops, which kernels before 2.6.27 lack, and padding.
-function readDrops(bytes: Uint8Array, from: number): number {
+// The width of a line of `tcp`, to which the kernel pads it: TMPSZ of net/ipv4/tcp_ipv4.c.
+const TCP_LINE_BYTES = 150;
+
+// The end of a tcp line whose pointer ends at `from`, -1 where it makes no sense. What stands between is not kept:
+// timeouts, window and slow start threshold, none of them in lines of TIME_WAIT and SYN_RECV, and padding.
+function endOfTcp(bytes: Uint8Array, view: DataView, from: number, padded: number): number {
+  if (bytes[from] !== BLANK && bytes[from] !== NEWLINE) return -1;
+  // Nearly all lines end in padding: it is looked for where it must be before anything is searched.
+  if (from + 4 < padded && bytes[padded] === NEWLINE && view.getInt32(padded - 4, true) === FOUR_BLANKS)
+    return padded;
+  let at = from;
+  while (bytes[at] === BLANK || bytes[at] === MINUS || hexDigits[bytes[at]!]! >= 0) at++;
+  return isLineEnd(bytes, at) ? at : -1;
+}
+
+// The end of any other line whose pointer ends at `from`, -1 where it makes no sense. Drops follow, but for kernels
+// before 2.6.27, and padding.
+function endOfDatagrams(bytes: Uint8Array, from: number): number {
   const first = afterBlanks(bytes, from);
-  if (bytes[first] === NEWLINE) {
-    fieldEnd = first;
-    return 0;
-  }
+  if (bytes[first] === NEWLINE) return first;
   const drops = readDecimal(bytes, from);
   if (drops < 0 || (bytes[fieldEnd] !== BLANK && bytes[fieldEnd] !== NEWLINE)) return -1;
-  fieldEnd = afterBlanks(bytes, fieldEnd);
-  return isLineEnd(bytes, fieldEnd) ? drops : -1;
+  decimals[DROPS] = drops;
+  const end = afterBlanks(bytes, fieldEnd);
+  return isLineEnd(bytes, end) ? end : -1;
 }
 
 // A line ends at its newline, or at the zero byte behind a last line that has none.

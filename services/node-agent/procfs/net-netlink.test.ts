@@ -6,8 +6,7 @@ import fc from "fast-check";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { netNetlinkParser } from "./net-netlink.ts";
 
-const HEADER =
-  "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n";
+const HEADER = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n";
 
 function parse(text: string | Uint8Array) {
   const sockets: FamilySocket[] = [];
@@ -35,7 +34,11 @@ describe("netlink sockets", () => {
       "f3d46800 0   -4131  00000001 0        0        (null)   2        0        3990\n",
       { portId: 4294963165, groups: 1, inode: 3990 },
     ],
-    ["of kernels before there were inodes", "f3d46800 0   55     00000001 0        0        00000000 2\n", { portId: 55 }],
+    [
+      "of kernels before there were inodes",
+      "f3d46800 0   55     00000001 0        0        00000000 2\n",
+      { portId: 55 },
+    ],
   ];
   for (const [what, line, expected] of cases) {
     it(what, () => {

@@ -19,9 +19,19 @@ function parse(text: string | Uint8Array) {
 
 describe("packet sockets", () => {
   it("give type, ethertype, interface, queue, owner and inode", () => {
-    const { sockets, malformed } = parse(`${HEADER}00000000c207755e 3      3    88cc   2     1 4096   101    20233 \n`);
+    const { sockets, malformed } = parse(
+      `${HEADER}00000000c207755e 3      3    88cc   2     1 4096   101    20233 \n`,
+    );
     assert.equal(malformed, 0);
-    const expected = { type: 3, number: 0x88cc, interfaceIndex: 2, recvQueue: 4096, uid: 101, inode: 20233, references: 3 };
+    const expected = {
+      type: 3,
+      number: 0x88cc,
+      interfaceIndex: 2,
+      recvQueue: 4096,
+      uid: 101,
+      inode: 20233,
+      references: 3,
+    };
     assert.deepEqual({ ...sockets[0], ...expected, namespace: 3, family: 3, state: 7 }, sockets[0]);
   });
 

@@ -9,7 +9,9 @@ export function parseTcpCounters(text: string): TcpCounters | null {
   const lines = text.split("\n");
   // The text behind the last newline may have been cut.
   lines.pop();
-  const [names, values] = lines.filter((line) => line.startsWith("Tcp: ")).map((line) => line.trim().split(" "));
+  const [names, values] = lines
+    .filter((line) => line.startsWith("Tcp: "))
+    .map((line) => line.trim().split(" "));
   if (names === undefined || values === undefined || names.length !== values.length) return null;
   const counter = (name: string): number => {
     const value = values[names.indexOf(name)];

@@ -16,7 +16,7 @@ function parse(text: string | Uint8Array, chunkBytes = Infinity) {
   const parser = netUnixParser({ namespaceId: 3, tally, append: (socket) => sockets.push(socket) });
   const bytes = typeof text === "string" ? Buffer.from(text) : text;
   let position = 0;
-  for (let end = 0; end < bytes.length; ) {
+  for (let end = 0; end < bytes.length;) {
     end = Math.min(bytes.length, end + chunkBytes);
     position = parser(bytes, position, end, false);
   }
@@ -28,11 +28,23 @@ const NUMBER = "0000000066a40b1d: 00000002 00000000";
 
 describe("unix sockets", () => {
   const cases: readonly (readonly [what: string, line: string, expected: Partial<FamilySocket>])[] = [
-    ["listen", `${NUMBER} 00010000 0001 01 1298639 /run/a.sock\n`, { state: 10, type: 1, path: "/run/a.sock" }],
-    ["are connected", `${NUMBER} 00000000 0001 03 1302661\n`, { state: 1, path: "", inode: 1302661, references: 2 }],
+    [
+      "listen",
+      `${NUMBER} 00010000 0001 01 1298639 /run/a.sock\n`,
+      { state: 10, type: 1, path: "/run/a.sock" },
+    ],
+    [
+      "are connected",
+      `${NUMBER} 00000000 0001 03 1302661\n`,
+      { state: 1, path: "", inode: 1302661, references: 2 },
+    ],
     ["are connected but not yet accepted", `${NUMBER} 00000000 0001 02     0\n`, { state: 1, inode: 0 }],
     ["are unconnected", `${NUMBER} 00000000 0002 01 12 /run/systemd/notify\n`, { state: 7, type: 2 }],
-    ["have an abstract name", `${NUMBER} 00010000 0005 01 12 @/tmp/dbus-x@\n`, { type: 5, path: "@/tmp/dbus-x@" }],
+    [
+      "have an abstract name",
+      `${NUMBER} 00010000 0005 01 12 @/tmp/dbus-x@\n`,
+      { type: 5, path: "@/tmp/dbus-x@" },
+    ],
     ["have blanks in their path", `${NUMBER} 00010000 0001 01 12  a  b \n`, { path: " a  b " }],
     ["have a path that is not UTF-8", `${NUMBER} 00010000 0001 01 12 /\x01é\n`, { path: "/\x01é" }],
     ["are on a host of 32 bits", "66a40b1d: 00000002 00000000 00010000 0001 01 12\n", { inode: 12 }],
@@ -53,7 +65,9 @@ describe("unix sockets", () => {
   });
 
   it("count what follows a newline in a path", () => {
-    const { sockets, malformed } = parse(`${NUMBER} 00010000 0001 01 12 /a\nb\n${NUMBER} 00000000 0001 03 13\n`);
+    const { sockets, malformed } = parse(
+      `${NUMBER} 00010000 0001 01 12 /a\nb\n${NUMBER} 00000000 0001 03 13\n`,
+    );
     assert.deepEqual(
       sockets.map((socket) => [socket.inode, socket.path]),
       [
@@ -95,10 +109,14 @@ describe("unix sockets", () => {
     const line = fc.constantFrom(`${NUMBER} 00010000 0001 01 12 /run/a.sock\n`, HEADER);
     const noise = fc.string({ unit: "binary", maxLength: 60 });
     fc.assert(
-      fc.property(fc.array(fc.oneof(line, noise), { maxLength: 8 }), fc.integer({ min: 1, max: 90 }), (parts, chunk) => {
-        const bytes = new Uint8Array(Buffer.from(parts.join("")));
-        assert.deepEqual(parse(bytes, chunk), parse(bytes));
-      }),
+      fc.property(
+        fc.array(fc.oneof(line, noise), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 90 }),
+        (parts, chunk) => {
+          const bytes = new Uint8Array(Buffer.from(parts.join("")));
+          assert.deepEqual(parse(bytes, chunk), parse(bytes));
+        },
+      ),
     );
   });
 });

@@ -25,8 +25,16 @@ describe("stat of a process", () => {
     });
   }
 
-  for (const text of ["", "42 (node", `42 node ${REST}`, "42 (node) S 7 1 1\n", `42 (node) 7 ${REST}`, `x (node) ${REST}`]) {
-    it(`makes no sense of ${JSON.stringify(text.slice(0, 20))}`, () => assert.equal(parsePidStat(text), null));
+  for (const text of [
+    "",
+    "42 (node",
+    `42 node ${REST}`,
+    "42 (node) S 7 1 1\n",
+    `42 (node) 7 ${REST}`,
+    `x (node) ${REST}`,
+  ]) {
+    it(`makes no sense of ${JSON.stringify(text.slice(0, 20))}`, () =>
+      assert.equal(parsePidStat(text), null));
   }
 
   it("takes any text", () => {

@@ -27,6 +27,12 @@ export function parsePidStat(text: string): PidStat | null {
   const numbers = match[4]!.split(" ");
   const startTicks = Number(numbers[START]);
   const parentPid = Number(numbers[PARENT]);
-  if (!Number.isSafeInteger(startTicks) || startTicks < 0 || !Number.isSafeInteger(parentPid) || parentPid < 0) return null;
+  if (
+    !Number.isSafeInteger(startTicks) ||
+    startTicks < 0 ||
+    !Number.isSafeInteger(parentPid) ||
+    parentPid < 0
+  )
+    return null;
   return { pid: Number(match[1]), name: match[2]!, state: match[3]!, parentPid, startTicks };
 }

@@ -6,8 +6,14 @@ import { parsePidStatus } from "./pid-status.ts";
 
 describe("status of a process", () => {
   it("gives name, parent, owner and capabilities", () => {
-    const text = "Name:\ta\\nb\\\\c\nUmask:\t0022\nPPid:\t7\nUid:\t1000\t0\t0\t0\nCapEff:\t0000000000080004\n";
-    assert.deepEqual(parsePidStatus(text), { name: "a\nb\\c", parentPid: 7, uid: 1000, capabilities: 0x80004n });
+    const text =
+      "Name:\ta\\nb\\\\c\nUmask:\t0022\nPPid:\t7\nUid:\t1000\t0\t0\t0\nCapEff:\t0000000000080004\n";
+    assert.deepEqual(parsePidStatus(text), {
+      name: "a\nb\\c",
+      parentPid: 7,
+      uid: 1000,
+      capabilities: 0x80004n,
+    });
   });
 
   it("of this very process tells its parent and owner", () => {

@@ -17,7 +17,10 @@ export function parsePidStatus(text: string): PidStatus {
   const name = /^Name:\t(.*)$/m.exec(text)?.[1];
   const capabilities = /^CapEff:\t([0-9a-f]{1,16})$/m.exec(text)?.[1];
   return {
-    name: name === undefined ? null : name.replaceAll(/\\([n\\])/g, (_, escaped) => (escaped === "n" ? "\n" : "\\")),
+    name:
+      name === undefined
+        ? null
+        : name.replaceAll(/\\([n\\])/g, (_, escaped) => (escaped === "n" ? "\n" : "\\")),
     parentPid: decimal(/^PPid:\t(\d{1,10})$/m.exec(text)?.[1]),
     uid: decimal(/^Uid:\t(\d{1,10})\t/m.exec(text)?.[1]),
     capabilities: capabilities === undefined ? null : BigInt(`0x${capabilities}`),

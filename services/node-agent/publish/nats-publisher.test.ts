@@ -16,7 +16,6 @@ after(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup();
 });
 
-
 // Each test has an epoch of its own: JetStream remembers the ids of reports that a purge has removed.
 let epoch = 1;
 
@@ -65,7 +64,8 @@ async function stored(manager: JetStreamManager): Promise<number[]> {
   return sequences;
 }
 
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
   let server!: NatsServerForTests;
@@ -89,14 +89,18 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     const published = range(1, 5).map((sequence) => publisher.publish(report(sequence)));
     assert.match(publisher.limits()[0]!, /no connection to NATS/);
     publisher.attach(await link(server));
-    await until("the missing stream is told", () => /no stream for reports/.test(publisher.limits()[0] ?? ""));
+    await until("the missing stream is told", () =>
+      /no stream for reports/.test(publisher.limits()[0] ?? ""),
+    );
     assert.equal(publisher.keyframeAcknowledged, false);
     await ensureStream(manager, defaultStreamSettings);
     await Promise.all(published);
     assert.deepEqual(await stored(manager), range(1, 5));
     assert.equal(publisher.keyframeAcknowledged, true);
     assert.deepEqual(publisher.limits(), []);
-    const keyframes = await manager.streams.info(STREAM_NAME, { subjects_filter: "whotalks.v1.report.*.keyframe" });
+    const keyframes = await manager.streams.info(STREAM_NAME, {
+      subjects_filter: "whotalks.v1.report.*.keyframe",
+    });
     assert.deepEqual(keyframes.state.subjects, {
       "whotalks.v1.report.ip-10-0-0-1_2Eeu-west-1_2Ecompute_2Einternal.keyframe": 1,
     });
@@ -114,7 +118,10 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     await until("some wait", () => publisher.counters().waiting > 50);
     assert.match(publisher.limits()[0]!, /connection to NATS is lost/);
     await server.start();
-    await until("the connection is back", () => publisher.limits().length === 0 && publisher.counters().waiting < 5);
+    await until(
+      "the connection is back",
+      () => publisher.limits().length === 0 && publisher.counters().waiting < 5,
+    );
     clearInterval(load);
     await Promise.all(published);
     await until("the test's own connection is back", () => control.connected);
@@ -161,7 +168,8 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     publisher.attach(await link(server));
     for (const sequence of range(1, 5)) await publisher.publish(report(sequence));
     const { state } = await manager.streams.info(STREAM_NAME);
-    for (const seq of [state.last_seq, state.last_seq - 1]) await manager.streams.deleteMessage(STREAM_NAME, seq);
+    for (const seq of [state.last_seq, state.last_seq - 1])
+      await manager.streams.deleteMessage(STREAM_NAME, seq);
     const other = makePublisher();
     other.attach(await link(server));
     for (const sequence of range(101, 110)) await other.publish(report(sequence, { node: "other" }));
@@ -179,29 +187,34 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     for (const sequence of range(1, 5)) await publisher.publish(report(sequence));
     await manager.streams.delete(STREAM_NAME);
     const late = publisher.publish(report(6));
-    await until("the missing stream is told", () => /no stream for reports/.test(publisher.limits()[0] ?? ""));
+    await until("the missing stream is told", () =>
+      /no stream for reports/.test(publisher.limits()[0] ?? ""),
+    );
     await ensureStream(manager, defaultStreamSettings);
     await late;
     assert.deepEqual(await stored(manager), range(1, 6));
     assert.equal(publisher.takeKeyframeRequest(), true);
   });
 
-  await t.test("a full buffer drops reports, counts them and asks for a keyframe once there is room", async () => {
-    await beginAnew();
-    const publisher = makePublisher({ bounds: { unacknowledgedBytesMax: 10_000 } });
-    const kept = range(1, 4).map((sequence) => publisher.publish(report(sequence, {}, 2000)));
-    await assert.rejects(publisher.publish(report(5, {}, 4000)), { code: "overflow" });
-    await assert.rejects(publisher.publish(report(6)), { code: "overflow" }, "builds on a dropped one");
-    assert.equal(publisher.takeKeyframeRequest(), false, "no connection yet");
-    publisher.attach(await link(server));
-    await Promise.all(kept);
-    assert.equal(publisher.takeKeyframeRequest(), true);
-    await assert.rejects(publisher.publish(report(7)), { code: "overflow" }, "still no keyframe");
-    await publisher.publish(report(8, { keyframe: true }));
-    await publisher.publish(report(9));
-    assert.deepEqual(await stored(manager), [1, 2, 3, 4, 8, 9]);
-    assert.equal(publisher.counters().dropped, 3);
-  });
+  await t.test(
+    "a full buffer drops reports, counts them and asks for a keyframe once there is room",
+    async () => {
+      await beginAnew();
+      const publisher = makePublisher({ bounds: { unacknowledgedBytesMax: 10_000 } });
+      const kept = range(1, 4).map((sequence) => publisher.publish(report(sequence, {}, 2000)));
+      await assert.rejects(publisher.publish(report(5, {}, 4000)), { code: "overflow" });
+      await assert.rejects(publisher.publish(report(6)), { code: "overflow" }, "builds on a dropped one");
+      assert.equal(publisher.takeKeyframeRequest(), false, "no connection yet");
+      publisher.attach(await link(server));
+      await Promise.all(kept);
+      assert.equal(publisher.takeKeyframeRequest(), true);
+      await assert.rejects(publisher.publish(report(7)), { code: "overflow" }, "still no keyframe");
+      await publisher.publish(report(8, { keyframe: true }));
+      await publisher.publish(report(9));
+      assert.deepEqual(await stored(manager), [1, 2, 3, 4, 8, 9]);
+      assert.equal(publisher.counters().dropped, 3);
+    },
+  );
 
   await t.test("a keyframe larger than the buffer goes out whole", async () => {
     await beginAnew();
@@ -216,13 +229,16 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     assert.deepEqual(await stored(manager), range(1, 5));
   });
 
-  await t.test("a report beyond NATS's largest message is dropped and told, and holds up nothing", async () => {
-    await beginAnew();
-    const publisher = makePublisher();
-    publisher.attach(await link(server));
-    await assert.rejects(publisher.publish(report(1, {}, 2 ** 20)), { code: "too-large" });
-    await publisher.publish(report(2));
-  });
+  await t.test(
+    "a report beyond NATS's largest message is dropped and told, and holds up nothing",
+    async () => {
+      await beginAnew();
+      const publisher = makePublisher();
+      publisher.attach(await link(server));
+      await assert.rejects(publisher.publish(report(1, {}, 2 ** 20)), { code: "too-large" });
+      await publisher.publish(report(2));
+    },
+  );
 
   await t.test("flush waits no longer than told, close rejects what waits", async () => {
     const publisher = makePublisher();
@@ -235,17 +251,20 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
   });
 });
 
+const users = (allowed: string): string => `authorization { users = [
+  { user: aggregator, password: "a" }
+  { user: agent, password: "b", permissions: { publish: ["${allowed}"], subscribe: ["_INBOX.>"] } } ] }`;
+
 test("an agent without the permission to publish says so, and goes on when it has it", { skip }, async () => {
-  const users = (allowed: string) => `authorization { users = [
-    { user: aggregator, password: "a" }
-    { user: agent, password: "b", permissions: { publish: ["${allowed}"], subscribe: ["_INBOX.>"] } } ] }`;
   const server = await startServer(users("whotalks.v1.report.another.>"));
   const control = await link(server, { user: "aggregator", password: "a" });
   await ensureStream(await jetstreamManager(control.connection), defaultStreamSettings);
   const publisher = makePublisher();
   publisher.attach(await link(server, { user: "agent", password: "b" }));
   const published = publisher.publish(report(1));
-  await until("the refusal is told", () => /does not let this agent publish/.test(publisher.limits()[0] ?? ""));
+  await until("the refusal is told", () =>
+    /does not let this agent publish/.test(publisher.limits()[0] ?? ""),
+  );
   await server.stop("SIGTERM");
   await server.start(users("whotalks.v1.report.*.*"));
   await published;
@@ -255,7 +274,12 @@ test("a stream without room is told", { skip }, async () => {
   const server = await startServer();
   const control = await link(server);
   const manager = await jetstreamManager(control.connection);
-  await manager.streams.add({ name: STREAM_NAME, subjects: ["whotalks.v1.report.>"], max_bytes: 500, discard: "new" });
+  await manager.streams.add({
+    name: STREAM_NAME,
+    subjects: ["whotalks.v1.report.>"],
+    max_bytes: 500,
+    discard: "new",
+  });
   const publisher = makePublisher();
   publisher.attach(await link(server));
   const published = assert.rejects(publisher.publish(report(1, {}, 1000)), { code: "closed" });

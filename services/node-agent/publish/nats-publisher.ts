@@ -91,7 +91,10 @@ export class NatsPublisher implements ReportSink {
       onTooLarge: (report) => {
         this.#counts.dropped++;
         // No keyframe is asked for: it would have a part as large again. The next regular one mends it, if it can.
-        options.log.error({ bytes: report.bytes.length }, "a report is larger than NATS allows: raise its max_payload");
+        options.log.error(
+          { bytes: report.bytes.length },
+          "a report is larger than NATS allows: raise its max_payload",
+        );
       },
       onWentBack: (resent) => {
         this.#counts.wentBack++;
@@ -172,14 +175,11 @@ export class NatsPublisher implements ReportSink {
    */
   async flush(timeoutMs: number): Promise<boolean> {
     if (this.#link === null) return this.#queue.length === 0;
-    const deadline = Promise.withResolvers<void>();
-    let over = false;
-    const timer = setTimeout(() => {
-      over = true;
-      deadline.resolve();
-    }, timeoutMs);
-    while (this.#queue.length > 0 && !over) {
-      await Promise.race([this.#sender.progress.next(), deadline.promise]);
+    const deadline = Promise.withResolvers<"over">();
+    const timer = setTimeout(() => deadline.resolve("over"), timeoutMs);
+    while (this.#queue.length > 0) {
+      const ended = await Promise.race([this.#sender.progress.next(), deadline.promise]);
+      if (ended === "over") break;
     }
     clearTimeout(timer);
     return this.#queue.length === 0;
@@ -189,7 +189,8 @@ export class NatsPublisher implements ReportSink {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#sender.close();
-    for (const report of this.#queue.clear()) report.settle(new PublishError("closed", "the publisher is closed"));
+    for (const report of this.#queue.clear())
+      report.settle(new PublishError("closed", "the publisher is closed"));
   }
 
   #overflow(report: QueuedReport): void {
@@ -200,6 +201,8 @@ export class NatsPublisher implements ReportSink {
     }
     this.#broken = true;
     this.#keyframeNeeded = true;
-    report.settle(new PublishError("overflow", "no room for the report: NATS has not acknowledged the ones before it"));
+    report.settle(
+      new PublishError("overflow", "no room for the report: NATS has not acknowledged the ones before it"),
+    );
   }
 }

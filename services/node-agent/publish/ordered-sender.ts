@@ -150,7 +150,8 @@ export class OrderedSender {
     if (failure.kind === "moved") {
       const left = this.#lastSequence.get(subject) ?? 0;
       // Further on: the node's former agent was not quite gone, or a sending that seemed to fail did not.
-      if (failure.sequence !== null && failure.sequence > left) this.#lastSequence.set(subject, failure.sequence);
+      if (failure.sequence !== null && failure.sequence > left)
+        this.#lastSequence.set(subject, failure.sequence);
       else this.#wentBack(subject, left, failure.sequence);
       return;
     }
@@ -160,8 +161,7 @@ export class OrderedSender {
     if (this.#throttle.allows(failure.topic)) {
       this.#options.log.warn({ topic: failure.topic, waiting: this.#options.queue.length }, failure.sentence);
     }
-    const pause = retryDelayMs(this.#failures, RETRY);
-    await delay(pause, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    await this.#pause(retryDelayMs(this.#failures, RETRY));
   }
 
   #wentBack(subject: string, left: number, found: number | null): void {
@@ -172,6 +172,14 @@ export class OrderedSender {
       "the stream has lost reports that it had acknowledged; sending the last ones again, then a keyframe",
     );
     this.#options.onWentBack(resent);
+  }
+
+  async #pause(pauseMs: number): Promise<void> {
+    try {
+      await delay(pauseMs, undefined, { signal: this.#closing.signal });
+    } catch {
+      // Closed meanwhile.
+    }
   }
 
   #succeeded(): void {

@@ -1,7 +1,12 @@
 // What went wrong with one publishing, as a value: what to do about it and how to say it.
 
 import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
-import { NoRespondersError, PermissionViolationError, RequestError, TimeoutError } from "@nats-io/transport-node";
+import {
+  NoRespondersError,
+  PermissionViolationError,
+  RequestError,
+  TimeoutError,
+} from "@nats-io/transport-node";
 import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
 
 /** Kinds of failures, in the words of the metrics. */
@@ -36,19 +41,29 @@ export function publishFailure(error: unknown): PublishFailure {
       return { kind: "moved", sequence: told === null ? null : Number(told[1]) };
     }
     if (NO_ROOM_CODES.has(cause.code)) {
-      return retry("no-room", `NATS has no room for reports (${cause.message}): free its disk or raise its limits`);
+      return retry(
+        "no-room",
+        `NATS has no room for reports (${cause.message}): free its disk or raise its limits`,
+      );
     }
-    return retry(`jetstream-${cause.code}`, `NATS JetStream refuses reports: ${cause.message} (code ${cause.code})`);
+    return retry(
+      `jetstream-${cause.code}`,
+      `NATS JetStream refuses reports: ${cause.message} (code ${cause.code})`,
+    );
   }
   if (cause instanceof TimeoutError) {
-    return retry("timeout", "NATS did not acknowledge a report in time: it is overloaded, stopping, or its disk is stuck");
+    return retry(
+      "timeout",
+      "NATS did not acknowledge a report in time: it is overloaded, stopping, or its disk is stuck",
+    );
   }
   return retry("other", `cannot publish reports: ${cause instanceof Error ? cause.message : String(cause)}`);
 }
 
 // The client wraps what happened once or twice (JetStreamNotEnabled, RequestError).
 function innermost(error: unknown): unknown {
-  const wraps = error instanceof RequestError || (error instanceof Error && error.name === "JetStreamNotEnabled");
+  const wraps =
+    error instanceof RequestError || (error instanceof Error && error.name === "JetStreamNotEnabled");
   return wraps && error.cause instanceof Error ? innermost(error.cause) : error;
 }
 

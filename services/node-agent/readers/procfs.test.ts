@@ -32,7 +32,11 @@ function savedTree(pid: number, capture: string): string {
   return root;
 }
 
-function read(procRoot: string, namespace: NamespaceRecord, unixPeers = false): { reading: NamespaceReading; sink: SocketSink; limits: readonly string[] } {
+function read(
+  procRoot: string,
+  namespace: NamespaceRecord,
+  unixPeers = false,
+): { reading: NamespaceReading; sink: SocketSink; limits: readonly string[] } {
   const sink: SocketSink = { sockets: new SocketTable(), familySockets: [] };
   const reader = createProcfsReader({ procRoot, littleEndian: true, nowTicks: () => 0, unixPeers });
   const reading = reader.read(namespace, 5, sink);
@@ -95,7 +99,12 @@ describe("the running kernel", () => {
     const datagrams = createSocket("udp4").bind(0, "127.0.0.1");
     const name = `\0whotalks-reader-${process.pid}`;
     const unixServer = createServer().listen(name);
-    await Promise.all([once(client, "connect"), once(server, "connection"), once(datagrams, "listening"), once(unixServer, "listening")]);
+    await Promise.all([
+      once(client, "connect"),
+      once(server, "connection"),
+      once(datagrams, "listening"),
+      once(unixServer, "listening"),
+    ]);
     const unixClient = createConnection(name);
     await once(unixClient, "connect");
     try {
@@ -107,7 +116,9 @@ describe("the running kernel", () => {
       assert.ok(rows.includes(`6 127.0.0.1#${client.localPort} 127.0.0.1#${port} 1`));
       assert.ok(rows.includes(`6 127.0.0.1#${port} 127.0.0.1#${client.localPort} 1`));
       assert.ok(rows.includes(`17 127.0.0.1#${datagrams.address().port} 0.0.0.0#0 7`));
-      const accepted = sink.familySockets.find(({ path: shown, state }) => shown === name.replace("\0", "@") && state === 1);
+      const accepted = sink.familySockets.find(
+        ({ path: shown, state }) => shown === name.replace("\0", "@") && state === 1,
+      );
       const peer = sink.familySockets.find(({ inode }) => inode === accepted?.peerInode);
       assert.ok(accepted !== undefined && accepted.peerInode > 0);
       assert.equal(peer?.peerInode, accepted.inode);
@@ -122,7 +133,7 @@ describe("the running kernel", () => {
 
   it("shows each network namespace apart, with its own counters and addresses", async (t) => {
     if (process.getuid!() !== 0) return t.skip("needs root to make a network namespace");
-    const script = `ip link set lo up && ip link add d0 type dummy && ip address add 192.0.2.77/24 dev d0 && exec ${process.execPath} -e "
+    const script = `ip link set lo up && ip address add 192.0.2.77/32 dev lo && exec ${process.execPath} -e "
       const net = require('net');
       const server = net.createServer((s) => s.resume()).listen(7001, '127.0.0.1', () => {
         net.createConnection(7001, '127.0.0.1', () => console.log('ready'));
@@ -148,9 +159,19 @@ describe("the running kernel", () => {
   });
 
   it("says that it cannot work where there is no process to read", () => {
-    const reader = createProcfsReader({ procRoot: "/sys", littleEndian: true, nowTicks: () => 0, unixPeers: false });
+    const reader = createProcfsReader({
+      procRoot: "/sys",
+      littleEndian: true,
+      nowTicks: () => 0,
+      unixPeers: false,
+    });
     assert.match(reader.probe()!, /holds no process/);
-    const live = createProcfsReader({ procRoot: "/proc", littleEndian: true, nowTicks: () => 0, unixPeers: false });
+    const live = createProcfsReader({
+      procRoot: "/proc",
+      littleEndian: true,
+      nowTicks: () => 0,
+      unixPeers: false,
+    });
     assert.equal(live.probe(), null);
   });
 });

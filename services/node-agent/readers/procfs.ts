@@ -2,14 +2,21 @@
 // process in it, or from a saved tree of them. Peers of unix sockets, which no table has, come from sock_diag where
 // the tables are the live kernel's.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, statfsSync } from "node:fs";
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink, TcpCounters } from "../observation.ts";
+import type {
+  NamespaceReading,
+  NamespaceRecord,
+  SocketReader,
+  SocketSink,
+  TcpCounters,
+} from "../observation.ts";
 import { inetTables, netInetParser } from "../procfs/net-inet.ts";
 import { netNetlinkParser } from "../procfs/net-netlink.ts";
 import { netPacketParser } from "../procfs/net-packet.ts";
 import { parseTcpCounters } from "../procfs/net-snmp.ts";
+import { emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
 import { netUnixParser } from "../procfs/net-unix.ts";
 import type { TableParser, TableTally } from "../procfs/table-lines.ts";
 import { readText } from "../processes/small-file.ts";
@@ -18,7 +25,12 @@ import { TableFile } from "./table-file.ts";
 import { UnixPeers } from "./unix-peers.ts";
 
 /** Every table that is read of a namespace, by its name below <pid>/net. */
-export const procfsTables: readonly string[] = [...inetTables.map(({ name }) => name), "unix", "netlink", "packet"];
+export const procfsTables: readonly string[] = [
+  ...inetTables.map(({ name }) => name),
+  "unix",
+  "netlink",
+  "packet",
+];
 
 /** Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two reads. */
 const PIDS_TRIED_MAX = 64;
@@ -49,10 +61,12 @@ class ProcfsReader implements SocketReader {
   readonly #file = new TableFile();
   readonly #unixPeers = new UnixPeers();
   readonly #addresses: InterfaceAddresses;
+  readonly #live: boolean;
 
   constructor(options: ProcfsReaderOptions) {
     this.#options = options;
     this.#addresses = new InterfaceAddresses(options.procRoot);
+    this.#live = isProc(options.procRoot);
   }
 
   probe(): string | null {
@@ -83,7 +97,13 @@ class ProcfsReader implements SocketReader {
       // Half of a namespace would look like sockets that were closed: all or nothing.
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;
-      return { read: false, linesMalformed: tally.linesMalformed, overflowed: 0, addresses: [], tcpCounters: null };
+      return {
+        read: false,
+        linesMalformed: tally.linesMalformed,
+        overflowed: 0,
+        addresses: [],
+        tcpCounters: null,
+      };
     }
     if (this.#options.unixPeers) {
       this.#unixPeers.complete(this.#options.procRoot, namespace.pids, sink.familySockets, familyRows);
@@ -95,7 +115,11 @@ class ProcfsReader implements SocketReader {
   #tables(namespaceId: number, sink: SocketSink, tally: TableTally): Map<string, TableParser> {
     const { littleEndian, nowTicks } = this.#options;
     const inet = { sockets: sink.sockets, namespaceId, nowTicks: nowTicks(), littleEndian, tally };
-    const family = { namespaceId, tally, append: (socket: FamilySocket) => appendFamily(sink, socket, tally) };
+    const family = {
+      namespaceId,
+      tally,
+      append: (socket: FamilySocket) => appendFamily(sink, socket, tally),
+    };
     return new Map<string, TableParser>([
       ...inetTables.map((table) => [table.name, netInetParser(table, inet)] as const),
       ["unix", netUnixParser(family)],
@@ -109,6 +133,7 @@ class ProcfsReader implements SocketReader {
   #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
     const directory = `${this.#options.procRoot}/${pid}/net`;
     let absent = 0;
+    for (const name of this.#emptyTables(directory)) tables.delete(name);
     for (const [name, parse] of tables) {
       const rows = sink.sockets.length;
       const familyRows = sink.familySockets.length;
@@ -126,9 +151,27 @@ class ProcfsReader implements SocketReader {
     return absent === 0 || hasEntries(directory);
   }
 
+  // In a saved tree counts and tables may be of different moments: only the running kernel is believed.
+  #emptyTables(directory: string): readonly string[] {
+    if (!this.#live) return [];
+    const ipv4 = readText(`${directory}/sockstat`);
+    const ipv6 = readText(`${directory}/sockstat6`);
+    const counts = "text" in ipv4 && "text" in ipv6 ? parseTcpSockets(ipv4.text, ipv6.text) : null;
+    return counts === null ? [] : emptyTcpTables(counts);
+  }
+
   #tcpCounters(pid: number): TcpCounters | null {
     const snmp = readText(`${this.#options.procRoot}/${pid}/net/snmp`);
     return "text" in snmp ? parseTcpCounters(snmp.text) : null;
+  }
+}
+
+// PROC_SUPER_MAGIC of include/uapi/linux/magic.h: a mounted /proc, whatever it is called.
+function isProc(directory: string): boolean {
+  try {
+    return statfsSync(directory).type === 0x9fa0;
+  } catch {
+    return false;
   }
 }
 

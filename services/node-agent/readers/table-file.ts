@@ -10,8 +10,6 @@ import type { TableParser } from "../procfs/table-lines.ts";
  */
 export const TABLE_BUFFER_BYTES = 65_536;
 
-const READ_BYTES = 4096;
-
 /** Why a file could not be read: "absent" where it is not there, or its process is gone; "denied" else. */
 export type TableFailure = "absent" | "denied";
 
@@ -37,22 +35,20 @@ export class TableFile {
     }
   }
 
+  // What is left of a line goes to the front before the next read, so that the kernel writes to the same few pages
+  // each time, which stay in the cache.
   #feed(descriptor: number, parse: TableParser): void {
     const buffer = this.#buffer;
-    let start = 0;
-    let end = 0;
+    let length = 0;
     for (;;) {
-      if (end + READ_BYTES > TABLE_BUFFER_BYTES) {
-        // A line that fills the whole buffer is none: the parser counts it, and its rest after the next newline.
-        if (start === 0) start = parse(buffer, 0, end, true);
-        buffer.copyWithin(0, start, end);
-        end -= start;
-        start = 0;
-      }
-      const count = readSync(descriptor, buffer, end, TABLE_BUFFER_BYTES - end, null);
-      end += count;
-      start = parse(buffer, start, end, count === 0);
+      // A line that fills the whole buffer is none: the parser counts it, and its rest after the next newline.
+      if (length === TABLE_BUFFER_BYTES) length -= parse(buffer, 0, length, true);
+      const count = readSync(descriptor, buffer, length, TABLE_BUFFER_BYTES - length, null);
+      length += count;
+      const parsed = parse(buffer, 0, length, count === 0);
       if (count === 0) return;
+      if (parsed > 0) buffer.copyWithin(0, parsed, length);
+      length -= parsed;
     }
   }
 }

@@ -16,10 +16,14 @@ const targets = JSON.parse(process.argv[1] ?? "[]") as Target[];
 const retryMs = 300;
 const talkMs = 1000;
 
+function tell(event: "open" | "close", connection: object): void {
+  console.log(JSON.stringify({ event, atMs: Date.now(), ...connection }));
+}
+
 function open(target: Target): void {
   const socket = net.connect({ host: target.host, port: target.port, family: target.family });
   let ends: NodeJS.Timeout | undefined;
-  let told: Record<string, unknown> | undefined;
+  let told: object | undefined;
   const talk = setInterval(() => socket.write("."), talkMs);
   socket.setKeepAlive(true);
   socket.on("connect", () => {
@@ -29,7 +33,7 @@ function open(target: Target): void {
       remoteIp: socket.remoteAddress,
       remotePort: socket.remotePort,
     };
-    console.log(JSON.stringify({ event: "open", ...told }));
+    tell("open", told);
     if (target.livesMs !== undefined) ends = setTimeout(() => socket.end(), target.livesMs);
   });
   socket.on("data", () => undefined);
@@ -37,7 +41,7 @@ function open(target: Target): void {
   socket.on("close", () => {
     clearInterval(talk);
     clearTimeout(ends);
-    if (told !== undefined) console.log(JSON.stringify({ event: "close", ...told }));
+    if (told !== undefined) tell("close", told);
     setTimeout(() => open(target), retryMs);
   });
 }

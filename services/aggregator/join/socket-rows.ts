@@ -1,0 +1,61 @@
+// Rows of reports against the socket store's columns: copying what changes, comparing what does not.
+
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { SocketTable } from "../../../lib/socket-table.ts";
+import { Protocol } from "../../../lib/words.ts";
+import type { SocketStore } from "../store/socket-store.ts";
+import { isFamily } from "../store/socket-store.ts";
+import type { Tables } from "../store/tables.ts";
+
+/** Copies the changeable columns of an internet socket. */
+export function writeColumns(sockets: SocketStore, slot: number, table: SocketTable, row: number): void {
+  sockets.state[slot] = table.state[row]!;
+  sockets.inode[slot] = table.inode[row]!;
+  sockets.uid[slot] = table.uid[row]!;
+  sockets.recvQueue[slot] = table.recvQueue[row]!;
+  sockets.sendQueue[slot] = table.sendQueue[row]!;
+  sockets.timer[slot] = table.timer[row]!;
+  sockets.timerDeadline[slot] = table.timerDeadline[row]!;
+  sockets.retransmits[slot] = table.retransmits[row]!;
+  sockets.references[slot] = table.references[row]!;
+  sockets.drops[slot] = table.drops[row]!;
+}
+
+/** Copies the changeable fields of a unix, netlink or packet socket. */
+export function writeFamilyColumns(sockets: SocketStore, slot: number, socket: FamilySocket): void {
+  sockets.state[slot] = socket.state;
+  sockets.inode[slot] = socket.inode;
+  sockets.uid[slot] = socket.uid;
+  sockets.recvQueue[slot] = socket.recvQueue;
+  sockets.sendQueue[slot] = socket.sendQueue;
+  sockets.references[slot] = socket.references;
+  sockets.drops[slot] = socket.drops;
+  sockets.timer[slot] = 0;
+  sockets.timerDeadline[slot] = 0;
+  sockets.retransmits[slot] = 0;
+  if (socket.path !== "") sockets.paths.set(slot, socket.path);
+}
+
+/** Whether a row is of the same namespace, protocol and tuple as a socket in the store. */
+export function isSameSocket(
+  tables: Tables,
+  slot: number,
+  table: SocketTable,
+  row: number,
+  namespace: number,
+): boolean {
+  const { sockets, addresses } = tables;
+  const protocol = table.protocol[row]!;
+  if (sockets.namespace[slot] !== namespace || sockets.protocol[slot] !== protocol) return false;
+  if (isFamily(protocol) || sockets.localPort[slot] !== table.localPort[row]) return false;
+  const remotePort = table.remotePort[row]!;
+  if (sockets.remotePort[slot] !== remotePort && protocol !== Protocol.raw) return false;
+  const { words } = addresses;
+  const local = sockets.localAddress[slot]! * 4;
+  const remote = sockets.remoteAddress[slot]! * 4;
+  for (let i = 0, at = row * 8; i < 4; i++, at++) {
+    if (words[local + i] !== table.addresses[at] || words[remote + i] !== table.addresses[at + 4])
+      return false;
+  }
+  return true;
+}

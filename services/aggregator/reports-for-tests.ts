@@ -1,0 +1,161 @@
+// Hand-made reports for tests: sockets written the way ss prints them, encoded as an agent would.
+
+import { parseAddress } from "../../lib/address.ts";
+import type { FamilySocket, NetworkNamespace, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
+import {
+  FamilySocket as FamilySocketMessage,
+  NodeCoverage,
+  ProcessInfo as ProcessMessage,
+  Report,
+} from "../../lib/gen/whotalks/v1/report.ts";
+import { HolderTable } from "../../lib/holder-table.ts";
+import { encodeReport } from "../../lib/report-codec.ts";
+import { SocketTable } from "../../lib/socket-table.ts";
+import { Protocol, SocketState } from "../../lib/words.ts";
+
+/** One socket. Addresses are "10.0.0.1:80" or "[::1]:80"; the wildcard is "*:80". */
+export interface TestSocket {
+  readonly id: number;
+  /** Id of the network namespace; 0 unless told. */
+  readonly namespace?: number;
+  /** tcp unless told. */
+  readonly protocol?: keyof typeof Protocol;
+  readonly local: string;
+  readonly remote?: string;
+  /** ESTABLISHED unless told. */
+  readonly state?: keyof typeof SocketState;
+  /** 1000 + id unless told. */
+  readonly inode?: number;
+  /** Ids of processes that hold it. */
+  readonly holders?: readonly number[];
+  /** Ticks since the agent's start; that of the report unless told. */
+  readonly firstSeen?: number;
+  readonly timer?: number;
+  readonly timerDeadline?: number;
+}
+
+/** What changed of a socket. */
+export interface TestChange {
+  readonly id: number;
+  readonly state: keyof typeof SocketState;
+  readonly inode: number;
+}
+
+/** The content of one report. */
+export interface TestReport {
+  readonly keyframe?: boolean;
+  readonly part?: number;
+  readonly parts?: number;
+  readonly ageMs?: number;
+  readonly namespaces?: readonly Partial<NetworkNamespace>[];
+  readonly namespacesRemoved?: readonly number[];
+  readonly processes?: readonly Partial<ProcessInfo>[];
+  readonly sockets?: readonly TestSocket[];
+  readonly changes?: readonly TestChange[];
+  readonly removed?: readonly number[];
+  readonly cleared?: readonly number[];
+  readonly family?: readonly (Partial<FamilySocket> & { readonly holders?: readonly number[] })[];
+}
+
+/** An agent of a test: counts its reports and its time. */
+export class TestAgent {
+  readonly name: string;
+  bootId = "boot-1";
+  epoch = 1_700_000_000_000;
+  sequence = 0;
+  /** 10 ms each; a report moves it on by a second. */
+  ticks = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** The next report, encoded. */
+  encode(content: TestReport): Uint8Array {
+    if ((content.part ?? 0) === 0) this.ticks += 100;
+    const table = new SocketTable(8);
+    const holders = new HolderTable(8);
+    for (const socket of content.sockets ?? []) {
+      fillRow(table, socket, this.ticks);
+      for (const process of socket.holders ?? []) holders.append(socket.id, process, 3);
+    }
+    for (const { id, holders: processes } of content.family ?? []) {
+      for (const process of processes ?? []) holders.append(id ?? 0, process, 4);
+    }
+    const changes = new SocketTable(8);
+    for (const { id, state, inode } of content.changes ?? []) {
+      const row = changes.append();
+      changes.id[row] = id;
+      changes.state[row] = SocketState[state];
+      changes.inode[row] = inode;
+    }
+    const parts = content.parts ?? 1;
+    return encodeReport(
+      Report.fromPartial({
+        schema: 1,
+        node: this.name,
+        bootId: this.bootId,
+        epoch: this.epoch,
+        sequence: ++this.sequence,
+        keyframe: content.keyframe ?? false,
+        part: content.part ?? 0,
+        parts,
+        ticks: this.ticks,
+        ageMs: content.ageMs ?? 0,
+        ...((content.part ?? 0) === parts - 1
+          ? { coverage: NodeCoverage.create({ node: this.name, reader: "test" }) }
+          : {}),
+        namespaces: (content.namespaces ?? []).map((each) => ({
+          id: 0,
+          inode: 4_026_531_840,
+          host: false,
+          podUid: "",
+          containerId: "",
+          addresses: [],
+          ...each,
+        })),
+        namespacesRemoved: [...(content.namespacesRemoved ?? [])],
+        processes: (content.processes ?? []).map((each) => ProcessMessage.fromPartial(each)),
+        socketsRemoved: idBytes(content.removed ?? []),
+        holdersCleared: idBytes(content.cleared ?? []),
+        familySockets: (content.family ?? []).map((each) => FamilySocketMessage.fromPartial(each)),
+      }),
+      {
+        sockets: { table, from: 0, to: table.length },
+        changes: { table: changes, from: 0, to: changes.length },
+        holders: { table: holders, from: 0, to: holders.length },
+      },
+    );
+  }
+}
+
+function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
+  const row = table.append();
+  const local = parseEnd(socket.local);
+  const remote = parseEnd(socket.remote ?? (socket.local.startsWith("[") ? "[::]:0" : "*:0"));
+  const words = [...local.words, ...remote.words];
+  for (const [at, word] of words.entries()) table.addresses[row * 8 + at] = word;
+  table.id[row] = socket.id;
+  table.namespace[row] = socket.namespace ?? 0;
+  table.protocol[row] = Protocol[socket.protocol ?? "tcp"];
+  table.family[row] = local.words[2] === 0xffff && local.words[0] === 0 ? 4 : 6;
+  table.state[row] = SocketState[socket.state ?? "ESTABLISHED"];
+  table.localPort[row] = local.port;
+  table.remotePort[row] = remote.port;
+  table.inode[row] = socket.inode ?? 1000 + socket.id;
+  table.firstSeen[row] = socket.firstSeen ?? ticks;
+  table.timer[row] = socket.timer ?? 0;
+  table.timerDeadline[row] = socket.timerDeadline ?? 0;
+}
+
+function parseEnd(text: string): { readonly words: Uint32Array; readonly port: number } {
+  const colon = text.lastIndexOf(":");
+  const host = text.slice(0, colon).replace(/^\[|\]$/g, "");
+  const words = parseAddress(host === "*" ? "0.0.0.0" : host);
+  if (words === null) throw new Error(`${text} is no address and port`);
+  return { words, port: Number(text.slice(colon + 1)) };
+}
+
+function idBytes(ids: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(ids).buffer);
+}

@@ -1,0 +1,158 @@
+// The aggregator as it runs in a cluster: the pipeline with its ends, NATS and the query API, and what goes beside it:
+// what the API server tells of the cluster, metrics and probes.
+
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { startOperationsServer } from "../../lib/http/operations-server.ts";
+import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
+import type { Log } from "../../lib/log.ts";
+import { connectForEver } from "../../lib/nats/connection.ts";
+import type { NatsLink } from "../../lib/nats/connection.ts";
+import { aggregatorMetrics } from "./aggregator-metrics.ts";
+import { learnCluster } from "./cluster-knowledge.ts";
+import type { AggregatorConfig } from "./config.ts";
+import { KEYFRAME_AGE_MS_MAX } from "./ingest/nats-replay-start.ts";
+import { NatsSubscription } from "./ingest/nats-subscription.ts";
+import { createAggregator } from "./pipeline.ts";
+import type { Aggregator } from "./pipeline.ts";
+import { startServer } from "./serve/server.ts";
+import { StreamClock } from "./stream-clock.ts";
+
+/** How often the pipeline does what time makes due. */
+const TICK_INTERVAL_MS = 1000;
+/** How often identity forgets what is too old. */
+const FORGET_INTERVAL_MS = 60_000;
+/** The replay waits this long for the cluster's objects, so that what it joins has names at once. */
+const SYNC_WAIT_MS = 10_000;
+/** After an outage of NATS, agents that are well have come back by then (their longest pause is 10 s). */
+const RETURN_MS = 15_000;
+
+/** Runs until the signal aborts, then ends. Rejects where an address cannot be had. */
+export async function runAggregator(
+  config: AggregatorConfig,
+  environment: KubeConfigChoice["environment"],
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const clock = new StreamClock(() => Date.now());
+  const now = (): number => clock.now();
+  const cluster = learnCluster(environment, config.streamMaxAge + config.closedKeep, now, log);
+  const { identity } = cluster;
+  const aggregator = createAggregator({
+    identity,
+    now,
+    closedKeepMs: config.closedKeep,
+    nodeLostMs: config.nodeLost,
+    onReport: cluster.onReport,
+    clusterCoverage: () => ({ nodesExpected: identity.counters.nodes, podsUnread: [], podsUnobservable: [] }),
+  });
+  const { host, port } = config.grpcAddress;
+  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const server = await startServer({ address, query: aggregator.query, now, ready: false });
+  let waitsFor = "NATS is not connected yet";
+  let subscription: NatsSubscription | null = null;
+  const http = await startOperationsServer({
+    ...config.httpAddress,
+    metrics: aggregatorMetrics({ aggregator, cluster, subscription: () => subscription?.counters() ?? null }),
+    live: () => null,
+    ready: () => (waitsFor === "" ? null : waitsFor),
+  });
+  log.info({ grpc: server.port, http: http.port }, "answers once everything is replayed");
+
+  let link: NatsLink | null = null;
+  const timers: NodeJS.Timeout[] = [];
+  try {
+    link = await connectForEver(natsOptions(config), log, signal);
+    waitsFor = "the cluster's objects are not all listed yet";
+    await Promise.race([cluster.synced, delay(SYNC_WAIT_MS, undefined, { signal, ref: false })]);
+    waitsFor = "the stream of reports is not replayed yet";
+    subscription = subscribe(config, link, aggregator, clock, log);
+    await untilAborted(signal, subscription.ready);
+    timers.push(tickWhileConnected(link, aggregator, clock));
+    timers.push(setInterval(() => identity.forget(now()), FORGET_INTERVAL_MS));
+    waitsFor = "the cluster's objects are not all listed yet";
+    await untilAborted(signal, cluster.synced);
+    waitsFor = "";
+    server.setReady(true);
+    log.info({ ...aggregator.counts(), ...identity.counters }, "ready");
+    await untilAborted(signal, new Promise<never>(() => undefined));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    for (const timer of timers) clearInterval(timer);
+    await server.close();
+    await subscription?.stop();
+    await link?.close();
+    await cluster.stop();
+    aggregator.close();
+    await http.close();
+    log.info({}, "stopped");
+  }
+}
+
+function subscribe(
+  config: AggregatorConfig,
+  link: NatsLink,
+  aggregator: Aggregator,
+  clock: StreamClock,
+  log: Log,
+): NatsSubscription {
+  const subscription: NatsSubscription = new NatsSubscription({
+    link,
+    stream: {
+      ageMsMax: config.streamMaxAge,
+      bytesMax: config.streamMaxBytes,
+      replicas: config.streamReplicas,
+    },
+    depth: { lookbackMs: config.closedKeep, keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
+    handler: (report, timeMs) => {
+      const { behind, lastTimeMs } = subscription.counters();
+      if (behind === 0) clock.measure(lastTimeMs);
+      aggregator.ingest(report, timeMs);
+    },
+    log,
+  });
+  return subscription;
+}
+
+// While NATS is away, no node's silence means anything: time stands still for the pipeline until NATS and the agents
+// are back.
+function tickWhileConnected(link: NatsLink, aggregator: Aggregator, clock: StreamClock): NodeJS.Timeout {
+  let resumeAt = 0;
+  link.onChange((connected) => {
+    if (connected) resumeAt = performance.now() + RETURN_MS;
+  });
+  return setInterval(() => {
+    if (link.connected && performance.now() >= resumeAt) aggregator.tick(clock.now());
+  }, TICK_INTERVAL_MS);
+}
+
+// Rejects once the signal is aborted.
+async function untilAborted(signal: AbortSignal, promise: Promise<void>): Promise<void> {
+  signal.throwIfAborted();
+  const settled = new AbortController();
+  const aborted = once(signal, "abort", { signal: settled.signal }).then(() => signal.throwIfAborted());
+  // Ending the wait for it rejects it.
+  aborted.catch(() => undefined);
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    settled.abort();
+  }
+}
+
+function natsOptions(config: AggregatorConfig): Parameters<typeof connectForEver>[0] {
+  return {
+    servers: config.natsUrl,
+    name: "whotalks-aggregator",
+    user: config.natsUser,
+    password: config.natsPassword,
+    token: config.natsToken,
+    tokenFile: config.natsTokenFile,
+    credentialsFile: config.natsCreds,
+    caFile: config.natsCa,
+    certFile: config.natsCert,
+    keyFile: config.natsKey,
+  };
+}

@@ -1,0 +1,77 @@
+// A cluster of test agents before an aggregator, on a clock that only tests move.
+
+import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
+import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+import { EmbeddedIdentity } from "./identify/embedded-identity.ts";
+import type { Identity } from "./identify/identity.ts";
+import type { Aggregator, AggregatorOptions } from "./pipeline.ts";
+import { createAggregator } from "./pipeline.ts";
+import type { TestReport } from "./reports-for-tests.ts";
+import { TestAgent } from "./reports-for-tests.ts";
+
+/** When a world begins. */
+export const START_MS = 1_700_000_100_000;
+
+/** Agents and an aggregator; each report moves the clock on by a second. */
+export class World {
+  nowMs = START_MS;
+  readonly aggregator: Aggregator;
+  readonly #agents = new Map<string, TestAgent>();
+
+  constructor(identity: Identity = new EmbeddedIdentity(), options: Partial<AggregatorOptions> = {}) {
+    this.aggregator = createAggregator({ identity, now: () => this.nowMs, ...options });
+  }
+
+  agent(name = "a"): TestAgent {
+    const known = this.#agents.get(name);
+    if (known !== undefined) return known;
+    const agent = new TestAgent(name);
+    this.#agents.set(name, agent);
+    return agent;
+  }
+
+  /** Sends a report of an agent's. */
+  report(content: TestReport, name = "a"): this {
+    return this.send(this.agent(name).encode(content));
+  }
+
+  /** Sends bytes. */
+  send(bytes: Uint8Array): this {
+    this.nowMs += 1000;
+    this.aggregator.ingest(bytes, this.nowMs);
+    this.aggregator.tick(this.nowMs);
+    return this;
+  }
+
+  /** Lets time pass. */
+  wait(ms: number): this {
+    this.nowMs += ms;
+    this.aggregator.tick(this.nowMs);
+    return this;
+  }
+
+  /** The connections that fit a filter; anonymous ones too unless told. */
+  connections(filter: Partial<Filter> = {}): Connection[] {
+    return [
+      ...this.aggregator.query.connections(Filter.fromPartial({ includeAnonymous: true, ...filter }), 10_000)
+        .items,
+    ];
+  }
+
+  /** A line for each: client -> server, protocol, initials of the evidence, what was dialled, path, direction. */
+  lines(filter: Partial<Filter> = {}): string[] {
+    return this.connections(filter).map(describe);
+  }
+}
+
+function describe(connection: Connection): string {
+  const { client, server, protocol, evidence, closed, directionBy, via, unixPath } = connection;
+  const end = (each: typeof client): string => {
+    const name = each?.process?.name ?? each?.kind ?? "";
+    return protocol === "unix" ? name : `${name} ${each?.ip}:${each?.port}`;
+  };
+  const sides = evidence.map((word) => word[0]).join("");
+  const dialled = via === undefined ? "" : ` via ${via.ip}:${via.port}`;
+  const path = unixPath === "" ? "" : ` ${unixPath}`;
+  return `${end(client)} -> ${end(server)} ${protocol} ${sides}${dialled}${path} ${directionBy}${closed ? " closed" : ""}`;
+}
