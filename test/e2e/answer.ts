@@ -64,6 +64,7 @@ export interface NodeCoverage {
   readonly namespaces?: number;
   readonly namespacesFailed?: number;
   readonly gaps?: number;
+  readonly unseen?: number;
   readonly ageMs?: number;
   readonly limits?: readonly string[];
 }

@@ -265,4 +265,45 @@ testJoins([
     ],
     expect: ["client 10.0.0.2:40000 -> process 10.0.1.1:80 tcp cs port closed"],
   },
+  {
+    name: "a port used again before accept(): both entries without inode, and still two connections",
+    reports: [
+      [
+        {
+          keyframe: true,
+          namespaces: all,
+          processes,
+          sockets: [
+            { id: 1, local: "10.0.0.9:8080", remote: "192.0.2.1:40000", state: "TIME_WAIT", inode: 0 },
+            { id: 2, local: "*:8080", state: "LISTEN", holders: [1] },
+          ],
+        },
+      ],
+      [{ changes: [{ id: 1, state: "SYN_RECV", inode: 0 }] }],
+    ],
+    expect: [
+      "external 192.0.2.1:40000 -> process 10.0.0.9:8080 tcp s listener closed",
+      "external 192.0.2.1:40000 -> process 10.0.0.9:8080 tcp s listener",
+    ],
+  },
+  {
+    name: "a listener that is gone has still told who the server is",
+    reports: [
+      [
+        {
+          keyframe: true,
+          namespaces: all,
+          processes,
+          sockets: [
+            { id: 1, namespace: 1, local: "10.0.0.1:40000", remote: "10.0.0.2:80", holders: [1] },
+            { id: 2, namespace: 2, local: "10.0.0.2:80", remote: "10.0.0.1:40000", holders: [2] },
+            { id: 3, namespace: 1, local: "*:40000", state: "LISTEN", holders: [1] },
+          ],
+        },
+      ],
+      [{ removed: [3] }],
+      [{ changes: [{ id: 1, state: "CLOSE_WAIT", inode: 1001 }] }],
+    ],
+    expect: ["client 10.0.0.2:80 -> server 10.0.0.1:40000 tcp cs listener"],
+  },
 ]);

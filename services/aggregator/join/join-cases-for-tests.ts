@@ -28,7 +28,7 @@ export interface JoinCase {
 /** Makes a test of each case. */
 export function testJoins(cases: readonly JoinCase[]): void {
   for (const { name, reports, expect, ambiguous } of cases) {
-    test(name, () => {
+    void test(name, () => {
       const world = new World();
       for (const [content, node] of reports) world.report(content, node);
       assert.deepEqual(world.lines().toSorted(), expect.toSorted());

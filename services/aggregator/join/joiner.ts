@@ -84,7 +84,7 @@ export class Joiner {
     let remotePort = table.remotePort[row]!;
     if (kind === SocketKind.end) {
       remotePort = pairedRemotePort(protocol, localPort, remotePort);
-      const before = this.#findBefore(
+      const before = this.#tuples.findSame(
         namespace,
         protocol,
         localAddress,
@@ -142,8 +142,7 @@ export class Joiner {
     const { id, inode } = socket;
     const known = node.sockets.get(id);
     const kind = familyKind(socket);
-    const own =
-      protocol === Family.unix ? inode : protocol === Family.netlink ? socket.portId : socket.interfaceIndex;
+    const own = familyNumber(socket);
     if (known >= 0) {
       const same =
         sockets.protocol[known] === protocol &&
@@ -167,7 +166,7 @@ export class Joiner {
     if (protocol === Family.unix && inode !== 0 && kind !== SocketKind.idle) {
       const before =
         kind === SocketKind.end
-          ? this.#findBefore(namespace, protocol, own, localPort, remoteAddress, 0)
+          ? this.#tuples.findSame(namespace, protocol, own, localPort, remoteAddress, 0)
           : this.familyListeners.find(node.index, inode);
       if (before >= 0) {
         this.#adopt(node, before, id, sinceMs);
@@ -352,35 +351,6 @@ export class Joiner {
     } else {
       connections.set(sockets.connection[slot]!, ConnectionFlag.established);
     }
-  }
-
-  // The socket of the same tuple in the same namespace: the living one, else the one that went last.
-  #findBefore(
-    namespace: number,
-    protocol: number,
-    localAddress: number,
-    localPort: number,
-    remoteAddress: number,
-    remotePort: number,
-  ): number {
-    const { sockets } = this.#tables;
-    let latest = -1;
-    let slot = this.#tuples.first(protocol, localAddress, localPort, remoteAddress, remotePort);
-    for (; slot >= 0; slot = this.#tuples.after(slot)) {
-      if (
-        sockets.namespace[slot] !== namespace ||
-        sockets.protocol[slot] !== protocol ||
-        sockets.localPort[slot] !== localPort ||
-        sockets.remotePort[slot] !== remotePort ||
-        sockets.localAddress[slot] !== localAddress ||
-        sockets.remoteAddress[slot] !== remoteAddress
-      ) {
-        continue;
-      }
-      if (sockets.isLive(slot)) return slot;
-      if (latest < 0 || sockets.sinceMs[slot]! > sockets.sinceMs[latest]!) latest = slot;
-    }
-    return latest;
   }
 
   #goesOn(before: number, state: number, inode: number, nowMs: number): boolean {

@@ -115,6 +115,12 @@ test("a Service that becomes known later joins then", () => {
   cluster.version++;
   world.wait(1000);
   assert.deepEqual(world.lines(), [joined]);
+  // What was counted on one-sided edges is not any more.
+  const edges = [...world.aggregator.query.edges(undefined, 10).items];
+  assert.deepEqual(
+    edges.map(({ connections, open }) => [connections, open]),
+    [[1, 1]],
+  );
 });
 
 test("a server that is no endpoint of the Service is not joined", () => {

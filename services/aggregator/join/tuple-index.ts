@@ -39,6 +39,35 @@ export class TupleIndex {
     return this.#index.after(slot);
   }
 
+  /** The end with this tuple in this namespace: the living one, else the one that went last; -1 where there is none. */
+  findSame(
+    namespace: number,
+    protocol: number,
+    localAddress: number,
+    localPort: number,
+    remoteAddress: number,
+    remotePort: number,
+  ): number {
+    const { sockets } = this.#tables;
+    let latest = -1;
+    let slot = this.first(protocol, localAddress, localPort, remoteAddress, remotePort);
+    for (; slot >= 0; slot = this.after(slot)) {
+      if (
+        sockets.namespace[slot] !== namespace ||
+        sockets.protocol[slot] !== protocol ||
+        sockets.localPort[slot] !== localPort ||
+        sockets.remotePort[slot] !== remotePort ||
+        sockets.localAddress[slot] !== localAddress ||
+        sockets.remoteAddress[slot] !== remoteAddress
+      ) {
+        continue;
+      }
+      if (sockets.isLive(slot)) return slot;
+      if (latest < 0 || sockets.sinceMs[slot]! > sockets.sinceMs[latest]!) latest = slot;
+    }
+    return latest;
+  }
+
   /** Whether b is what the other end of a would look like, were they in one place. */
   mirrors(a: number, b: number): boolean {
     const { sockets } = this.#tables;

@@ -40,8 +40,8 @@ export type DumpProgress =
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly errorNumber: number };
 
-/** The length of a message that makes no sense stands for this errno (EBADMSG). */
-const EBADMSG = 74;
+/** The errno that a message which makes no sense stands for. */
+export const EBADMSG = 74;
 
 /** errno of a dump that was changed while it was made (EINTR): it has to be asked for again. */
 export const DUMP_INTERRUPTED = EINTR;

@@ -1,9 +1,9 @@
 // What sock_diag knows of unix sockets beyond /proc/net/unix: the peer's inode, queues, owner and the exact name
 // (include/uapi/linux/unix_diag.h). A dump of one network namespace, into columns.
 
-import { dump, dumpRequest, hostIsLittleEndian, NETLINK_SOCK_DIAG, openNetlink } from "./netlink.ts";
+import { dump, dumpRequest, EBADMSG, hostIsLittleEndian, NETLINK_SOCK_DIAG, openNetlink } from "./netlink.ts";
 import { inNetworkNamespace } from "./network-namespace.ts";
-import { syscalls } from "./syscalls.ts";
+import { SyscallError, syscalls } from "./syscalls.ts";
 
 const SOCK_DIAG_BY_FAMILY = 20;
 const AF_UNIX = 1;
@@ -22,7 +22,7 @@ const REQUEST_BYTES = 24;
 /** struct unix_diag_msg. */
 const MESSAGE_BYTES = 16;
 
-/** Rows that one dump may have: 2^20 unix sockets in one namespace (20 MB and names); more are counted. */
+/** Unix sockets that one namespace may have: 2^20 of about 150 bytes; a dump that has more is given up. */
 export const UNIX_DIAG_ROWS_MAX = 2 ** 20;
 
 /** One unix socket as sock_diag tells it; what the kernel leaves out is 0 or null. */
@@ -107,7 +107,7 @@ export function unixDiagRequest(littleEndian: boolean): Uint8Array {
 /**
  * Dumps the unix sockets of the network namespace behind a path like /proc/<pid>/ns/net, by inode. The netlink socket
  * is closed before this returns: an open one would keep the namespace alive. Throws the error of opening the path, or
- * SyscallError where setns, the socket or the dump is refused.
+ * SyscallError where setns, the socket or the dump is refused, or RangeError past UNIX_DIAG_ROWS_MAX.
  */
 export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, UnixDiagSocket> {
   const sockets = new Map<number, UnixDiagSocket>();
@@ -115,7 +115,10 @@ export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, Unix
   try {
     dump(descriptor, unixDiagRequest(hostIsLittleEndian), (view, start, end) => {
       const socket = parseUnixDiag(view, start, end, hostIsLittleEndian);
-      if (socket !== null && sockets.size < UNIX_DIAG_ROWS_MAX) sockets.set(socket.inode, socket);
+      // A dump with holes would make sockets that exist look like ones that do not.
+      if (socket === null) throw new SyscallError("netlink dump", EBADMSG);
+      if (sockets.size >= UNIX_DIAG_ROWS_MAX) throw new RangeError(`more than ${UNIX_DIAG_ROWS_MAX} of them`);
+      sockets.set(socket.inode, socket);
     });
   } finally {
     syscalls().close(descriptor);

@@ -26,6 +26,8 @@ function linesOf(text: string): { lines: string[]; refused: number } {
   return { lines, refused: tally.linesMalformed };
 }
 
+const nothing = (): number => assert.fail("there is nothing to parse");
+
 describe("a table's file", () => {
   it("is read line by line, however many reads it takes", () => {
     const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i} ${"x".repeat(i % 90)}`);
@@ -46,7 +48,6 @@ describe("a table's file", () => {
 
   it("that is not there, or cannot be read, is told", () => {
     const file = new TableFile();
-    const nothing = (): number => assert.fail("there is nothing to parse");
     assert.equal(file.read(path.join(directory, "missing"), nothing), "absent");
     assert.equal(file.read(path.join(directory, "table", "below"), nothing), "absent");
     assert.equal(file.read(directory, nothing), "denied");
