@@ -1,5 +1,5 @@
 // Sockets as reports tell of them, made into ends of connections and listeners. One row costs a few look-ups on
-// integers; what must be thought over (directions, edges, watchers) is left to the settler at the end of the report.
+// integers; what must be thought over (directions, edges, watchers) is left to the settler.
 
 import { Protocol } from "../../../lib/words.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";

@@ -12,11 +12,10 @@ export const SEVERAL_LISTENERS = -2;
 /** Index of internet listeners. */
 export class ListenerIndex {
   readonly #tables: Tables;
-  readonly #index: ChainIndex;
+  readonly #index = new ChainIndex();
 
   constructor(tables: Tables) {
     this.#tables = tables;
-    this.#index = new ChainIndex((slot) => this.#hashOf(slot));
   }
 
   add(slot: number): void {
@@ -24,7 +23,7 @@ export class ListenerIndex {
   }
 
   remove(slot: number): void {
-    this.#index.remove(slot, this.#hashOf(slot));
+    this.#index.remove(slot);
   }
 
   /** Whether anything listens on the port at the address: bound to it, or to the wildcard of either family. */
