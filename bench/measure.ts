@@ -42,7 +42,7 @@ export class Worker {
   readonly #reader: Interface;
 
   constructor(script: string, argument: unknown) {
-    this.#child = spawn(process.execPath, ["--expose-gc", script, JSON.stringify(argument)], {
+    this.#child = spawn(process.execPath, ["--max-semi-space-size=1", script, JSON.stringify(argument)], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#reader = createInterface(this.#child.stdout!);

@@ -14,7 +14,7 @@ import { SocketTable } from "../../lib/socket-table.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
-import { diff } from "./delta/diff.ts";
+import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import type {
@@ -138,6 +138,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       family.sockets.values(),
       parts.holders,
       idsByInode,
+      settled.unmoved && family.unmoved,
     );
     overflowed += attribution.overflowed;
     return {
@@ -193,21 +194,21 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   function report(next: Observation): void {
     const nowMs = parts.elapsedMs();
     if (parts.takeKeyframeRequest?.() === true) keyframeNeeded = true;
-    const keyframe = keyframeNeeded || nowMs - lastKeyframeMs >= pace.keyframeMs;
-    const pods = keyframe ? parts.pods?.all() : parts.pods?.changed();
-    const delta = diff(keyframe ? emptyObservation(next.coverage) : previous, next);
+    const isKeyframe = keyframeNeeded || nowMs - lastKeyframeMs >= pace.keyframeMs;
+    const pods = isKeyframe ? parts.pods?.all() : parts.pods?.changed();
+    const delta = isKeyframe ? keyframe(next) : diff(previous, next);
     const ageMs = Math.max(0, Math.round(nowMs - next.ticks * TICK_MS));
     const reports = encodeReports(parts.origin, delta, {
-      keyframe,
+      keyframe: isKeyframe,
       firstSequence: sequence,
       ageMs,
       pods: pods ?? [],
     });
-    if (keyframe) lastKeyframeMs = nowMs;
+    if (isKeyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
     sequence += reports.length;
     for (const encoded of reports) {
-      parts.sink.publish(encoded, { keyframe }).catch(() => {
+      parts.sink.publish(encoded, { keyframe: isKeyframe }).catch(() => {
         if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }

@@ -4,6 +4,8 @@ import { ChainIndex } from "../store/chain-index.ts";
 import { mixHash } from "../store/hash.ts";
 import type { Tables } from "../store/tables.ts";
 
+/** Listeners of every family at most: those of a thousand nodes with 256 each. */
+export const LISTENERS_MAX = 2 ** 18;
 /** Nobody listens there. */
 export const NO_LISTENER = -1;
 /** Several listen there that could each be it. */

@@ -185,7 +185,9 @@ export class Settler {
   /** When an end of a connection was last found to be there: never before it was first seen. */
   lastSeenMs(connection: number): number {
     const { connections } = this.#tables;
-    const server = connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
+    const server = connections.has(connection, ConnectionFlag.sharedServer)
+      ? -1
+      : connections.server[connection]!;
     return Math.max(
       connections.firstSeenMs[connection]!,
       this.#endSeenMs(connections.client[connection]!),
