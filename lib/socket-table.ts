@@ -75,6 +75,19 @@ export class SocketTable {
     return row;
   }
 
+  /**
+   * Whether the rows of another table are equal to this one's in some columns. Compared as memory: 100k rows of every
+   * column take a millisecond.
+   */
+  equals(other: SocketTable, names: readonly (ColumnName | "addresses")[]): boolean {
+    if (this.length !== other.length) return false;
+    return names.every((name) => {
+      const width = name === "addresses" ? 8 : 1;
+      const mine = this[name].subarray(0, this.length * width);
+      return Buffer.compare(asBytes(mine), asBytes(other[name].subarray(0, this.length * width))) === 0;
+    });
+  }
+
   /** Forgets all rows, keeping the memory for the next pass. */
   clear(): void {
     this.length = 0;
@@ -115,3 +128,10 @@ const columns = [
 ] as const;
 
 const columnNames = columns.map(([name]) => name);
+
+/** The columns that have one element a row. */
+export type ColumnName = (typeof columns)[number][0];
+
+function asBytes(column: Uint8Array | Uint16Array | Uint32Array): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
+}

@@ -53,6 +53,8 @@ function diffSockets(
   previous: SocketTable,
   next: SocketTable,
 ): { added: SocketTable; changed: SocketTable; removed: number[] } {
+  if (previous.equals(next, ["id"]))
+    return { added: new SocketTable(1), changed: changesInPlace(previous, next), removed: [] };
   const rowOfId = rowsById(previous);
   const kept = new Uint8Array(previous.length);
   const added = new SocketTable(64);
@@ -69,6 +71,16 @@ function diffSockets(
   const removed: number[] = [];
   for (let row = 0; row < previous.length; row++) if (kept[row] === 0) removed.push(previous.id[row]!);
   return { added, changed, removed };
+}
+
+// The same sockets in the same order: only rows of columns that differ anywhere are looked at one by one.
+function changesInPlace(previous: SocketTable, next: SocketTable): SocketTable {
+  const changed = new SocketTable(64);
+  if (previous.equals(next, mutableColumns)) return changed;
+  for (let row = 0; row < next.length; row++) {
+    if (differs(previous, row, next, row)) changed.appendRow(next, row);
+  }
+  return changed;
 }
 
 function rowsById(table: SocketTable): Int32Array {

@@ -129,14 +129,15 @@ describe("socket ids", () => {
       fc.property(fc.array(anySocketTable(0), { maxLength: 6 }), (passes) => {
         const ids = new IdPool(1, 10_000);
         let previous = new SocketTable();
-        for (const [tick, next] of passes.entries()) {
-          const removed = new Set(previous.id.slice(0, previous.length));
-          const { previousRows } = settleSockets(previous, next, ids, tick);
+        for (const [pass, next] of passes.entries()) {
+          const tick = pass + 1;
+          const gone = new Set(previous.id.slice(0, previous.length));
+          settleSockets(previous, next, ids, tick);
           const living = next.id.slice(0, next.length);
           assert.equal(new Set(living).size, living.length);
           for (let row = 0; row < next.length; row++) {
-            if (previousRows[row]! < 0)
-              assert.ok(!removed.has(next.id[row]!), "an id was used again at once");
+            const isNew = next.firstSeen[row] === tick;
+            if (isNew) assert.ok(!gone.has(next.id[row]!), "an id was used again at once");
           }
           ids.settle();
           previous = next;

@@ -11,8 +11,6 @@ const TIMER_JITTER_TICKS = 50;
 
 /** What settling ids found out. */
 export interface SettledSockets {
-  /** For each row of the new pass the row of the old one that it continues, or -1. */
-  readonly previousRows: Int32Array;
   /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
   readonly unmoved: boolean;
   /** New ends of TCP connections: rows that continue nothing and do not listen. */
@@ -29,6 +27,7 @@ export function settleSockets(
   ids: IdPool,
   ticks: number,
 ): SettledSockets {
+  if (previous.equals(next, IDENTITY_COLUMNS)) return settleUnmoved(previous, next);
   const index = new TupleIndex(previous);
   const previousRows = new Int32Array(next.length).fill(-1);
   const taken = new Uint8Array(previous.length);
@@ -48,7 +47,26 @@ export function settleSockets(
     }
   }
   for (let row = 0; row < previous.length; row++) if (taken[row] === 0) ids.giveBack(previous.id[row]!);
-  return { previousRows, unmoved, newTcpEnds };
+  return { unmoved, newTcpEnds };
+}
+
+// What two rows have in common where nothing happened: then every row continues the one in its place.
+const IDENTITY_COLUMNS = [
+  "inode",
+  "localPort",
+  "remotePort",
+  "addresses",
+  "namespace",
+  "protocol",
+  "state",
+] as const;
+
+function settleUnmoved(previous: SocketTable, next: SocketTable): SettledSockets {
+  const { length } = next;
+  next.id.set(previous.id.subarray(0, length));
+  next.firstSeen.set(previous.firstSeen.subarray(0, length));
+  for (let row = 0; row < length; row++) keepDeadline(previous, row, next, row);
+  return { unmoved: true, newTcpEnds: 0 };
 }
 
 // Whether every row was found in its place.

@@ -1,0 +1,46 @@
+// Agents and aggregators one version apart, either way, go on together: fields are only added. The saved reports are a
+// real agent's; a report of the next version has fields that this one does not know.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+
+import { EmbeddedIdentity } from "./identify/embedded-identity.ts";
+import type { Aggregator } from "./pipeline.ts";
+import { createAggregator } from "./pipeline.ts";
+import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+
+const now = 1_795_000_100_000;
+
+function saved(name: string): Uint8Array {
+  return readFileSync(path.join(import.meta.dirname, "../../test/fixtures/reports", name));
+}
+
+function talked(aggregator: Aggregator): string[] {
+  const answer = aggregator.query.connections(Filter.create(), 100);
+  return [...answer.items].map(
+    ({ protocol, client, server, closed }) =>
+      `${protocol} ${client?.process?.name} → ${server?.process?.name} :${server?.port}${closed ? " closed" : ""}`,
+  );
+}
+
+test("a report of an older agent is read", () => {
+  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: () => now });
+  aggregator.ingest(saved("0.1.0-keyframe.bin"), now);
+  assert.deepEqual(talked(aggregator).toSorted(), [
+    "tcp MainThread → MainThread :7000",
+    "udp MainThread → MainThread :7002",
+  ]);
+  aggregator.ingest(saved("0.1.0-delta.bin"), now + 300);
+  assert.ok(talked(aggregator).every((line) => line.endsWith("closed")));
+  assert.equal(aggregator.counts().rejected, 0);
+});
+
+test("a report of a newer agent, with fields that are not known yet, is read", () => {
+  // Field 2000, a string, as protobuf encodes it: tag (2000 << 3 | 2), length, bytes.
+  const unknown = Uint8Array.of(0x82, 0x7d, 3, 0x61, 0x62, 0x63);
+  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: () => now });
+  aggregator.ingest(Buffer.concat([saved("0.1.0-keyframe.bin"), unknown]), now);
+  assert.equal(talked(aggregator).length, 2);
+});
