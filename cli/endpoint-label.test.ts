@@ -36,6 +36,27 @@ describe("endpointLabel", () => {
       "nginx[12]",
       "nginx[12] [::1]:80",
     ],
+    [
+      "a process that renames its threads",
+      { kind: "process", process: { ...nginx, name: "MainThread", exe: "/usr/bin/node" } },
+      "MainThread (node)[12]",
+      "MainThread (node)[12]",
+    ],
+    [
+      "a process whose name the kernel cut",
+      {
+        kind: "process",
+        process: { ...nginx, name: "containerd-shim", exe: "/bin/containerd-shim-runc-v2" },
+      },
+      "containerd-shim-runc-v2[12]",
+      "containerd-shim-runc-v2[12]",
+    ],
+    [
+      "a pod without a name",
+      { kind: "pod", podUid: "5b812eef-0000-4000-8000-000000000000" },
+      "pod/5b812eef",
+      "pod/5b812eef",
+    ],
     ["processes of an edge", { kind: "process", process: nginxes }, "nginx", "nginx"],
     [
       "a unit of the process's name",

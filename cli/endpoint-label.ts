@@ -1,6 +1,6 @@
 // The short name by which tables call an endpoint, in kubectl's manner. Labels are escaped by whoever prints them.
 
-import type { Endpoint } from "../lib/gen/whotalks/v1/query.ts";
+import type { Endpoint, Process } from "../lib/gen/whotalks/v1/query.ts";
 
 const shortKinds = new Map([
   ["Deployment", "deploy"],
@@ -14,6 +14,9 @@ const shortKinds = new Map([
 
 /** Characters of a container id that are shown: enough to be unique on a node, and what `docker ps` shows. */
 const CONTAINER_ID_LENGTH = 12;
+
+/** Characters that the kernel keeps of a command's name (TASK_COMM_LEN less its end). */
+const COMM_LENGTH = 15;
 
 /** Characters of a pod's uid that are shown where its name is not known. */
 const POD_UID_LENGTH = 8;
@@ -69,11 +72,20 @@ function podLabel(endpoint: Endpoint): string {
 
 function processLabel(endpoint: Endpoint): string {
   const process = endpoint.process;
-  const name = process?.name ?? "";
+  const name = process === undefined ? "" : processName(process);
   const pid = process !== undefined && process.pid !== 0 ? `[${process.pid}]` : "";
   const home = processHome(endpoint);
   if (name === "") return home === "" ? `${endpoint.ip || "process"}?` : home + pid;
   return home === "" || home === `${name}.service` ? (home || name) + pid : `${home}/${name}${pid}`;
+}
+
+// comm is cut at 15 characters, and Node.js and others rename it per thread: the program's file is told where it says
+// more.
+function processName(process: Process): string {
+  const program = process.exe.replace(/ \(deleted\)$/, "").replace(/^.*\//, "");
+  if (program === "" || program === process.name) return process.name;
+  if (process.name.length === COMM_LENGTH && program.startsWith(process.name)) return program;
+  return process.name === "" ? program : `${process.name} (${program})`;
 }
 
 // Scopes (login sessions) and user managers hold whatever a person runs: they say less than the process's own name.

@@ -23,8 +23,10 @@ export class NamespaceIds {
   identify(scan: ProcessScan): IdentifiedNamespace[] {
     const identified: IdentifiedNamespace[] = [];
     const known = new Map<number, NetworkNamespace>();
+    // Where pid 1 is not to be seen (a saved tree of some processes), any namespace may be the node's own.
+    const hostIsKnown = scan.namespaces.some(({ host }) => host);
     for (const record of scan.namespaces) {
-      const owner = ownerOf(record, scan);
+      const owner = hostIsKnown && !record.host ? ownerOf(record, scan) : nobody;
       const before = this.#known.get(record.inode);
       const same =
         before !== undefined && before.podUid === owner.podUid && before.containerId === owner.containerId;
@@ -56,10 +58,11 @@ export class NamespaceIds {
   }
 }
 
-// A namespace belongs to a pod or a container where every process in it that says so says the same. The node's own
-// namespace belongs to nobody, whoever shares it.
+// The node's own namespace belongs to nobody, whoever shares it.
+const nobody = { podUid: "", containerId: "" };
+
+// Another namespace belongs to a pod or a container where every process in it says the same.
 function ownerOf(record: NamespaceRecord, scan: ProcessScan): { podUid: string; containerId: string } {
-  if (record.host) return { podUid: "", containerId: "" };
   const podUids = new Set<string>();
   const containerIds = new Set<string>();
   for (const pid of record.pids) {
