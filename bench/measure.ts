@@ -44,8 +44,13 @@ export class Worker {
   constructor(script: string, argument: unknown) {
     this.#child = spawn(process.execPath, ["--max-semi-space-size=1", script, JSON.stringify(argument)], {
       stdio: ["pipe", "pipe", "inherit"],
-      // As `npm start` runs: types that were stripped once are kept.
-      env: { ...process.env, NODE_COMPILE_CACHE: "node_modules/.cache/whotalks" },
+      // As `npm start` and the chart run it: types that were stripped once are kept, memory is given back at once.
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
+        MALLOC_ARENA_MAX: "1",
+        MALLOC_MMAP_THRESHOLD_: "131072",
+      },
     });
     this.#reader = createInterface(this.#child.stdout!);
     this.#lines = this.#reader[Symbol.asyncIterator]();
