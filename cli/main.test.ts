@@ -271,7 +271,7 @@ describe("local", () => {
     const lines = run.stderr.split("\n");
     assert.match(
       lines[0]!,
-      /^started {"procDir":"\/proc","intervalMs":1000,"listen":{"host":"127.0.0.1","port":4180,"elseAnyPort":true}}$/,
+      /^started {"procDir":"\/proc","reader":"auto","intervalMs":1000,"listen":{"host":"127.0.0.1","port":4180,"elseAnyPort":true}}$/,
     );
     assert.match(lines[1]!, /^Port 4180 is taken\. Serving on 127\.0\.0\.1:\d+: ask from another terminal/);
     assert.equal(lines[2], "closed");

@@ -17,11 +17,14 @@ export function connectionBytes(tables: Tables, connection: number): ConnectionB
   const shared = connections.has(connection, ConnectionFlag.sharedServer);
   const server = shared ? -1 : countedSocket(tables, connections.server[connection]!);
   if (client < 0 && server < 0) return null;
-  const of = (column: Float64Array, slot: number): number => (slot < 0 ? 0 : column[slot]!);
   return {
     toServer: Math.max(of(sockets.bytesSent, client), of(sockets.bytesReceived, server)),
     toClient: Math.max(of(sockets.bytesReceived, client), of(sockets.bytesSent, server)),
   };
+}
+
+function of(column: Float64Array, slot: number): number {
+  return slot < 0 ? 0 : column[slot]!;
 }
 
 /** The slot where its socket's counters are known; -1 else. */
