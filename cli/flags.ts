@@ -1,6 +1,7 @@
 // Every flag of the command line: its form, its words in --help, and the group it stands in. What flags mean is in
 // settings.ts.
 
+import { readerChoices } from "../services/node-agent/readers/reader-names.ts";
 import { Option } from "commander";
 import { formats } from "./formats.ts";
 
@@ -27,6 +28,7 @@ export interface Flags {
   readonly anonymous?: boolean;
   readonly proc?: string;
   readonly byteOrder?: string;
+  readonly reader?: string;
   readonly listen?: string;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
@@ -113,6 +115,8 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
       proc: () => new Option("--proc <dir>", "read another mount of proc, or a saved tree (default: /proc)"),
       byteOrder: () =>
         new Option("--byte-order <order>", "of the machine that wrote the tables: little or big"),
+      reader: () =>
+        new Option("--reader <reader>", `which reader reads the sockets: ${readerChoices.join(", ")}`),
       listen: () =>
         new Option(
           "--listen <address:port>",

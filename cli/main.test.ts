@@ -268,7 +268,7 @@ describe("local", () => {
     const lines = run.stderr.split("\n");
     assert.match(
       lines[0]!,
-      /^started {"procDir":"\/proc","intervalMs":1000,"listen":{"host":"127.0.0.1","port":4180,"elseAnyPort":true}}$/,
+      /^started {"procDir":"\/proc","reader":"auto","intervalMs":1000,"listen":{"host":"127.0.0.1","port":4180,"elseAnyPort":true}}$/,
     );
     assert.equal(lines[1], "closed");
   });

@@ -16,6 +16,7 @@ describe("localSettings", () => {
       options: {
         procDir: "/proc",
         byteOrder: undefined,
+        reader: "auto",
         intervalMs: 1000,
         listen: { host: "127.0.0.1", port: 4180, elseAnyPort: true },
       },

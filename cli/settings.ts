@@ -8,6 +8,7 @@ import { oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
 import type { ClusterChoice } from "./cluster/cluster-choice.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
+import { readerChoices } from "../services/node-agent/readers/reader-names.ts";
 import type { ListenAddress, LocalOptions } from "./local/local-options.ts";
 import { didYouMean } from "./suggest.ts";
 import { viewColumnKeys } from "./views/views.ts";
@@ -84,7 +85,15 @@ export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = 
 };
 
 /** The flags of `local` that say how this machine is read. */
-export const localFlags: readonly FlagName[] = ["once", "interval", "proc", "byteOrder", "listen", "timeout"];
+export const localFlags: readonly FlagName[] = [
+  "once",
+  "interval",
+  "proc",
+  "byteOrder",
+  "reader",
+  "listen",
+  "timeout",
+];
 
 /** Filters that only a cluster has an answer for. */
 const clusterFilters: readonly FlagName[] = ["namespace", "allNamespaces", "selector"];
@@ -143,6 +152,7 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
           flags.byteOrder === undefined
             ? undefined
             : oneOf("--byte-order", flags.byteOrder, ["little", "big"] as const),
+        reader: flags.reader === undefined ? "auto" : oneOf("--reader", flags.reader, readerChoices),
         intervalMs,
         listen: parseListen(flags.listen),
       },

@@ -106,6 +106,13 @@ function writeSockets({ table, from, to }: Rows<SocketTable>, seenNow: boolean):
   writer.column(18, table.drops, from, to);
   if (!seenNow) writer.column(19, table.firstSeen, from, to);
   writer.column(20, table.dualStack, from, to);
+  writer.column(21, table.cookieLow, from, to);
+  writer.column(22, table.cookieHigh, from, to);
+  writer.column(23, table.counted, from, to);
+  writer.column(24, table.bytesSent, from, to);
+  writer.column(25, table.bytesReceived, from, to);
+  writer.column(26, table.rttMicros, from, to);
+  writer.column(27, table.totalRetransmits, from, to);
 }
 
 // Field numbers are those of SocketChangeColumns in report.proto.
@@ -122,6 +129,13 @@ function writeChanges({ table, from, to }: Rows<SocketTable>): void {
   writer.column(10, table.retransmits, from, to);
   writer.column(11, table.references, from, to);
   writer.column(12, table.drops, from, to);
+  writer.column(13, table.counted, from, to);
+  writer.column(14, table.bytesSent, from, to);
+  writer.column(15, table.bytesReceived, from, to);
+  writer.column(16, table.rttMicros, from, to);
+  writer.column(17, table.totalRetransmits, from, to);
+  writer.column(18, table.cookieLow, from, to);
+  writer.column(19, table.cookieHigh, from, to);
 }
 
 // Field numbers are those of HolderColumns in report.proto.
@@ -192,7 +206,8 @@ function decodeSockets(columns: SocketColumns, ticks: number): SocketTable | typ
     decodeColumn(columns.references, count, table.references) &&
     decodeColumn(columns.drops, count, table.drops) &&
     decodeColumn(columns.firstSeen, count, table.firstSeen) &&
-    decodeColumn(columns.dualStack, count, table.dualStack);
+    decodeColumn(columns.dualStack, count, table.dualStack) &&
+    decodeCounters(columns, table);
   if (!whole) return malformed;
   if (columns.firstSeen.length === 0) table.firstSeen.fill(ticks, 0, count);
   return table;
@@ -214,8 +229,22 @@ function decodeChanges(columns: SocketChangeColumns): SocketTable | typeof malfo
     decodeColumn(columns.timerDeadline, count, table.timerDeadline) &&
     decodeColumn(columns.retransmits, count, table.retransmits) &&
     decodeColumn(columns.references, count, table.references) &&
-    decodeColumn(columns.drops, count, table.drops);
+    decodeColumn(columns.drops, count, table.drops) &&
+    decodeCounters(columns, table);
   return whole ? table : malformed;
+}
+
+function decodeCounters(columns: SocketColumns | SocketChangeColumns, table: SocketTable): boolean {
+  const { count } = columns;
+  return (
+    decodeColumn(columns.cookieLow, count, table.cookieLow) &&
+    decodeColumn(columns.cookieHigh, count, table.cookieHigh) &&
+    decodeColumn(columns.counted, count, table.counted) &&
+    decodeColumn(columns.bytesSent, count, table.bytesSent) &&
+    decodeColumn(columns.bytesReceived, count, table.bytesReceived) &&
+    decodeColumn(columns.rttMicros, count, table.rttMicros) &&
+    decodeColumn(columns.totalRetransmits, count, table.totalRetransmits)
+  );
 }
 
 function decodeHolders(columns: HolderColumns): HolderTable | typeof malformed {

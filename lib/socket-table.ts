@@ -1,7 +1,7 @@
 // Internet sockets in columns: the form in which readers fill them, observations keep them and reports carry them.
-// One row costs 85 bytes and no object, so that a node with a million sockets needs 85 MB and no garbage collection.
+// One row costs 118 bytes and no object, so that a node with a million sockets needs 118 MB and no garbage collection.
 
-/** Rows that a table holds at most: 2^21 sockets on one node (178 MB); what overflows is counted by who appends. */
+/** Rows that a table holds at most: 2^21 sockets on one node (247 MB); what overflows is counted by who appends. */
 export const SOCKET_ROWS_MAX = 2 ** 21;
 
 /** Internet sockets (tcp, udp, udplite, raw, icmp), one element per row in each column. */
@@ -43,6 +43,18 @@ export class SocketTable {
   firstSeen!: Uint32Array;
   /** 1 where the socket is an IPv6 one that may speak IPv4 too. */
   dualStack!: Uint8Array;
+  /** The kernel's cookie of the socket, its low and its high 32 bits; both 0 where the reader was not told it. */
+  cookieLow!: Uint32Array;
+  cookieHigh!: Uint32Array;
+  /** 1 where the four columns below are known (TCP, by readers that are told them), 0 where their zeros say nothing. */
+  counted!: Uint8Array;
+  /** Bytes of payload that the other end acknowledged, and that came from it, since the connection began. */
+  bytesSent!: Float64Array;
+  bytesReceived!: Float64Array;
+  /** Smoothed round trip time in microseconds. */
+  rttMicros!: Uint32Array;
+  /** Segments sent again since the connection began. */
+  totalRetransmits!: Uint32Array;
 
   constructor(capacity = 256) {
     this.#allocate(capacity);
@@ -60,6 +72,17 @@ export class SocketTable {
       this.#allocate(Math.min(SOCKET_ROWS_MAX, this.capacity * 2));
     }
     return this.length++;
+  }
+
+  /** Zeroes what only some readers are told of a row: cookie, bytes, RTT, retransmissions. */
+  clearCounters(row: number): void {
+    this.cookieLow[row] = 0;
+    this.cookieHigh[row] = 0;
+    this.counted[row] = 0;
+    this.bytesSent[row] = 0;
+    this.bytesReceived[row] = 0;
+    this.rttMicros[row] = 0;
+    this.totalRetransmits[row] = 0;
   }
 
   /** Copies one row of another table over a row of this one. */
@@ -125,6 +148,13 @@ const columns = [
   ["drops", Uint32Array],
   ["firstSeen", Uint32Array],
   ["dualStack", Uint8Array],
+  ["cookieLow", Uint32Array],
+  ["cookieHigh", Uint32Array],
+  ["counted", Uint8Array],
+  ["bytesSent", Float64Array],
+  ["bytesReceived", Float64Array],
+  ["rttMicros", Uint32Array],
+  ["totalRetransmits", Uint32Array],
 ] as const;
 
 const columnNames = columns.map(([name]) => name);

@@ -16,7 +16,7 @@ import type { Agent } from "../../services/node-agent/pipeline.ts";
 import { createAgent } from "../../services/node-agent/pipeline.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
-import { createProcfsReader } from "../../services/node-agent/readers/procfs.ts";
+import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { UsageError } from "../errors.ts";
 import type { ListenAddress, LocalOptions, LocalPipeline } from "./local-options.ts";
 
@@ -66,14 +66,16 @@ function createLocalAgent(
   onPass: () => void,
 ): Agent {
   const { procDir } = options;
-  const reader = createProcfsReader({
+  const reader = chooseReader(options.reader, {
     procRoot: procDir,
     littleEndian: options.byteOrder === undefined ? endianness() === "LE" : options.byteOrder === "little",
     nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
-    unixPeers: isLiveKernel(procDir),
   });
   const obstacle = reader.probe();
-  if (obstacle !== null) throw new UsageError(`--proc: ${obstacle}`);
+  if (obstacle !== null)
+    throw new UsageError(
+      `${options.reader === "auto" ? "--proc" : `--reader ${options.reader}`}: ${obstacle}`,
+    );
   return createAgent(
     {
       origin: { node: hostname(), bootId: bootId(procDir), epoch: Date.now() },
@@ -87,11 +89,6 @@ function createLocalAgent(
     },
     { intervalMs: options.intervalMs, keyframeMs: KEYFRAME_MS, cpuShare: null },
   );
-}
-
-// A saved tree has no boot id, or that of another boot: the kernel that runs here has nothing to say about it.
-function isLiveKernel(procDir: string): boolean {
-  return bootId("/proc") !== "" && bootId(procDir) === bootId("/proc");
 }
 
 function bootId(procDir: string): string {

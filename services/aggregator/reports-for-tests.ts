@@ -32,6 +32,8 @@ export interface TestSocket {
   readonly firstSeen?: number;
   readonly timer?: number;
   readonly timerDeadline?: number;
+  /** Bytes sent and received; unknown unless told. */
+  readonly bytes?: readonly [number, number];
 }
 
 /** What changed of a socket. */
@@ -39,6 +41,8 @@ export interface TestChange {
   readonly id: number;
   readonly state: keyof typeof SocketState;
   readonly inode: number;
+  /** Bytes sent and received; unknown unless told. */
+  readonly bytes?: readonly [number, number] | undefined;
 }
 
 /** The content of one report. */
@@ -83,11 +87,12 @@ export class TestAgent {
       for (const process of processes ?? []) holders.append(id ?? 0, process, 4);
     }
     const changes = new SocketTable(8);
-    for (const { id, state, inode } of content.changes ?? []) {
+    for (const { id, state, inode, bytes } of content.changes ?? []) {
       const row = changes.append();
       changes.id[row] = id;
       changes.state[row] = SocketState[state];
       changes.inode[row] = inode;
+      fillBytes(changes, row, bytes);
     }
     const parts = content.parts ?? 1;
     return encodeReport(
@@ -146,6 +151,16 @@ function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
   table.firstSeen[row] = socket.firstSeen ?? ticks;
   table.timer[row] = socket.timer ?? 0;
   table.timerDeadline[row] = socket.timerDeadline ?? 0;
+  fillBytes(table, row, socket.bytes);
+}
+
+function fillBytes(table: SocketTable, row: number, bytes: readonly [number, number] | undefined): void {
+  if (bytes === undefined) return;
+  table.counted[row] = 1;
+  table.bytesSent[row] = bytes[0];
+  table.bytesReceived[row] = bytes[1];
+  table.rttMicros[row] = 250;
+  table.totalRetransmits[row] = 2;
 }
 
 function parseEnd(text: string): { readonly words: Uint32Array; readonly port: number } {

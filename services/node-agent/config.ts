@@ -10,6 +10,7 @@ import {
   readSettings,
   type SettingsResult,
 } from "../../lib/program-settings.ts";
+import { readerChoices } from "./readers/reader-names.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -29,7 +30,7 @@ const schema = z.object({
   keyframeInterval: duration(1000, DAY_MS).default(180_000),
   httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4191 }),
   logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
-  reader: z.enum(["auto", "procfs"], "is not one of auto, procfs").default("auto"),
+  reader: z.enum(readerChoices, `is not one of ${readerChoices.join(", ")}`).default("auto"),
   cpuBudget: cpuShare().default(0.1),
 });
 
@@ -103,7 +104,11 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
       help: "Where /metrics, /livez, /readyz are",
     },
     logLevel: { variable: "WHOTALKS_LOG_LEVEL", example: "info", help: "How much is logged" },
-    reader: { variable: "WHOTALKS_READER", example: "auto", help: "Which reader reads the sockets" },
+    reader: {
+      variable: "WHOTALKS_READER",
+      example: "auto",
+      help: `Which reader reads the sockets: ${readerChoices.join(", ")} (auto: the best that works)`,
+    },
     cpuBudget: {
       variable: "WHOTALKS_CPU_BUDGET",
       example: "10%",

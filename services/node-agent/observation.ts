@@ -85,10 +85,12 @@ export interface TcpCounters {
 
 /** A way to read the sockets of a namespace. */
 export interface SocketReader {
-  /** Name as coverage and the --reader flag have it. */
+  /** Name as coverage and the --reader flag have it; a chain of readers has the name of the one that reads. */
   readonly name: string;
   /** Null where the reader can work here, else why not. */
   probe(): string | null;
+  /** Told before the namespaces of a pass are read: readers of the whole node read it here. Never throws. */
+  begin?(): void;
   /** Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws. */
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
   /** What the latest readings could not tell and why, as sentences that say what to do. */

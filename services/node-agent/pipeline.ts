@@ -112,6 +112,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     sink.sockets.clear();
     const readings: NamespaceReading[] = [];
     const known = new Map<number, NetworkNamespace>();
+    parts.reader.begin?.();
     for (const { namespace, record } of namespaces) {
       const reading = parts.reader.read(record, namespace.id, sink);
       readings.push(reading);

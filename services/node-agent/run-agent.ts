@@ -2,7 +2,6 @@
 // beside it: the watch of the node's pods, metrics and probes.
 
 import { readFileSync } from "node:fs";
-import { endianness } from "node:os";
 import { join } from "node:path";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
@@ -19,7 +18,7 @@ import { PodWatch } from "./pods/pod-watch.ts";
 import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
-import { createProcfsReader } from "./readers/procfs.ts";
+import { chooseReader } from "./readers/choose-reader.ts";
 
 /** Milliseconds in a tick, the unit of a report's times. */
 const TICK_MS = 10;
@@ -48,6 +47,14 @@ export async function runAgent(
   const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
   const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
 
+  const reader = chooseReader(config.reader, {
+    procRoot: config.procRoot,
+    nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
+  });
+  const obstacle = reader.probe();
+  if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
+  for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
+
   let passes = 0;
   let passedMs = 0;
   let coverage: NodeCoverage | null = null;
@@ -55,13 +62,7 @@ export async function runAgent(
     {
       origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
       processes: createProcessScanner({ procRoot: config.procRoot }),
-      // The one reader that there is yet: `auto` and `procfs` are the same.
-      reader: createProcfsReader({
-        procRoot: config.procRoot,
-        littleEndian: endianness() === "LE",
-        nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
-        unixPeers: true,
-      }),
+      reader,
       holders: createSocketHolders({ procRoot: config.procRoot }),
       sink: publisher,
       pods,
@@ -93,7 +94,7 @@ export async function runAgent(
       publisher.keyframeAcknowledged ? null : (publisher.limits()[0] ?? "the first keyframe is on its way"),
   });
   log.info(
-    { node: config.nodeName, http: http.port, interval: config.interval },
+    { node: config.nodeName, http: http.port, interval: config.interval, reader: reader.name },
     "reading this node's sockets",
   );
 

@@ -23,6 +23,13 @@ const columnNames = [
   "drops",
   "firstSeen",
   "dualStack",
+  "cookieLow",
+  "cookieHigh",
+  "counted",
+  "bytesSent",
+  "bytesReceived",
+  "rttMicros",
+  "totalRetransmits",
 ] as const;
 
 /** One row as a plain object, addresses as eight words. */
@@ -93,6 +100,13 @@ export function anyRow(): fc.Arbitrary<Row> {
       drops: fc.integer({ min: 0, max: 3 }),
       firstSeen: fc.integer({ min: 0, max: 3 }),
       dualStack: fc.integer({ min: 0, max: 1 }),
+      cookieLow: fc.integer({ min: 0, max: 3 }),
+      cookieHigh: fc.integer({ min: 0, max: 1 }),
+      counted: fc.integer({ min: 0, max: 1 }),
+      bytesSent: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.maxSafeNat()),
+      bytesReceived: fc.integer({ min: 0, max: 3 }),
+      rttMicros: fc.integer({ min: 0, max: 3 }),
+      totalRetransmits: fc.integer({ min: 0, max: 3 }),
       addresses,
     })
     .map(({ addresses: { family, words }, ...row }) => ({ ...row, family, addresses: words }));

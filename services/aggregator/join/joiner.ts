@@ -322,7 +322,11 @@ export class Joiner {
   #write(slot: number, table: SocketTable, row: number): void {
     const { sockets } = this.#tables;
     const changed = sockets.state[slot] !== table.state[row];
+    const carried = table.counted[row] === 1;
     writeColumns(this.#tables.sockets, slot, table, row);
+    // The edge adds up what its connections carry; watchers are not told of that alone.
+    if (carried && sockets.kind[slot] === SocketKind.end)
+      this.#tables.markDirty(sockets.connection[slot]!, false);
     if (changed && sockets.kind[slot] === SocketKind.end) {
       this.#noteState(slot);
       this.#tables.markDirty(sockets.connection[slot]!, true);

@@ -235,6 +235,11 @@ export class Pairing {
     if (connections.has(connection, ConnectionFlag.countedOpen)) edges.open[edge]!--;
     if (connections.has(connection, ConnectionFlag.countedClient)) edges.withClientSocket[edge]!--;
     if (connections.has(connection, ConnectionFlag.countedServer)) edges.withServerSocket[edge]!--;
+    if (connections.has(connection, ConnectionFlag.countedBytes)) edges.withBytes[edge]!--;
+    edges.bytesToServer[edge]! -= connections.countedToServer[connection]!;
+    edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
+    connections.countedToServer[connection] = 0;
+    connections.countedToClient[connection] = 0;
     edges.uncount(edge);
     connections.edge[connection] = -1;
   }

@@ -2,6 +2,7 @@
 // opened it, is it still there, which edge counts it, and what those who watch are told.
 
 import { protocolWord } from "../../../lib/words.ts";
+import { connectionBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
 import { Family, isFamily, SocketFlag } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -280,9 +281,23 @@ export class Settler {
     edges.withClientSocket[edge]! += this.#step(connection, ConnectionFlag.countedClient, byClient);
     const byServer = connections.server[connection]! >= 0;
     edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, byServer);
+    this.#recountBytes(connection, edge);
     if (!open && connections.lastSeenMs[connection]! > edges.lastSeenMs[edge]!) {
       edges.lastSeenMs[edge] = connections.lastSeenMs[connection]!;
     }
+  }
+
+  // The edge keeps what a connection carried after it has gone: only what is new of it is added.
+  #recountBytes(connection: number, edge: number): void {
+    const { connections, edges } = this.#tables;
+    const bytes = connectionBytes(this.#tables, connection);
+    edges.withBytes[edge]! += this.#step(connection, ConnectionFlag.countedBytes, bytes !== null);
+    const toServer = bytes?.toServer ?? 0;
+    const toClient = bytes?.toClient ?? 0;
+    edges.bytesToServer[edge]! += toServer - connections.countedToServer[connection]!;
+    edges.bytesToClient[edge]! += toClient - connections.countedToClient[connection]!;
+    connections.countedToServer[connection] = toServer;
+    connections.countedToClient[connection] = toClient;
   }
 
   #step(connection: number, flag: number, wanted: boolean): number {
@@ -295,10 +310,15 @@ export class Settler {
   }
 
   #uncount(connection: number, edge: number): void {
-    const { edges } = this.#tables;
+    const { connections, edges } = this.#tables;
     edges.open[edge]! += this.#step(connection, ConnectionFlag.countedOpen, false);
     edges.withClientSocket[edge]! += this.#step(connection, ConnectionFlag.countedClient, false);
     edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, false);
+    edges.withBytes[edge]! += this.#step(connection, ConnectionFlag.countedBytes, false);
+    edges.bytesToServer[edge]! -= connections.countedToServer[connection]!;
+    edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
+    connections.countedToServer[connection] = 0;
+    connections.countedToClient[connection] = 0;
     edges.uncount(edge);
   }
 

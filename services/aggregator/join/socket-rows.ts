@@ -19,6 +19,13 @@ export function writeColumns(sockets: SocketStore, slot: number, table: SocketTa
   sockets.retransmits[slot] = table.retransmits[row]!;
   sockets.references[slot] = table.references[row]!;
   sockets.drops[slot] = table.drops[row]!;
+  // TIME_WAIT entries are not counted, nor is anything by a reader that was not told: what was known last stays.
+  if (table.counted[row] === 0) return;
+  sockets.counted[slot] = 1;
+  sockets.bytesSent[slot] = table.bytesSent[row]!;
+  sockets.bytesReceived[slot] = table.bytesReceived[row]!;
+  sockets.rttMicros[slot] = table.rttMicros[row]!;
+  sockets.totalRetransmits[slot] = table.totalRetransmits[row]!;
 }
 
 /** Copies the changeable fields of a unix, netlink or packet socket. */

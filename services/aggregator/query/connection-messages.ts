@@ -6,6 +6,7 @@ import { Protocol, protocolWord, stateWord, timerWord } from "../../../lib/words
 import { connectionUid } from "../join/pairing.ts";
 import type { Settler } from "../join/settler.ts";
 import { storeProtocolWord } from "../join/settler.ts";
+import { connectionBytes, countedSocket } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
 import { TICK_MS } from "../store/node-record.ts";
 import { Family, isFamily } from "../store/socket-store.ts";
@@ -64,6 +65,7 @@ export class ConnectionMessages {
       unixPath: view.path(slot),
       uid: connectionUid(this.#tables, slot),
     });
+    this.#addCounters(message, slot);
     const via = view.via(slot);
     if (via !== null) {
       const ip = addresses.text(via.address);
@@ -81,6 +83,19 @@ export class ConnectionMessages {
     if (protocol === Protocol.icmp) message.icmp = { type: ICMP_ECHO, code: 0, id: client.port };
     if (protocol === Protocol.icmpv6) message.icmp = { type: ICMPV6_ECHO, code: 0, id: client.port };
     return message;
+  }
+
+  // RTT and retransmissions are the client's where its counters are known: it is who waits.
+  #addCounters(message: Connection, slot: number): void {
+    const { connections, sockets } = this.#tables;
+    const bytes = connectionBytes(this.#tables, slot);
+    if (bytes === null) return;
+    message.bytesToServer = bytes.toServer;
+    message.bytesToClient = bytes.toClient;
+    const client = countedSocket(this.#tables, connections.client[slot]!);
+    const teller = client >= 0 ? client : connections.server[slot]!;
+    message.rttMicros = sockets.rttMicros[teller]!;
+    message.retransmits = sockets.totalRetransmits[teller]!;
   }
 
   /** A listener by the slot of its socket. */

@@ -4,6 +4,7 @@
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { storeProtocolWord } from "../join/settler.ts";
+import { connectionBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { evidenceWords } from "./connection-messages.ts";
@@ -24,6 +25,9 @@ interface Sum {
   lastSeenMs: number;
   byClientSocket: boolean;
   byServerSocket: boolean;
+  /** Null where nothing is known of any connection's. */
+  bytesToServer: number | null;
+  bytesToClient: number | null;
 }
 
 /** What is added to a sum. */
@@ -41,6 +45,8 @@ interface Piece {
   readonly lastSeenMs: number;
   readonly byClientSocket: boolean;
   readonly byServerSocket: boolean;
+  readonly bytesToServer: number | null;
+  readonly bytesToClient: number | null;
 }
 
 /** Every edge that a filter lets through, those with the most open connections first. */
@@ -76,6 +82,8 @@ function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator
         edges.open[slot] === 0 ? lastMs : Math.max(lastMs, observedMs(tables, clientKey, serverKey)),
       byClientSocket: edges.withClientSocket[slot]! > 0,
       byServerSocket: edges.withServerSocket[slot]! > 0,
+      bytesToServer: edges.withBytes[slot]! > 0 ? edges.bytesToServer[slot]! : null,
+      bytesToClient: edges.withBytes[slot]! > 0 ? edges.bytesToClient[slot]! : null,
     };
   }
 }
@@ -103,6 +111,7 @@ function* connectionPieces(
     const client = view.client(slot);
     const server = view.server(slot);
     const via = view.via(slot);
+    const bytes = connectionBytes(tables, slot);
     yield {
       clientKey: client.key,
       serverKey: server.key,
@@ -117,6 +126,8 @@ function* connectionPieces(
       lastSeenMs: view.lastSeenMs(slot),
       byClientSocket: client.socket >= 0,
       byServerSocket: server.socket >= 0,
+      bytesToServer: bytes?.toServer ?? null,
+      bytesToClient: bytes?.toClient ?? null,
     };
   }
 }
@@ -149,6 +160,8 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
       lastSeenMs: piece.lastSeenMs,
       byClientSocket: piece.byClientSocket,
       byServerSocket: piece.byServerSocket,
+      bytesToServer: piece.bytesToServer,
+      bytesToClient: piece.bytesToClient,
     });
     return;
   }
@@ -160,6 +173,12 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
   sum.lastSeenMs = Math.max(sum.lastSeenMs, piece.lastSeenMs);
   sum.byClientSocket ||= piece.byClientSocket;
   sum.byServerSocket ||= piece.byServerSocket;
+  sum.bytesToServer = addKnown(sum.bytesToServer, piece.bytesToServer);
+  sum.bytesToClient = addKnown(sum.bytesToClient, piece.bytesToClient);
+}
+
+function addKnown(a: number | null, b: number | null): number | null {
+  return a === null ? b : a + (b ?? 0);
 }
 
 function viaOf(piece: Piece, protocol: string, tables: Tables): Via | undefined {
@@ -234,5 +253,7 @@ function toEdge([, sum]: [string, Sum]): Edge {
     lastSeenMs: Math.round(sum.lastSeenMs),
     evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket),
     unixPath: sum.unixPath,
+    bytesToServer: sum.bytesToServer ?? undefined,
+    bytesToClient: sum.bytesToClient ?? undefined,
   });
 }

@@ -1,4 +1,4 @@
-// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 62 bytes
+// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 78 bytes
 // each. What has ended stays for a while in the order in which it ended.
 
 import { grownColumn, nextCapacity } from "./capacity.ts";
@@ -33,6 +33,8 @@ export const ConnectionFlag = {
   countedServer: 2048,
   /** Its direction was told by SYN states, and stays. */
   directionFinal: 4096,
+  /** Its edge counts it as one whose bytes are known. */
+  countedBytes: 8192,
 } as const;
 
 /** How it is known who opened a connection, weakest first. */
@@ -54,6 +56,9 @@ export class ConnectionStore {
   endedMs = new Float64Array(256);
   /** Slot of the edge, or -1. */
   edge = new Int32Array(256);
+  /** Bytes of it that its edge has added up, and whether any were known. */
+  countedToServer = new Float64Array(256);
+  countedToClient = new Float64Array(256);
   /** Tells two connections that had the same slot apart. */
   serial = new Uint32Array(256);
   /** The two halves of the stable id. */
@@ -89,6 +94,8 @@ export class ConnectionStore {
     this.client[slot] = -1;
     this.server[slot] = -1;
     this.edge[slot] = -1;
+    this.countedToServer[slot] = 0;
+    this.countedToClient[slot] = 0;
     this.lastSeenMs[slot] = 0;
     this.serial[slot] = ++this.#serials;
     return slot;
@@ -155,6 +162,8 @@ export class ConnectionStore {
     this.lastSeenMs = grownColumn(this.lastSeenMs, capacity);
     this.endedMs = grownColumn(this.endedMs, capacity);
     this.edge = grownColumn(this.edge, capacity);
+    this.countedToServer = grownColumn(this.countedToServer, capacity);
+    this.countedToClient = grownColumn(this.countedToClient, capacity);
     this.serial = grownColumn(this.serial, capacity);
     this.uidHigh = grownColumn(this.uidHigh, capacity);
     this.uidLow = grownColumn(this.uidLow, capacity);

@@ -40,6 +40,10 @@ export class EdgeStore {
   /** Connections of it that rest on a client's socket, and on a server's. */
   withClientSocket = new Float64Array(256);
   withServerSocket = new Float64Array(256);
+  /** Connections of it whose bytes are known, and their bytes: of closed and forgotten ones too. */
+  withBytes = new Float64Array(256);
+  bytesToServer = new Float64Array(256);
+  bytesToClient = new Float64Array(256);
   firstSeenMs = new Float64Array(256);
   lastSeenMs = new Float64Array(256);
   readonly viaIps = new Map<number, string>();
@@ -125,6 +129,9 @@ export class EdgeStore {
     this.retained[slot] = 0;
     this.withClientSocket[slot] = 0;
     this.withServerSocket[slot] = 0;
+    this.withBytes[slot] = 0;
+    this.bytesToServer[slot] = 0;
+    this.bytesToClient[slot] = 0;
     this.firstSeenMs[slot] = timeMs;
     this.lastSeenMs[slot] = timeMs;
     this.#index.add(slot, hash);
@@ -168,6 +175,9 @@ export class EdgeStore {
     this.retained = grownColumn(this.retained, capacity);
     this.withClientSocket = grownColumn(this.withClientSocket, capacity);
     this.withServerSocket = grownColumn(this.withServerSocket, capacity);
+    this.withBytes = grownColumn(this.withBytes, capacity);
+    this.bytesToServer = grownColumn(this.bytesToServer, capacity);
+    this.bytesToClient = grownColumn(this.bytesToClient, capacity);
     this.firstSeenMs = grownColumn(this.firstSeenMs, capacity);
     this.lastSeenMs = grownColumn(this.lastSeenMs, capacity);
   }

@@ -31,6 +31,8 @@ const states = [
   "SYN_RECV",
 ] as const;
 
+const bytes = fc.option(fc.tuple(fc.nat(9), fc.nat(9)), { nil: undefined });
+
 // Few values, so that tuples meet, mirror each other, are used again and stand in each other's way.
 const socket: fc.Arbitrary<Omit<TestSocket, "id">> = fc
   .record({
@@ -43,16 +45,31 @@ const socket: fc.Arbitrary<Omit<TestSocket, "id">> = fc
     state: fc.constantFrom(...states),
     inode: fc.constantFrom(0, 501, 502, 503),
     holders: fc.subarray([1, 2, 3]),
+    bytes,
   })
-  .map(({ namespace, protocol, localHost, remoteHost, localPort, remotePort, state, inode, holders }) => ({
-    namespace,
-    protocol,
-    local: `${localHost}:${localPort}`,
-    ...(state === "LISTEN" ? {} : { remote: `${remoteHost}:${remotePort}` }),
-    state: protocol === "udp" ? (state === "LISTEN" ? "CLOSE" : "ESTABLISHED") : state,
-    inode,
-    holders,
-  }));
+  .map(
+    ({
+      namespace,
+      protocol,
+      localHost,
+      remoteHost,
+      localPort,
+      remotePort,
+      state,
+      inode,
+      holders,
+      bytes: carried,
+    }) => ({
+      namespace,
+      protocol,
+      local: `${localHost}:${localPort}`,
+      ...(state === "LISTEN" ? {} : { remote: `${remoteHost}:${remotePort}` }),
+      state: protocol === "udp" ? (state === "LISTEN" ? "CLOSE" : "ESTABLISHED") : state,
+      inode,
+      holders,
+      ...(carried === undefined ? {} : { bytes: carried }),
+    }),
+  );
 
 const step = fc.record({
   node: fc.constantFrom("a", "b"),
@@ -64,6 +81,7 @@ const step = fc.record({
       id: fc.integer({ min: 1, max: 8 }),
       state: fc.constantFrom("ESTABLISHED" as const, "TIME_WAIT" as const, "CLOSE_WAIT" as const),
       inode: fc.constantFrom(0, 501, 502),
+      bytes,
     }),
     { maxLength: 3 },
   ),
@@ -74,8 +92,8 @@ function endText(each: Edge["client"]): string {
 }
 
 function summary(edge: Edge): string {
-  const { client, server, connections, open, evidence, protocol, port } = edge;
-  return `${endText(client)} > ${endText(server)} ${protocol} ${port}: ${connections} ${open} ${evidence.join()}`;
+  const { client, server, connections, open, evidence, protocol, port, bytesToServer, bytesToClient } = edge;
+  return `${endText(client)} > ${endText(server)} ${protocol} ${port}: ${connections} ${open} ${evidence.join()} ${bytesToServer}/${bytesToClient}`;
 }
 
 test("edges kept incrementally equal edges added up from connections", () => {

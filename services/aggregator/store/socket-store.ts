@@ -1,4 +1,4 @@
-// Every socket of every node in columns, living ones and those of connections that ended lately: 76 bytes each, no
+// Every socket of every node in columns, living ones and those of connections that ended lately: 101 bytes each, no
 // object and no string per row.
 
 import { grownColumn, nextCapacity } from "./capacity.ts";
@@ -62,6 +62,13 @@ export class SocketStore {
   retransmits = new Uint8Array(256);
   references = new Uint16Array(256);
   drops = new Uint32Array(256);
+  /** 1 where the agent's reader tells the four columns below, 0 where their zeros say nothing. */
+  counted = new Uint8Array(256);
+  /** Bytes of payload acknowledged by the other end, and come from it. */
+  bytesSent = new Float64Array(256);
+  bytesReceived = new Float64Array(256);
+  rttMicros = new Uint32Array(256);
+  totalRetransmits = new Uint32Array(256);
   /** When it was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
   sinceMs = new Float64Array(256);
   /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
@@ -88,6 +95,7 @@ export class SocketStore {
     this.flags[slot] = 0;
     this.holders[slot] = 0;
     this.connection[slot] = 0;
+    this.counted[slot] = 0;
     return slot;
   }
 
@@ -144,6 +152,11 @@ export class SocketStore {
     this.retransmits = grownColumn(this.retransmits, capacity);
     this.references = grownColumn(this.references, capacity);
     this.drops = grownColumn(this.drops, capacity);
+    this.counted = grownColumn(this.counted, capacity);
+    this.bytesSent = grownColumn(this.bytesSent, capacity);
+    this.bytesReceived = grownColumn(this.bytesReceived, capacity);
+    this.rttMicros = grownColumn(this.rttMicros, capacity);
+    this.totalRetransmits = grownColumn(this.totalRetransmits, capacity);
     this.sinceMs = grownColumn(this.sinceMs, capacity);
     this.connection = grownColumn(this.connection, capacity);
     this.holders = grownColumn(this.holders, capacity);

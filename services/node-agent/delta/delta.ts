@@ -47,6 +47,13 @@ export const mutableColumns = [
   "retransmits",
   "references",
   "drops",
+  "cookieLow",
+  "cookieHigh",
+  "counted",
+  "bytesSent",
+  "bytesReceived",
+  "rttMicros",
+  "totalRetransmits",
 ] as const;
 
 /** An observation of nothing: what a keyframe starts from. */

@@ -103,7 +103,14 @@ function differs(a: SocketTable, rowA: number, b: SocketTable, rowB: number): bo
     a.timerDeadline[rowA] !== b.timerDeadline[rowB] ||
     a.retransmits[rowA] !== b.retransmits[rowB] ||
     a.references[rowA] !== b.references[rowB] ||
-    a.drops[rowA] !== b.drops[rowB]
+    a.drops[rowA] !== b.drops[rowB] ||
+    a.bytesSent[rowA] !== b.bytesSent[rowB] ||
+    a.bytesReceived[rowA] !== b.bytesReceived[rowB] ||
+    a.rttMicros[rowA] !== b.rttMicros[rowB] ||
+    a.totalRetransmits[rowA] !== b.totalRetransmits[rowB] ||
+    a.counted[rowA] !== b.counted[rowB] ||
+    a.cookieLow[rowA] !== b.cookieLow[rowB] ||
+    a.cookieHigh[rowA] !== b.cookieHigh[rowB]
   );
 }
 

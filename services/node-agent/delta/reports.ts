@@ -20,8 +20,8 @@ import type { Delta } from "./delta.ts";
 export const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
 
 /** Bytes of one socket row at most: every column, IPv6 addresses. */
-const SOCKET_ROW_BYTES = 80;
-const CHANGE_ROW_BYTES = 35;
+const SOCKET_ROW_BYTES = 120;
+const CHANGE_ROW_BYTES = 70;
 const HOLDER_ROW_BYTES = 12;
 const ID_BYTES = 4;
 

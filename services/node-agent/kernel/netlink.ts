@@ -106,6 +106,9 @@ export function openNetlink(protocol: number): number {
   return descriptor;
 }
 
+// One for all dumps: each is read to its end before the next begins.
+const buffer = new Uint8Array(RECEIVE_BYTES);
+
 /** Sends a dump request and hands every message of the answer to `take`. Throws SyscallError where the dump fails. */
 export function dump(
   descriptor: number,
@@ -114,7 +117,6 @@ export function dump(
 ): void {
   const { send, recv, errorNumber } = syscalls();
   if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
-  const buffer = new Uint8Array(RECEIVE_BYTES);
   for (let reads = 0; reads < READS_MAX; reads++) {
     const count = recv(descriptor, buffer, buffer.length, 0);
     if (count < 0) {

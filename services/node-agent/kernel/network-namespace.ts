@@ -33,6 +33,13 @@ export function inNetworkNamespace<Result>(path: string, action: () => Result): 
   }
 }
 
+/** Null where this process may enter other network namespaces, else the errno of trying: setns to its own asks for the same. */
+export function setnsObstacle(): number | null {
+  own ??= openOwn();
+  const { setns, errorNumber } = syscalls();
+  return setns(own.descriptor, CLONE_NEWNET) < 0 ? errorNumber() : null;
+}
+
 function openOwn(): NonNullable<typeof own> {
   const descriptor = openSync("/proc/thread-self/ns/net", "r");
   const { dev, ino } = fstatSync(descriptor);

@@ -113,10 +113,7 @@ export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, Unix
   const sockets = new Map<number, UnixDiagSocket>();
   const descriptor = inNetworkNamespace(namespacePath, () => openNetlink(NETLINK_SOCK_DIAG));
   try {
-    dump(descriptor, unixDiagRequest(hostIsLittleEndian), (view, start, end) => {
-      const socket = parseUnixDiag(view, start, end, hostIsLittleEndian);
-      // A dump with holes would make sockets that exist look like ones that do not.
-      if (socket === null) throw new SyscallError("netlink dump", EBADMSG);
+    forEachUnixSocket(descriptor, (socket) => {
       if (sockets.size >= UNIX_DIAG_ROWS_MAX) throw new RangeError(`more than ${UNIX_DIAG_ROWS_MAX} of them`);
       sockets.set(socket.inode, socket);
     });
@@ -124,4 +121,14 @@ export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, Unix
     syscalls().close(descriptor);
   }
   return sockets;
+}
+
+/** Dumps the unix sockets of the namespace that a netlink socket is of. Throws SyscallError where the dump fails. */
+export function forEachUnixSocket(descriptor: number, take: (socket: UnixDiagSocket) => void): void {
+  dump(descriptor, unixDiagRequest(hostIsLittleEndian), (view, start, end) => {
+    const socket = parseUnixDiag(view, start, end, hostIsLittleEndian);
+    // A dump with holes would make sockets that exist look like ones that do not.
+    if (socket === null) throw new SyscallError("netlink dump", EBADMSG);
+    take(socket);
+  });
 }

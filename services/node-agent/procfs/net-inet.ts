@@ -153,6 +153,7 @@ function appendRow(table: InetTable, target: InetTarget): void {
   sockets.drops[row] = decimals[DROPS]!;
   sockets.firstSeen[row] = 0;
   sockets.dualStack[row] = 0;
+  sockets.clearCounters(row);
 }
 
 // Whether colons and blanks stand where they must, up to the colon before `when`, and the line can go on behind it.

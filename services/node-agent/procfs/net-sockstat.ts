@@ -25,3 +25,14 @@ export function emptyTcpTables({ ipv4, ipv6, timeWait }: TcpSockets): readonly (
   if (timeWait > 0) return [];
   return [...(ipv4 === 0 ? ["tcp" as const] : []), ...(ipv6 === 0 ? ["tcp6" as const] : [])];
 }
+
+/** The tables of datagram and raw sockets that hold nothing by the texts of both files; a missing line tells nothing. */
+export function emptyDatagramTables(sockstat: string, sockstat6: string): readonly string[] {
+  return ["udp", "udplite", "raw"].flatMap((name) => {
+    const word = name.toUpperCase();
+    return [
+      ...(new RegExp(`^${word}: inuse 0( |$)`, "m").test(sockstat) ? [name] : []),
+      ...(new RegExp(`^${word}6: inuse 0$`, "m").test(sockstat6) ? [`${name}6`] : []),
+    ];
+  });
+}

@@ -48,6 +48,8 @@ export interface ProcfsReaderOptions {
   readonly nowTicks: () => number;
   /** Whether to ask sock_diag for the peers of unix sockets: only where procRoot is the live kernel's. */
   readonly unixPeers: boolean;
+  /** Names of the tables that are read; all of procfsTables unless told. May change between readings. */
+  readonly tables?: ReadonlySet<string>;
 }
 
 /** The reader `procfs`. Needs nothing but the tables. */
@@ -120,12 +122,14 @@ class ProcfsReader implements SocketReader {
       tally,
       append: (socket: FamilySocket) => appendFamily(sink, socket, tally),
     };
-    return new Map<string, TableParser>([
+    const { tables } = this.#options;
+    const all: (readonly [string, TableParser])[] = [
       ...inetTables.map((table) => [table.name, netInetParser(table, inet)] as const),
       ["unix", netUnixParser(family)],
       ["netlink", netNetlinkParser(family)],
       ["packet", netPacketParser(family)],
-    ]);
+    ];
+    return new Map(tables === undefined ? all : all.filter(([name]) => tables.has(name)));
   }
 
   // Reads the tables that are left through one process and takes those that were read from the map. False where the
@@ -133,7 +137,9 @@ class ProcfsReader implements SocketReader {
   #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
     const directory = `${this.#options.procRoot}/${pid}/net`;
     let absent = 0;
-    for (const name of this.#emptyTables(directory)) tables.delete(name);
+    if (tables.has("tcp") || tables.has("tcp6")) {
+      for (const name of this.#emptyTables(directory)) tables.delete(name);
+    }
     for (const [name, parse] of tables) {
       const rows = sink.sockets.length;
       const familyRows = sink.familySockets.length;

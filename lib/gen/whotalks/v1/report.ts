@@ -277,6 +277,26 @@ export interface SocketColumns {
    * IPv4 too); 0 where it is not or where that is not known.
    */
   dualStack: Uint8Array;
+  /**
+   * uint32: low half of the kernel's cookie of the socket; both halves 0 where
+   * the reader was not told it.
+   */
+  cookieLow: Uint8Array;
+  /** uint32: high half of the cookie. */
+  cookieHigh: Uint8Array;
+  /**
+   * uint8: 1 where the four columns below are known, 0 where their zeros say
+   * nothing.
+   */
+  counted: Uint8Array;
+  /** double: bytes of payload that the other end acknowledged. */
+  bytesSent: Uint8Array;
+  /** double: bytes of payload that came from the other end. */
+  bytesReceived: Uint8Array;
+  /** uint32: smoothed round trip time in microseconds. */
+  rttMicros: Uint8Array;
+  /** uint32: segments sent again since the connection began. */
+  totalRetransmits: Uint8Array;
 }
 
 /** The columns of an internet socket that change during its life. */
@@ -305,6 +325,20 @@ export interface SocketChangeColumns {
   references: Uint8Array;
   /** As in SocketColumns. */
   drops: Uint8Array;
+  /** As in SocketColumns. */
+  counted: Uint8Array;
+  /** As in SocketColumns. */
+  bytesSent: Uint8Array;
+  /** As in SocketColumns. */
+  bytesReceived: Uint8Array;
+  /** As in SocketColumns. */
+  rttMicros: Uint8Array;
+  /** As in SocketColumns. */
+  totalRetransmits: Uint8Array;
+  /** As in SocketColumns. */
+  cookieLow: Uint8Array;
+  /** As in SocketColumns. */
+  cookieHigh: Uint8Array;
 }
 
 /** One socket of the families unix, netlink or packet. */
@@ -1491,6 +1525,13 @@ function createBaseSocketColumns(): SocketColumns {
     drops: new Uint8Array(0),
     firstSeen: new Uint8Array(0),
     dualStack: new Uint8Array(0),
+    cookieLow: new Uint8Array(0),
+    cookieHigh: new Uint8Array(0),
+    counted: new Uint8Array(0),
+    bytesSent: new Uint8Array(0),
+    bytesReceived: new Uint8Array(0),
+    rttMicros: new Uint8Array(0),
+    totalRetransmits: new Uint8Array(0),
   };
 }
 
@@ -1555,6 +1596,27 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     }
     if (message.dualStack.length !== 0) {
       writer.uint32(162).bytes(message.dualStack);
+    }
+    if (message.cookieLow.length !== 0) {
+      writer.uint32(170).bytes(message.cookieLow);
+    }
+    if (message.cookieHigh.length !== 0) {
+      writer.uint32(178).bytes(message.cookieHigh);
+    }
+    if (message.counted.length !== 0) {
+      writer.uint32(186).bytes(message.counted);
+    }
+    if (message.bytesSent.length !== 0) {
+      writer.uint32(194).bytes(message.bytesSent);
+    }
+    if (message.bytesReceived.length !== 0) {
+      writer.uint32(202).bytes(message.bytesReceived);
+    }
+    if (message.rttMicros.length !== 0) {
+      writer.uint32(210).bytes(message.rttMicros);
+    }
+    if (message.totalRetransmits.length !== 0) {
+      writer.uint32(218).bytes(message.totalRetransmits);
     }
     return writer;
   },
@@ -1732,6 +1794,62 @@ export const SocketColumns: MessageFns<SocketColumns> = {
             message.dualStack = reader.bytes();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.cookieLow = reader.bytes();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.cookieHigh = reader.bytes();
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.counted = reader.bytes();
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.bytesSent = reader.bytes();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.bytesReceived = reader.bytes();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.rttMicros = reader.bytes();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.totalRetransmits = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1769,6 +1887,13 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     message.drops = object.drops ?? new Uint8Array(0);
     message.firstSeen = object.firstSeen ?? new Uint8Array(0);
     message.dualStack = object.dualStack ?? new Uint8Array(0);
+    message.cookieLow = object.cookieLow ?? new Uint8Array(0);
+    message.cookieHigh = object.cookieHigh ?? new Uint8Array(0);
+    message.counted = object.counted ?? new Uint8Array(0);
+    message.bytesSent = object.bytesSent ?? new Uint8Array(0);
+    message.bytesReceived = object.bytesReceived ?? new Uint8Array(0);
+    message.rttMicros = object.rttMicros ?? new Uint8Array(0);
+    message.totalRetransmits = object.totalRetransmits ?? new Uint8Array(0);
     return message;
   },
 };
@@ -1787,6 +1912,13 @@ function createBaseSocketChangeColumns(): SocketChangeColumns {
     retransmits: new Uint8Array(0),
     references: new Uint8Array(0),
     drops: new Uint8Array(0),
+    counted: new Uint8Array(0),
+    bytesSent: new Uint8Array(0),
+    bytesReceived: new Uint8Array(0),
+    rttMicros: new Uint8Array(0),
+    totalRetransmits: new Uint8Array(0),
+    cookieLow: new Uint8Array(0),
+    cookieHigh: new Uint8Array(0),
   };
 }
 
@@ -1827,6 +1959,27 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     }
     if (message.drops.length !== 0) {
       writer.uint32(98).bytes(message.drops);
+    }
+    if (message.counted.length !== 0) {
+      writer.uint32(106).bytes(message.counted);
+    }
+    if (message.bytesSent.length !== 0) {
+      writer.uint32(114).bytes(message.bytesSent);
+    }
+    if (message.bytesReceived.length !== 0) {
+      writer.uint32(122).bytes(message.bytesReceived);
+    }
+    if (message.rttMicros.length !== 0) {
+      writer.uint32(130).bytes(message.rttMicros);
+    }
+    if (message.totalRetransmits.length !== 0) {
+      writer.uint32(138).bytes(message.totalRetransmits);
+    }
+    if (message.cookieLow.length !== 0) {
+      writer.uint32(146).bytes(message.cookieLow);
+    }
+    if (message.cookieHigh.length !== 0) {
+      writer.uint32(154).bytes(message.cookieHigh);
     }
     return writer;
   },
@@ -1940,6 +2093,62 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
             message.drops = reader.bytes();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.counted = reader.bytes();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.bytesSent = reader.bytes();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.bytesReceived = reader.bytes();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.rttMicros = reader.bytes();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.totalRetransmits = reader.bytes();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.cookieLow = reader.bytes();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.cookieHigh = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1969,6 +2178,13 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     message.retransmits = object.retransmits ?? new Uint8Array(0);
     message.references = object.references ?? new Uint8Array(0);
     message.drops = object.drops ?? new Uint8Array(0);
+    message.counted = object.counted ?? new Uint8Array(0);
+    message.bytesSent = object.bytesSent ?? new Uint8Array(0);
+    message.bytesReceived = object.bytesReceived ?? new Uint8Array(0);
+    message.rttMicros = object.rttMicros ?? new Uint8Array(0);
+    message.totalRetransmits = object.totalRetransmits ?? new Uint8Array(0);
+    message.cookieLow = object.cookieLow ?? new Uint8Array(0);
+    message.cookieHigh = object.cookieHigh ?? new Uint8Array(0);
     return message;
   },
 };

@@ -1,0 +1,195 @@
+// sock_diag's messages about internet sockets (include/uapi/linux/inet_diag.h), from a dump's bytes to rows of columns:
+// for TCP both families in one walk of the kernel's hash, by the old request type, with the counters of tcp_info. This is
+// a hot path: a message makes no object.
+
+import type { SocketTable } from "../../../lib/socket-table.ts";
+import { Protocol, SocketState } from "../../../lib/words.ts";
+import { dumpRequest } from "./netlink.ts";
+import { hasTcpInfo, writeTcpInfo } from "./tcp-info.ts";
+
+const TCPDIAG_GETSOCK = 18;
+const SOCK_DIAG_BY_FAMILY = 20;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+const INET_DIAG_INFO = 2;
+const INET_DIAG_SKMEMINFO = 7;
+const INET_DIAG_SKV6ONLY = 11;
+/** Index of the drops in the words of INET_DIAG_SKMEMINFO. */
+const SK_MEMINFO_DROPS = 8;
+
+/** TCP states 1 to 12. Bit 13 (bound, neither listening nor connected) would make the kernel walk a second table. */
+const TCP_STATES = 0x1ffe;
+const ALL_STATES = 0xffffffff;
+
+/** struct inet_diag_req, struct inet_diag_req_v2 and struct inet_diag_msg. */
+const COMPAT_REQUEST_BYTES = 60;
+const REQUEST_BYTES = 56;
+const MESSAGE_BYTES = 72;
+
+/** The attribute types' upper bits are flags. */
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+
+const TIMER_RETRANSMIT = 1;
+const MS_PER_TICK = 10;
+
+/** Where rows go and what they have in common. */
+export interface InetDiagTarget {
+  readonly sockets: SocketTable;
+  readonly namespaceId: number;
+  readonly protocol: number;
+  /** Ticks of 10 ms since the epoch's start at the time of the dump: what timers count from. */
+  readonly nowTicks: number;
+  readonly littleEndian: boolean;
+  readonly tally: { linesMalformed: number; overflowed: number };
+}
+
+/** The request for every TCP socket of both families of a namespace, with tcp_info. */
+export function tcpDiagRequest(littleEndian: boolean): Uint8Array {
+  const payload = new Uint8Array(COMPAT_REQUEST_BYTES);
+  const view = new DataView(payload.buffer);
+  view.setUint8(3, 1 << (INET_DIAG_INFO - 1));
+  view.setUint32(52, TCP_STATES, littleEndian);
+  return dumpRequest(TCPDIAG_GETSOCK, payload, littleEndian);
+}
+
+/** The request for every socket of a protocol (udp, udplite, raw) and a family, 4 or 6, of a namespace. */
+export function inetDiagRequest(protocol: number, family: 4 | 6, littleEndian: boolean): Uint8Array {
+  const payload = new Uint8Array(REQUEST_BYTES);
+  const view = new DataView(payload.buffer);
+  view.setUint8(0, family === 4 ? AF_INET : AF_INET6);
+  view.setUint8(1, protocol);
+  view.setUint8(2, 1 << (INET_DIAG_SKMEMINFO - 1));
+  view.setUint32(4, ALL_STATES, littleEndian);
+  return dumpRequest(SOCK_DIAG_BY_FAMILY, payload, littleEndian);
+}
+
+/**
+ * Appends the row that a message's payload, view bytes [start, end), tells; ids and firstSeen are 0, and so are
+ * references, which sock_diag does not tell. What makes no sense is counted. Any bytes do no harm.
+ */
+export function appendInetDiag(view: DataView, start: number, end: number, target: InetDiagTarget): void {
+  const family = start + MESSAGE_BYTES <= end && end <= view.byteLength ? view.getUint8(start) : 0;
+  const state = family === 0 ? 0 : view.getUint8(start + 1);
+  if (
+    (family !== AF_INET && family !== AF_INET6) ||
+    state < 1 ||
+    state > 15 ||
+    !areSound(view, start, end, target)
+  ) {
+    target.tally.linesMalformed++;
+    return;
+  }
+  const { sockets, littleEndian } = target;
+  const row = sockets.append();
+  if (row < 0) {
+    target.tally.overflowed++;
+    return;
+  }
+  sockets.id[row] = 0;
+  sockets.firstSeen[row] = 0;
+  sockets.namespace[row] = target.namespaceId;
+  sockets.protocol[row] = target.protocol;
+  sockets.state[row] = state;
+  sockets.localPort[row] = view.getUint16(start + 4);
+  sockets.remotePort[row] = view.getUint16(start + 6);
+  sockets.family[row] = writeAddresses(view, start + 8, family === AF_INET6, sockets.addresses, row * 8);
+  sockets.recvQueue[row] = view.getUint32(start + 56, littleEndian);
+  // What the kernel gives for a listener is not bytes but how many connections may wait.
+  sockets.sendQueue[row] = state === SocketState.LISTEN ? 0 : view.getUint32(start + 60, littleEndian);
+  sockets.uid[row] = view.getUint32(start + 64, littleEndian);
+  sockets.inode[row] = view.getUint32(start + 68, littleEndian);
+  const timer = view.getUint8(start + 2);
+  const expiresMs = view.getUint32(start + 52, littleEndian);
+  sockets.timer[row] = timer;
+  sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + Math.floor(expiresMs / MS_PER_TICK);
+  sockets.retransmits[row] = timer === TIMER_RETRANSMIT ? view.getUint8(start + 3) : 0;
+  sockets.references[row] = 0;
+  sockets.drops[row] = 0;
+  sockets.dualStack[row] = 0;
+  sockets.clearCounters(row);
+  sockets.cookieLow[row] = view.getUint32(start + 44, littleEndian);
+  sockets.cookieHigh[row] = view.getUint32(start + 48, littleEndian);
+  readAttributes(view, start + MESSAGE_BYTES, end, row, target);
+}
+
+// Whether the attributes fill the message without going beyond it.
+function areSound(view: DataView, start: number, end: number, { littleEndian }: InetDiagTarget): boolean {
+  let position = start + MESSAGE_BYTES;
+  while (position + 4 <= end) {
+    const bytes = view.getUint16(position, littleEndian);
+    if (bytes < 4 || position + bytes > end) return false;
+    position = (position + bytes + 3) & ~3;
+  }
+  return true;
+}
+
+function readAttributes(
+  view: DataView,
+  from: number,
+  end: number,
+  row: number,
+  target: InetDiagTarget,
+): void {
+  const { sockets, littleEndian, protocol } = target;
+  let position = from;
+  while (position + 4 <= end) {
+    const bytes = view.getUint16(position, littleEndian);
+    const value = position + 4;
+    switch (view.getUint16(position + 2, littleEndian) & ATTRIBUTE_TYPE_MASK) {
+      case INET_DIAG_INFO:
+        if (protocol === Protocol.tcp && hasTcpInfo(bytes - 4) && sockets.state[row] !== SocketState.LISTEN) {
+          writeTcpInfo(view, value, bytes - 4, littleEndian, sockets, row);
+        }
+        break;
+      case INET_DIAG_SKMEMINFO:
+        if (bytes - 4 >= 4 * (SK_MEMINFO_DROPS + 1)) {
+          sockets.drops[row] = view.getUint32(value + 4 * SK_MEMINFO_DROPS, littleEndian);
+        }
+        break;
+      case INET_DIAG_SKV6ONLY:
+        // Told of listeners and of unconnected sockets; only one that is bound to `::` is reached over IPv4.
+        if (bytes > 4 && view.getUint8(value) === 0 && isUnset(sockets.addresses, row * 8))
+          sockets.dualStack[row] = 1;
+        break;
+      default:
+    }
+    position = (position + bytes + 3) & ~3;
+  }
+}
+
+// Writes both addresses, sixteen bytes each in the message, and gives the family that they are of. An IPv6 socket speaks
+// IPv4 where both are mapped, or one is while the other is not set, as in procfs/net-inet.ts.
+function writeAddresses(view: DataView, from: number, wide: boolean, words: Uint32Array, at: number): number {
+  if (!wide) {
+    words[at] = words[at + 1] = words[at + 4] = words[at + 5] = 0;
+    words[at + 2] = words[at + 6] = 0xffff;
+    words[at + 3] = view.getUint32(from);
+    words[at + 7] = view.getUint32(from + 16);
+    return 4;
+  }
+  for (let i = 0; i < 8; i++) words[at + i] = view.getUint32(from + 4 * i);
+  return familyOfWide(words, at);
+}
+
+/**
+ * The family, 4 or 6, of the two addresses of an IPv6 socket, eight words at an offset; what is not set of an IPv4 one
+ * is given the mapped form.
+ */
+export function familyOfWide(words: Uint32Array, at: number): number {
+  const localMapped = isMapped(words, at);
+  const remoteMapped = isMapped(words, at + 4);
+  if (!localMapped && !remoteMapped) return 6;
+  if (localMapped && remoteMapped) return 4;
+  if (!isUnset(words, localMapped ? at + 4 : at)) return 6;
+  words[localMapped ? at + 6 : at + 2] = 0xffff;
+  return 4;
+}
+
+function isMapped(words: Uint32Array, at: number): boolean {
+  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
+}
+
+function isUnset(words: Uint32Array, at: number): boolean {
+  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
+}

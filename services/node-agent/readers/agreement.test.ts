@@ -1,0 +1,145 @@
+// The readers against each other: on a quiet namespace of the same kernel they tell the same sockets, but for what
+// blind-spots.ts says that one of them cannot see.
+
+import assert from "node:assert/strict";
+import { closeSync } from "node:fs";
+import { describe, it } from "node:test";
+
+import { formatAddress } from "../../../lib/address.ts";
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketTable } from "../../../lib/socket-table.ts";
+import { eventually } from "../../../test/e2e/eventually.ts";
+import { World, worldObstacle } from "../../../test/local/world.ts";
+import { inNetworkNamespace } from "../kernel/network-namespace.ts";
+import { syscalls } from "../kernel/syscalls.ts";
+import type { NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
+import { createProcessScanner } from "../processes/scan.ts";
+import { columnsUnseen, isSeenByUnixDiag } from "./blind-spots.ts";
+import { createProcfsReader } from "./procfs.ts";
+import { createSockDiagReader } from "./sock-diag.ts";
+
+const skip = worldObstacle() ?? false;
+const procRoot = "/proc";
+const nowTicks = (): number => 1_000_000;
+
+const columns = [
+  "protocol",
+  "family",
+  "state",
+  "localPort",
+  "remotePort",
+  "inode",
+  "uid",
+  "recvQueue",
+  "sendQueue",
+  "timer",
+  "retransmits",
+  "references",
+  "drops",
+  "dualStack",
+] as const;
+
+function readAll(reader: SocketReader, namespace: NamespaceRecord): SocketSink {
+  const sink: SocketSink = { sockets: new SocketTable(), familySockets: [] };
+  const reading = reader.read(namespace, 3, sink);
+  assert.equal(reading.read, true, reader.limits().join("; "));
+  assert.deepEqual([reading.linesMalformed, reading.overflowed], [0, 0]);
+  return sink;
+}
+
+function inetLines({ sockets }: SocketSink, left: ReadonlySet<string>): string[] {
+  return Array.from({ length: sockets.length }, (_, row) => {
+    const values = columns
+      .filter((name) => !left.has(name))
+      .map((name) => `${name}=${sockets[name][row]}`)
+      .join(" ");
+    return `${formatAddress(sockets.addresses, row * 8)} ${formatAddress(sockets.addresses, row * 8 + 4)} ${values}`;
+  }).toSorted();
+}
+
+function familyLines({ familySockets }: SocketSink): string[] {
+  return familySockets
+    .filter((socket) => socket.family !== SocketFamily.SOCKET_FAMILY_UNIX || isSeenByUnixDiag(socket))
+    .map((socket) => JSON.stringify({ ...socket, references: 0 }))
+    .toSorted();
+}
+
+// Opens sockets that Node.js has no way to, in a namespace; they stay there until they are closed.
+function openOdd(pid: number): number[] {
+  const { socket } = syscalls();
+  const [inet, inet6, netlink, packet] = [2, 10, 16, 17];
+  const [datagram, raw] = [2, 3];
+  return inNetworkNamespace(`/proc/${pid}/ns/net`, () => [
+    socket(inet, raw, 89),
+    socket(inet6, raw, 58),
+    socket(netlink, raw, 0),
+    socket(packet, raw, 0x0300),
+    socket(packet, datagram, 0x0608),
+  ]);
+}
+
+describe("the readers on one kernel", { skip }, () => {
+  it("tell the same sockets", async (t) => {
+    const sockDiag = createSockDiagReader({ procRoot, nowTicks });
+    const obstacle = sockDiag.probe();
+    if (obstacle !== null) return t.skip(obstacle);
+    await using world = new World();
+    const [server, client] = [world.addHost("s"), world.addHost("c")];
+    const listening = [
+      "listen-tcp",
+      "0.0.0.0",
+      "7000",
+      "listen-tcp",
+      "::",
+      "7001",
+      "listen-udp",
+      "::",
+      "7003",
+    ];
+    const { pid } = await world.talk(server, ...listening, "listen-udp", "0.0.0.0", "7002");
+    const ends = [
+      server.ipv4,
+      "7000",
+      "connect-tcp",
+      server.ipv4,
+      "7001",
+      "connect-tcp",
+      server.ipv6,
+      "7001",
+    ];
+    const talker = await world.talk(client, "connect-tcp", ...ends, "connect-udp", server.ipv6, "7003");
+    const gone = await world.talk(client, "connect-tcp", server.ipv4, "7000");
+    await gone.kill();
+    const odd = openOdd(pid);
+    try {
+      const procfs = createProcfsReader({ procRoot, littleEndian: true, nowTicks, unixPeers: true });
+      const left = new Set<string>([...columnsUnseen.procfs, ...columnsUnseen["sock-diag"]]);
+      await eventually(30_000, () => {
+        const { namespaces } = createProcessScanner({ procRoot }).scan();
+        for (const holder of [pid, talker.pid]) {
+          const namespace = namespaces.find(({ pids }) => pids.includes(holder))!;
+          const [text, answers] = [readAll(procfs, namespace), readAll(sockDiag, namespace)];
+          assert.deepEqual(inetLines(answers, left), inetLines(text, left));
+          assert.deepEqual(familyLines(answers), familyLines(text));
+          assert.ok(text.sockets.length >= 4 && text.familySockets.length > 0);
+        }
+        return Promise.resolve();
+      });
+      const { namespaces } = createProcessScanner({ procRoot }).scan();
+      const sink = readAll(
+        sockDiag,
+        namespaces.find(({ pids }) => pids.includes(pid))!,
+      );
+      const listeners = inetLines(sink, new Set(["inode"])).filter((line) => line.includes("state=10"));
+      assert.deepEqual(
+        listeners.map((line) => [line.split(" ")[0], line.endsWith("dualStack=1")]),
+        [
+          ["0.0.0.0", false],
+          ["::", true],
+        ],
+      );
+    } finally {
+      for (const descriptor of odd) if (descriptor >= 0) closeSync(descriptor);
+    }
+  });
+});

@@ -1,0 +1,133 @@
+// Which reader reads: the best that works here, by probe, or the one that was asked for. Where the chosen one fails at
+// run time the next takes its place, for a namespace or for good; coverage says which reads and why no better one does.
+
+import { endianness } from "node:os";
+
+import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
+import { isLiveProc } from "./live-proc.ts";
+import { createProcfsReader } from "./procfs.ts";
+import { readerNames } from "./reader-names.ts";
+import type { ReaderChoice, ReaderName } from "./reader-names.ts";
+import { createSockDiagReader } from "./sock-diag.ts";
+
+/** Passes in a row in which a reader reads nothing that the next one reads, after which the next one takes over. */
+const FAILED_PASSES_MAX = 3;
+
+/** What readers are made with. */
+export interface ReaderOptions {
+  /** "/proc", "/host/proc", or a saved tree of <pid>/net tables. */
+  readonly procRoot: string;
+  /** Byte order of the kernel that wrote the tables; this machine's unless told. */
+  readonly littleEndian?: boolean;
+  /** Ticks of 10 ms since the epoch's start. */
+  readonly nowTicks: () => number;
+}
+
+/**
+ * The reader that was asked for, or a chain of all that work. Its probe() says why the one that was asked for cannot
+ * work here, or why none can.
+ */
+export function chooseReader(choice: ReaderChoice, options: ReaderOptions): SocketReader {
+  if (choice !== "auto") return createReader(choice, options);
+  // Of a saved tree only the tables are there: that is no shortcoming of this machine's to report.
+  if (!isLiveProc(options.procRoot)) return createReader("procfs", options);
+  return chainReaders(readerNames.map((name) => createReader(name, options)));
+}
+
+function createReader(name: ReaderName, options: ReaderOptions): SocketReader {
+  const { procRoot, nowTicks } = options;
+  switch (name) {
+    case "sock-diag":
+      return createSockDiagReader({ procRoot, nowTicks });
+    case "procfs":
+      return createProcfsReader({
+        procRoot,
+        nowTicks,
+        littleEndian: options.littleEndian ?? endianness() === "LE",
+        unixPeers: isLiveProc(procRoot),
+      });
+  }
+}
+
+/** One reader out of several, the best first: those whose probe says that they cannot work are left out. */
+export function chainReaders(readers: readonly SocketReader[]): SocketReader {
+  return new ReaderChain(readers);
+}
+
+class ReaderChain implements SocketReader {
+  readonly #reasons: string[] = [];
+  readonly #working: SocketReader[] = [];
+  readonly #obstacle: string | null;
+  // Of the pass that goes on: namespaces that the first reader read, and those that another one read in its place.
+  #read = 0;
+  #handedOver = 0;
+  #handedOverBefore = 0;
+  #failedPasses = 0;
+
+  constructor(readers: readonly SocketReader[]) {
+    for (const reader of readers) {
+      const obstacle = reader.probe();
+      if (obstacle === null) this.#working.push(reader);
+      // What is worse than the one that works is of no interest.
+      else if (this.#working.length === 0)
+        this.#reasons.push(`The reader ${reader.name} cannot work here: ${obstacle}`);
+    }
+    this.#obstacle = this.#working.length > 0 ? null : this.#reasons.join("; ");
+    this.#working.push(...(this.#working.length > 0 ? [] : readers.slice(-1)));
+  }
+
+  get name(): string {
+    return this.#first.name;
+  }
+
+  get #first(): SocketReader {
+    return this.#working[0]!;
+  }
+
+  probe(): string | null {
+    return this.#obstacle;
+  }
+
+  begin(): void {
+    this.#failedPasses = this.#read === 0 && this.#handedOver > 0 ? this.#failedPasses + 1 : 0;
+    if (this.#failedPasses >= FAILED_PASSES_MAX) {
+      const [failed] = this.#working.splice(0, 1);
+      const why = failed!.limits().join("; ");
+      this.#reasons.push(`The reader ${failed!.name} works no longer${why === "" ? "" : `: ${why}`}`);
+      this.#failedPasses = 0;
+      this.#handedOver = 0;
+    }
+    this.#handedOverBefore = this.#handedOver;
+    this.#read = 0;
+    this.#handedOver = 0;
+    this.#first.begin?.();
+  }
+
+  read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
+    const reading = this.#first.read(namespace, namespaceId, sink);
+    if (reading.read) {
+      this.#read++;
+      return reading;
+    }
+    for (const next of this.#working.slice(1)) {
+      const instead = next.read(namespace, namespaceId, sink);
+      if (!instead.read) continue;
+      this.#handedOver++;
+      return instead;
+    }
+    return reading;
+  }
+
+  limits(): readonly string[] {
+    const handedOver = Math.max(this.#handedOver, this.#handedOverBefore);
+    return [
+      ...this.#reasons,
+      ...this.#first.limits(),
+      ...(handedOver === 0
+        ? []
+        : [
+            `${handedOver} network namespaces were read by another reader, as ${this.name} could not read them`,
+          ]),
+    ];
+  }
+}

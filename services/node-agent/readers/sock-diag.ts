@@ -1,0 +1,287 @@
+// The reader `sock-diag`: the sockets of a network namespace by the kernel's sock_diag interface, asked from within the
+// namespace. The kernel walks its TCP hash once for both families, no text is made or parsed, and it tells what no table
+// of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix sockets, which listeners are dual-stack.
+//
+// The netlink socket is closed before the reading of a namespace ends: an open one would keep the namespace alive after
+// its last process, and a deleted pod's interfaces with it.
+
+import path from "node:path";
+
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import { Protocol, SocketState } from "../../../lib/words.ts";
+import {
+  netlinkDiagRequest,
+  packetDiagRequest,
+  parseNetlinkDiag,
+  parsePacketDiag,
+} from "../kernel/family-diag.ts";
+import { appendInetDiag, inetDiagRequest, tcpDiagRequest } from "../kernel/inet-diag.ts";
+import {
+  dump,
+  DUMP_INTERRUPTED,
+  hostIsLittleEndian,
+  NETLINK_SOCK_DIAG,
+  openNetlink,
+} from "../kernel/netlink.ts";
+import { inNetworkNamespace, setnsObstacle } from "../kernel/network-namespace.ts";
+import { SyscallError, syscalls } from "../kernel/syscalls.ts";
+import { forEachUnixSocket } from "../kernel/unix-diag.ts";
+import type { UnixDiagSocket } from "../kernel/unix-diag.ts";
+import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
+import { readText } from "../processes/small-file.ts";
+import { emptyFamilySocket } from "../procfs/family-socket.ts";
+import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
+import type { TableTally } from "../procfs/table-lines.ts";
+import { diagTables, tablesWithoutDiag } from "./blind-spots.ts";
+import { isLiveProc } from "./live-proc.ts";
+import { createProcfsReader, FAMILY_SOCKETS_MAX } from "./procfs.ts";
+
+/** Processes of a namespace that are tried at most for a way into it. */
+const PIDS_TRIED_MAX = 16;
+
+/** How often a dump that was disturbed is asked for again before the table of /proc is read instead. */
+const DUMP_TRIES = 3;
+
+// Errors of asm-generic/errno.h that say that the kernel has no such module.
+const ENOENT = 2;
+const EINVAL = 22;
+const EPROTONOSUPPORT = 93;
+const EAFNOSUPPORT = 97;
+const NO_MODULE: ReadonlySet<number> = new Set([ENOENT, EINVAL, EPROTONOSUPPORT, EAFNOSUPPORT]);
+
+/** What a reader is made with. */
+export interface SockDiagReaderOptions {
+  /** "/proc" or "/host/proc": the live kernel's. */
+  readonly procRoot: string;
+  /** Ticks of 10 ms since the epoch's start: what timers are counted from. */
+  readonly nowTicks: () => number;
+}
+
+/** The reader `sock-diag`. Needs SYS_ADMIN and SYS_PTRACE, but for the namespace that this process is in. */
+export function createSockDiagReader(options: SockDiagReaderOptions): SocketReader {
+  return new SockDiagReader(options);
+}
+
+interface Place {
+  readonly namespaceId: number;
+  readonly sink: SocketSink;
+  readonly tally: TableTally;
+}
+
+class SockDiagReader implements SocketReader {
+  readonly name = "sock-diag";
+  readonly #options: SockDiagReaderOptions;
+  // Tables that come from /proc: those that never have a diag module, and those whose module this kernel lacks.
+  readonly #fromProc = new Set<string>(tablesWithoutDiag);
+  // Those that come from /proc for the namespace that is being read only: their dump failed.
+  readonly #fromProcNow = new Set<string>();
+  readonly #rest: SocketReader;
+  readonly #limits = new Set<string>();
+
+  constructor(options: SockDiagReaderOptions) {
+    this.#options = options;
+    this.#rest = createProcfsReader({
+      ...options,
+      littleEndian: hostIsLittleEndian,
+      unixPeers: false,
+      tables: this.#fromProcNow,
+    });
+  }
+
+  probe(): string | null {
+    if (!isLiveProc(this.#options.procRoot)) {
+      return `${this.#options.procRoot} is not the running kernel's: sock_diag would tell of another one`;
+    }
+    try {
+      const obstacle = setnsObstacle();
+      if (obstacle !== null)
+        return `network namespaces cannot be entered (setns: errno ${obstacle}): that needs SYS_ADMIN`;
+      const descriptor = openNetlink(NETLINK_SOCK_DIAG);
+      try {
+        // Listeners only would do, but the kernel refuses either both or none.
+        dump(descriptor, inetDiagRequest(Protocol.tcp, 4, hostIsLittleEndian), () => undefined);
+      } finally {
+        syscalls().close(descriptor);
+      }
+      return null;
+    } catch (error) {
+      return `the kernel does not answer sock_diag: ${(error as Error).message}`;
+    }
+  }
+
+  limits(): readonly string[] {
+    return [...this.#limits];
+  }
+
+  read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
+    const rows = sink.sockets.length;
+    const familyRows = sink.familySockets.length;
+    const tally: TableTally = { linesMalformed: 0, overflowed: 0 };
+    this.#fromProcNow.clear();
+    for (const table of this.#fromProc) this.#fromProcNow.add(table);
+    const descriptor = this.#enter(namespace);
+    if (descriptor < 0) return UNREAD;
+    try {
+      this.#dumpAll(descriptor, namespace, { namespaceId, sink, tally });
+    } finally {
+      syscalls().close(descriptor);
+    }
+    const rest = this.#rest.read(namespace, namespaceId, sink);
+    if (!rest.read) {
+      sink.sockets.length = rows;
+      sink.familySockets.length = familyRows;
+      return rest;
+    }
+    return {
+      ...rest,
+      linesMalformed: rest.linesMalformed + tally.linesMalformed,
+      overflowed: rest.overflowed + tally.overflowed,
+    };
+  }
+
+  // A netlink socket in the namespace, or -1 where none of its processes let us in. Our own process comes first where
+  // it is in the namespace: it needs no privilege.
+  #enter(namespace: NamespaceRecord): number {
+    const candidates = namespace.pids.slice(0, PIDS_TRIED_MAX);
+    if (namespace.pids.includes(process.pid)) candidates.unshift(process.pid);
+    for (const pid of candidates) {
+      try {
+        const file = path.join(this.#options.procRoot, String(pid), "ns/net");
+        return inNetworkNamespace(file, () => openNetlink(NETLINK_SOCK_DIAG));
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        // A process that is gone says nothing.
+        if (code !== "ENOENT" && code !== "ESRCH")
+          this.#limits.add(`sock-diag cannot enter some network namespaces: ${message}`);
+      }
+    }
+    return -1;
+  }
+
+  #dumpAll(descriptor: number, namespace: NamespaceRecord, place: Place): void {
+    const empty = this.#emptyTables(namespace);
+    for (const table of diagTables) {
+      if (this.#fromProcNow.has(table.name) || table.covers.every((name) => empty.has(name))) continue;
+      this.#dumpTable(descriptor, table, place);
+    }
+  }
+
+  #dumpTable(descriptor: number, table: (typeof diagTables)[number], place: Place): void {
+    const { sink, tally } = place;
+    const rows = sink.sockets.length;
+    const familyRows = sink.familySockets.length;
+    const before = { ...tally };
+    for (let tries = 1; ; tries++) {
+      try {
+        this.#ask(descriptor, table, place);
+        return;
+      } catch (error) {
+        sink.sockets.length = rows;
+        sink.familySockets.length = familyRows;
+        Object.assign(tally, before);
+        if (!(error instanceof SyscallError)) throw error;
+        if (error.errorNumber === DUMP_INTERRUPTED && tries < DUMP_TRIES) continue;
+        const lasting = NO_MODULE.has(error.errorNumber);
+        for (const name of table.covers) {
+          this.#fromProcNow.add(name);
+          if (lasting) this.#fromProc.add(name);
+        }
+        if (!lasting)
+          this.#limits.add(`sock_diag fails now and then (${error.message}): ${table.name} came from /proc`);
+        return;
+      }
+    }
+  }
+
+  #ask(descriptor: number, table: (typeof diagTables)[number], place: Place): void {
+    const { sink, namespaceId, tally } = place;
+    const append = (socket: FamilySocket | null): void => {
+      if (socket === null) tally.linesMalformed++;
+      else if (sink.familySockets.length >= FAMILY_SOCKETS_MAX) tally.overflowed++;
+      else sink.familySockets.push({ ...socket, namespace: namespaceId });
+    };
+    switch (table.kind) {
+      case "unix":
+        forEachUnixSocket(descriptor, (socket) => append(unixSocket(socket)));
+        break;
+      case "netlink":
+        dump(descriptor, netlinkRequest, (view, start, end) => {
+          const socket = parseNetlinkDiag(view, start, end, hostIsLittleEndian);
+          if (socket === null || !isOfThisDump(socket, view, start)) append(socket);
+        });
+        break;
+      case "packet":
+        dump(descriptor, packetRequest, (view, start, end) =>
+          append(parsePacketDiag(view, start, end, hostIsLittleEndian)),
+        );
+        break;
+      case "inet": {
+        const { protocol } = table;
+        const target = {
+          sockets: sink.sockets,
+          namespaceId,
+          protocol,
+          nowTicks: this.#options.nowTicks(),
+          littleEndian: hostIsLittleEndian,
+          tally,
+        };
+        const request =
+          table.family === null ? tcpRequest : inetDiagRequest(protocol, table.family, hostIsLittleEndian);
+        dump(descriptor, request, (view, start, end) => appendInetDiag(view, start, end, target));
+      }
+    }
+  }
+
+  // Counts take microseconds, a walk through the kernel's hash milliseconds.
+  #emptyTables(namespace: NamespaceRecord): ReadonlySet<string> {
+    for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
+      const ipv4 = readText(`${this.#options.procRoot}/${pid}/net/sockstat`);
+      if (!("text" in ipv4)) continue;
+      const ipv6 = readText(`${this.#options.procRoot}/${pid}/net/sockstat6`);
+      const text6 = "text" in ipv6 ? ipv6.text : "";
+      const counts = parseTcpSockets(ipv4.text, text6);
+      return new Set([
+        ...(counts === null ? [] : emptyTcpTables(counts)),
+        ...emptyDatagramTables(ipv4.text, text6),
+      ]);
+    }
+    return new Set();
+  }
+}
+
+// The socket that asks is no part of the answer, nor is its question that waits at the kernel's end. What a dump answers
+// carries the port id of who asked in the last field of its header.
+function isOfThisDump(socket: FamilySocket, view: DataView, start: number): boolean {
+  if (socket.number !== NETLINK_SOCK_DIAG) return false;
+  if (socket.portId === 0) socket.recvQueue = 0;
+  return socket.portId === view.getUint32(start - 4, hostIsLittleEndian);
+}
+
+const UNREAD: NamespaceReading = {
+  read: false,
+  linesMalformed: 0,
+  overflowed: 0,
+  addresses: [],
+  tcpCounters: null,
+};
+
+const tcpRequest = tcpDiagRequest(hostIsLittleEndian);
+const netlinkRequest = netlinkDiagRequest(hostIsLittleEndian);
+const packetRequest = packetDiagRequest(hostIsLittleEndian);
+
+function unixSocket(socket: UnixDiagSocket): FamilySocket {
+  const { inode, type, state, peerInode, uid, recvQueue, sendQueue, name } = socket;
+  return {
+    ...emptyFamilySocket(SocketFamily.SOCKET_FAMILY_UNIX),
+    inode,
+    type,
+    state,
+    peerInode,
+    uid,
+    recvQueue,
+    // What the kernel gives for a listener is not bytes but how many connections may wait.
+    sendQueue: state === SocketState.LISTEN ? 0 : sendQueue,
+    path: name ?? "",
+  };
+}
