@@ -162,6 +162,6 @@ const columnNames = columns.map(([name]) => name);
 /** The columns that have one element a row. */
 export type ColumnName = (typeof columns)[number][0];
 
-function asBytes(column: Uint8Array | Uint16Array | Uint32Array): Uint8Array {
+function asBytes(column: Uint8Array | Uint16Array | Uint32Array | Float64Array): Uint8Array {
   return new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
 }
