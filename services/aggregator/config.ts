@@ -3,7 +3,8 @@
 import { z } from "zod";
 
 import { logLevels } from "../../lib/log.ts";
-import { duration, listenAddress, natsServers, readSettings } from "../../lib/program-settings.ts";
+import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
+import { duration, listenAddress, readSettings } from "../../lib/program-settings.ts";
 import type { ProgramSettings, SettingsResult } from "../../lib/program-settings.ts";
 
 const HOUR_MS = 3_600_000;
@@ -22,15 +23,7 @@ const unitBytes: ReadonlyMap<string, number> = new Map([
 ]);
 
 const schema = z.object({
-  natsUrl: natsServers().default(["nats://127.0.0.1:4222"]),
-  natsUser: z.string().optional(),
-  natsPassword: z.string().optional(),
-  natsToken: z.string().optional(),
-  natsTokenFile: z.string().optional(),
-  natsCreds: z.string().optional(),
-  natsCa: z.string().optional(),
-  natsCert: z.string().optional(),
-  natsKey: z.string().optional(),
+  ...natsSchema,
   grpcAddress: listenAddress().default({ host: "0.0.0.0", port: 4180 }),
   httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4181 }),
   logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
@@ -62,44 +55,7 @@ export const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
   summary: "joins the nodes' reports into who talks to what and answers questions about it",
   schema,
   settings: {
-    natsUrl: {
-      variable: "WHOTALKS_NATS_URL",
-      example: "nats://whotalks-nats:4222",
-      help: "NATS servers, commas between",
-    },
-    natsUser: { variable: "WHOTALKS_NATS_USER", example: "aggregator", help: "User at NATS" },
-    natsPassword: {
-      variable: "WHOTALKS_NATS_PASSWORD",
-      example: "secret",
-      help: "Password at NATS",
-      secret: true,
-    },
-    natsToken: { variable: "WHOTALKS_NATS_TOKEN", example: "secret", help: "Token at NATS", secret: true },
-    natsTokenFile: {
-      variable: "WHOTALKS_NATS_TOKEN_FILE",
-      example: "/var/run/nats/token",
-      help: "File of a token",
-    },
-    natsCreds: {
-      variable: "WHOTALKS_NATS_CREDS",
-      example: "/etc/whotalks/aggregator.creds",
-      help: "File of NATS credentials",
-    },
-    natsCa: {
-      variable: "WHOTALKS_NATS_CA",
-      example: "/etc/whotalks/ca.crt",
-      help: "Authority that NATS is trusted by",
-    },
-    natsCert: {
-      variable: "WHOTALKS_NATS_CERT",
-      example: "/etc/whotalks/tls.crt",
-      help: "Client certificate for NATS",
-    },
-    natsKey: {
-      variable: "WHOTALKS_NATS_KEY",
-      example: "/etc/whotalks/tls.key",
-      help: "Key of that certificate",
-    },
+    ...natsSettings("aggregator"),
     grpcAddress: {
       variable: "WHOTALKS_GRPC_ADDRESS",
       example: "0.0.0.0:4180",

@@ -8,6 +8,7 @@ import { startOperationsServer } from "../../lib/http/operations-server.ts";
 import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
 import type { Log } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
+import { natsOptions } from "../../lib/nats/settings.ts";
 import type { NatsLink } from "../../lib/nats/connection.ts";
 import { aggregatorMetrics } from "./aggregator-metrics.ts";
 import { learnCluster } from "./cluster-knowledge.ts";
@@ -63,7 +64,7 @@ export async function runAggregator(
   let link: NatsLink | null = null;
   const timers: NodeJS.Timeout[] = [];
   try {
-    link = await connectForEver(natsOptions(config), log, signal);
+    link = await connectForEver(natsOptions(config, "whotalks-aggregator"), log, signal);
     waitsFor = "the cluster's objects are not all listed yet";
     await Promise.race([cluster.synced, delay(SYNC_WAIT_MS, undefined, { signal, ref: false })]);
     waitsFor = "the stream of reports is not replayed yet";
@@ -140,19 +141,4 @@ async function untilAborted(signal: AbortSignal, promise: Promise<void>): Promis
   } finally {
     settled.abort();
   }
-}
-
-function natsOptions(config: AggregatorConfig): Parameters<typeof connectForEver>[0] {
-  return {
-    servers: config.natsUrl,
-    name: "whotalks-aggregator",
-    user: config.natsUser,
-    password: config.natsPassword,
-    token: config.natsToken,
-    tokenFile: config.natsTokenFile,
-    credentialsFile: config.natsCreds,
-    caFile: config.natsCa,
-    certFile: config.natsCert,
-    keyFile: config.natsKey,
-  };
 }

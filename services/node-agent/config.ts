@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { logLevels } from "../../lib/log.ts";
+import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
 import {
   duration,
   listenAddress,
-  natsServers,
   type ProgramSettings,
   readSettings,
   type SettingsResult,
@@ -16,15 +16,7 @@ const DAY_MS = 86_400_000;
 
 const schema = z.object({
   nodeName: z.string().max(253, "is longer than a node's name can be (253)"),
-  natsUrl: natsServers().default(["nats://127.0.0.1:4222"]),
-  natsUser: z.string().optional(),
-  natsPassword: z.string().optional(),
-  natsToken: z.string().optional(),
-  natsTokenFile: z.string().optional(),
-  natsCreds: z.string().optional(),
-  natsCa: z.string().optional(),
-  natsCert: z.string().optional(),
-  natsKey: z.string().optional(),
+  ...natsSchema,
   procRoot: z.string().startsWith("/", "is not an absolute path").default("/proc"),
   interval: duration(100, DAY_MS).default(1000),
   keyframeInterval: duration(1000, DAY_MS).default(180_000),
@@ -53,44 +45,7 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
   schema,
   settings: {
     nodeName: { variable: "WHOTALKS_NODE_NAME", example: "node-1", help: "Name of the node that is read" },
-    natsUrl: {
-      variable: "WHOTALKS_NATS_URL",
-      example: "nats://whotalks-nats:4222",
-      help: "NATS servers, commas between",
-    },
-    natsUser: { variable: "WHOTALKS_NATS_USER", example: "agent", help: "User at NATS" },
-    natsPassword: {
-      variable: "WHOTALKS_NATS_PASSWORD",
-      example: "secret",
-      help: "Password at NATS",
-      secret: true,
-    },
-    natsToken: { variable: "WHOTALKS_NATS_TOKEN", example: "secret", help: "Token at NATS", secret: true },
-    natsTokenFile: {
-      variable: "WHOTALKS_NATS_TOKEN_FILE",
-      example: "/var/run/nats/token",
-      help: "File of a token",
-    },
-    natsCreds: {
-      variable: "WHOTALKS_NATS_CREDS",
-      example: "/etc/whotalks/agent.creds",
-      help: "File of NATS credentials",
-    },
-    natsCa: {
-      variable: "WHOTALKS_NATS_CA",
-      example: "/etc/whotalks/ca.crt",
-      help: "Authority that NATS is trusted by",
-    },
-    natsCert: {
-      variable: "WHOTALKS_NATS_CERT",
-      example: "/etc/whotalks/tls.crt",
-      help: "Client certificate for NATS",
-    },
-    natsKey: {
-      variable: "WHOTALKS_NATS_KEY",
-      example: "/etc/whotalks/tls.key",
-      help: "Key of that certificate",
-    },
+    ...natsSettings("agent"),
     procRoot: { variable: "WHOTALKS_PROC_ROOT", example: "/host/proc", help: "Where the node's /proc is" },
     interval: { variable: "WHOTALKS_INTERVAL", example: "1s", help: "Time between passes" },
     keyframeInterval: {

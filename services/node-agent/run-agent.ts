@@ -10,6 +10,7 @@ import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { Log } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
+import { natsOptions } from "../../lib/nats/settings.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
 import { createAgent } from "./pipeline.ts";
@@ -98,7 +99,11 @@ export async function runAgent(
     "reading this node's sockets",
   );
 
-  const connecting = connectForEver(natsOptions(config), log, signal).then((link) => {
+  const connecting = connectForEver(
+    natsOptions(config, `whotalks-agent ${config.nodeName}`, { inboxPrefix: INBOX_PREFIX }),
+    log,
+    signal,
+  ).then((link) => {
     publisher.attach(link);
     return link;
   });
@@ -115,23 +120,6 @@ export async function runAgent(
     api?.close();
     await http.close();
   }
-}
-
-function natsOptions(config: AgentConfig): Parameters<typeof connectForEver>[0] {
-  return {
-    servers: config.natsUrl,
-    name: `whotalks-agent ${config.nodeName}`,
-    user: config.natsUser,
-    password: config.natsPassword,
-    token: config.natsToken,
-    tokenFile: config.natsTokenFile,
-    credentialsFile: config.natsCreds,
-    // Apart from the aggregator's, so that an agent may subscribe to its own answers only.
-    inboxPrefix: INBOX_PREFIX,
-    caFile: config.natsCa,
-    certFile: config.natsCert,
-    keyFile: config.natsKey,
-  };
 }
 
 function kubernetesApi(environment: KubeConfigChoice["environment"]): {

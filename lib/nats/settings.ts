@@ -1,0 +1,83 @@
+// How a program of the cluster reaches NATS: the settings that agent and aggregator share, and the options that they
+// become.
+
+import { z } from "zod";
+import type { Setting } from "../program-settings.ts";
+import { natsServers } from "../program-settings.ts";
+import type { NatsOptions } from "./connection.ts";
+
+/** The schema's part. */
+export const natsSchema = {
+  natsUrl: natsServers().default(["nats://127.0.0.1:4222"]),
+  natsUser: z.string().optional(),
+  natsPassword: z.string().optional(),
+  natsToken: z.string().optional(),
+  natsTokenFile: z.string().optional(),
+  natsCreds: z.string().optional(),
+  natsCa: z.string().optional(),
+  natsCert: z.string().optional(),
+  natsKey: z.string().optional(),
+};
+
+/** The settings' names and help texts; `role` is what examples call the program. */
+export function natsSettings(role: string): Readonly<Record<keyof typeof natsSchema, Setting>> {
+  return {
+    natsUrl: {
+      variable: "WHOTALKS_NATS_URL",
+      example: "nats://whotalks-nats:4222",
+      help: "NATS servers, commas between",
+    },
+    natsUser: { variable: "WHOTALKS_NATS_USER", example: role, help: "User at NATS" },
+    natsPassword: {
+      variable: "WHOTALKS_NATS_PASSWORD",
+      example: "secret",
+      help: "Password at NATS",
+      secret: true,
+    },
+    natsToken: { variable: "WHOTALKS_NATS_TOKEN", example: "secret", help: "Token at NATS", secret: true },
+    natsTokenFile: {
+      variable: "WHOTALKS_NATS_TOKEN_FILE",
+      example: "/var/run/nats/token",
+      help: "File of a token",
+    },
+    natsCreds: {
+      variable: "WHOTALKS_NATS_CREDS",
+      example: `/etc/whotalks/${role}.creds`,
+      help: "File of NATS credentials",
+    },
+    natsCa: {
+      variable: "WHOTALKS_NATS_CA",
+      example: "/etc/whotalks/ca.crt",
+      help: "Authority that NATS is trusted by",
+    },
+    natsCert: {
+      variable: "WHOTALKS_NATS_CERT",
+      example: "/etc/whotalks/tls.crt",
+      help: "Client certificate for NATS",
+    },
+    natsKey: {
+      variable: "WHOTALKS_NATS_KEY",
+      example: "/etc/whotalks/tls.key",
+      help: "Key of that certificate",
+    },
+  };
+}
+
+/** The settings that were read, as the options of a connection by that name. */
+export function natsOptions(config: NatsConfig, name: string, more: Partial<NatsOptions> = {}): NatsOptions {
+  return {
+    servers: config.natsUrl,
+    name,
+    user: config.natsUser,
+    password: config.natsPassword,
+    token: config.natsToken,
+    tokenFile: config.natsTokenFile,
+    credentialsFile: config.natsCreds,
+    caFile: config.natsCa,
+    certFile: config.natsCert,
+    keyFile: config.natsKey,
+    ...more,
+  };
+}
+
+type NatsConfig = Readonly<z.output<z.ZodObject<typeof natsSchema>>>;
