@@ -62,7 +62,7 @@ test("all problems are told at once, each with its name, the value and an exampl
     /WHOTALKS_HTTP_ADDRESS "here" is not/,
     /WHOTALKS_PROC_ROOT "proc" is not an absolute path/,
     /WHOTALKS_LOG_LEVEL "loud" is not one of/,
-    /WHOTALKS_READER "magic" is not one of auto, sock-diag, procfs/,
+    /WHOTALKS_READER "magic" is not one of auto, bpf-iter, sock-diag, procfs/,
     /WHOTALKS_CPU_BUDGET "0" must be/,
   ]) {
     assert.match(result.text, line);

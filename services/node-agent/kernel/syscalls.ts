@@ -59,3 +59,110 @@ function load(): Syscalls {
     errorNumber: () => koffi.errno(),
   };
 }
+
+/** A program as bpf(BPF_PROG_LOAD) takes it. */
+export interface BpfLoad {
+  readonly command: number;
+  readonly programType: number;
+  readonly attachType: number;
+  readonly functionId: number;
+  /** Number of instructions, and their bytes. */
+  readonly count: number;
+  readonly instructions: Uint8Array;
+  readonly logLevel: number;
+  readonly log: Uint8Array;
+}
+
+/** bpf(2), which libc has no function for. Each gives -1 where it fails. */
+export interface BpfLibrary {
+  readonly bpf: (command: number, attributes: Uint8Array, bytes: number) => number;
+  readonly load: (program: BpfLoad) => number;
+}
+
+// Numbers of the system call by architecture (asm/unistd.h); those that are not here have none that we know.
+const bpfNumbers: Partial<Record<NodeJS.Architecture, number>> = {
+  x64: 321,
+  arm64: 280,
+  riscv64: 280,
+  loong64: 280,
+  s390x: 351,
+  ppc64: 361,
+};
+
+let bpfLoaded: BpfLibrary | undefined;
+
+/** bpf(2); throws where koffi has no build for this platform, or the number of the call is not known. */
+export function bpfLibrary(): BpfLibrary {
+  bpfLoaded ??= openBpf();
+  return bpfLoaded;
+}
+
+function openBpf(): BpfLibrary {
+  const number = bpfNumbers[process.arch];
+  if (number === undefined) throw new Error(`the number of bpf(2) on ${process.arch} is not known`);
+  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
+  const libc = koffi.load(null);
+  // The beginning of union bpf_attr for BPF_PROG_LOAD (include/uapi/linux/bpf.h), up to attach_btf_id and its padding.
+  koffi.struct("whotalks_bpf_load", {
+    programType: "uint32_t",
+    count: "uint32_t",
+    instructions: "const void *",
+    license: "const char *",
+    logLevel: "uint32_t",
+    logSize: "uint32_t",
+    log: "void *",
+    kernelVersion: "uint32_t",
+    flags: "uint32_t",
+    name: koffi.array("uint8_t", 16),
+    interfaceIndex: "uint32_t",
+    attachType: "uint32_t",
+    typesDescriptor: "uint32_t",
+    functionInfoSize: "uint32_t",
+    functionInfo: "uint64_t",
+    functionInfoCount: "uint32_t",
+    lineInfoSize: "uint32_t",
+    lineInfo: "uint64_t",
+    lineInfoCount: "uint32_t",
+    attachFunctionId: "uint32_t",
+    attachDescriptor: "uint32_t",
+    padding: "uint32_t",
+  });
+  const plain = libc.func("int64_t syscall(int64_t, int64_t, const void *, int64_t)");
+  const loading = libc.func("int64_t syscall(int64_t, int64_t, const whotalks_bpf_load *, int64_t)");
+  return {
+    bpf: (command, attributes, bytes) => Number(plain(number, command, attributes, bytes)),
+    load: ({ command, programType, attachType, functionId, count, instructions, logLevel, log }) =>
+      Number(
+        loading(
+          number,
+          command,
+          {
+            programType,
+            count,
+            instructions,
+            // The kernel lets only programs under the GPL call bpf_seq_write: this one is under it too, at choice.
+            license: "Dual BSD/GPL",
+            logLevel,
+            logSize: logLevel === 0 ? 0 : log.length,
+            log: logLevel === 0 ? null : log,
+            kernelVersion: 0,
+            flags: 0,
+            name: [...Buffer.from("whotalks_socks\0\0")],
+            interfaceIndex: 0,
+            attachType,
+            typesDescriptor: 0,
+            functionInfoSize: 0,
+            functionInfo: 0,
+            functionInfoCount: 0,
+            lineInfoSize: 0,
+            lineInfo: 0,
+            lineInfoCount: 0,
+            attachFunctionId: functionId,
+            attachDescriptor: 0,
+            padding: 0,
+          },
+          120,
+        ),
+      ),
+  };
+}

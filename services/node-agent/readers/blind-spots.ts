@@ -1,6 +1,7 @@
 // What each reader has no way to see, in one place: what it takes from /proc instead, and what is missing of its rows.
 
 import { Protocol } from "../../../lib/words.ts";
+import type { ReaderName } from "./reader-names.ts";
 
 /** Tables that no diag module has on any kernel (ping sockets): sock-diag takes them from /proc. */
 export const tablesWithoutDiag: readonly string[] = ["icmp", "icmp6"];
@@ -43,7 +44,7 @@ export const diagTables: readonly DiagTable[] = [
 ];
 
 /** Columns of internet sockets that a reader leaves 0. */
-export const columnsUnseen: Readonly<Record<"procfs" | "sock-diag", readonly string[]>> = {
+export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {
   procfs: [
     "dualStack",
     "cookieLow",
@@ -55,6 +56,8 @@ export const columnsUnseen: Readonly<Record<"procfs" | "sock-diag", readonly str
     "totalRetransmits",
   ],
   "sock-diag": ["references"],
+  // Of TCP sockets that a file refers to; the others it takes from the reader within.
+  "bpf-iter": ["references", "timer", "timerDeadline"],
 };
 
 /**

@@ -5,7 +5,8 @@ import { endianness } from "node:os";
 
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
 import { isLiveProc } from "./live-proc.ts";
-import { createProcfsReader } from "./procfs.ts";
+import { createBpfIterReader } from "./bpf-iter.ts";
+import { createProcfsReader, procfsTables } from "./procfs.ts";
 import { readerNames } from "./reader-names.ts";
 import type { ReaderChoice, ReaderName } from "./reader-names.ts";
 import { createSockDiagReader } from "./sock-diag.ts";
@@ -34,20 +35,31 @@ export function chooseReader(choice: ReaderChoice, options: ReaderOptions): Sock
   return chainReaders(readerNames.map((name) => createReader(name, options)));
 }
 
-function createReader(name: ReaderName, options: ReaderOptions): SocketReader {
+function createReader(name: ReaderName, options: ReaderOptions, tables?: ReadonlySet<string>): SocketReader {
   const { procRoot, nowTicks } = options;
+  const only = tables === undefined ? {} : { tables };
   switch (name) {
+    case "bpf-iter": {
+      const within = createReader("sock-diag", options).probe() === null ? "sock-diag" : "procfs";
+      const tcpReader = createReader(within, options, tcpTables);
+      const restReader = createReader(within, options, otherTables);
+      return createBpfIterReader({ procRoot, nowTicks, tcpReader, restReader });
+    }
     case "sock-diag":
-      return createSockDiagReader({ procRoot, nowTicks });
+      return createSockDiagReader({ procRoot, nowTicks, ...only });
     case "procfs":
       return createProcfsReader({
         procRoot,
         nowTicks,
         littleEndian: options.littleEndian ?? endianness() === "LE",
         unixPeers: isLiveProc(procRoot),
+        ...only,
       });
   }
 }
+
+const tcpTables: ReadonlySet<string> = new Set(["tcp", "tcp6"]);
+const otherTables: ReadonlySet<string> = new Set(procfsTables.filter((name) => !tcpTables.has(name)));
 
 /** One reader out of several, the best first: those whose probe says that they cannot work are left out. */
 export function chainReaders(readers: readonly SocketReader[]): SocketReader {

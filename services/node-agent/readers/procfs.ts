@@ -16,7 +16,7 @@ import { inetTables, netInetParser } from "../procfs/net-inet.ts";
 import { netNetlinkParser } from "../procfs/net-netlink.ts";
 import { netPacketParser } from "../procfs/net-packet.ts";
 import { parseTcpCounters } from "../procfs/net-snmp.ts";
-import { emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
+import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
 import { netUnixParser } from "../procfs/net-unix.ts";
 import type { TableParser, TableTally } from "../procfs/table-lines.ts";
 import { readText } from "../processes/small-file.ts";
@@ -31,6 +31,9 @@ export const procfsTables: readonly string[] = [
   "netlink",
   "packet",
 ];
+
+// Tables that the counts of sockstat and sockstat6 may tell to be empty.
+const gatedTables: readonly string[] = ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6"];
 
 /** Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two reads. */
 const PIDS_TRIED_MAX = 64;
@@ -137,7 +140,7 @@ class ProcfsReader implements SocketReader {
   #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
     const directory = `${this.#options.procRoot}/${pid}/net`;
     let absent = 0;
-    if (tables.has("tcp") || tables.has("tcp6")) {
+    if (gatedTables.some((name) => tables.has(name))) {
       for (const name of this.#emptyTables(directory)) tables.delete(name);
     }
     for (const [name, parse] of tables) {
@@ -162,8 +165,10 @@ class ProcfsReader implements SocketReader {
     if (!this.#live) return [];
     const ipv4 = readText(`${directory}/sockstat`);
     const ipv6 = readText(`${directory}/sockstat6`);
-    const counts = "text" in ipv4 && "text" in ipv6 ? parseTcpSockets(ipv4.text, ipv6.text) : null;
-    return counts === null ? [] : emptyTcpTables(counts);
+    if (!("text" in ipv4)) return [];
+    const text6 = "text" in ipv6 ? ipv6.text : "";
+    const counts = parseTcpSockets(ipv4.text, text6);
+    return [...(counts === null ? [] : emptyTcpTables(counts)), ...emptyDatagramTables(ipv4.text, text6)];
   }
 
   #tcpCounters(pid: number): TcpCounters | null {

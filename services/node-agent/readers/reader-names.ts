@@ -1,7 +1,7 @@
 // The names of the readers, as coverage and the flag have them.
 
 /** Every reader by name, the best first. */
-export const readerNames = ["sock-diag", "procfs"] as const;
+export const readerNames = ["bpf-iter", "sock-diag", "procfs"] as const;
 export type ReaderName = (typeof readerNames)[number];
 
 /** What may be asked for. */

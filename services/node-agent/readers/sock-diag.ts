@@ -56,6 +56,8 @@ export interface SockDiagReaderOptions {
   readonly procRoot: string;
   /** Ticks of 10 ms since the epoch's start: what timers are counted from. */
   readonly nowTicks: () => number;
+  /** Names of the tables of /proc/<pid>/net whose sockets are read; all of them unless told. */
+  readonly tables?: ReadonlySet<string>;
 }
 
 /** The reader `sock-diag`. Needs SYS_ADMIN and SYS_PTRACE, but for the namespace that this process is in. */
@@ -82,7 +84,8 @@ class SockDiagReader implements SocketReader {
   constructor(options: SockDiagReaderOptions) {
     this.#options = options;
     this.#rest = createProcfsReader({
-      ...options,
+      procRoot: options.procRoot,
+      nowTicks: options.nowTicks,
       littleEndian: hostIsLittleEndian,
       unixPeers: false,
       tables: this.#fromProcNow,
@@ -119,7 +122,8 @@ class SockDiagReader implements SocketReader {
     const familyRows = sink.familySockets.length;
     const tally: TableTally = { linesMalformed: 0, overflowed: 0 };
     this.#fromProcNow.clear();
-    for (const table of this.#fromProc) this.#fromProcNow.add(table);
+    const { tables } = this.#options;
+    for (const table of this.#fromProc) if (tables?.has(table) !== false) this.#fromProcNow.add(table);
     const descriptor = this.#enter(namespace);
     if (descriptor < 0) return UNREAD;
     try {
@@ -160,8 +164,10 @@ class SockDiagReader implements SocketReader {
   }
 
   #dumpAll(descriptor: number, namespace: NamespaceRecord, place: Place): void {
+    const { tables } = this.#options;
     const empty = this.#emptyTables(namespace);
     for (const table of diagTables) {
+      if (tables !== undefined && !table.covers.some((name) => tables.has(name))) continue;
       if (this.#fromProcNow.has(table.name) || table.covers.every((name) => empty.has(name))) continue;
       this.#dumpTable(descriptor, table, place);
     }

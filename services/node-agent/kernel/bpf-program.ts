@@ -1,0 +1,115 @@
+// The instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst), assembled by name: just what
+// our one program needs.
+
+/** Registers. R10 points to the stack's end, R1 to R5 are arguments and lost in calls, R0 is what a call gives. */
+export type Register = 0 | 1 | 2 | 3 | 6 | 7 | 8 | 9 | 10;
+export type Width = 1 | 2 | 4 | 8;
+
+const load: Readonly<Record<Width, number>> = { 1: 0x71, 2: 0x69, 4: 0x61, 8: 0x79 };
+const store: Readonly<Record<Width, number>> = { 1: 0x73, 2: 0x6b, 4: 0x63, 8: 0x7b };
+const STORE_ZERO = 0x7a;
+const MOVE = 0xbf;
+const MOVE_CONSTANT = 0xb7;
+const ADD_CONSTANT = 0x07;
+const JUMP = 0x05;
+const JUMP_EQUAL = 0x15;
+const CALL = 0x85;
+const EXIT = 0x95;
+
+interface Instruction {
+  readonly opcode: number;
+  readonly destination: number;
+  readonly source: number;
+  readonly offset: number;
+  readonly constant: number;
+  /** Label that a jump goes to. */
+  readonly target?: string;
+}
+
+/** Writes a program instruction by instruction. */
+export class BpfProgram {
+  readonly #instructions: Instruction[] = [];
+  readonly #labels = new Map<string, number>();
+
+  /** Number of instructions so far. */
+  get length(): number {
+    return this.#instructions.length;
+  }
+
+  load(width: Width, into: Register, from: Register, offset: number): this {
+    return this.#add(load[width], into, from, offset, 0);
+  }
+
+  store(width: Width, to: Register, offset: number, value: Register): this {
+    return this.#add(store[width], to, value, offset, 0);
+  }
+
+  /** Writes eight zero bytes. */
+  clear(to: Register, offset: number): this {
+    return this.#add(STORE_ZERO, to, 0, offset, 0);
+  }
+
+  move(into: Register, from: Register): this {
+    return this.#add(MOVE, into, from, 0, 0);
+  }
+
+  set(into: Register, constant: number): this {
+    return this.#add(MOVE_CONSTANT, into, 0, 0, constant);
+  }
+
+  add(into: Register, constant: number): this {
+    return this.#add(ADD_CONSTANT, into, 0, 0, constant);
+  }
+
+  jump(label: string): this {
+    return this.#add(JUMP, 0, 0, 0, 0, label);
+  }
+
+  jumpIfEqual(register: Register, constant: number, label: string): this {
+    return this.#add(JUMP_EQUAL, register, 0, 0, constant, label);
+  }
+
+  call(helper: number): this {
+    return this.#add(CALL, 0, 0, 0, helper);
+  }
+
+  exit(): this {
+    return this.#add(EXIT, 0, 0, 0, 0);
+  }
+
+  /** The place that jumps to this label go to. */
+  label(name: string): this {
+    this.#labels.set(name, this.#instructions.length);
+    return this;
+  }
+
+  /** The program as the kernel takes it: eight bytes an instruction. */
+  encode(littleEndian: boolean): Uint8Array {
+    const bytes = new Uint8Array(this.#instructions.length * 8);
+    const view = new DataView(bytes.buffer);
+    for (const [
+      index,
+      { opcode, destination, source, offset, constant, target },
+    ] of this.#instructions.entries()) {
+      const to = target === undefined ? offset : this.#labels.get(target)! - index - 1;
+      view.setUint8(index * 8, opcode);
+      view.setUint8(index * 8 + 1, littleEndian ? (source << 4) | destination : (destination << 4) | source);
+      view.setInt16(index * 8 + 2, to, littleEndian);
+      view.setInt32(index * 8 + 4, constant, littleEndian);
+    }
+    return bytes;
+  }
+
+  #add(
+    opcode: number,
+    destination: number,
+    source: number,
+    offset: number,
+    constant: number,
+    target?: string,
+  ): this {
+    const jump = target === undefined ? {} : { target };
+    this.#instructions.push({ opcode, destination, source, offset, constant, ...jump });
+    return this;
+  }
+}

@@ -1,0 +1,53 @@
+// bpf(2), as far as one iterator needs it: loading a program, and commands whose attributes are a few numbers.
+
+import { bpfLibrary, SyscallError, syscalls } from "./syscalls.ts";
+
+const BPF_PROG_LOAD = 5;
+const BPF_PROG_TYPE_TRACING = 26;
+const LOG_BYTES = 65_536;
+const EPERM = 1;
+
+/** A command whose attributes are numbers only; gives what the kernel gives, a descriptor. Throws SyscallError. */
+export function bpf(command: number, attributes: Uint32Array): number {
+  const result = bpfLibrary().bpf(command, new Uint8Array(attributes.buffer), attributes.byteLength);
+  if (result < 0) throw new SyscallError("bpf", syscalls().errorNumber());
+  return result;
+}
+
+/** Loads a tracing program; gives its descriptor. Throws an error that says what the kernel has against it. */
+export function loadBpfProgram(
+  instructions: Uint8Array,
+  count: number,
+  attachType: number,
+  functionId: number,
+): number {
+  const log = new Uint8Array(LOG_BYTES);
+  const load = (logLevel: number): number =>
+    bpfLibrary().load({
+      instructions,
+      count,
+      programType: BPF_PROG_TYPE_TRACING,
+      attachType,
+      functionId,
+      logLevel,
+      log,
+      command: BPF_PROG_LOAD,
+    });
+  const descriptor = load(0);
+  if (descriptor >= 0) return descriptor;
+  const errorNumber = syscalls().errorNumber();
+  if (errorNumber === EPERM) {
+    throw new Error(
+      "the kernel forbids BPF: that needs the capabilities BPF and PERFMON, and no seccomp profile against it",
+    );
+  }
+  // Once more, so that the verifier says why.
+  load(1);
+  const text = Buffer.from(log.subarray(0, log.indexOf(0)))
+    .toString("latin1")
+    .trim();
+  const last = text.split("\n").slice(-4).join("; ");
+  throw new Error(
+    `the kernel does not take the BPF program (errno ${errorNumber})${last === "" ? "" : `: ${last}`}`,
+  );
+}
