@@ -3,6 +3,7 @@
 
 import { Option } from "commander";
 import { formats } from "./formats.ts";
+import { conntrackChoices } from "../services/node-agent/conntrack/conntrack-choice.ts";
 
 /** The values of flags as they were typed. */
 export interface Flags {
@@ -27,6 +28,7 @@ export interface Flags {
   readonly anonymous?: boolean;
   readonly proc?: string;
   readonly byteOrder?: string;
+  readonly conntrack?: string;
   readonly listen?: string;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
@@ -113,6 +115,11 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
       proc: () => new Option("--proc <dir>", "read another mount of proc, or a saved tree (default: /proc)"),
       byteOrder: () =>
         new Option("--byte-order <order>", "of the machine that wrote the tables: little or big"),
+      conntrack: () =>
+        new Option(
+          "--conntrack <way>",
+          `how conntrack is read: ${conntrackChoices.join(", ")} (default: auto, the best that works)`,
+        ),
       listen: () =>
         new Option(
           "--listen <address:port>",

@@ -16,6 +16,7 @@ describe("localSettings", () => {
       options: {
         procDir: "/proc",
         byteOrder: undefined,
+        conntrack: undefined,
         intervalMs: 1000,
         listen: { host: "127.0.0.1", port: 4180, elseAnyPort: true },
       },
@@ -81,6 +82,7 @@ describe("localSettings", () => {
     [undefined, { outcome: ["fine"] }, /--outcome takes one of established, refused, timed-out, pending/],
     [undefined, { namespaceInode: ["host"] }, /--namespace-inode takes a whole number from 1, not 'host'/],
     [undefined, { byteOrder: "middle" }, /--byte-order takes one of little, big/],
+    [undefined, { conntrack: "on" }, /--conntrack takes one of auto, events, dump, proc, none/],
     [undefined, { listen: "4180" }, /--listen takes an address and a port/],
     [undefined, { listen: "127.0.0.1:99999" }, /--listen takes an address and a port/],
     [undefined, { proc: "" }, /--proc takes a directory/],

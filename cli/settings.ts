@@ -12,6 +12,7 @@ import type { ListenAddress, LocalOptions } from "./local/local-options.ts";
 import { didYouMean } from "./suggest.ts";
 import { viewColumnKeys } from "./views/views.ts";
 import type { ViewName } from "./views/view.ts";
+import { conntrackChoices } from "../services/node-agent/conntrack/conntrack-choice.ts";
 
 /** What can be shown: the views, and connections as they come and go. */
 export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
@@ -84,7 +85,15 @@ export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = 
 };
 
 /** The flags of `local` that say how this machine is read. */
-export const localFlags: readonly FlagName[] = ["once", "interval", "proc", "byteOrder", "listen", "timeout"];
+export const localFlags: readonly FlagName[] = [
+  "once",
+  "interval",
+  "proc",
+  "byteOrder",
+  "conntrack",
+  "listen",
+  "timeout",
+];
 
 /** Filters that only a cluster has an answer for. */
 const clusterFilters: readonly FlagName[] = ["namespace", "allNamespaces", "selector"];
@@ -143,6 +152,8 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
           flags.byteOrder === undefined
             ? undefined
             : oneOf("--byte-order", flags.byteOrder, ["little", "big"] as const),
+        conntrack:
+          flags.conntrack === undefined ? undefined : oneOf("--conntrack", flags.conntrack, conntrackChoices),
         intervalMs,
         listen: parseListen(flags.listen),
       },

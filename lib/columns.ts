@@ -4,7 +4,7 @@
 import { endianness } from "node:os";
 
 /** The typed arrays that travel as columns. */
-export type Column = Uint8Array | Uint16Array | Uint32Array;
+export type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
 // Columns are little-endian, so that on such a machine they are plain copies.
 const hostIsLittleEndian = endianness() === "LE";
@@ -136,4 +136,5 @@ function swapBytes(bytes: Uint8Array, width: number): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (width === 2) buffer.swap16();
   else if (width === 4) buffer.swap32();
+  else if (width === 8) buffer.swap64();
 }

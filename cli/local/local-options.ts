@@ -1,5 +1,7 @@
 // What `whotalks local` asks of the pipeline that it runs in its own process, and what it gets from it.
 
+import type { ConntrackChoice } from "../../services/node-agent/conntrack/conntrack-choice.ts";
+
 /** Where the query API listens. */
 export interface ListenAddress {
   readonly host: string;
@@ -15,6 +17,8 @@ export interface LocalOptions {
   readonly procDir: string;
   /** Byte order of the machine that wrote the tables; undefined for this machine's. */
   readonly byteOrder: "little" | "big" | undefined;
+  /** How conntrack is read; undefined for the best way that works. */
+  readonly conntrack: ConntrackChoice | undefined;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
   /** Null where nobody but this process is to ask: then on a way of the pipeline's own choosing. */

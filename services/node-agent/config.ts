@@ -11,6 +11,8 @@ import {
   type SettingsResult,
 } from "../../lib/program-settings.ts";
 
+import { conntrackChoices } from "./conntrack/conntrack-choice.ts";
+
 const DAY_MS = 86_400_000;
 
 const schema = z.object({
@@ -30,6 +32,7 @@ const schema = z.object({
   httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4191 }),
   logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
   reader: z.enum(["auto", "procfs"], "is not one of auto, procfs").default("auto"),
+  conntrack: z.enum(conntrackChoices, `is not one of ${conntrackChoices.join(", ")}`).default("auto"),
   cpuBudget: cpuShare().default(0.1),
 });
 
@@ -104,6 +107,11 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
     },
     logLevel: { variable: "WHOTALKS_LOG_LEVEL", example: "info", help: "How much is logged" },
     reader: { variable: "WHOTALKS_READER", example: "auto", help: "Which reader reads the sockets" },
+    conntrack: {
+      variable: "WHOTALKS_CONNTRACK",
+      example: "auto",
+      help: "How conntrack is read: auto, events, dump, proc or none",
+    },
     cpuBudget: {
       variable: "WHOTALKS_CPU_BUDGET",
       example: "10%",

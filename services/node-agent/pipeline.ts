@@ -1,6 +1,7 @@
 // The whole agent on one screen. One pass takes the data's way from top to bottom:
 //
 //   scan processes → read each namespace's tables → settle ids → attribute to processes → diff → encode → publish
+//                    and the node's flows (conntrack), whose reader knows itself what changed ──┘
 //
 // Each stage knows the one before by the types of observation.ts only. A namespace that cannot be read is counted and
 // the pass goes on; a report that cannot be delivered makes the next one a keyframe.
@@ -18,6 +19,8 @@ import { diff } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import type {
+  FlowChanges,
+  FlowReader,
   NamespaceReading,
   Observation,
   ProcessScan,
@@ -46,6 +49,8 @@ export interface AgentParts {
   readonly reader: SocketReader;
   readonly holders: SocketHolders;
   readonly sink: ReportSink;
+  /** The node's flows; null where conntrack is not looked at. */
+  readonly flows?: FlowReader | null;
   /** The node's pods; null outside Kubernetes. */
   readonly pods: PodSource | null;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
@@ -121,6 +126,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       if (reading.tcpCounters !== null) account.count(namespace.id, reading.tcpCounters, passes === 0);
       await yieldToOthers();
     }
+    await parts.flows?.refresh();
     account.keepOnly(known);
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
@@ -161,11 +167,14 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     attribution: Attribution,
   ): NodeCoverage {
     const { opened, failed, seen } = account.totals;
+    const flows = parts.flows ?? null;
     const namespacesFailed = readings.filter((reading) => !reading.read).length;
     return NodeCoverageMessage.create({
       node: parts.origin.node,
       reader: parts.reader.name,
-      conntrack: "none",
+      conntrack: flows?.mode ?? "none",
+      flows: flows?.size ?? 0,
+      flowOverruns: flows?.overruns ?? 0,
       namespaces: namespaces.length - namespacesFailed,
       namespacesFailed: namespacesFailed + scan.namespaces.length - namespaces.length,
       processes: scan.processes.size,
@@ -173,12 +182,13 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       processesWithoutFds: parts.holders.unreadable,
       sockets: sockets.length + family.sockets.size,
       socketsUnattributed: attribution.unattributed,
-      linesMalformed,
-      socketsOverflowed: overflowed + parts.holders.overflowed,
+      linesMalformed: linesMalformed + (flows?.malformed ?? 0),
+      socketsOverflowed: overflowed + parts.holders.overflowed + (flows?.overflowed ?? 0),
       limits: [
         ...scan.limits,
         ...parts.reader.limits(),
         ...parts.holders.limits(),
+        ...(flows?.limits() ?? []),
         ...(parts.limits?.() ?? []),
       ],
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
@@ -202,6 +212,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       firstSequence: sequence,
       ageMs,
       pods: pods ?? [],
+      flows: takeFlows(next, keyframe),
     });
     if (keyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
@@ -211,6 +222,13 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }
+  }
+
+  // The flows are those of the node's own namespace: without it there is nothing that they could be told of.
+  function takeFlows(next: Observation, keyframe: boolean): FlowChanges | null {
+    for (const { id, host } of next.namespaces.values())
+      if (host) return parts.flows?.take(id, keyframe) ?? null;
+    return null;
   }
 
   async function pass(): Promise<void> {

@@ -13,6 +13,7 @@ import type { Log } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
+import { FlowSource } from "./conntrack/flow-source.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
@@ -48,6 +49,8 @@ export async function runAgent(
   const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
   const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
 
+  const flows = new FlowSource({ procRoot: config.procRoot, pid: 1, choice: config.conntrack, elapsedMs });
+
   let passes = 0;
   let passedMs = 0;
   let coverage: NodeCoverage | null = null;
@@ -64,6 +67,7 @@ export async function runAgent(
       }),
       holders: createSocketHolders({ procRoot: config.procRoot }),
       sink: publisher,
+      flows,
       pods,
       elapsedMs,
       takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
@@ -110,6 +114,7 @@ export async function runAgent(
   } finally {
     await publisher.close();
     await connecting.then((link) => link.close()).catch(() => undefined);
+    flows.close();
     await podWatch?.stop();
     api?.close();
     await http.close();

@@ -7,7 +7,7 @@ import fc from "fast-check";
 
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { CtnetlinkReader } from "./ctnetlink.ts";
-import type { ConntrackChoice } from "./flow-source.ts";
+import type { ConntrackChoice } from "./conntrack-choice.ts";
 import { FlowSource } from "./flow-source.ts";
 import { Account, ConntrackNamespace, conntrackObstacle, textsOfLines } from "./flows-for-tests.ts";
 

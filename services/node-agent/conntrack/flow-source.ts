@@ -18,17 +18,14 @@ import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
+import type { ConntrackChoice } from "./conntrack-choice.ts";
 import { conntrackDumpRequest, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
 import { EventPump } from "./event-pump.ts";
-import type { FlowChanges } from "./flow-tracker.ts";
+import type { FlowChanges, FlowReader } from "../observation.ts";
 import { FlowTracker } from "./flow-tracker.ts";
 
 /** How flows are read, as coverage tells it. */
 export type ConntrackMode = "events" | "dump" | "proc" | "none";
-
-/** What may be asked for: `auto` is the best that works. */
-export const conntrackChoices = ["auto", "events", "dump", "proc", "none"] as const;
-export type ConntrackChoice = (typeof conntrackChoices)[number];
 
 /** Re-reading pauses for this many times what it costs: 0.5 % of one core beside events, 5 % where it is all there is. */
 const PAUSE_BESIDE_EVENTS = 200;
@@ -57,7 +54,7 @@ export interface FlowSourceOptions {
 }
 
 /** Flows of one network namespace. */
-export class FlowSource {
+export class FlowSource implements FlowReader {
   /** How flows are read; "none" before the first refresh. */
   mode: ConntrackMode = "none";
   /** Messages and lines that made no sense, since start. */

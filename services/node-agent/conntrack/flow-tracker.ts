@@ -7,6 +7,7 @@ import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocols, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
 import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
+import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../observe/id-pool.ts";
 
 /** Flow ids: twice the flows that there may be, since ids rest for a report. */
@@ -25,16 +26,6 @@ const TICKS_PER_SECOND = 100;
 
 /** What happened to a row since the last report. */
 const Mark = { none: 0, added: 1, changed: 2 } as const;
-
-/** What makes one account of flows out of another. */
-export interface FlowChanges {
-  /** New flows; in a keyframe all of them. */
-  readonly added: FlowTable;
-  /** Known flows with what may change of them. */
-  readonly changed: FlowTable;
-  /** Ids of flows that are gone, after they were added or changed. */
-  readonly removed: readonly number[];
-}
 
 /** Flows of one network namespace. */
 export class FlowTracker {

@@ -9,7 +9,7 @@ import { flowProtocolWord, flowStateWord } from "../../../lib/conntrack/flow-wor
 import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
 import type { FlowTable } from "../../../lib/flow-table.ts";
 import { FlowTable as Table } from "../../../lib/flow-table.ts";
-import type { FlowChanges } from "./flow-tracker.ts";
+import type { FlowChanges } from "../observation.ts";
 
 /** An entry out of a line of text; throws where the line is none. */
 export function entryOf(line: string): ConntrackEntry {
