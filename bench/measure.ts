@@ -42,8 +42,10 @@ export class Worker {
   readonly #reader: Interface;
 
   constructor(script: string, argument: unknown) {
-    this.#child = spawn(process.execPath, ["--expose-gc", script, JSON.stringify(argument)], {
+    this.#child = spawn(process.execPath, ["--max-semi-space-size=1", script, JSON.stringify(argument)], {
       stdio: ["pipe", "pipe", "inherit"],
+      // As `npm start` runs: types that were stripped once are kept.
+      env: { ...process.env, NODE_COMPILE_CACHE: "node_modules/.cache/whotalks" },
     });
     this.#reader = createInterface(this.#child.stdout!);
     this.#lines = this.#reader[Symbol.asyncIterator]();

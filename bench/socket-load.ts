@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 const holderPath = path.join(import.meta.dirname, "socket-holder.js");
 
 /** Connections that one holding process has at most: it stays below every usual limit of open files. */
-const CONNECTIONS_PER_PROCESS = 10_000;
+const CONNECTIONS_PER_PROCESS = 8_000;
 
 /** Namespaces with sockets in them. */
 export interface SocketLoad extends AsyncDisposable {
@@ -54,7 +54,7 @@ export async function makeSocketLoad(namespaces: number, sockets: number): Promi
 }
 
 function hold(namespace: string, connections: number): ChildProcess {
-  const command = `ulimit -n 65536; exec "${process.execPath}" "${holderPath}" ${connections}`;
+  const command = `ulimit -n 65536 2>/dev/null || ulimit -n hard; exec "${process.execPath}" "${holderPath}" ${connections}`;
   return spawn("ip", ["netns", "exec", namespace, "bash", "-c", command], {
     stdio: ["pipe", "pipe", "inherit"],
   });

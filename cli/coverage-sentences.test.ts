@@ -3,6 +3,9 @@ import { describe, it } from "node:test";
 import { Coverage } from "../lib/gen/whotalks/v1/query.ts";
 import { missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
 
+const needRoot = "The file descriptors of some processes cannot be read: run as root";
+const forbidden =
+  "The file descriptors of some processes cannot be read in spite of everything: a module forbids it";
 const node = { node: "n1", namespaces: 2, processes: 10, sockets: 120, intervalMs: 1000, ageMs: 400 };
 
 describe("coverage in sentences", () => {
@@ -28,7 +31,7 @@ describe("coverage in sentences", () => {
     ],
     [
       "sockets of others",
-      { nodes: [{ ...node, socketsUnattributed: 3, processesWithoutFds: 5 }] },
+      { nodes: [{ ...node, socketsUnattributed: 3, limits: [needRoot] }] },
       "3 of 120 sockets have no process: run as root",
     ],
     [
@@ -38,8 +41,8 @@ describe("coverage in sentences", () => {
     ],
     [
       "closed files",
-      { nodes: [{ ...node, processesWithoutFds: 1 }] },
-      "the files of 1 process could not be read: run as root",
+      { nodes: [{ ...node, processesWithoutFds: 1, limits: [forbidden] }] },
+      "the files of 1 process could not be read: see coverage",
     ],
     [
       "hidden namespaces",

@@ -15,6 +15,9 @@ const shortKinds = new Map([
 /** Characters of a container id that are shown: enough to be unique on a node, and what `docker ps` shows. */
 const CONTAINER_ID_LENGTH = 12;
 
+/** Characters of a pod's uid that are shown where its name is not known. */
+const POD_UID_LENGTH = 8;
+
 /**
  * The name of an endpoint: shop/web-1 (pod), shop/deploy/web (workload), nginx.service/nginx[12], 1234567890ab/nginx[12]
  * or nginx[12] (process), node/n1, shop/svc/db, an address (external), an address with a question mark (unknown).
@@ -55,8 +58,11 @@ export function socketAddress(ip: string, port: number): string {
 function podLabel(endpoint: Endpoint): string {
   if (endpoint.pod !== "") return namespaced(endpoint.namespace, endpoint.pod);
   const workload = endpoint.workload;
-  if (workload === undefined || workload.name === "")
-    return endpoint.namespace === "" ? "pod/?" : `ns/${endpoint.namespace}`;
+  if (workload === undefined || workload.name === "") {
+    // A pod of another's namespace shows as its namespace only; one without the API server has nothing but its uid.
+    if (endpoint.namespace !== "") return `ns/${endpoint.namespace}`;
+    return `pod/${endpoint.podUid.slice(0, POD_UID_LENGTH) || "?"}`;
+  }
   const kind = shortKinds.get(workload.kind) ?? workload.kind.toLowerCase();
   return namespaced(endpoint.namespace, kind === "" ? workload.name : `${kind}/${workload.name}`);
 }

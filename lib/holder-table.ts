@@ -47,3 +47,12 @@ function grown(column: Uint32Array): Uint32Array {
   larger.set(column);
   return larger;
 }
+
+/** The first row of each socket by its id; -1, or beyond the end, for sockets without rows. */
+export function firstRowsBySocket(table: HolderTable): Int32Array {
+  let largest = 0;
+  for (let row = 0; row < table.length; row++) largest = Math.max(largest, table.socket[row]!);
+  const rows = new Int32Array(largest + 1).fill(-1);
+  for (let row = table.length - 1; row >= 0; row--) rows[table.socket[row]!] = row;
+  return rows;
+}

@@ -2,7 +2,8 @@
 //
 //   ingest (bytes, in turn) → join (sockets → connections) → settle (direction, edges, watchers) → store ← query ← serve
 //
-// Everything is synchronous and in one thread: a report is applied as a whole before a query sees anything of it.
+// Everything is synchronous and in one thread: a report is applied as a whole before a query sees anything of it, and
+// what it left dirty is settled by then: by the query, the next tick, or at once where someone watches.
 
 import { performance } from "node:perf_hooks";
 

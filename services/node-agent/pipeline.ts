@@ -15,7 +15,7 @@ import { SocketTable } from "../../lib/socket-table.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
-import { diff } from "./delta/diff.ts";
+import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import type {
@@ -144,6 +144,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       family.sockets.values(),
       parts.holders,
       idsByInode,
+      settled.unmoved && family.unmoved,
     );
     overflowed += attribution.overflowed;
     return {
@@ -203,31 +204,31 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   function report(next: Observation): void {
     const nowMs = parts.elapsedMs();
     if (parts.takeKeyframeRequest?.() === true) keyframeNeeded = true;
-    const keyframe = keyframeNeeded || nowMs - lastKeyframeMs >= pace.keyframeMs;
-    const pods = keyframe ? parts.pods?.all() : parts.pods?.changed();
-    const delta = diff(keyframe ? emptyObservation(next.coverage) : previous, next);
+    const isKeyframe = keyframeNeeded || nowMs - lastKeyframeMs >= pace.keyframeMs;
+    const pods = isKeyframe ? parts.pods?.all() : parts.pods?.changed();
+    const delta = isKeyframe ? keyframe(next) : diff(previous, next);
     const ageMs = Math.max(0, Math.round(nowMs - next.ticks * TICK_MS));
     const reports = encodeReports(parts.origin, delta, {
-      keyframe,
+      keyframe: isKeyframe,
       firstSequence: sequence,
       ageMs,
       pods: pods ?? [],
-      flows: takeFlows(next, keyframe),
+      flows: takeFlows(next, isKeyframe),
     });
-    if (keyframe) lastKeyframeMs = nowMs;
+    if (isKeyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
     sequence += reports.length;
     for (const encoded of reports) {
-      parts.sink.publish(encoded, { keyframe }).catch(() => {
+      parts.sink.publish(encoded, { keyframe: isKeyframe }).catch(() => {
         if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }
   }
 
   // The flows are those of the node's own namespace: without it there is nothing that they could be told of.
-  function takeFlows(next: Observation, keyframe: boolean): FlowChanges | null {
+  function takeFlows(next: Observation, everything: boolean): FlowChanges | null {
     for (const { id, host } of next.namespaces.values())
-      if (host) return parts.flows?.take(id, keyframe) ?? null;
+      if (host) return parts.flows?.take(id, everything) ?? null;
     return null;
   }
 

@@ -15,6 +15,8 @@ import { judgeReport } from "./sequence-gate.ts";
 const NODE_NAME_MAX = 253;
 /** Milliseconds that a report may have waited before it was published; more is absurd. */
 const AGE_MAX_MS = 24 * 3600 * 1000;
+/** Connections that wait to be settled at most. */
+const DIRTY_MAX = 2 ** 18;
 /** Boots that are remembered of each node, so that late reports of theirs are known as such. */
 const PAST_BOOTS_MAX = 8;
 
@@ -125,7 +127,8 @@ export class Ingest {
       node.nextPart = last ? 0 : header.part + 1;
     }
     node.ticks = header.ticks;
-    this.#settler.settle(timeMs);
+    // Left for the next tick or query, a connection of two nodes is settled once, with both ends, and not twice.
+    if (this.#tables.watcher !== null || this.#tables.dirty.length >= DIRTY_MAX) this.#settler.settle(timeMs);
     if (last) node.observedMs = Math.max(node.observedMs, observedMs);
     if (header.coverage !== undefined) node.coverage = header.coverage;
     this.counts.applied++;

@@ -8,11 +8,10 @@ import type { Tables } from "../store/tables.ts";
 /** Index of listeners of the families beside the internet's. */
 export class FamilyListeners {
   readonly #tables: Tables;
-  readonly #index: ChainIndex;
+  readonly #index = new ChainIndex();
 
   constructor(tables: Tables) {
     this.#tables = tables;
-    this.#index = new ChainIndex((slot) => this.#hashOf(slot));
   }
 
   add(slot: number): void {
@@ -20,7 +19,7 @@ export class FamilyListeners {
   }
 
   remove(slot: number): void {
-    this.#index.remove(slot, this.#hashOf(slot));
+    this.#index.remove(slot);
   }
 
   /** The unix listener with this inode on a node, or -1. */

@@ -1,5 +1,5 @@
 // Sockets as reports tell of them, made into ends of connections and listeners. One row costs a few look-ups on
-// integers; what must be thought over (directions, edges, watchers) is left to the settler at the end of the report.
+// integers; what must be thought over (directions, edges, watchers) is left to the settler.
 
 import { Protocol } from "../../../lib/words.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -10,16 +10,13 @@ import { Family, isFamily, SocketFlag, SocketKind } from "../store/socket-store.
 import type { Tables } from "../store/tables.ts";
 import { FamilyListeners } from "./family-listeners.ts";
 import { familyKind, familyNumber, familyProtocol } from "./family-sockets.ts";
-import { ListenerIndex } from "./listener-index.ts";
+import { ListenerIndex, LISTENERS_MAX } from "./listener-index.ts";
 import { LAG_MS } from "./mates.ts";
 import { Pairing } from "./pairing.ts";
 import { ServiceEnds } from "./service-ends.ts";
 import { continues, isPending, isSynReceived, kindOf, pairedRemotePort } from "./socket-role.ts";
 import { isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
 import { TupleIndex } from "./tuple-index.ts";
-
-/** Listeners at most: those of a thousand nodes with 256 each. */
-export const LISTENERS_MAX = 2 ** 18;
 
 /** What a new socket is, as numbers; addresses are interned already and owned by it. */
 interface NewSocket {
@@ -149,12 +146,7 @@ export class Joiner {
         sockets.kind[known] === kind &&
         sockets.localAddress[known] === own &&
         (sockets.remoteAddress[known] === socket.peerInode >>> 0 || socket.peerInode === 0);
-      if (same) {
-        writeFamilyColumns(this.#tables.sockets, known, socket);
-        sockets.keyframe[known] = node.keyframe;
-        return true;
-      }
-      if (this.#learnsPeer(known, socket, kind)) {
+      if (same || this.#learnsPeer(known, socket, kind)) {
         writeFamilyColumns(this.#tables.sockets, known, socket);
         sockets.keyframe[known] = node.keyframe;
         return true;
@@ -294,7 +286,8 @@ export class Joiner {
     const state = table.state[row]!;
     const inode = table.inode[row]!;
     if (isFamily(protocol)) return;
-    const kind = this.#kindNow(slot, state);
+    const wildcard = addresses.isWildcard(sockets.remoteAddress[slot]!);
+    const kind = kindOf(protocol, state, wildcard, sockets.remotePort[slot]!);
     const wasKind = sockets.kind[slot]!;
     const other =
       kind !== wasKind ||
@@ -323,12 +316,6 @@ export class Joiner {
     };
     this.retire(slot);
     this.#insert(node, made, table, row);
-  }
-
-  #kindNow(slot: number, state: number): number {
-    const { sockets, addresses } = this.#tables;
-    const wildcard = addresses.isWildcard(sockets.remoteAddress[slot]!);
-    return kindOf(sockets.protocol[slot]!, state, wildcard, sockets.remotePort[slot]!);
   }
 
   // Columns, and what follows from a state that became another.

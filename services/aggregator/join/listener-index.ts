@@ -4,6 +4,8 @@ import { ChainIndex } from "../store/chain-index.ts";
 import { mixHash } from "../store/hash.ts";
 import type { Tables } from "../store/tables.ts";
 
+/** Listeners of every family at most: those of a thousand nodes with 256 each. */
+export const LISTENERS_MAX = 2 ** 18;
 /** Nobody listens there. */
 export const NO_LISTENER = -1;
 /** Several listen there that could each be it. */
@@ -12,11 +14,10 @@ export const SEVERAL_LISTENERS = -2;
 /** Index of internet listeners. */
 export class ListenerIndex {
   readonly #tables: Tables;
-  readonly #index: ChainIndex;
+  readonly #index = new ChainIndex();
 
   constructor(tables: Tables) {
     this.#tables = tables;
-    this.#index = new ChainIndex((slot) => this.#hashOf(slot));
   }
 
   add(slot: number): void {
@@ -24,7 +25,7 @@ export class ListenerIndex {
   }
 
   remove(slot: number): void {
-    this.#index.remove(slot, this.#hashOf(slot));
+    this.#index.remove(slot);
   }
 
   /** Whether anything listens on the port at the address: bound to it, or to the wildcard of either family. */

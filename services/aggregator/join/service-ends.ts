@@ -16,14 +16,13 @@ const FRONTS_KEPT_MAX = 2 ** 16;
 /** One-sided ends that may belong to a conversation through a Service. */
 export class ServiceEnds {
   readonly #tables: Tables;
-  readonly #index: ChainIndex;
+  readonly #index = new ChainIndex();
   // By number for IPv4, which costs no text; protocols without ports have no services.
   readonly #fronts = new Map<number | string, ServiceFront | null>();
   #frontsVersion = -1;
 
   constructor(tables: Tables) {
     this.#tables = tables;
-    this.#index = new ChainIndex((slot) => this.#hashOf(slot));
   }
 
   /**
@@ -51,7 +50,7 @@ export class ServiceEnds {
   remove(slot: number): void {
     const { sockets } = this.#tables;
     if ((sockets.flags[slot]! & (SocketFlag.loneServer | SocketFlag.serviceClient)) === 0) return;
-    this.#index.remove(slot, this.#hashOf(slot));
+    this.#index.remove(slot);
     sockets.clear(slot, SocketFlag.loneServer);
     sockets.clear(slot, SocketFlag.serviceClient);
   }

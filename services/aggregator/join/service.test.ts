@@ -123,6 +123,40 @@ test("a Service that becomes known later joins then", () => {
   );
 });
 
+test("of two connections on a one-sided edge the one that is joined later leaves it", () => {
+  const cluster = clusterWithService();
+  cluster.services.clear();
+  const world = new World(cluster);
+  const second = { id: 3, namespace: 1, local: "10.1.1.1:5432", remote: "10.1.0.1:40001", holders: [1] };
+  world.report(web, "a").report({ ...db, sockets: [second, ...db.sockets!] }, "b");
+  cluster.services.set("10.96.0.1:80", { name: "db", backends: ["10.1.1.1:5432"] });
+  cluster.version++;
+  world.wait(1000);
+  const edges = [...world.aggregator.query.edges(undefined, 10).items];
+  assert.deepEqual(
+    edges.map(({ connections, open, evidence }) => `${connections} ${open} ${evidence.join(" ")}`).toSorted(),
+    ["1 1 client-socket server-socket", "1 1 server-socket"],
+  );
+});
+
+test("news reaches every one-sided connection, also where there are more than one sweep looks at", () => {
+  const cluster = clusterWithService();
+  cluster.services.clear();
+  const world = new World(cluster);
+  const others = Array.from({ length: 20_000 }, (_, at) => ({
+    id: 10 + at,
+    namespace: 1,
+    local: `10.1.0.1:${1024 + at}`,
+    remote: "198.51.100.1:80",
+  }));
+  world.report({ ...web, sockets: [...others, ...web.sockets!] }, "a").report(db, "b");
+  for (let tick = 0; tick < 5; tick++) world.wait(100);
+  cluster.services.set("10.96.0.1:80", { name: "db", backends: ["10.1.1.1:5432"] });
+  cluster.version++;
+  for (let tick = 0; tick < 3; tick++) world.wait(100);
+  assert.deepEqual(world.lines({ ports: [5432] }), [joined]);
+});
+
 test("a server that is no endpoint of the Service is not joined", () => {
   const cluster = clusterWithService();
   cluster.services.set("10.96.0.1:80", { name: "db", backends: ["10.1.1.9:5432"] });

@@ -1,4 +1,4 @@
-// What the end of a report leaves to think over for each connection that changed: is its other end known by now, who
+// What reports leave to think over for each connection that changed, until the next tick or query: is its other end known by now, who
 // opened it, is it still there, which edge counts it, and what those who watch are told.
 
 import { protocolWord } from "../../../lib/words.ts";
@@ -182,17 +182,23 @@ export class Settler {
     else if (live && ended) connections.revive(connection);
   }
 
-  /** When a connection's ends were last looked at and found: never before it was first seen. */
+  /** When an end of a connection was last found to be there: never before it was first seen. */
   lastSeenMs(connection: number): number {
     const { connections } = this.#tables;
-    let latest = connections.firstSeenMs[connection]!;
     const server = connections.has(connection, ConnectionFlag.sharedServer)
       ? -1
       : connections.server[connection]!;
-    const client = connections.client[connection]!;
-    if (client >= 0) latest = Math.max(latest, this.#tables.nodeOfSocket(client).observedMs);
-    if (server >= 0) latest = Math.max(latest, this.#tables.nodeOfSocket(server).observedMs);
-    return latest;
+    return Math.max(
+      connections.firstSeenMs[connection]!,
+      this.#endSeenMs(connections.client[connection]!),
+      this.#endSeenMs(server),
+    );
+  }
+
+  #endSeenMs(slot: number): number {
+    if (slot < 0) return 0;
+    const { sockets } = this.#tables;
+    return sockets.isLive(slot) ? this.#tables.nodeOfSocket(slot).observedMs : sockets.sinceMs[slot]!;
   }
 
   #isLiveEnd(slot: number): boolean {

@@ -61,7 +61,7 @@ export function continues(
   inodeNow: number,
 ): boolean {
   if (protocol !== Protocol.tcp) return inodeBefore === inodeNow;
-
+  if (isFinal(stateBefore) && !isFinal(stateNow)) return false;
   if (inodeBefore === inodeNow) return true;
   if (inodeBefore === 0) return !isFinal(stateBefore);
   return inodeNow === 0 && isFinal(stateNow);

@@ -9,7 +9,7 @@ import type { Settler } from "./settler.ts";
 /** Ended connections kept at most, whatever their age. */
 export const ENDED_MAX = 2 ** 18;
 /** Connections that one sweep looks at again at most; the rest follow in the next ones. */
-const RESETTLED_MAX = 2 ** 16;
+const RESETTLED_MAX = 2 ** 14;
 
 /** How long things are kept, in milliseconds. */
 export interface Keeping {
@@ -17,6 +17,17 @@ export interface Keeping {
   readonly closedKeepMs: number;
   /** Silence after which a node's connections end. */
   readonly nodeLostMs: number;
+}
+
+/** Some news, and how far the connections have been looked at because of it. */
+interface Round {
+  /** Whether addresses or services may have other owners. */
+  readonly ownersMoved: boolean;
+  /** Ports at which something began to listen. */
+  readonly ports: ReadonlySet<number>;
+  /** Nodes of which a namespace, a process or a shared listener became another. */
+  readonly nodes: ReadonlySet<number>;
+  at: number;
 }
 
 /** The work that is done now and then. */
@@ -27,8 +38,7 @@ export class Sweeper {
   readonly #keeping: Keeping;
   #identityVersion = -1;
   #addressesVersion = -1;
-  // Where the last sweep stopped for having looked at enough; 0 when it looked at all.
-  #resumeAt = 0;
+  #round: Round | null = null;
 
   constructor(tables: Tables, joiner: Joiner, settler: Settler, keeping: Keeping) {
     this.#tables = tables;
@@ -44,62 +54,61 @@ export class Sweeper {
     this.#forgetEnded(nowMs);
   }
 
-  /** Looks again at the connections for which something new is known. Costs nothing where nothing is. */
+  /**
+   * Looks again at the connections for which something new is known, RESETTLED_MAX of them at most: what is left follows
+   * with the next call. Costs nothing where nothing is new.
+   */
   review(nowMs: number): void {
-    const { newListenerPorts, staleNodes, identity, localAddresses } = this.#tables;
-    const { waiting } = this.#joiner.pairing;
-    for (const connection of waiting) this.#tables.markDirty(connection, false);
-    const versionsMoved =
-      identity.version !== this.#identityVersion || localAddresses.version !== this.#addressesVersion;
-    if (versionsMoved || newListenerPorts.size > 0 || staleNodes.size > 0 || this.#resumeAt > 0) {
-      if (this.#mark(versionsMoved)) {
-        this.#identityVersion = identity.version;
-        this.#addressesVersion = localAddresses.version;
-        newListenerPorts.clear();
-        staleNodes.clear();
-      }
-    }
+    for (const connection of this.#joiner.pairing.waiting) this.#tables.markDirty(connection, false);
+    this.#round ??= this.#begin();
+    if (this.#round !== null && this.#mark(this.#round)) this.#round = null;
     this.#settler.settle(nowMs);
   }
 
-  // Marks what the news is about; true where everything was looked at.
-  #mark(versionsMoved: boolean): boolean {
-    const { connections, staleNodes } = this.#tables;
-    let marked = 0;
-    for (let connection = this.#resumeAt; connection < connections.used; connection++) {
-      if (!connections.has(connection, ConnectionFlag.inUse)) continue;
-      if (connections.has(connection, ConnectionFlag.ended) && staleNodes.size === 0) continue;
-      if (!this.#concerns(connection, versionsMoved)) continue;
-      this.#tables.markDirty(connection, false);
-      if (++marked >= RESETTLED_MAX) {
-        this.#resumeAt = connection + 1;
-        return false;
-      }
-    }
-    const whole = this.#resumeAt === 0;
-    this.#resumeAt = 0;
-    return whole;
+  // Takes the news over, so that what comes while this round lasts makes another one.
+  #begin(): Round | null {
+    const { newListenerPorts, staleNodes, identity, localAddresses } = this.#tables;
+    const ownersMoved =
+      identity.version !== this.#identityVersion || localAddresses.version !== this.#addressesVersion;
+    if (!ownersMoved && newListenerPorts.size === 0 && staleNodes.size === 0) return null;
+    const round = { ownersMoved, ports: new Set(newListenerPorts), nodes: new Set(staleNodes), at: 0 };
+    newListenerPorts.clear();
+    staleNodes.clear();
+    this.#identityVersion = identity.version;
+    this.#addressesVersion = localAddresses.version;
+    return round;
   }
 
-  #concerns(connection: number, versionsMoved: boolean): boolean {
-    const { connections, sockets, newListenerPorts, staleNodes } = this.#tables;
+  // Marks what the news is about; true once all connections were looked at.
+  #mark(round: Round): boolean {
+    const { connections } = this.#tables;
+    let marked = 0;
+    for (; round.at < connections.used; round.at++) {
+      if (marked >= RESETTLED_MAX) return false;
+      if (!connections.has(round.at, ConnectionFlag.inUse)) continue;
+      if (connections.has(round.at, ConnectionFlag.ended) && round.nodes.size === 0) continue;
+      if (!this.#concerns(round, round.at)) continue;
+      this.#tables.markDirty(round.at, false);
+      marked++;
+    }
+    return true;
+  }
+
+  #concerns({ ownersMoved, ports, nodes }: Round, connection: number): boolean {
+    const { connections, sockets } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
-    if (staleNodes.size > 0) {
-      if (client >= 0 && staleNodes.has(this.#tables.nodeOfSocket(client).index)) return true;
-      if (server >= 0 && staleNodes.has(this.#tables.nodeOfSocket(server).index)) return true;
+    if (nodes.size > 0) {
+      if (client >= 0 && nodes.has(this.#tables.nodeOfSocket(client).index)) return true;
+      if (server >= 0 && nodes.has(this.#tables.nodeOfSocket(server).index)) return true;
     }
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
     const lone = client < 0 || server < 0 || (shared && !sockets.isLive(server));
-    if (lone && versionsMoved) return true;
-    if (
-      newListenerPorts.size === 0 ||
-      (!lone && connections.directionBy[connection]! >= DirectionBy.listener)
-    ) {
+    if (lone && ownersMoved) return true;
+    if (ports.size === 0 || (!lone && connections.directionBy[connection]! >= DirectionBy.listener))
       return false;
-    }
     const slot = client >= 0 ? client : server;
-    return newListenerPorts.has(sockets.localPort[slot]!) || newListenerPorts.has(sockets.remotePort[slot]!);
+    return ports.has(sockets.localPort[slot]!) || ports.has(sockets.remotePort[slot]!);
   }
 
   #loseSilentNodes(nowMs: number): void {

@@ -10,11 +10,10 @@ import type { Tables } from "../store/tables.ts";
 /** Index of the ends of conversations. */
 export class TupleIndex {
   readonly #tables: Tables;
-  readonly #index: ChainIndex;
+  readonly #index = new ChainIndex();
 
   constructor(tables: Tables) {
     this.#tables = tables;
-    this.#index = new ChainIndex((slot) => this.#hashOf(slot));
   }
 
   add(slot: number): void {
@@ -22,7 +21,7 @@ export class TupleIndex {
   }
 
   remove(slot: number): void {
-    this.#index.remove(slot, this.#hashOf(slot));
+    this.#index.remove(slot);
   }
 
   /** The first end that may have the tuple, or -1; the caller compares. */
@@ -53,9 +52,9 @@ export class TupleIndex {
     let slot = this.first(protocol, localAddress, localPort, remoteAddress, remotePort);
     for (; slot >= 0; slot = this.after(slot)) {
       if (
+        sockets.localPort[slot] !== localPort ||
         sockets.namespace[slot] !== namespace ||
         sockets.protocol[slot] !== protocol ||
-        sockets.localPort[slot] !== localPort ||
         sockets.remotePort[slot] !== remotePort ||
         sockets.localAddress[slot] !== localAddress ||
         sockets.remoteAddress[slot] !== remoteAddress

@@ -48,7 +48,9 @@ export interface QueryParts {
 }
 
 interface Watcher {
-  readonly filter: (connection: number) => boolean;
+  readonly filter: Filter | undefined;
+  /** The filter for the present moment. */
+  compiled: CompiledFilter | null;
   readonly queue: WatchQueue;
 }
 
@@ -56,6 +58,7 @@ interface Watcher {
 export class Query {
   readonly #parts: QueryParts;
   readonly #watchers = new Set<Watcher>();
+  #moment: ConnectionMessages | null = null;
 
   constructor(parts: QueryParts) {
     this.#parts = parts;
@@ -116,7 +119,7 @@ export class Query {
     if (initial) {
       for (let slot = 0; slot < connections.used; slot++) if (compiled.connection(slot)) slots.push(slot);
     }
-    const watcher = { filter: this.#liveFilter(filter), queue: new WatchQueue(queueMax) };
+    const watcher: Watcher = { filter, compiled: null, queue: new WatchQueue(queueMax) };
     this.#watchers.add(watcher);
     this.#parts.tables.watcher = (change, connection) => this.#tell(change, connection);
     return {
@@ -125,7 +128,9 @@ export class Query {
       close: () => {
         this.#watchers.delete(watcher);
         watcher.queue.close();
-        if (this.#watchers.size === 0) this.#parts.tables.watcher = null;
+        if (this.#watchers.size > 0) return;
+        this.#parts.tables.watcher = null;
+        this.#moment = null;
       },
     };
   }
@@ -146,25 +151,21 @@ export class Query {
     return { messages, compiled: compileFilter(filter, tables, messages) };
   }
 
-  // Who is who may change while a watch runs: endpoints are looked up anew for each event.
-  #liveFilter(filter: Filter | undefined): (connection: number) => boolean {
-    const { tables, settler, now } = this.#parts;
-    return (connection) => {
-      const messages = new ConnectionMessages(tables, settler, now());
-      return compileFilter(filter, tables, messages).connection(connection);
-    };
-  }
-
+  // Who is who may change while a watch runs: what is known of endpoints serves for one moment.
   #tell(change: Change, connection: number): void {
     const { tables, settler, now } = this.#parts;
+    const nowMs = now();
+    if (this.#moment?.nowMs !== nowMs) {
+      this.#moment = new ConnectionMessages(tables, settler, nowMs);
+      for (const watcher of this.#watchers) watcher.compiled = null;
+    }
+    const messages = this.#moment;
     let event: ConnectionEvent | null = null;
-    for (const { filter, queue } of this.#watchers) {
-      if (!filter(connection)) continue;
-      event ??= {
-        kind: eventKind(change),
-        connection: new ConnectionMessages(tables, settler, now()).connection(connection),
-      };
-      queue.push(event);
+    for (const watcher of this.#watchers) {
+      watcher.compiled ??= compileFilter(watcher.filter, tables, messages);
+      if (!watcher.compiled.connection(connection)) continue;
+      event ??= { kind: eventKind(change), connection: messages.connection(connection) };
+      watcher.queue.push(event);
     }
   }
 

@@ -23,11 +23,7 @@ export class AddressTable {
   #traits = new Uint8Array(256);
   #used = 0;
   #free: number[] = [];
-  readonly #index: ChainIndex;
-
-  constructor() {
-    this.#index = new ChainIndex((slot) => hashWords(this.words, slot * 4));
-  }
+  readonly #index = new ChainIndex();
 
   /** Addresses in use. */
   get size(): number {
@@ -66,7 +62,7 @@ export class AddressTable {
   /** Takes a reference away. */
   release(slot: number): void {
     if (--this.#references[slot]! > 0) return;
-    this.#index.remove(slot, hashWords(this.words, slot * 4));
+    this.#index.remove(slot);
     this.#free.push(slot);
   }
 

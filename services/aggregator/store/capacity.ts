@@ -1,4 +1,4 @@
-// How the store's columns grow: doubled while small, then by a quarter, so that little of a large store is spare room.
+// How the store's columns grow: doubled while small, then by half, so that less of a large store is spare room.
 
 type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
 
@@ -7,7 +7,7 @@ const DOUBLING_ROWS_MAX = 65_536;
 
 /** The capacity after `capacity`, at most `max`. */
 export function nextCapacity(capacity: number, max: number): number {
-  return Math.min(max, capacity < DOUBLING_ROWS_MAX ? capacity * 2 : Math.ceil(capacity * 1.25));
+  return Math.min(max, capacity < DOUBLING_ROWS_MAX ? capacity * 2 : Math.ceil(capacity * 1.5));
 }
 
 /** A copy of the column with room for `capacity` elements; what is new is zero. */

@@ -45,7 +45,7 @@ export class EdgeStore {
   readonly viaIps = new Map<number, string>();
   readonly paths = new Map<number, string>();
   readonly #endpoints: EndpointTable;
-  readonly #index: ChainIndex;
+  readonly #index = new ChainIndex();
   // The oldest first: sets keep the order of insertion. What could not be evicted when asked goes to the end.
   readonly #order = new Set<number>();
   readonly #free: number[] = [];
@@ -55,7 +55,6 @@ export class EdgeStore {
   constructor(endpoints: EndpointTable, max: number = EDGES_MAX) {
     this.#endpoints = endpoints;
     this.#max = max;
-    this.#index = new ChainIndex((slot) => this.#hashOfSlot(slot));
   }
 
   get size(): number {
@@ -148,23 +147,13 @@ export class EdgeStore {
   }
 
   #remove(slot: number): void {
-    this.#index.remove(slot, this.#hashOfSlot(slot));
+    this.#index.remove(slot);
     this.#order.delete(slot);
     this.#endpoints.release(this.client[slot]!);
     this.#endpoints.release(this.server[slot]!);
     this.viaIps.delete(slot);
     this.paths.delete(slot);
     this.#free.push(slot);
-  }
-
-  #hashOfSlot(slot: number): number {
-    return hashOf(
-      this.client[slot]!,
-      this.server[slot]!,
-      this.protocol[slot]!,
-      this.port[slot]!,
-      this.viaPort[slot]!,
-    );
   }
 
   #grow(): void {

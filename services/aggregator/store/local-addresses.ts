@@ -17,11 +17,7 @@ export class LocalAddresses {
   #count = new Uint32Array(256);
   #used = 0;
   #free: number[] = [];
-  readonly #index: ChainIndex;
-
-  constructor() {
-    this.#index = new ChainIndex((pair) => mixHash(0, this.#address[pair]!));
-  }
+  readonly #index = new ChainIndex();
 
   /** Notes once more that the address is local in the namespace. */
   retain(address: number, namespace: number): void {
@@ -34,7 +30,7 @@ export class LocalAddresses {
   release(address: number, namespace: number): void {
     const pair = this.#find(address, namespace);
     if (pair < 0 || --this.#count[pair]! > 0) return;
-    this.#index.remove(pair, mixHash(0, address));
+    this.#index.remove(pair);
     this.#free.push(pair);
   }
 

@@ -69,7 +69,7 @@ export class Tables {
     return this.nodes[this.namespaces.nodeOf(this.sockets.namespace[slot]!)]!;
   }
 
-  /** Has a connection settled at the end of the report; changed says that it already shows. */
+  /** Has a connection settled before anyone looks; changed says that something shows that watchers were not told. */
   markDirty(connection: number, changed: boolean): void {
     const { connections } = this;
     if (changed) connections.set(connection, ConnectionFlag.changed);

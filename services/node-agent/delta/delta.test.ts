@@ -18,7 +18,7 @@ import { anySocketTable, rowsOf } from "../../../test/arbitraries/socket-table.t
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
 import { emptyObservation } from "./delta.ts";
-import { apply, diff } from "./diff.ts";
+import { apply, diff, keyframe } from "./diff.ts";
 import { encodeReports } from "./reports.ts";
 
 const coverage = NodeCoverage.create({ node: "n" });
@@ -182,6 +182,17 @@ describe("deltas", () => {
     assert.deepEqual([...decoded.at(-1)!.flowsRemoved], removed);
   });
 
+  it("a keyframe gives the observation to whoever has nothing", () => {
+    fc.assert(
+      fc.property(anyObservation(), (observation) => {
+        assert.deepEqual(
+          normal(apply(emptyObservation(coverage), keyframe(observation))),
+          normal(observation),
+        );
+      }),
+    );
+  });
+
   it("nothing changed is an empty delta", () => {
     fc.assert(
       fc.property(anyObservation(), (observation) => {
@@ -226,7 +237,7 @@ describe("deltas", () => {
       holders.append(id, 1, id);
     }
     const observation = { ...emptyObservation(coverage), ticks: 50_000, sockets, holders };
-    const delta = diff(emptyObservation(coverage), observation);
+    const delta = keyframe(observation);
     const encoded = encodeReports(origin, delta, { keyframe: true, firstSequence: 10, ageMs: 3, pods: [] });
     assert.ok(encoded.length > 3);
     assert.ok(encoded.every((bytes) => bytes.length <= REPORT_BYTES_MAX));

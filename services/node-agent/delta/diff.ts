@@ -2,7 +2,7 @@
 // the cost is a few array accesses a row.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { HolderTable } from "../../../lib/holder-table.ts";
+import { firstRowsBySocket, HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
@@ -28,6 +28,24 @@ export function diff(previous: Observation, next: Observation): Delta {
     holders: holders.changed,
     holdersCleared: holders.cleared,
     coverage: next.coverage,
+  };
+}
+
+/** The delta that makes an observation out of nothing. It shares the observation's tables: a keyframe costs no copy. */
+export function keyframe(observation: Observation): Delta {
+  return {
+    ticks: observation.ticks,
+    namespaces: [...observation.namespaces.values()],
+    namespacesRemoved: [],
+    processes: [...observation.processes.values()],
+    processesRemoved: [],
+    sockets: observation.sockets,
+    changes: new SocketTable(1),
+    socketsRemoved: [],
+    familySockets: [...observation.familySockets.values()],
+    holders: observation.holders,
+    holdersCleared: [],
+    coverage: observation.coverage,
   };
 }
 
@@ -113,21 +131,24 @@ function diffHolders(
   next: HolderTable,
   removedSockets: readonly number[],
 ): { changed: HolderTable; cleared: number[] } {
-  const before = new Map<number, number>();
-  for (let row = previous.length - 1; row >= 0; row--) before.set(previous.socket[row]!, row);
+  if (previous === next) return { changed: new HolderTable(1), cleared: [] };
+  const before = firstRowsBySocket(previous);
   const changed = new HolderTable(64);
   for (let start = 0; start < next.length;) {
     const socket = next.socket[start]!;
     const end = runEnd(next, start);
-    const from = before.get(socket);
-    before.delete(socket);
-    if (from === undefined || !equalRuns(previous, from, next, start, end)) {
+    const from = before[socket] ?? -1;
+    if (from < 0 || !equalRuns(previous, from, next, start, end)) {
       for (let row = start; row < end; row++) changed.append(socket, next.process[row]!, next.fd[row]!);
     }
+    if (from >= 0) before[socket] = -1;
     start = end;
   }
-  for (const socket of removedSockets) before.delete(socket);
-  return { changed, cleared: [...before.keys()] };
+  for (const socket of removedSockets) if (socket < before.length) before[socket] = -1;
+  // What is left had holders and has none.
+  const cleared: number[] = [];
+  for (let socket = 0; socket < before.length; socket++) if (before[socket]! >= 0) cleared.push(socket);
+  return { changed, cleared };
 }
 
 function runEnd(table: HolderTable, start: number): number {

@@ -10,6 +10,8 @@ export const FAMILY_SOCKETS_MAX = 2 ** 17;
 /** Sockets by id, and how many found no place. */
 export interface SettledFamilySockets {
   readonly sockets: Map<number, FamilySocket>;
+  /** Whether they are those of the pass before, in the same order. */
+  readonly unmoved: boolean;
   readonly overflowed: number;
 }
 
@@ -31,7 +33,10 @@ export function settleFamilySockets(
     settled.set(key, socket);
   }
   for (const [key, socket] of known) if (!settled.has(key)) ids.giveBack(socket.id);
+  const before = [...previous.keys()];
+  const now = [...settled.values()];
   return {
+    unmoved: now.length === before.length && now.every(({ id }, place) => id === before[place]),
     sockets: new Map([...settled.values()].map((socket) => [socket.id, socket])),
     overflowed: Math.max(0, read.length - FAMILY_SOCKETS_MAX),
   };

@@ -13,6 +13,8 @@ const TIMER_JITTER_TICKS = 50;
 export interface SettledSockets {
   /** For each row of the new pass the row of the old one that it continues, or -1. */
   readonly previousRows: Int32Array;
+  /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
+  readonly unmoved: boolean;
   /** New ends of TCP connections: rows that continue nothing and do not listen. */
   readonly newTcpEnds: number;
 }
@@ -30,7 +32,7 @@ export function settleSockets(
   const index = new TupleIndex(previous);
   const previousRows = new Int32Array(next.length).fill(-1);
   const taken = new Uint8Array(previous.length);
-  matchExactly(previous, next, index, previousRows, taken);
+  const unmoved = matchExactly(previous, next, index, previousRows, taken) && next.length === previous.length;
   let newTcpEnds = 0;
   for (let row = 0; row < next.length; row++) {
     if (previousRows[row]! < 0) previousRows[row] = findContinued(previous, next, row, index, taken);
@@ -46,17 +48,19 @@ export function settleSockets(
     }
   }
   for (let row = 0; row < previous.length; row++) if (taken[row] === 0) ids.giveBack(previous.id[row]!);
-  return { previousRows, newTcpEnds };
+  return { previousRows, unmoved, newTcpEnds };
 }
 
+// Whether every row was found in its place.
 function matchExactly(
   previous: SocketTable,
   next: SocketTable,
   index: TupleIndex,
   previousRows: Int32Array,
   taken: Uint8Array,
-): void {
+): boolean {
   let expected = 0;
+  let inPlace = true;
   for (let row = 0; row < next.length; row++) {
     let before = -1;
     if (expected < previous.length && taken[expected] === 0 && isSameSocket(previous, expected, next, row)) {
@@ -69,12 +73,14 @@ function matchExactly(
         }
       }
     }
+    inPlace &&= before === row;
     if (before >= 0) {
       previousRows[row] = before;
       taken[before] = 1;
       expected = before + 1;
     }
   }
+  return inPlace;
 }
 
 function isSameSocket(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {

@@ -49,6 +49,9 @@ class Holders implements SocketHolders {
   // Inodes that a whole search found no holder of: the kernel's own sockets, and those of processes not to be read.
   #unheld = new Set<number>();
   #generation = 0;
+  // Inodes of the last pass's rows that are held, by row, and the generation in which they were.
+  #settled = new Uint32Array(0);
+  #settledGeneration = -1;
   #unreadable = 0;
   #pass = 0;
   #changed = false;
@@ -152,18 +155,29 @@ class Holders implements SocketHolders {
   #search(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
     const stillUnheld = new Set<number>();
     const wanted = new Map<number, Set<number>>();
-    const look = (inode: number, namespaceId: number): void => {
-      if (inode === 0 || this.#index.has(inode)) return;
+    // Whether somebody is known to hold the inode, or it is nobody's to hold.
+    const look = (inode: number, namespaceId: number): boolean => {
+      if (inode === 0 || this.#index.has(inode)) return true;
       if (this.#unheld.has(inode)) {
         stillUnheld.add(inode);
-        return;
+        return false;
       }
       const namespace = namespaceInode(namespaceId);
       const inodes = wanted.get(namespace) ?? new Set<number>();
       wanted.set(namespace, inodes.add(inode));
+      return false;
     };
     const { sockets } = sink;
-    for (let row = 0; row < sockets.length; row++) look(sockets.inode[row]!, sockets.namespace[row]!);
+    // Rows mostly come in the order of the pass before: what was held then is held still while the index is the same.
+    if (this.#generation !== this.#settledGeneration || this.#settled.length < sockets.length) {
+      this.#settled = new Uint32Array(sockets.capacity);
+      this.#settledGeneration = this.#generation;
+    }
+    const settled = this.#settled;
+    for (let row = 0; row < sockets.length; row++) {
+      const inode = sockets.inode[row]!;
+      if (settled[row] !== inode) settled[row] = look(inode, sockets.namespace[row]!) ? inode : 0;
+    }
     for (const socket of sink.familySockets) look(socket.inode, socket.namespace);
     let budget = SEARCH_FDS_MAX;
     for (const [namespace, inodes] of wanted) {

@@ -117,6 +117,8 @@ async function worldToLoadBalancer(scene: Scene, family: Family): Promise<void> 
   const { t, namespace } = scene;
   if (!hasWorld(t)) return;
   await exposed(scene, "LoadBalancer");
+  // The next claim uses the same addresses.
+  t.after(() => kubectl("delete", "service", "-n", namespace, "web", "--ignore-not-found"));
   if (environment.loadBalancerAddresses.length > 0) {
     const ingress = environment.loadBalancerAddresses.map((ip) => ({ ip }));
     const patch = JSON.stringify({ status: { loadBalancer: { ingress } } });
