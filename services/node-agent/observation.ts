@@ -130,6 +130,8 @@ export interface FlowChanges {
 export interface FlowReader {
   /** How they are read, as coverage has it: events, dump, proc or none. */
   readonly mode: string;
+  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
+  readonly namespaceInode: number;
   /** Flows that are there now. */
   readonly size: number;
   /** Messages and lines that made no sense, since start. */

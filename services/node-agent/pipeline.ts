@@ -225,10 +225,13 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     }
   }
 
-  // The flows are those of the node's own namespace: without it there is nothing that they could be told of.
+  // Flows are told with the namespace that they were read in: without it they could not be placed.
   function takeFlows(next: Observation, everything: boolean): FlowChanges | null {
-    for (const { id, host } of next.namespaces.values())
-      if (host) return parts.flows?.take(id, everything) ?? null;
+    const { flows } = parts;
+    if (!flows) return null;
+    for (const { id, host, inode } of next.namespaces.values())
+      if (flows.namespaceInode === 0 ? host : flows.namespaceInode === inode)
+        return flows.take(id, everything);
     return null;
   }
 

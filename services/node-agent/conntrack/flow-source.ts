@@ -1,7 +1,7 @@
 // A node's flows, by the best way that works: events between paced dumps, dumps alone, the text under /proc, or none.
 // Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack is not disturbed.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 
@@ -39,6 +39,8 @@ const PAUSE_MAX_MS = 60_000;
 /** A dump that fails is asked for again with the next pass; after so many failures in a row the way is given up. */
 const FAILURES_MAX = 5;
 
+const OWN_DIRECTORY = "/proc/self";
+
 const EPERM = 1;
 const TICK_MS = 10;
 
@@ -65,6 +67,8 @@ export class FlowSource implements FlowReader {
   readonly #messages = new CtnetlinkReader(this.#entry, hostIsLittleEndian);
   readonly #lines = new ConntrackLineParser(this.#entry);
   readonly #file = new TableFile();
+  // The directory of a process of the namespace: .../ns/net is the namespace, .../net/nf_conntrack its table as text.
+  #directory = "";
   #pump: EventPump | null = null;
   #limits: string[] = [];
   #decided = false;
@@ -74,6 +78,9 @@ export class FlowSource implements FlowReader {
   constructor(options: FlowSourceOptions) {
     this.#options = options;
   }
+
+  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
+  namespaceInode = 0;
 
   /** Flows that are there now. */
   get size(): number {
@@ -146,6 +153,7 @@ export class FlowSource implements FlowReader {
   #decide(): void {
     this.#decided = true;
     const { choice } = this.#options;
+    this.#findNamespace();
     if (choice === "none") {
       this.#limits = ["conntrack is not read: translated addresses are joined by sockets and Services alone"];
       return;
@@ -166,6 +174,16 @@ export class FlowSource implements FlowReader {
       reasons.push(why);
     }
     this.#limits = [`conntrack cannot be read: ${reasons.join("; ")}`];
+  }
+
+  // Where the wanted process cannot be looked at (pid 1 under a security module), our own namespace is what is left.
+  #findNamespace(): void {
+    const { procRoot, pid } = this.#options;
+    this.#directory = path.join(procRoot, String(pid));
+    this.namespaceInode = inodeOf(this.#directory);
+    if (this.namespaceInode !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))) return;
+    this.#directory = OWN_DIRECTORY;
+    this.namespaceInode = inodeOf(OWN_DIRECTORY);
   }
 
   #openNetlink(dumpOnly: boolean): string | null {
@@ -263,11 +281,20 @@ export class FlowSource implements FlowReader {
   }
 
   get #namespacePath(): string {
-    return path.join(this.#options.procRoot, String(this.#options.pid), "ns/net");
+    return path.join(this.#directory, "ns/net");
   }
 
   get #textPath(): string {
-    return path.join(this.#options.procRoot, String(this.#options.pid), "net/nf_conntrack");
+    return path.join(this.#directory, "net/nf_conntrack");
+  }
+}
+
+// Inode of the network namespace of a process's directory; 0 where it may not be looked at.
+function inodeOf(directory: string): number {
+  try {
+    return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(path.join(directory, "ns/net")))?.[1] ?? 0);
+  } catch {
+    return 0;
   }
 }
 
