@@ -24,6 +24,7 @@ interface Sum {
   lastSeenMs: number;
   byClientSocket: boolean;
   byServerSocket: boolean;
+  byFlow: boolean;
 }
 
 /** What is added to a sum. */
@@ -41,6 +42,7 @@ interface Piece {
   readonly lastSeenMs: number;
   readonly byClientSocket: boolean;
   readonly byServerSocket: boolean;
+  readonly byFlow: boolean;
 }
 
 /** Every edge that a filter lets through, those with the most open connections first. */
@@ -76,6 +78,7 @@ function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator
         edges.open[slot] === 0 ? lastMs : Math.max(lastMs, observedMs(tables, clientKey, serverKey)),
       byClientSocket: edges.withClientSocket[slot]! > 0,
       byServerSocket: edges.withServerSocket[slot]! > 0,
+      byFlow: edges.withFlow[slot]! > 0,
     };
   }
 }
@@ -117,6 +120,7 @@ function* connectionPieces(
       lastSeenMs: view.lastSeenMs(slot),
       byClientSocket: client.socket >= 0,
       byServerSocket: server.socket >= 0,
+      byFlow: connections.flow[slot]! >= 0,
     };
   }
 }
@@ -149,6 +153,7 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
       lastSeenMs: piece.lastSeenMs,
       byClientSocket: piece.byClientSocket,
       byServerSocket: piece.byServerSocket,
+      byFlow: piece.byFlow,
     });
     return;
   }
@@ -160,6 +165,7 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
   sum.lastSeenMs = Math.max(sum.lastSeenMs, piece.lastSeenMs);
   sum.byClientSocket ||= piece.byClientSocket;
   sum.byServerSocket ||= piece.byServerSocket;
+  sum.byFlow ||= piece.byFlow;
 }
 
 function viaOf(piece: Piece, protocol: string, tables: Tables): Via | undefined {
@@ -232,7 +238,7 @@ function toEdge([, sum]: [string, Sum]): Edge {
     open: sum.open,
     firstSeenMs: Math.round(sum.firstSeenMs),
     lastSeenMs: Math.round(sum.lastSeenMs),
-    evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket),
+    evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket, sum.byFlow),
     unixPath: sum.unixPath,
   });
 }

@@ -33,6 +33,8 @@ export const ConnectionFlag = {
   countedServer: 2048,
   /** Its direction was told by SYN states, and stays. */
   directionFinal: 4096,
+  /** Its edge counts it as resting on a flow. */
+  countedFlow: 8192,
 } as const;
 
 /** How it is known who opened a connection, weakest first. */
@@ -54,6 +56,8 @@ export class ConnectionStore {
   endedMs = new Float64Array(256);
   /** Slot of the edge, or -1. */
   edge = new Int32Array(256);
+  /** Slot of the flow that it rests on, or -1. */
+  flow = new Int32Array(256);
   /** Tells two connections that had the same slot apart. */
   serial = new Uint32Array(256);
   /** The two halves of the stable id. */
@@ -89,6 +93,7 @@ export class ConnectionStore {
     this.client[slot] = -1;
     this.server[slot] = -1;
     this.edge[slot] = -1;
+    this.flow[slot] = -1;
     this.lastSeenMs[slot] = 0;
     this.serial[slot] = ++this.#serials;
     return slot;
@@ -155,6 +160,7 @@ export class ConnectionStore {
     this.lastSeenMs = grownColumn(this.lastSeenMs, capacity);
     this.endedMs = grownColumn(this.endedMs, capacity);
     this.edge = grownColumn(this.edge, capacity);
+    this.flow = grownColumn(this.flow, capacity);
     this.serial = grownColumn(this.serial, capacity);
     this.uidHigh = grownColumn(this.uidHigh, capacity);
     this.uidLow = grownColumn(this.uidLow, capacity);

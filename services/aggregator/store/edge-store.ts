@@ -40,6 +40,8 @@ export class EdgeStore {
   /** Connections of it that rest on a client's socket, and on a server's. */
   withClientSocket = new Float64Array(256);
   withServerSocket = new Float64Array(256);
+  /** Connections of it that rest on a flow. */
+  withFlow = new Float64Array(256);
   firstSeenMs = new Float64Array(256);
   lastSeenMs = new Float64Array(256);
   readonly viaIps = new Map<number, string>();
@@ -125,6 +127,7 @@ export class EdgeStore {
     this.retained[slot] = 0;
     this.withClientSocket[slot] = 0;
     this.withServerSocket[slot] = 0;
+    this.withFlow[slot] = 0;
     this.firstSeenMs[slot] = timeMs;
     this.lastSeenMs[slot] = timeMs;
     this.#index.add(slot, hash);
@@ -168,6 +171,7 @@ export class EdgeStore {
     this.retained = grownColumn(this.retained, capacity);
     this.withClientSocket = grownColumn(this.withClientSocket, capacity);
     this.withServerSocket = grownColumn(this.withServerSocket, capacity);
+    this.withFlow = grownColumn(this.withFlow, capacity);
     this.firstSeenMs = grownColumn(this.firstSeenMs, capacity);
     this.lastSeenMs = grownColumn(this.lastSeenMs, capacity);
   }
