@@ -4,6 +4,7 @@
 import { readerChoices } from "../services/node-agent/readers/reader-names.ts";
 import { Option } from "commander";
 import { formats } from "./formats.ts";
+import { conntrackChoices } from "../services/node-agent/conntrack/conntrack-choice.ts";
 
 /** The values of flags as they were typed. */
 export interface Flags {
@@ -29,6 +30,7 @@ export interface Flags {
   readonly proc?: string;
   readonly byteOrder?: string;
   readonly reader?: string;
+  readonly conntrack?: string;
   readonly listen?: string;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
@@ -117,6 +119,11 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
         new Option("--byte-order <order>", "of the machine that wrote the tables: little or big"),
       reader: () =>
         new Option("--reader <reader>", `which reader reads the sockets: ${readerChoices.join(", ")}`),
+      conntrack: () =>
+        new Option(
+          "--conntrack <way>",
+          `how conntrack is read: ${conntrackChoices.join(", ")} (default: auto, the best that works)`,
+        ),
       listen: () =>
         new Option(
           "--listen <address:port>",

@@ -13,6 +13,7 @@ import type { ListenAddress, LocalOptions } from "./local/local-options.ts";
 import { didYouMean } from "./suggest.ts";
 import { viewColumnKeys } from "./views/views.ts";
 import type { ViewName } from "./views/view.ts";
+import { conntrackChoices } from "../services/node-agent/conntrack/conntrack-choice.ts";
 
 /** What can be shown: the views, and connections as they come and go. */
 export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
@@ -91,6 +92,7 @@ export const localFlags: readonly FlagName[] = [
   "proc",
   "byteOrder",
   "reader",
+  "conntrack",
   "listen",
   "timeout",
 ];
@@ -153,6 +155,8 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
             ? undefined
             : oneOf("--byte-order", flags.byteOrder, ["little", "big"] as const),
         reader: flags.reader === undefined ? "auto" : oneOf("--reader", flags.reader, readerChoices),
+        conntrack:
+          flags.conntrack === undefined ? undefined : oneOf("--conntrack", flags.conntrack, conntrackChoices),
         intervalMs,
         listen: parseListen(flags.listen),
       },

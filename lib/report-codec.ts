@@ -2,6 +2,8 @@
 // step before the bus, decoding the aggregator's first after it.
 
 import { ColumnWriter, decodeColumn } from "./columns.ts";
+import { decodeFlowChanges, decodeFlows, writeFlowChanges, writeFlows } from "./flow-codec.ts";
+import type { FlowTable } from "./flow-table.ts";
 import { HolderTable } from "./holder-table.ts";
 import { SocketTable } from "./socket-table.ts";
 import type {
@@ -30,6 +32,11 @@ export interface DecodedReport {
   readonly familySockets: readonly FamilySocket[];
   readonly holders: HolderTable | null;
   readonly holdersCleared: Uint32Array;
+  /** Added flows; null where there are none. */
+  readonly flows: FlowTable | null;
+  /** Changed flows: only id and the columns of FlowChangeColumns mean something. Null where there are none. */
+  readonly flowChanges: FlowTable | null;
+  readonly flowsRemoved: Uint32Array;
 }
 
 /** Rows [from, to) of a table. */
@@ -46,6 +53,8 @@ export interface ReportTables {
   readonly seenNow?: boolean;
   readonly changes?: Rows<SocketTable>;
   readonly holders?: Rows<HolderTable>;
+  readonly flows?: Rows<FlowTable>;
+  readonly flowChanges?: Rows<FlowTable>;
 }
 
 const writer = new ColumnWriter();
@@ -71,12 +80,24 @@ export function encodeReport(header: Report, tables: ReportTables): Uint8Array {
     writeHolders(tables.holders);
     writer.end(start);
   }
+  if (tables.flows !== undefined) {
+    const start = writer.begin(30);
+    writeFlows(writer, tables.flows.table, tables.flows.from, tables.flows.to);
+    writer.end(start);
+  }
+  if (tables.flowChanges !== undefined) {
+    const start = writer.begin(31);
+    writeFlowChanges(writer, tables.flowChanges.table, tables.flowChanges.from, tables.flowChanges.to);
+    writer.end(start);
+  }
   const columns = writer.bytes();
   const rest = Report.encode({
     ...header,
     sockets: undefined,
     changes: undefined,
     holders: undefined,
+    flows: undefined,
+    flowChanges: undefined,
   }).finish();
   const report = new Uint8Array(rest.length + columns.length);
   report.set(rest);
@@ -167,7 +188,14 @@ export function decodeReport(bytes: Uint8Array): DecodedReport | string {
   if (holders === malformed) return "holder columns of unequal lengths";
   const socketsRemoved = decodeIds(header.socketsRemoved);
   const holdersCleared = decodeIds(header.holdersCleared);
-  if (socketsRemoved === malformed || holdersCleared === malformed) return "id columns of a broken length";
+  const flowsRemoved = decodeIds(header.flowsRemoved);
+  if (socketsRemoved === malformed || holdersCleared === malformed || flowsRemoved === malformed)
+    return "id columns of a broken length";
+  const flows = header.flows === undefined ? null : decodeFlows(header.flows);
+  if (flows === null && header.flows !== undefined) return "flow columns of unequal lengths";
+  const flowChanges = header.flowChanges === undefined ? null : decodeFlowChanges(header.flowChanges);
+  if (flowChanges === null && header.flowChanges !== undefined)
+    return "flow change columns of unequal lengths";
   return {
     header,
     sockets,
@@ -176,6 +204,9 @@ export function decodeReport(bytes: Uint8Array): DecodedReport | string {
     familySockets: header.familySockets,
     holders,
     holdersCleared,
+    flows,
+    flowChanges,
+    flowsRemoved,
   };
 }
 

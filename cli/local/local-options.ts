@@ -1,6 +1,7 @@
 // What `whotalks local` asks of the pipeline that it runs in its own process, and what it gets from it.
 
 import type { ReaderChoice } from "../../services/node-agent/readers/reader-names.ts";
+import type { ConntrackChoice } from "../../services/node-agent/conntrack/conntrack-choice.ts";
 
 /** Where the query API listens. */
 export interface ListenAddress {
@@ -19,6 +20,8 @@ export interface LocalOptions {
   readonly byteOrder: "little" | "big" | undefined;
   /** Which reader reads the sockets. */
   readonly reader: ReaderChoice;
+  /** How conntrack is read; undefined for the best way that works. */
+  readonly conntrack: ConntrackChoice | undefined;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
   /** Null where nobody but this process is to ask: then on a way of the pipeline's own choosing. */

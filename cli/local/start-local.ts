@@ -12,8 +12,10 @@ import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-id
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
 import type { RunningServer } from "../../services/aggregator/serve/server.ts";
 import { startServer } from "../../services/aggregator/serve/server.ts";
+import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
 import type { Agent } from "../../services/node-agent/pipeline.ts";
 import { createAgent } from "../../services/node-agent/pipeline.ts";
+import { isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
@@ -40,7 +42,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   bus.subscribe(aggregator.ingest);
 
   const firstPass = Promise.withResolvers<void>();
-  const agent = createLocalAgent(options, bus, elapsedMs, () => firstPass.resolve());
+  const flows = createFlowSource(options, elapsedMs);
+  const agent = createLocalAgent(options, bus, elapsedMs, flows, () => firstPass.resolve());
   const server = await serve(options.listen, { query: aggregator.query, now });
 
   const stop = new AbortController();
@@ -53,6 +56,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
       stop.abort();
       clearInterval(sweeping);
       await running;
+      flows.close();
       aggregator.close();
       await server.close();
     },
@@ -63,6 +67,7 @@ function createLocalAgent(
   options: LocalOptions,
   bus: MemoryBus,
   elapsedMs: () => number,
+  flows: FlowSource,
   onPass: () => void,
 ): Agent {
   const { procDir } = options;
@@ -83,12 +88,19 @@ function createLocalAgent(
       reader,
       holders: createSocketHolders({ procRoot: procDir }),
       sink: bus,
+      flows,
       pods: null,
       elapsedMs,
       onPass,
     },
     { intervalMs: options.intervalMs, keyframeMs: KEYFRAME_MS, cpuShare: null },
   );
+}
+
+// Of a saved tree the text of its pid 1 is all that there may be; netlink would tell of this machine.
+function createFlowSource({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): FlowSource {
+  const choice = isLiveProc(procDir) || conntrack === "none" ? (conntrack ?? "auto") : "proc";
+  return new FlowSource({ procRoot: procDir, pid: 1, choice, elapsedMs });
 }
 
 function bootId(procDir: string): string {

@@ -183,6 +183,8 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   unseen: ["unseen", number],
   gaps: ["gaps", number],
   sinceMs: ["since", time],
+  flows: ["flows", number],
+  flowOverruns: ["flowOverruns", number],
 });
 
 /** What an answer rests on. */

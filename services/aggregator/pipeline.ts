@@ -39,6 +39,7 @@ export interface AggregatorOptions {
 export interface AggregatorCounts extends IngestCounts {
   readonly nodes: number;
   readonly sockets: number;
+  readonly flows: number;
   readonly listeners: number;
   readonly connections: number;
   readonly endedConnections: number;
@@ -108,6 +109,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       ...ingest.counts,
       nodes: tables.nodes.length,
       sockets: tables.sockets.size,
+      flows: tables.flows.size,
       listeners: tables.listenerCount,
       connections: tables.connections.size,
       endedConnections: tables.connections.endedCount,

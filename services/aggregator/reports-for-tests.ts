@@ -1,6 +1,9 @@
 // Hand-made reports for tests: sockets written the way ss prints them, encoded as an agent would.
 
 import { parseAddress } from "../../lib/address.ts";
+import { ConntrackEntry } from "../../lib/conntrack/conntrack-entry.ts";
+import { ConntrackLineParser } from "../../lib/conntrack/parse-line.ts";
+import { FlowTable } from "../../lib/flow-table.ts";
 import type { FamilySocket, NetworkNamespace, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
 import {
   FamilySocket as FamilySocketMessage,
@@ -58,6 +61,9 @@ export interface TestReport {
   readonly changes?: readonly TestChange[];
   readonly removed?: readonly number[];
   readonly cleared?: readonly number[];
+  /** Lines as `conntrack -L -o id` has them: the id is the agent's; they are of namespace 0. */
+  readonly flows?: readonly string[];
+  readonly flowsRemoved?: readonly number[];
   readonly family?: readonly (Partial<FamilySocket> & { readonly holders?: readonly number[] })[];
 }
 
@@ -94,6 +100,16 @@ export class TestAgent {
       changes.inode[row] = inode;
       fillBytes(changes, row, bytes);
     }
+    const flows = new FlowTable(8);
+    const entry = new ConntrackEntry();
+    for (const line of content.flows ?? []) {
+      const bytes = Buffer.from(line);
+      if (!new ConntrackLineParser(entry).parse(bytes, 0, bytes.length)) throw new Error(`no flow: ${line}`);
+      const row = flows.append();
+      flows.write(row, entry);
+      flows.id[row] = entry.id;
+      flows.firstSeen[row] = this.ticks;
+    }
     const parts = content.parts ?? 1;
     return encodeReport(
       Report.fromPartial({
@@ -123,12 +139,14 @@ export class TestAgent {
         processes: (content.processes ?? []).map((each) => ProcessMessage.fromPartial(each)),
         socketsRemoved: idBytes(content.removed ?? []),
         holdersCleared: idBytes(content.cleared ?? []),
+        flowsRemoved: idBytes(content.flowsRemoved ?? []),
         familySockets: (content.family ?? []).map((each) => FamilySocketMessage.fromPartial(each)),
       }),
       {
         sockets: { table, from: 0, to: table.length },
         changes: { table: changes, from: 0, to: changes.length },
         holders: { table: holders, from: 0, to: holders.length },
+        flows: { table: flows, from: 0, to: flows.length },
       },
     );
   }

@@ -12,6 +12,8 @@ import {
 } from "../../lib/program-settings.ts";
 import { readerChoices } from "./readers/reader-names.ts";
 
+import { conntrackChoices } from "./conntrack/conntrack-choice.ts";
+
 const DAY_MS = 86_400_000;
 
 const schema = z.object({
@@ -23,6 +25,7 @@ const schema = z.object({
   httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4191 }),
   logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
   reader: z.enum(readerChoices, `is not one of ${readerChoices.join(", ")}`).default("auto"),
+  conntrack: z.enum(conntrackChoices, `is not one of ${conntrackChoices.join(", ")}`).default("auto"),
   cpuBudget: cpuShare().default(0.1),
 });
 
@@ -63,6 +66,11 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
       variable: "WHOTALKS_READER",
       example: "auto",
       help: `Which reader reads the sockets: ${readerChoices.join(", ")} (auto: the best that works)`,
+    },
+    conntrack: {
+      variable: "WHOTALKS_CONNTRACK",
+      example: "auto",
+      help: "How conntrack is read: auto, events, dump, proc or none",
     },
     cpuBudget: {
       variable: "WHOTALKS_CPU_BUDGET",

@@ -6,6 +6,7 @@ import type {
   NodeCoverage,
   ProcessInfo,
 } from "../../lib/gen/whotalks/v1/report.ts";
+import type { FlowTable } from "../../lib/flow-table.ts";
 import type { HolderTable } from "../../lib/holder-table.ts";
 import type { SocketTable } from "../../lib/socket-table.ts";
 
@@ -114,6 +115,38 @@ export interface SocketHolders {
   /** File descriptors that found no place in the bounded index of the latest refresh. */
   readonly overflowed: number;
   /** What stands in the way of knowing every holder, as sentences that say what to do. */
+  limits(): readonly string[];
+}
+
+/** What makes one account of flows out of another. */
+export interface FlowChanges {
+  /** New flows; in a keyframe all of them. */
+  readonly added: FlowTable;
+  /** Known flows with what may change of them. */
+  readonly changed: FlowTable;
+  /** Ids of flows that are gone, after they were added or changed. */
+  readonly removed: readonly number[];
+}
+
+/** Reads the node's flows. */
+export interface FlowReader {
+  /** How they are read, as coverage has it: events, dump, proc or none. */
+  readonly mode: string;
+  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
+  readonly namespaceInode: number;
+  /** Flows that are there now. */
+  readonly size: number;
+  /** Messages and lines that made no sense, since start. */
+  readonly malformed: number;
+  /** Flows that found no place, since start. */
+  readonly overflowed: number;
+  /** Times that the kernel had to drop events, since start. */
+  readonly overruns: number;
+  /** Brings the flows up to date. Never rejects: what cannot be read is a limit. */
+  refresh(): Promise<void>;
+  /** What changed since the last call, or everything; `namespace` goes into the flows' column. */
+  take(namespace: number, everything: boolean): FlowChanges;
+  /** What stands in the way of seeing every flow, as sentences that say what to do. */
   limits(): readonly string[];
 }
 

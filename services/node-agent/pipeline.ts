@@ -1,6 +1,7 @@
 // The whole agent on one screen. One pass takes the data's way from top to bottom:
 //
 //   scan processes → read each namespace's tables → settle ids → attribute to processes → diff → encode → publish
+//                    and the node's flows (conntrack), whose reader knows itself what changed ──┘
 //
 // Each stage knows the one before by the types of observation.ts only. A namespace that cannot be read is counted and
 // the pass goes on; a report that cannot be delivered makes the next one a keyframe.
@@ -18,6 +19,8 @@ import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import type {
+  FlowChanges,
+  FlowReader,
   NamespaceReading,
   Observation,
   ProcessScan,
@@ -46,6 +49,8 @@ export interface AgentParts {
   readonly reader: SocketReader;
   readonly holders: SocketHolders;
   readonly sink: ReportSink;
+  /** The node's flows; null where conntrack is not looked at. */
+  readonly flows?: FlowReader | null;
   /** The node's pods; null outside Kubernetes. */
   readonly pods: PodSource | null;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
@@ -122,6 +127,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       if (reading.tcpCounters !== null) account.count(namespace.id, reading.tcpCounters, passes === 0);
       await yieldToOthers();
     }
+    await parts.flows?.refresh();
     account.keepOnly(known);
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
@@ -163,11 +169,14 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     attribution: Attribution,
   ): NodeCoverage {
     const { opened, failed, seen } = account.totals;
+    const flows = parts.flows ?? null;
     const namespacesFailed = readings.filter((reading) => !reading.read).length;
     return NodeCoverageMessage.create({
       node: parts.origin.node,
       reader: parts.reader.name,
-      conntrack: "none",
+      conntrack: flows?.mode ?? "none",
+      flows: flows?.size ?? 0,
+      flowOverruns: flows?.overruns ?? 0,
       namespaces: namespaces.length - namespacesFailed,
       namespacesFailed: namespacesFailed + scan.namespaces.length - namespaces.length,
       processes: scan.processes.size,
@@ -175,12 +184,13 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       processesWithoutFds: parts.holders.unreadable,
       sockets: sockets.length + family.sockets.size,
       socketsUnattributed: attribution.unattributed,
-      linesMalformed,
-      socketsOverflowed: overflowed + parts.holders.overflowed,
+      linesMalformed: linesMalformed + (flows?.malformed ?? 0),
+      socketsOverflowed: overflowed + parts.holders.overflowed + (flows?.overflowed ?? 0),
       limits: [
         ...scan.limits,
         ...parts.reader.limits(),
         ...parts.holders.limits(),
+        ...(flows?.limits() ?? []),
         ...(parts.limits?.() ?? []),
       ],
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
@@ -204,6 +214,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       firstSequence: sequence,
       ageMs,
       pods: pods ?? [],
+      flows: takeFlows(next, isKeyframe),
     });
     if (isKeyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
@@ -213,6 +224,16 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }
+  }
+
+  // Flows are told with the namespace that they were read in: without it they could not be placed.
+  function takeFlows(next: Observation, everything: boolean): FlowChanges | null {
+    const { flows } = parts;
+    if (!flows) return null;
+    for (const { id, host, inode } of next.namespaces.values())
+      if (flows.namespaceInode === 0 ? host : flows.namespaceInode === inode)
+        return flows.take(id, everything);
+    return null;
   }
 
   async function pass(): Promise<void> {

@@ -13,6 +13,7 @@ import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
+import { FlowSource } from "./conntrack/flow-source.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
@@ -55,6 +56,7 @@ export async function runAgent(
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
   for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
+  const flows = new FlowSource({ procRoot: config.procRoot, pid: 1, choice: config.conntrack, elapsedMs });
 
   let passes = 0;
   let passedMs = 0;
@@ -66,6 +68,7 @@ export async function runAgent(
       reader,
       holders: createSocketHolders({ procRoot: config.procRoot }),
       sink: publisher,
+      flows,
       pods,
       elapsedMs,
       takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
@@ -116,6 +119,7 @@ export async function runAgent(
   } finally {
     await publisher.close();
     await connecting.then((link) => link.close()).catch(() => undefined);
+    flows.close();
     await podWatch?.stop();
     api?.close();
     await http.close();

@@ -38,6 +38,7 @@ export class ReportApplier {
     this.#putFamilySockets(node, report, observedMs);
     if (report.changes !== null) this.#change(node, report, report.changes, observedMs);
     if (report.holders !== null) this.#putHolders(node, report.holders);
+    this.#applyFlows(node, report, observedMs);
     for (const id of report.socketsRemoved) this.#removeSocket(node, id);
     for (const id of report.holdersCleared) this.#clearHolders(node, id);
     for (const id of header.processesRemoved) this.#removeProcess(node, id);
@@ -53,6 +54,7 @@ export class ReportApplier {
     if (rebooted) this.#retireAll(node.sockets.slots());
     else node.unnamedSockets = [...node.unnamedSockets, ...node.sockets.slots()];
     node.sockets.clear();
+    this.#joiner.flows.dropAll(node, false);
     for (const id of node.processIds.keys()) this.#tables.processes.release(node.processes.get(id));
     node.processIds.clear();
     node.processes.clear();
@@ -182,6 +184,22 @@ export class ReportApplier {
     }
   }
 
+  #applyFlows(node: NodeRecord, report: DecodedReport, observedMs: number): void {
+    const { flows, flowChanges, flowsRemoved, header } = report;
+    const links = this.#joiner.flows;
+    for (let row = 0; row < (flows?.length ?? 0); row++) {
+      const namespace = node.namespaces.get(flows!.namespace[row]!);
+      if (namespace < 0 || flows!.id[row] === 0) {
+        this.rowsRejected++;
+        continue;
+      }
+      const age = Math.max(0, header.ticks - flows!.firstSeen[row]!) * TICK_MS;
+      links.put(node, flows!, row, namespace, observedMs - age);
+    }
+    for (let row = 0; row < (flowChanges?.length ?? 0); row++) links.change(node, flowChanges!, row);
+    for (const id of flowsRemoved) links.remove(node, id);
+  }
+
   #change(node: NodeRecord, report: DecodedReport, table: SocketTable, observedMs: number): void {
     const birthMs = report.header.epoch + report.header.ticks * TICK_MS;
     for (let row = 0; row < table.length; row++) {
@@ -264,6 +282,7 @@ export class ReportApplier {
 
   #dropUnnamed(node: NodeRecord): void {
     const { sockets } = this.#tables;
+    this.#joiner.flows.dropAll(node, true);
     const isUnnamed = (slot: number): boolean => sockets.keyframe[slot] !== node.keyframe;
     this.#retireAll(node.sockets.slots().filter(isUnnamed));
     // Sockets of the run before that were not found again; their slots may hold others by now.

@@ -16,7 +16,7 @@ const NODE_NAME_MAX = 253;
 /** Milliseconds that a report may have waited before it was published; more is absurd. */
 const AGE_MAX_MS = 24 * 3600 * 1000;
 /** Connections that wait to be settled at most. */
-const DIRTY_MAX = 2 ** 20;
+const DIRTY_MAX = 2 ** 19;
 /** Boots that are remembered of each node, so that late reports of theirs are known as such. */
 const PAST_BOOTS_MAX = 8;
 

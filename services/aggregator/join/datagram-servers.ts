@@ -23,19 +23,33 @@ export function isDatagram(protocol: number): boolean {
   return protocol === Protocol.udp || protocol === Protocol.udplite || protocol === Family.unix;
 }
 
-/** The listener that gets what an end sends; NO_LISTENER where none is known, SEVERAL_LISTENERS where more than one. */
-export function findDatagramServer(parts: DatagramParts, slot: number): number {
+/** Where datagrams go: an address by number, and a port. */
+export interface DatagramTarget {
+  readonly address: number;
+  readonly port: number;
+}
+
+/**
+ * The listener that gets what an end sends; NO_LISTENER where none is known, SEVERAL_LISTENERS where more than one.
+ * `translatedTo` is where it really goes, where a flow tells that this is not where the end sends it.
+ */
+export function findDatagramServer(
+  parts: DatagramParts,
+  slot: number,
+  translatedTo: DatagramTarget | null = null,
+): number {
   const { tables, familyListeners } = parts;
   const { sockets, namespaces } = tables;
   const namespace = sockets.namespace[slot]!;
-  const remote = sockets.remoteAddress[slot]!;
+  const target = translatedTo ?? { address: sockets.remoteAddress[slot]!, port: sockets.remotePort[slot]! };
+  const remote = target.address;
   if (sockets.protocol[slot] === Family.unix)
     return familyListeners.find(namespaces.nodeOf(namespace), remote);
   const inScope = tables.addresses.isLoopback(remote) || remote === sockets.localAddress[slot];
-  if (inScope) return listenerIn(parts, slot, namespace);
+  if (inScope) return listenerIn(parts, slot, namespace, target);
   let found = NO_LISTENER;
   for (const owner of ownersOf(tables, remote, slot)) {
-    const listener = listenerIn(parts, slot, owner);
+    const listener = listenerIn(parts, slot, owner, target);
     if (listener === NO_LISTENER) continue;
     if (owner === namespace) return listener;
     if (found !== NO_LISTENER) return SEVERAL_LISTENERS;
@@ -44,15 +58,14 @@ export function findDatagramServer(parts: DatagramParts, slot: number): number {
   return found;
 }
 
-function listenerIn({ tables, listeners, keys }: DatagramParts, slot: number, namespace: number): number {
+function listenerIn(
+  { tables, listeners, keys }: DatagramParts,
+  slot: number,
+  namespace: number,
+  { address, port }: DatagramTarget,
+): number {
   const { sockets } = tables;
-  return listeners.find(
-    namespace,
-    sockets.protocol[slot]!,
-    sockets.remoteAddress[slot]!,
-    sockets.remotePort[slot]!,
-    (a, b) => keys.areAlike(a, b),
-  );
+  return listeners.find(namespace, sockets.protocol[slot]!, address, port, (a, b) => keys.areAlike(a, b));
 }
 
 function ownersOf(tables: Tables, address: number, slot: number): number[] {

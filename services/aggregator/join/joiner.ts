@@ -8,6 +8,7 @@ import { ConnectionFlag } from "../store/connection-store.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { Family, isFamily, SocketFlag, SocketKind } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
+import { FlowLinks } from "./flow-links.ts";
 import { FamilyListeners } from "./family-listeners.ts";
 import { familyKind, familyNumber, familyProtocol } from "./family-sockets.ts";
 import { ListenerIndex, LISTENERS_MAX } from "./listener-index.ts";
@@ -38,6 +39,7 @@ export class Joiner {
   readonly listeners: ListenerIndex;
   readonly familyListeners: FamilyListeners;
   readonly pairing: Pairing;
+  readonly flows: FlowLinks;
   readonly #tables: Tables;
   readonly #tuples: TupleIndex;
 
@@ -46,7 +48,8 @@ export class Joiner {
     this.#tuples = new TupleIndex(tables);
     this.listeners = new ListenerIndex(tables);
     this.familyListeners = new FamilyListeners(tables);
-    this.pairing = new Pairing(tables, this.#tuples, new ServiceEnds(tables));
+    this.flows = new FlowLinks(tables, this.#tuples);
+    this.pairing = new Pairing(tables, this.#tuples, new ServiceEnds(tables), this.flows);
   }
 
   /** Adds an internet socket, or brings a known one up to date. False where there was no room for it. */

@@ -6,6 +6,7 @@ import { ConnectionFlag } from "../store/connection-store.ts";
 import { isFamily, SocketFlag } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { contenders, findMate, NO_MATE, SEVERAL_MATES, TAKEN_MATE } from "./mates.ts";
+import type { FlowLinks } from "./flow-links.ts";
 import type { ServiceEnds } from "./service-ends.ts";
 import type { TupleIndex } from "./tuple-index.ts";
 
@@ -21,8 +22,10 @@ export class Pairing {
   /** Connections with one end whose other end could not be had yet; looked at again by the sweep. */
   readonly waiting = new Set<number>();
   readonly #tables: Tables;
+  readonly #flows: FlowLinks;
 
-  constructor(tables: Tables, tuples: TupleIndex, serviceEnds: ServiceEnds) {
+  constructor(tables: Tables, tuples: TupleIndex, serviceEnds: ServiceEnds, flows: FlowLinks) {
+    this.#flows = flows;
     this.#tables = tables;
     this.tuples = tuples;
     this.serviceEnds = serviceEnds;
@@ -112,6 +115,7 @@ export class Pairing {
       edges.retained[edge]!--;
     }
     this.#dropSharedServer(connection);
+    this.#flows.release(connection);
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
     if (client >= 0) this.#freeEnd(client);
@@ -240,6 +244,7 @@ export class Pairing {
     edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
     connections.countedToServer[connection] = 0;
     connections.countedToClient[connection] = 0;
+    if (connections.has(connection, ConnectionFlag.countedFlow)) edges.withFlow[edge]!--;
     edges.uncount(edge);
     connections.edge[connection] = -1;
   }
@@ -254,6 +259,7 @@ export class Pairing {
       this.#tables.watcher?.("closed", connection);
     }
     this.#dropSharedServer(connection);
+    this.#flows.release(connection);
     this.waiting.delete(connection);
     connections.free(connection);
   }

@@ -4,6 +4,7 @@
 import { protocolWord } from "../../../lib/words.ts";
 import { connectionBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
+import { FlowPlace } from "../store/flow-store.ts";
 import { Family, isFamily, SocketFlag } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { findDatagramServer, isDatagram } from "./datagram-servers.ts";
@@ -48,8 +49,10 @@ export class Settler {
     const { sockets, connections } = this.#tables;
     const { pairing } = this.#joiner;
     const slot = pairing.loneEnd(connection);
+    const flow = this.#joiner.flows.link(connection);
     if (slot < 0) return false;
     if (pairing.waiting.has(connection) && pairing.retry(connection, nowMs)) return true;
+    if (flow >= 0 && this.#joinByFlow(connection, slot, flow)) return true;
     const protocol = sockets.protocol[slot]!;
     if (isFamily(protocol) || isDatagram(protocol)) {
       this.#shareServer(connection, slot);
@@ -68,15 +71,38 @@ export class Settler {
     return true;
   }
 
+  // A translated flow names the other end, wherever that is; true where the connection became part of its.
+  #joinByFlow(connection: number, slot: number, flow: number): boolean {
+    const { sockets, connections, flows } = this.#tables;
+    const { pairing, flows: links } = this.#joiner;
+    if (!flows.isTranslated(flow)) return false;
+    const mate = links.mateOf(flow, slot);
+    const other = mate < 0 ? -1 : sockets.connection[mate]!;
+    if (other < 0 || other === connection || pairing.loneEnd(other) !== mate) return false;
+    const kept = pairing.merge(connection, other);
+    const isClient = links.isClientEnd(flow, slot);
+    connections.client[kept] = isClient ? slot : mate;
+    connections.server[kept] = isClient ? mate : slot;
+    connections.directionBy[kept] = DirectionBy.flow;
+    connections.set(kept, ConnectionFlag.directionFinal);
+    return true;
+  }
+
   #shareServer(connection: number, slot: number): void {
-    const { sockets, connections } = this.#tables;
+    const { sockets, connections, flows } = this.#tables;
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
-    if (shared && sockets.isLive(connections.server[connection]!)) return;
+    const flow = connections.flow[connection]!;
+    const translated =
+      flow >= 0 && flows.isDestinationTranslated(flow) && this.#joiner.flows.isClientEnd(flow, slot);
+    const target = translated
+      ? { address: flows.address(flow, FlowPlace.replySource), port: flows.port(flow, FlowPlace.replySource) }
+      : null;
+    if (shared && target === null && sockets.isLive(connections.server[connection]!)) return;
     if (this.#listens(slot) || !sockets.isLive(slot)) return;
     const { listeners, familyListeners } = this.#joiner;
     const parts = { tables: this.#tables, listeners, familyListeners, keys: this.keys };
-    const server = findDatagramServer(parts, slot);
-    if (server < 0) return;
+    const server = findDatagramServer(parts, slot, target);
+    if (server < 0 || (shared && server === connections.server[connection])) return;
     if (connections.client[connection] !== slot) {
       connections.client[connection] = slot;
       connections.server[connection] = -1;
@@ -93,13 +119,31 @@ export class Settler {
     if (connections.has(connection, ConnectionFlag.directionFinal | ConnectionFlag.sharedServer)) return;
     if (client === server) return;
     const slot = client >= 0 ? client : server;
+    const flow = connections.flow[connection]!;
+    const flowSaysSwapped = flow >= 0 && this.#joiner.flows.isClientEnd(flow, slot) !== client >= 0;
+    if (flow >= 0 && this.#tables.flows.isTranslated(flow)) {
+      connections.set(connection, ConnectionFlag.directionFinal);
+      this.#setDirection(connection, flowSaysSwapped, DirectionBy.flow);
+      return;
+    }
     if (sockets.protocol[slot] === Family.unix) {
       this.#directUnix(connection, client, server);
       return;
     }
     const first = this.#facts(client, server);
     const second = this.#facts(server, client);
-    const { firstIsServer, by, final } = decideDirection(first, second);
+    const told = decideDirection(first, second);
+    const { final } = told;
+    let { firstIsServer, by } = told;
+    // An entry that was made in the middle of a conversation may have it the wrong way round: against ports it is not
+    // believed, and listeners know better in any case.
+    if (
+      flow >= 0 &&
+      (by === DirectionBy.guess || (by === DirectionBy.port && firstIsServer === flowSaysSwapped))
+    ) {
+      firstIsServer = flowSaysSwapped;
+      by = DirectionBy.flow;
+    }
     // What listened once and does so no longer still tells more than ports.
     if (by < connections.directionBy[connection]!) return;
     if (final) connections.set(connection, ConnectionFlag.directionFinal);
@@ -211,23 +255,53 @@ export class Settler {
     return sockets.isLive(slot) && isOpen(sockets.protocol[slot]!, sockets.state[slot]!);
   }
 
+  /** The flow that a connection rests on, where its client is the flow's too; -1 where there is none. */
+  flowOf(connection: number): number {
+    const { connections } = this.#tables;
+    const flow = connections.flow[connection]!;
+    if (flow < 0) return -1;
+    const client = connections.client[connection]!;
+    const end = client >= 0 ? client : connections.server[connection]!;
+    return this.#joiner.flows.isClientEnd(flow, end) === client >= 0 ? flow : -1;
+  }
+
   #countOnEdge(connection: number): void {
-    const { connections, edges, sockets, addresses } = this.#tables;
+    const { connections, edges, sockets, addresses, flows } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
     const either = client >= 0 ? client : server;
     const protocol = sockets.protocol[either]!;
     const firstSeenMs = connections.firstSeenMs[connection]!;
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
+    const flow = this.flowOf(connection);
     const dialled =
-      client >= 0 && server >= 0 && !shared && !isFamily(protocol) && this.isThroughService(client, server);
+      flow >= 0
+        ? flows.isDestinationTranslated(flow)
+        : client >= 0 &&
+          server >= 0 &&
+          !shared &&
+          !isFamily(protocol) &&
+          this.isThroughService(client, server);
+    const dialledAt = (): { address: number; port: number } =>
+      flow >= 0
+        ? {
+            address: flows.address(flow, FlowPlace.originalDestination),
+            port: flows.port(flow, FlowPlace.originalDestination),
+          }
+        : { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
+    const remoteKey = (slot: number, place: number): number =>
+      flow >= 0
+        ? this.keys.ofAddress(flows.address(flow, place), firstSeenMs)
+        : this.#remoteKey(slot, firstSeenMs);
+    const remotePort = (): number =>
+      flow >= 0 ? flows.port(flow, FlowPlace.replySource) : sockets.remotePort[client]!;
     const key = {
-      client: client >= 0 ? this.keys.ofSocket(client) : this.#remoteKey(server, firstSeenMs),
-      server: server >= 0 ? this.keys.ofSocket(server) : this.#remoteKey(client, firstSeenMs),
+      client: client >= 0 ? this.keys.ofSocket(client) : remoteKey(server, FlowPlace.originalSource),
+      server: server >= 0 ? this.keys.ofSocket(server) : remoteKey(client, FlowPlace.replySource),
       protocol,
-      port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort[server]! : sockets.remotePort[client]!,
-      viaIp: dialled ? addresses.text(sockets.remoteAddress[client]!) : "",
-      viaPort: dialled ? sockets.remotePort[client]! : 0,
+      port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort[server]! : remotePort(),
+      viaIp: dialled ? addresses.text(dialledAt().address) : "",
+      viaPort: dialled ? dialledAt().port : 0,
       path: sockets.paths.size === 0 ? "" : (sockets.paths.get(server) ?? sockets.paths.get(client) ?? ""),
     };
     const before = connections.edge[connection]!;
@@ -282,6 +356,8 @@ export class Settler {
     const byServer = connections.server[connection]! >= 0;
     edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, byServer);
     this.#recountBytes(connection, edge);
+    const byFlow = connections.flow[connection]! >= 0;
+    edges.withFlow[edge]! += this.#step(connection, ConnectionFlag.countedFlow, byFlow);
     if (!open && connections.lastSeenMs[connection]! > edges.lastSeenMs[edge]!) {
       edges.lastSeenMs[edge] = connections.lastSeenMs[connection]!;
     }
@@ -319,6 +395,7 @@ export class Settler {
     edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
     connections.countedToServer[connection] = 0;
     connections.countedToClient[connection] = 0;
+    edges.withFlow[edge]! += this.#step(connection, ConnectionFlag.countedFlow, false);
     edges.uncount(edge);
   }
 

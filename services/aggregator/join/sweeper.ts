@@ -117,6 +117,7 @@ export class Sweeper {
       node.lost = true;
       node.awaitsKeyframe = true;
       for (const slot of node.sockets.slots()) this.#joiner.retire(slot);
+      this.#joiner.flows.dropAll(node, false);
     }
     this.#settler.settle(nowMs);
   }

@@ -45,7 +45,6 @@ export class ConnectionMessages {
     const client = view.client(slot);
     const server = view.server(slot);
     const firstSeenMs = connections.firstSeenMs[slot]!;
-    const shared = connections.has(slot, ConnectionFlag.sharedServer);
     const speaker = client.socket >= 0 ? client.socket : server.socket;
     const message = ConnectionMessage.create({
       client: this.#endpoint(client),
@@ -53,7 +52,7 @@ export class ConnectionMessages {
       protocol: word,
       outcome: view.outcome(slot),
       state: stateWord(view.state(slot)),
-      evidence: evidenceWords(client.socket >= 0, server.socket >= 0),
+      evidence: evidenceWords(client.socket >= 0, server.socket >= 0, connections.flow[slot]! >= 0),
       retransmits: sockets.retransmits[speaker]!,
       recvQueue: sockets.recvQueue[speaker]!,
       sendQueue: sockets.sendQueue[speaker]!,
@@ -73,13 +72,8 @@ export class ConnectionMessages {
       const service = front === undefined ? undefined : { namespace: front.namespace, name: front.name };
       message.via = { ip, port: via.port, service };
     }
-    if (client.socket >= 0 && server.socket >= 0 && !shared && !isFamily(protocol)) {
-      const seen = sockets.remoteAddress[server.socket]!;
-      const seenPort = sockets.remotePort[server.socket]!;
-      if (seen !== client.address || seenPort !== client.port) {
-        message.snat = { ip: addresses.text(seen), port: seenPort };
-      }
-    }
+    const seenAs = view.snat(slot);
+    if (seenAs !== null) message.snat = { ip: addresses.text(seenAs.address), port: seenAs.port };
     if (protocol === Protocol.icmp) message.icmp = { type: ICMP_ECHO, code: 0, id: client.port };
     if (protocol === Protocol.icmpv6) message.icmp = { type: ICMPV6_ECHO, code: 0, id: client.port };
     return message;
@@ -185,8 +179,12 @@ export class ConnectionMessages {
 }
 
 /** The words of what something rests on. */
-export function evidenceWords(clientSocket: boolean, serverSocket: boolean): string[] {
-  return [...(clientSocket ? ["client-socket"] : []), ...(serverSocket ? ["server-socket"] : [])];
+export function evidenceWords(clientSocket: boolean, serverSocket: boolean, flow: boolean): string[] {
+  return [
+    ...(clientSocket ? ["client-socket"] : []),
+    ...(serverSocket ? ["server-socket"] : []),
+    ...(flow ? ["flow"] : []),
+  ];
 }
 
 function directionWord(by: number): string {

@@ -4,6 +4,7 @@ import { SocketState, stateWord } from "../../../lib/words.ts";
 import type { Settler } from "../join/settler.ts";
 import { isOpen } from "../join/socket-role.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
+import { FlowPlace } from "../store/flow-store.ts";
 import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 
@@ -47,6 +48,8 @@ export class ConnectionView {
         key,
       };
     }
+    const flow = this.#settler.flowOf(connection);
+    if (flow >= 0) return { socket: -1, ...this.#place(flow, FlowPlace.originalSource), key };
     return {
       socket: -1,
       address: family ? -1 : sockets.remoteAddress[other]!,
@@ -71,6 +74,8 @@ export class ConnectionView {
         key,
       };
     }
+    const flow = this.#settler.flowOf(connection);
+    if (flow >= 0) return { socket: slot, ...this.#place(flow, FlowPlace.replySource), key };
     const address = family ? -1 : sockets.remoteAddress[other]!;
     return { socket: slot, address, port: family ? 0 : sockets.remotePort[other]!, key };
   }
@@ -80,9 +85,30 @@ export class ConnectionView {
     const { connections, sockets } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
+    const flow = this.#settler.flowOf(connection);
+    if (flow >= 0) {
+      const dialled = this.#tables.flows.isDestinationTranslated(flow);
+      return dialled ? this.#place(flow, FlowPlace.originalDestination) : null;
+    }
     if (client < 0 || server < 0 || connections.has(connection, ConnectionFlag.sharedServer)) return null;
     if (isFamily(sockets.protocol[client]!) || !this.#settler.isThroughService(client, server)) return null;
     return { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
+  }
+
+  /** The address and port that the server saw where they are not the client's own; null else. */
+  snat(connection: number): { readonly address: number; readonly port: number } | null {
+    const { connections, sockets, flows } = this.#tables;
+    const flow = this.#settler.flowOf(connection);
+    if (flow >= 0)
+      return flows.isSourceTranslated(flow) ? this.#place(flow, FlowPlace.replyDestination) : null;
+    const client = connections.client[connection]!;
+    const server = connections.server[connection]!;
+    if (client < 0 || server < 0 || connections.has(connection, ConnectionFlag.sharedServer)) return null;
+    if (isFamily(sockets.protocol[client]!)) return null;
+    const address = sockets.remoteAddress[server]!;
+    const port = sockets.remotePort[server]!;
+    const same = address === sockets.localAddress[client] && port === sockets.localPort[client];
+    return same ? null : { address, port };
   }
 
   protocol(connection: number): number {
@@ -138,6 +164,11 @@ export class ConnectionView {
     return connections.has(connection, ConnectionFlag.closed)
       ? connections.lastSeenMs[connection]!
       : this.#settler.lastSeenMs(connection);
+  }
+
+  #place(flow: number, place: number): { address: number; port: number } {
+    const { flows } = this.#tables;
+    return { address: flows.address(flow, place), port: flows.port(flow, place) };
   }
 
   #anySocket(connection: number): number {

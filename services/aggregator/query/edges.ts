@@ -28,6 +28,7 @@ interface Sum {
   /** Null where nothing is known of any connection's. */
   bytesToServer: number | null;
   bytesToClient: number | null;
+  byFlow: boolean;
 }
 
 /** What is added to a sum. */
@@ -47,6 +48,7 @@ interface Piece {
   readonly byServerSocket: boolean;
   readonly bytesToServer: number | null;
   readonly bytesToClient: number | null;
+  readonly byFlow: boolean;
 }
 
 /** Every edge that a filter lets through, those with the most open connections first. */
@@ -84,6 +86,7 @@ function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator
       byServerSocket: edges.withServerSocket[slot]! > 0,
       bytesToServer: edges.withBytes[slot]! > 0 ? edges.bytesToServer[slot]! : null,
       bytesToClient: edges.withBytes[slot]! > 0 ? edges.bytesToClient[slot]! : null,
+      byFlow: edges.withFlow[slot]! > 0,
     };
   }
 }
@@ -128,6 +131,7 @@ function* connectionPieces(
       byServerSocket: server.socket >= 0,
       bytesToServer: bytes?.toServer ?? null,
       bytesToClient: bytes?.toClient ?? null,
+      byFlow: connections.flow[slot]! >= 0,
     };
   }
 }
@@ -162,6 +166,7 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
       byServerSocket: piece.byServerSocket,
       bytesToServer: piece.bytesToServer,
       bytesToClient: piece.bytesToClient,
+      byFlow: piece.byFlow,
     });
     return;
   }
@@ -175,6 +180,7 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
   sum.byServerSocket ||= piece.byServerSocket;
   sum.bytesToServer = addKnown(sum.bytesToServer, piece.bytesToServer);
   sum.bytesToClient = addKnown(sum.bytesToClient, piece.bytesToClient);
+  sum.byFlow ||= piece.byFlow;
 }
 
 function addKnown(a: number | null, b: number | null): number | null {
@@ -251,7 +257,7 @@ function toEdge([, sum]: [string, Sum]): Edge {
     open: sum.open,
     firstSeenMs: Math.round(sum.firstSeenMs),
     lastSeenMs: Math.round(sum.lastSeenMs),
-    evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket),
+    evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket, sum.byFlow),
     unixPath: sum.unixPath,
     bytesToServer: sum.bytesToServer ?? undefined,
     bytesToClient: sum.bytesToClient ?? undefined,

@@ -6,8 +6,8 @@ import { grownColumn, nextCapacity } from "./capacity.ts";
 import { ChainIndex } from "./chain-index.ts";
 import { mixHash } from "./hash.ts";
 
-/** Distinct addresses at most: one for each end of every connection and every listener. */
-export const ADDRESSES_MAX = 2 ** 23;
+/** Distinct addresses at most: two of each of 2^22 ends and 2^18 listeners, and four of each of 2^20 flows. */
+export const ADDRESSES_MAX = 2 ** 24;
 
 const LOOPBACK = 1;
 const WILDCARD = 2;

@@ -35,6 +35,8 @@ export const ConnectionFlag = {
   directionFinal: 4096,
   /** Its edge counts it as one whose bytes are known. */
   countedBytes: 8192,
+  /** Its edge counts it as resting on a flow. */
+  countedFlow: 16384,
 } as const;
 
 /** How it is known who opened a connection, weakest first. */
@@ -59,6 +61,8 @@ export class ConnectionStore {
   /** Bytes of it that its edge has added up, and whether any were known. */
   countedToServer = new Float64Array(256);
   countedToClient = new Float64Array(256);
+  /** Slot of the flow that it rests on, or -1. */
+  flow = new Int32Array(256);
   /** Tells two connections that had the same slot apart. */
   serial = new Uint32Array(256);
   /** The two halves of the stable id. */
@@ -96,6 +100,7 @@ export class ConnectionStore {
     this.edge[slot] = -1;
     this.countedToServer[slot] = 0;
     this.countedToClient[slot] = 0;
+    this.flow[slot] = -1;
     this.lastSeenMs[slot] = 0;
     this.serial[slot] = ++this.#serials;
     return slot;
@@ -164,6 +169,7 @@ export class ConnectionStore {
     this.edge = grownColumn(this.edge, capacity);
     this.countedToServer = grownColumn(this.countedToServer, capacity);
     this.countedToClient = grownColumn(this.countedToClient, capacity);
+    this.flow = grownColumn(this.flow, capacity);
     this.serial = grownColumn(this.serial, capacity);
     this.uidHigh = grownColumn(this.uidHigh, capacity);
     this.uidLow = grownColumn(this.uidLow, capacity);

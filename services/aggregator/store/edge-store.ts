@@ -44,6 +44,8 @@ export class EdgeStore {
   withBytes = new Float64Array(256);
   bytesToServer = new Float64Array(256);
   bytesToClient = new Float64Array(256);
+  /** Connections of it that rest on a flow. */
+  withFlow = new Float64Array(256);
   firstSeenMs = new Float64Array(256);
   lastSeenMs = new Float64Array(256);
   readonly viaIps = new Map<number, string>();
@@ -132,6 +134,7 @@ export class EdgeStore {
     this.withBytes[slot] = 0;
     this.bytesToServer[slot] = 0;
     this.bytesToClient[slot] = 0;
+    this.withFlow[slot] = 0;
     this.firstSeenMs[slot] = timeMs;
     this.lastSeenMs[slot] = timeMs;
     this.#index.add(slot, hash);
@@ -178,6 +181,7 @@ export class EdgeStore {
     this.withBytes = grownColumn(this.withBytes, capacity);
     this.bytesToServer = grownColumn(this.bytesToServer, capacity);
     this.bytesToClient = grownColumn(this.bytesToClient, capacity);
+    this.withFlow = grownColumn(this.withFlow, capacity);
     this.firstSeenMs = grownColumn(this.firstSeenMs, capacity);
     this.lastSeenMs = grownColumn(this.lastSeenMs, capacity);
   }

@@ -38,6 +38,7 @@ export class NodeRecord {
   readonly namespaces = new IdMap();
   readonly processes = new IdMap();
   readonly sockets = new IdMap();
+  readonly flows = new IdMap();
   /** Sockets of the agent's run before, until its first keyframe has told which of them are still there. */
   unnamedSockets: number[] = [];
   /** Ids in use, of namespaces and processes, with the number of the keyframe that last named them. */

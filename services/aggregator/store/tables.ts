@@ -5,6 +5,7 @@ import { AddressTable } from "./address-table.ts";
 import { ConnectionFlag, ConnectionStore } from "./connection-store.ts";
 import { EdgeStore } from "./edge-store.ts";
 import { EndpointTable } from "./endpoint-table.ts";
+import { FlowStore } from "./flow-store.ts";
 import { LocalAddresses } from "./local-addresses.ts";
 import { NamespaceTable } from "./namespace-table.ts";
 import { NodeRecord } from "./node-record.ts";
@@ -26,6 +27,7 @@ export class Tables {
   readonly holders = new HolderStore(this.processes);
   readonly sockets = new SocketStore();
   readonly connections = new ConnectionStore();
+  readonly flows = new FlowStore();
   readonly endpoints = new EndpointTable();
   readonly edges = new EdgeStore(this.endpoints);
   readonly nodes: NodeRecord[] = [];

@@ -12,6 +12,7 @@ import {
 import { HolderTable } from "../../../lib/holder-table.ts";
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import { decodeReport, REPORT_BYTES_MAX } from "../../../lib/report-codec.ts";
+import { FlowTable } from "../../../lib/flow-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { anySocketTable, rowsOf } from "../../../test/arbitraries/socket-table.ts";
 import type { Observation } from "../observation.ts";
@@ -148,6 +149,10 @@ function decodeAll(encoded: readonly Uint8Array[]): DecodedReport[] {
   });
 }
 
+function flowIds(tables: readonly (FlowTable | null)[]): number[] {
+  return tables.flatMap((table) => (table === null ? [] : [...table.id.subarray(0, table.length)]));
+}
+
 describe("deltas", () => {
   it("diff, then apply, gives the observation back", () => {
     fc.assert(
@@ -156,6 +161,25 @@ describe("deltas", () => {
         assert.deepEqual(normal(apply(previous, diff(previous, next))), normal(next));
       }),
     );
+  });
+
+  it("flows are split into parts below the limit, none lost, removals after what they remove", () => {
+    const added = new FlowTable(64);
+    for (let id = 1; id <= 10_000; id++) {
+      const row = added.append();
+      added.id[row] = id;
+      added.family[row] = id % 2 === 0 ? 4 : 6;
+    }
+    const removed = Array.from({ length: 300 }, (_, at) => at + 1);
+    const nothing = diff(emptyObservation(coverage), emptyObservation(coverage));
+    const options = { keyframe: false, firstSequence: 1, ageMs: 0, pods: [] };
+    const encoded = encodeReports(origin, nothing, { ...options, flows: { added, changed: added, removed } });
+    assert.ok(encoded.length > 1 && encoded.every((bytes) => bytes.length <= REPORT_BYTES_MAX));
+    const decoded = decodeAll(encoded);
+    const all = [...added.id.subarray(0, added.length)];
+    assert.deepEqual(flowIds(decoded.map(({ flows }) => flows)), all);
+    assert.deepEqual(flowIds(decoded.map(({ flowChanges }) => flowChanges)), all);
+    assert.deepEqual([...decoded.at(-1)!.flowsRemoved], removed);
   });
 
   it("a keyframe gives the observation to whoever has nothing", () => {

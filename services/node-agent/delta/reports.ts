@@ -14,6 +14,7 @@ import {
 import { HolderTable } from "../../../lib/holder-table.ts";
 import type { ReportTables } from "../../../lib/report-codec.ts";
 import { encodeReport, REPORT_BYTES_MAX, REPORT_SCHEMA } from "../../../lib/report-codec.ts";
+import type { FlowChanges } from "../observation.ts";
 import type { Delta } from "./delta.ts";
 
 /** Bytes after which a part is full: half of what readers accept, so that the last row never overflows it. */
@@ -23,6 +24,8 @@ export const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
 const SOCKET_ROW_BYTES = 120;
 const CHANGE_ROW_BYTES = 70;
 const HOLDER_ROW_BYTES = 12;
+const FLOW_ROW_BYTES = 144;
+const FLOW_CHANGE_ROW_BYTES = 49;
 const ID_BYTES = 4;
 
 /** What tells one agent's reports from another's. */
@@ -46,7 +49,14 @@ interface PartContent {
 export function encodeReports(
   origin: ReportOrigin,
   delta: Delta,
-  options: { keyframe: boolean; firstSequence: number; ageMs: number; pods: readonly Pod[] },
+  options: {
+    keyframe: boolean;
+    firstSequence: number;
+    ageMs: number;
+    pods: readonly Pod[];
+    /** Flows are told apart from observations: their reader knows itself what changed. */
+    flows?: FlowChanges | null;
+  },
 ): Uint8Array[] {
   const parts = splitDelta(delta, options);
   return parts.map(({ fields, tables }, part) => {
@@ -69,7 +79,11 @@ export function encodeReports(
   });
 }
 
-function splitDelta(delta: Delta, options: { keyframe: boolean; pods: readonly Pod[] }): PartContent[] {
+function splitDelta(
+  delta: Delta,
+  options: { keyframe: boolean; pods: readonly Pod[]; flows?: FlowChanges | null },
+): PartContent[] {
+  const { flows = null } = options;
   const holders = new HolderRuns(delta.holders);
   return packParts([
     ...messageChunks(delta.namespaces, NetworkNamespace, (namespaces) => ({ namespaces })),
@@ -79,6 +93,7 @@ function splitDelta(delta: Delta, options: { keyframe: boolean; pods: readonly P
     ...familySocketChunks(delta, holders),
     ...changeChunks(delta),
     ...holders.rest(),
+    ...(flows === null ? [] : flowChunks(flows)),
     ...idChunks(delta.socketsRemoved, (socketsRemoved) => ({ socketsRemoved })),
     ...idChunks(delta.holdersCleared, (holdersCleared) => ({ holdersCleared })),
     ...listChunks(delta.processesRemoved, (processesRemoved) => ({ processesRemoved })),
@@ -187,6 +202,21 @@ function* changeChunks(delta: Delta): Generator<Chunk> {
     const to = Math.min(delta.changes.length, from + rows);
     yield { bytes: (to - from) * CHANGE_ROW_BYTES, tables: { changes: { table: delta.changes, from, to } } };
   }
+}
+
+function* flowChunks({ added, changed, removed }: FlowChanges): Generator<Chunk> {
+  const rows = Math.floor(PART_BYTES_MAX / FLOW_ROW_BYTES);
+  for (let from = 0; from < added.length; from += rows) {
+    const to = Math.min(added.length, from + rows);
+    yield { bytes: (to - from) * FLOW_ROW_BYTES, tables: { flows: { table: added, from, to } } };
+  }
+  const changes = Math.floor(PART_BYTES_MAX / FLOW_CHANGE_ROW_BYTES);
+  for (let from = 0; from < changed.length; from += changes) {
+    const to = Math.min(changed.length, from + changes);
+    const bytes = (to - from) * FLOW_CHANGE_ROW_BYTES;
+    yield { bytes, tables: { flowChanges: { table: changed, from, to } } };
+  }
+  yield* idChunks(removed, (flowsRemoved) => ({ flowsRemoved }));
 }
 
 function* idChunks(ids: readonly number[], fields: (ids: Uint8Array) => Partial<Report>): Generator<Chunk> {

@@ -8,6 +8,7 @@ import { SyscallError, syscalls } from "./syscalls.ts";
 export const hostIsLittleEndian = endianness() === "LE";
 
 export const NETLINK_SOCK_DIAG = 4;
+export const NETLINK_NETFILTER = 12;
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -129,4 +130,40 @@ export function dump(
     if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
   }
   throw new SyscallError("netlink dump", EBADMSG);
+}
+
+/** Reads of a dump in steps after which others get their turn: 16 of 32 KiB, about 2 ms. */
+const READS_PER_STEP = 16;
+
+/**
+ * Like dump(), for answers of any size: every few reads `pause` is awaited, so that nothing else waits for a dump of a
+ * million rows. The kernel makes the answer as it is read. Rejects with SyscallError where the dump fails.
+ */
+export async function dumpInSteps(
+  descriptor: number,
+  request: Uint8Array,
+  take: (view: DataView, start: number, end: number) => void,
+  pause: () => Promise<unknown>,
+): Promise<void> {
+  const { send, recv, errorNumber } = syscalls();
+  if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
+  const buffer = new Uint8Array(RECEIVE_BYTES);
+  for (let reads = 1; reads <= READS_MAX; reads++) {
+    const count = recv(descriptor, buffer, buffer.length, 0);
+    if (count < 0) {
+      const failure = errorNumber();
+      if (failure === EINTR) continue;
+      throw new SyscallError("recv", failure);
+    }
+    const progress = readMessages(buffer, count, hostIsLittleEndian, take);
+    if (progress.kind === "done") return;
+    if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
+    if (reads % READS_PER_STEP === 0) await pause();
+  }
+  throw new SyscallError("netlink dump", EBADMSG);
+}
+
+/** Type of the message whose payload begins at a position. */
+export function messageType(view: DataView, payloadStart: number, littleEndian: boolean): number {
+  return view.getUint16(payloadStart - HEADER_BYTES + 4, littleEndian);
 }

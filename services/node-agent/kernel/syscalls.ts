@@ -20,8 +20,27 @@ export interface Syscalls {
   readonly send: (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number;
   readonly recv: (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number;
   readonly close: (descriptor: number) => number;
+  readonly bind: (descriptor: number, address: Uint8Array, bytes: number) => number;
+  /** Receives up to `count` datagrams, described by an array of struct mmsghdr; gives how many came. */
+  readonly recvmmsg: (
+    descriptor: number,
+    messages: BigUint64Array,
+    count: number,
+    flags: number,
+    timeout: null,
+  ) => number;
+  /** Where the bytes of an ArrayBuffer are. They must stay referenced while the kernel may write to them. */
+  readonly addressOf: (buffer: ArrayBuffer) => bigint;
+  /** Calls back from the event loop whenever a descriptor can be read, without keeping the process alive. */
+  readonly watch: (descriptor: number, readable: () => void) => DescriptorWatch;
   /** errno of the call that failed last on this thread. */
   readonly errorNumber: () => number;
+}
+
+/** A descriptor that is watched. */
+export interface DescriptorWatch {
+  /** Calls back no more; the descriptor may be closed then. */
+  close(): void;
 }
 
 /** Why a system call failed. */
@@ -56,6 +75,14 @@ function load(): Syscalls {
     send: libc.func("int64_t send(int, const void *, size_t, int)"),
     recv: libc.func("int64_t recv(int, _Out_ uint8_t *, size_t, int)"),
     close: libc.func("int close(int)"),
+    bind: libc.func("int bind(int, const void *, uint32_t)"),
+    recvmmsg: libc.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
+    addressOf: (buffer) => koffi.address(buffer),
+    watch: (descriptor, readable) => {
+      const handle = koffi.node.poll(descriptor, { readable: true }, () => readable());
+      handle.unref();
+      return { close: () => handle.close() };
+    },
     errorNumber: () => koffi.errno(),
   };
 }

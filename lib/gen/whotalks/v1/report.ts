@@ -121,6 +121,20 @@ export interface Report {
    * changed ones.
    */
   pods: Pod[];
+  /**
+   * Flows (conntrack entries) of the node: all in a keyframe, new ones in a
+   * delta. A flow that came and went since the report before is both among
+   * these and among flows_removed.
+   */
+  flows:
+    | FlowColumns
+    | undefined;
+  /** What changed of flows known already (delta only). */
+  flowChanges:
+    | FlowChangeColumns
+    | undefined;
+  /** Ids of flows that are gone: little-endian uint32 each. */
+  flowsRemoved: Uint8Array;
 }
 
 /** One pod of the node, as the API server told the agent. */
@@ -341,6 +355,83 @@ export interface SocketChangeColumns {
   cookieHigh: Uint8Array;
 }
 
+/**
+ * Flows as columns: one row is one conntrack entry. Protocols' states and the
+ * status bits are numbered as the kernel does in
+ * include/uapi/linux/netfilter/nf_conntrack_{common,tcp,sctp}.h.
+ */
+export interface FlowColumns {
+  /** Number of rows. */
+  count: number;
+  /** uint32: id of the agent's choosing, unique among living flows. */
+  id: Uint8Array;
+  /** uint16: id of the network namespace in whose table the flow is. */
+  namespace: Uint8Array;
+  /** uint8: IANA protocol number. */
+  protocol: Uint8Array;
+  /** uint8: 4 or 6. */
+  family: Uint8Array;
+  /** uint8: state of the protocol, where it has states (tcp, sctp, dccp). */
+  state: Uint8Array;
+  /**
+   * uint32: status bits (2 seen reply, 4 assured, 16 source translated, 32
+   * destination translated …).
+   */
+  status: Uint8Array;
+  /**
+   * Source and destination of the original direction, then of the reply's, in
+   * network byte order: 4 bytes each where family is 4, else 16 bytes each.
+   */
+  addresses: Uint8Array;
+  /**
+   * uint16, four a row in the same order: ports, or gre keys; of icmp the id
+   * as source and type * 256 + code as destination.
+   */
+  ports: Uint8Array;
+  /** uint16: conntrack zone. */
+  zone: Uint8Array;
+  /** uint32: mark. */
+  mark: Uint8Array;
+  /**
+   * uint32: when the flow ends unless it is used again, in ticks since the
+   * epoch's start; 0 where unknown. It moves on without a report while less
+   * than an eighth of the time that is left is at stake.
+   */
+  deadline: Uint8Array;
+  /** uint32: the kernel's id of the entry; 0 where unknown. */
+  kernelId: Uint8Array;
+  /**
+   * double, four a row: packets and bytes of the original direction, then of
+   * the reply's; zeros where the kernel counts none (nf_conntrack_acct).
+   */
+  counters: Uint8Array;
+  /**
+   * double: milliseconds since 1970 by the node's clock when the flow began;
+   * 0 where the kernel keeps no times (nf_conntrack_timestamp).
+   */
+  startMs: Uint8Array;
+  /** uint32: ticks since the epoch's start when the flow was first seen. */
+  firstSeen: Uint8Array;
+}
+
+/** The columns of a flow that change during its life. */
+export interface FlowChangeColumns {
+  /** Number of rows. */
+  count: number;
+  /** uint32: id of a flow known already. */
+  id: Uint8Array;
+  /** As in FlowColumns. */
+  state: Uint8Array;
+  /** As in FlowColumns. */
+  status: Uint8Array;
+  /** As in FlowColumns. */
+  mark: Uint8Array;
+  /** As in FlowColumns. */
+  deadline: Uint8Array;
+  /** As in FlowColumns. */
+  counters: Uint8Array;
+}
+
 /** One socket of the families unix, netlink or packet. */
 export interface FamilySocket {
   /** Id from the same numbering as SocketColumns.id. */
@@ -463,6 +554,13 @@ export interface NodeCoverage {
    * aggregator.
    */
   sinceMs: number;
+  /** Flows (conntrack entries) that are known now. */
+  flows: number;
+  /**
+   * Times that the kernel dropped conntrack events for lack of buffer, since
+   * start; the flows were read anew each time.
+   */
+  flowOverruns: number;
 }
 
 function createBaseReport(): Report {
@@ -489,6 +587,9 @@ function createBaseReport(): Report {
     holders: undefined,
     holdersCleared: new Uint8Array(0),
     pods: [],
+    flows: undefined,
+    flowChanges: undefined,
+    flowsRemoved: new Uint8Array(0),
   };
 }
 
@@ -567,6 +668,15 @@ export const Report: MessageFns<Report> = {
     }
     for (const v of message.pods) {
       Pod.encode(v!, writer.uint32(178).fork()).join();
+    }
+    if (message.flows !== undefined) {
+      FlowColumns.encode(message.flows, writer.uint32(242).fork()).join();
+    }
+    if (message.flowChanges !== undefined) {
+      FlowChangeColumns.encode(message.flowChanges, writer.uint32(250).fork()).join();
+    }
+    if (message.flowsRemoved.length !== 0) {
+      writer.uint32(258).bytes(message.flowsRemoved);
     }
     return writer;
   },
@@ -780,6 +890,30 @@ export const Report: MessageFns<Report> = {
             message.pods.push(Pod.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.flows = FlowColumns.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.flowChanges = FlowChangeColumns.decode(reader, reader.uint32());
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.flowsRemoved = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -827,6 +961,13 @@ export const Report: MessageFns<Report> = {
       : undefined;
     message.holdersCleared = object.holdersCleared ?? new Uint8Array(0);
     message.pods = object.pods?.map((e) => Pod.fromPartial(e)) || [];
+    message.flows = (object.flows !== undefined && object.flows !== null)
+      ? FlowColumns.fromPartial(object.flows)
+      : undefined;
+    message.flowChanges = (object.flowChanges !== undefined && object.flowChanges !== null)
+      ? FlowChangeColumns.fromPartial(object.flowChanges)
+      : undefined;
+    message.flowsRemoved = object.flowsRemoved ?? new Uint8Array(0);
     return message;
   },
 };
@@ -2189,6 +2330,393 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
   },
 };
 
+function createBaseFlowColumns(): FlowColumns {
+  return {
+    count: 0,
+    id: new Uint8Array(0),
+    namespace: new Uint8Array(0),
+    protocol: new Uint8Array(0),
+    family: new Uint8Array(0),
+    state: new Uint8Array(0),
+    status: new Uint8Array(0),
+    addresses: new Uint8Array(0),
+    ports: new Uint8Array(0),
+    zone: new Uint8Array(0),
+    mark: new Uint8Array(0),
+    deadline: new Uint8Array(0),
+    kernelId: new Uint8Array(0),
+    counters: new Uint8Array(0),
+    startMs: new Uint8Array(0),
+    firstSeen: new Uint8Array(0),
+  };
+}
+
+export const FlowColumns: MessageFns<FlowColumns> = {
+  encode(message: FlowColumns, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    if (message.id.length !== 0) {
+      writer.uint32(18).bytes(message.id);
+    }
+    if (message.namespace.length !== 0) {
+      writer.uint32(26).bytes(message.namespace);
+    }
+    if (message.protocol.length !== 0) {
+      writer.uint32(34).bytes(message.protocol);
+    }
+    if (message.family.length !== 0) {
+      writer.uint32(42).bytes(message.family);
+    }
+    if (message.state.length !== 0) {
+      writer.uint32(50).bytes(message.state);
+    }
+    if (message.status.length !== 0) {
+      writer.uint32(58).bytes(message.status);
+    }
+    if (message.addresses.length !== 0) {
+      writer.uint32(66).bytes(message.addresses);
+    }
+    if (message.ports.length !== 0) {
+      writer.uint32(74).bytes(message.ports);
+    }
+    if (message.zone.length !== 0) {
+      writer.uint32(82).bytes(message.zone);
+    }
+    if (message.mark.length !== 0) {
+      writer.uint32(90).bytes(message.mark);
+    }
+    if (message.deadline.length !== 0) {
+      writer.uint32(98).bytes(message.deadline);
+    }
+    if (message.kernelId.length !== 0) {
+      writer.uint32(106).bytes(message.kernelId);
+    }
+    if (message.counters.length !== 0) {
+      writer.uint32(114).bytes(message.counters);
+    }
+    if (message.startMs.length !== 0) {
+      writer.uint32(122).bytes(message.startMs);
+    }
+    if (message.firstSeen.length !== 0) {
+      writer.uint32(130).bytes(message.firstSeen);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlowColumns {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlowColumns();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.namespace = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.protocol = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.family = reader.bytes();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.state = reader.bytes();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.status = reader.bytes();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.addresses = reader.bytes();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.ports = reader.bytes();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.zone = reader.bytes();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.mark = reader.bytes();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.deadline = reader.bytes();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.kernelId = reader.bytes();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.counters = reader.bytes();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.startMs = reader.bytes();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.firstSeen = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FlowColumns>): FlowColumns {
+    return FlowColumns.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlowColumns>): FlowColumns {
+    const message = createBaseFlowColumns();
+    message.count = object.count ?? 0;
+    message.id = object.id ?? new Uint8Array(0);
+    message.namespace = object.namespace ?? new Uint8Array(0);
+    message.protocol = object.protocol ?? new Uint8Array(0);
+    message.family = object.family ?? new Uint8Array(0);
+    message.state = object.state ?? new Uint8Array(0);
+    message.status = object.status ?? new Uint8Array(0);
+    message.addresses = object.addresses ?? new Uint8Array(0);
+    message.ports = object.ports ?? new Uint8Array(0);
+    message.zone = object.zone ?? new Uint8Array(0);
+    message.mark = object.mark ?? new Uint8Array(0);
+    message.deadline = object.deadline ?? new Uint8Array(0);
+    message.kernelId = object.kernelId ?? new Uint8Array(0);
+    message.counters = object.counters ?? new Uint8Array(0);
+    message.startMs = object.startMs ?? new Uint8Array(0);
+    message.firstSeen = object.firstSeen ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseFlowChangeColumns(): FlowChangeColumns {
+  return {
+    count: 0,
+    id: new Uint8Array(0),
+    state: new Uint8Array(0),
+    status: new Uint8Array(0),
+    mark: new Uint8Array(0),
+    deadline: new Uint8Array(0),
+    counters: new Uint8Array(0),
+  };
+}
+
+export const FlowChangeColumns: MessageFns<FlowChangeColumns> = {
+  encode(message: FlowChangeColumns, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.count !== 0) {
+      writer.uint32(8).uint32(message.count);
+    }
+    if (message.id.length !== 0) {
+      writer.uint32(18).bytes(message.id);
+    }
+    if (message.state.length !== 0) {
+      writer.uint32(26).bytes(message.state);
+    }
+    if (message.status.length !== 0) {
+      writer.uint32(34).bytes(message.status);
+    }
+    if (message.mark.length !== 0) {
+      writer.uint32(42).bytes(message.mark);
+    }
+    if (message.deadline.length !== 0) {
+      writer.uint32(50).bytes(message.deadline);
+    }
+    if (message.counters.length !== 0) {
+      writer.uint32(58).bytes(message.counters);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlowChangeColumns {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlowChangeColumns();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.status = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.mark = reader.bytes();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.deadline = reader.bytes();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.counters = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<FlowChangeColumns>): FlowChangeColumns {
+    return FlowChangeColumns.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlowChangeColumns>): FlowChangeColumns {
+    const message = createBaseFlowChangeColumns();
+    message.count = object.count ?? 0;
+    message.id = object.id ?? new Uint8Array(0);
+    message.state = object.state ?? new Uint8Array(0);
+    message.status = object.status ?? new Uint8Array(0);
+    message.mark = object.mark ?? new Uint8Array(0);
+    message.deadline = object.deadline ?? new Uint8Array(0);
+    message.counters = object.counters ?? new Uint8Array(0);
+    return message;
+  },
+};
+
 function createBaseFamilySocket(): FamilySocket {
   return {
     id: 0,
@@ -2582,6 +3110,8 @@ function createBaseNodeCoverage(): NodeCoverage {
     unseen: 0,
     gaps: 0,
     sinceMs: 0,
+    flows: 0,
+    flowOverruns: 0,
   };
 }
 
@@ -2652,6 +3182,12 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     }
     if (message.sinceMs !== 0) {
       writer.uint32(176).int64(message.sinceMs);
+    }
+    if (message.flows !== 0) {
+      writer.uint32(240).uint32(message.flows);
+    }
+    if (message.flowOverruns !== 0) {
+      writer.uint32(248).uint64(message.flowOverruns);
     }
     return writer;
   },
@@ -2845,6 +3381,22 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
             message.sinceMs = longToNumber(reader.int64());
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.flows = reader.uint32();
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.flowOverruns = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2884,6 +3436,8 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     message.unseen = object.unseen ?? 0;
     message.gaps = object.gaps ?? 0;
     message.sinceMs = object.sinceMs ?? 0;
+    message.flows = object.flows ?? 0;
+    message.flowOverruns = object.flowOverruns ?? 0;
     return message;
   },
 };

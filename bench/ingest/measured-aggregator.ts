@@ -1,0 +1,87 @@
+// The aggregator under measurement, in a process of its own: NATS's subscription and the whole pipeline, no queries.
+// Tells its parent what the replay of the stream cost, then what each further round of reports cost.
+
+import { once } from "node:events";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+import { silentLog } from "../../lib/log.ts";
+import { connectForEver } from "../../lib/nats/connection.ts";
+import { defaultStreamSettings } from "../../lib/nats/stream.ts";
+import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
+import { KEYFRAME_AGE_MS_MAX } from "../../services/aggregator/ingest/nats-replay-start.ts";
+import { NatsSubscription } from "../../services/aggregator/ingest/nats-subscription.ts";
+import { createAggregator } from "../../services/aggregator/pipeline.ts";
+
+/** What taking reports cost, until all that follows from them was settled. */
+export interface IngestFigures {
+  /** CPU of the whole process, user and system: NATS's protocol and the garbage collector are in it. */
+  readonly cpuMs: number;
+  readonly reports: number;
+  readonly sockets: number;
+  readonly connections: number;
+  /** Connections of which both ends are known. */
+  readonly joined: number;
+  /** By what memory has grown since before the first report, garbage left out. */
+  readonly rssBytes: number;
+  readonly heapAndExternalBytes: number;
+}
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const link = await connectForEver(
+  { servers: [process.argv[2]!], name: "bench-aggregator" },
+  silentLog,
+  new AbortController().signal,
+);
+const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: Date.now });
+const memoryBefore = memory();
+
+let expected = Number.POSITIVE_INFINITY;
+let cpuBefore = process.cpuUsage();
+const subscription = new NatsSubscription({
+  link,
+  stream: defaultStreamSettings,
+  depth: { lookbackMs: 0, keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
+  handler(report, timeMs) {
+    aggregator.ingest(report, timeMs);
+    if (aggregator.counts().applied >= expected) tell();
+  },
+  log: silentLog,
+});
+await subscription.ready;
+tell();
+
+// Each message is a round: how many reports it will bring.
+process.on("message", (reports: number) => {
+  expected = aggregator.counts().applied + reports;
+  cpuBefore = process.cpuUsage();
+  process.send!("waits for the round");
+});
+await once(process, "disconnect");
+process.exit();
+
+function tell(): void {
+  expected = Number.POSITIVE_INFINITY;
+  aggregator.tick(Date.now());
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const { applied, sockets, listeners, connections } = aggregator.counts();
+  const { rssBytes, heapAndExternalBytes } = memory();
+  const figures: IngestFigures = {
+    cpuMs: (user + system) / 1000,
+    reports: applied,
+    sockets,
+    connections,
+    joined: sockets - listeners - connections,
+    rssBytes: rssBytes - memoryBefore.rssBytes,
+    heapAndExternalBytes: heapAndExternalBytes - memoryBefore.heapAndExternalBytes,
+  };
+  process.send!(figures);
+}
+
+function memory(): { rssBytes: number; heapAndExternalBytes: number } {
+  collectGarbage();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rssBytes: rss, heapAndExternalBytes: heapUsed + external };
+}

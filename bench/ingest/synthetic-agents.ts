@@ -1,0 +1,55 @@
+// The agents of the cluster that is not there: each publishes its node's keyframes as real agents do, with the order,
+// the acknowledgements and the message ids of theirs.
+
+import { silentLog } from "../../lib/log.ts";
+import type { NatsLink } from "../../lib/nats/connection.ts";
+import { NatsPublisher } from "../../services/node-agent/publish/nats-publisher.ts";
+import { keyframeReports, NODES } from "./synthetic-reports.ts";
+
+/** One publisher for each node, all over one connection. */
+export class SyntheticAgents {
+  /** Of one round, all nodes together. */
+  reportsPerRound = 0;
+  bytesPerRound = 0;
+  readonly #publishers: readonly NatsPublisher[];
+  readonly #epoch = Date.now();
+  #rounds = 0;
+  #traffic = 0;
+
+  constructor(link: NatsLink) {
+    this.#publishers = Array.from({ length: NODES }, () => {
+      // What is sent again to a stream that went back is not kept: no crash is part of this.
+      const publisher = new NatsPublisher({ log: silentLog, monotonicMs: now, bounds: { tailBytesMax: 0 } });
+      publisher.attach(link);
+      return publisher;
+    });
+  }
+
+  /** Encodes every node's next keyframe, with or without traffic since; the function that it gives publishes them. */
+  prepareRound(traffic: boolean): () => Promise<void> {
+    if (traffic) this.#traffic++;
+    const number = this.#rounds++;
+    const firstSequence = 1 + (number * this.reportsPerRound) / NODES;
+    const round = { epoch: this.#epoch, number, firstSequence, traffic: this.#traffic };
+    const nodes = this.#publishers.map((publisher, node) => ({
+      publisher,
+      reports: keyframeReports(node, round),
+    }));
+    const all = nodes.flatMap(({ reports }) => reports);
+    this.reportsPerRound = all.length;
+    this.bytesPerRound = all.reduce((sum, { length }) => sum + length, 0);
+    return async () => {
+      await Promise.all(
+        nodes.flatMap(({ publisher, reports }) => reports.map((report) => publisher.publish(report))),
+      );
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#publishers.map((publisher) => publisher.close()));
+  }
+}
+
+function now(): number {
+  return performance.now();
+}

@@ -1,0 +1,108 @@
+// Takes events off their socket at the pace at which they come: at once while they are few, every few milliseconds in
+// batches once they are many. The buffer grows when the kernel had to drop events, up to a limit.
+
+import type { DescriptorWatch } from "../kernel/syscalls.ts";
+import { syscalls } from "../kernel/syscalls.ts";
+import { ConntrackEventSocket } from "./event-socket.ts";
+
+/** Bytes of the socket's buffer: about 1 KiB an event, so 8 MiB hold a third of a second at the highest rates. */
+const BUFFER_MIN_BYTES = 8 * 2 ** 20;
+/** Two seconds at 26,000 connections a second. The kernel uses what waits only. */
+const BUFFER_MAX_BYTES = 64 * 2 ** 20;
+
+/** Milliseconds between batches, and how many events in one make batches worth their timer: 1,000 a second. */
+const BATCH_MS = 10;
+const BATCH_EVENTS = 10;
+/** Batches in a row that were smaller before each event is taken at once again. */
+const SMALL_BATCHES = 50;
+
+/** Events of one network namespace. */
+export class EventPump {
+  /** Events received, since start. */
+  events = 0;
+  /** Times that the kernel dropped events, since start. */
+  overruns = 0;
+  /** When what was lost may be read anew at the earliest, by the owner's clock. */
+  earliestRepairMs = 0;
+  readonly #socket: ConntrackEventSocket;
+  readonly #take: (view: DataView, start: number, end: number) => void;
+  #watch: DescriptorWatch | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #bufferBytes = BUFFER_MIN_BYTES;
+  #small = 0;
+  #lost = false;
+
+  /** Opens the socket in this thread's network namespace and begins to take events; throws SyscallError. */
+  constructor(take: (view: DataView, start: number, end: number) => void) {
+    this.#take = take;
+    this.#socket = new ConntrackEventSocket(BUFFER_MIN_BYTES);
+    this.#watchSocket();
+  }
+
+  /** Takes what waits; gives how many events that were. */
+  drain(): number {
+    const { events, lost } = this.#socket.drain(this.#take);
+    this.events += events;
+    if (lost) {
+      this.overruns++;
+      this.#lost = true;
+      if (this.#bufferBytes < BUFFER_MAX_BYTES) {
+        this.#bufferBytes *= 2;
+        this.#socket.resize(this.#bufferBytes);
+      }
+    }
+    return events;
+  }
+
+  /** Whether events were lost since this was last asked. */
+  takeLoss(): boolean {
+    const lost = this.#lost;
+    this.#lost = false;
+    return lost;
+  }
+
+  /** Takes no more events. */
+  close(): void {
+    this.#watch?.close();
+    this.#watch = null;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.#socket.close();
+  }
+
+  #watchSocket(): void {
+    this.#watch = syscalls().watch(this.#socket.descriptor, () => {
+      // A full batch at once: more come than are worth a wake-up each.
+      if (this.drain() >= BATCH_EVENTS) this.#batch();
+      else if (++this.#small % WAKES_LOOKED_AT === 0) this.#considerBatches();
+    });
+  }
+
+  #wakesSinceMs = performance.now();
+
+  #considerBatches(): void {
+    const nowMs = performance.now();
+    const often = nowMs - this.#wakesSinceMs < (WAKES_LOOKED_AT * BATCH_MS) / BATCH_EVENTS;
+    this.#wakesSinceMs = nowMs;
+    if (often) this.#batch();
+  }
+
+  #batch(): void {
+    this.#watch?.close();
+    this.#watch = null;
+    this.#small = 0;
+    this.#timer = setInterval(() => {
+      this.#small = this.drain() >= BATCH_EVENTS ? 0 : this.#small + 1;
+      if (this.#small < SMALL_BATCHES) return;
+      clearInterval(this.#timer!);
+      this.#timer = null;
+      this.#small = 0;
+      this.#wakesSinceMs = performance.now();
+      this.#watchSocket();
+    }, BATCH_MS);
+    this.#timer.unref();
+  }
+}
+
+/** Wake-ups after which their rate is looked at. */
+const WAKES_LOOKED_AT = 100;

@@ -1,0 +1,323 @@
+// A node's flows, by the best way that works: events between paced dumps, dumps alone, the text under /proc, or none.
+// Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack is not disturbed.
+
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import { setImmediate as yieldToOthers } from "node:timers/promises";
+
+import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
+import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
+import {
+  dumpInSteps,
+  hostIsLittleEndian,
+  messageType,
+  NETLINK_NETFILTER,
+  openNetlink,
+} from "../kernel/netlink.ts";
+import { inNetworkNamespace } from "../kernel/network-namespace.ts";
+import { SyscallError, syscalls } from "../kernel/syscalls.ts";
+import { parseLines } from "../procfs/table-lines.ts";
+import { TableFile } from "../readers/table-file.ts";
+import type { ConntrackChoice } from "./conntrack-choice.ts";
+import { conntrackDumpRequest, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
+import { EventPump } from "./event-pump.ts";
+import type { FlowChanges, FlowReader } from "../observation.ts";
+import { FlowTracker } from "./flow-tracker.ts";
+
+/** How flows are read, as coverage tells it. */
+export type ConntrackMode = "events" | "dump" | "proc" | "none";
+
+/** Re-reading pauses for this many times what it costs: 0.5 % of one core beside events, 5 % where it is all there is. */
+const PAUSE_BESIDE_EVENTS = 200;
+const PAUSE_ALONE = 20;
+
+/** Milliseconds between two readings, whatever they cost. */
+const PAUSE_BESIDE_EVENTS_MIN_MS = 5_000;
+const PAUSE_ALONE_MIN_MS = 1_000;
+const PAUSE_MAX_MS = 60_000;
+
+/** A dump that fails is asked for again with the next pass; after so many failures in a row the way is given up. */
+const FAILURES_MAX = 5;
+
+const OWN_DIRECTORY = "/proc/self";
+
+const EPERM = 1;
+const TICK_MS = 10;
+
+/** How a source of flows is set up. */
+export interface FlowSourceOptions {
+  /** Mount point of the proc filesystem. */
+  readonly procRoot: string;
+  /** A process of the network namespace whose table is read: pid 1 for the node's own. */
+  readonly pid: number;
+  readonly choice: ConntrackChoice;
+  /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
+  readonly elapsedMs: () => number;
+}
+
+/** Flows of one network namespace. */
+export class FlowSource implements FlowReader {
+  /** How flows are read; "none" before the first refresh. */
+  mode: ConntrackMode = "none";
+  /** Messages and lines that made no sense, since start. */
+  malformed = 0;
+  readonly #options: FlowSourceOptions;
+  readonly #tracker = new FlowTracker();
+  readonly #entry = new ConntrackEntry();
+  readonly #messages = new CtnetlinkReader(this.#entry, hostIsLittleEndian);
+  readonly #lines = new ConntrackLineParser(this.#entry);
+  readonly #file = new TableFile();
+  // The directory of a process of the namespace: .../ns/net is the namespace, .../net/nf_conntrack its table as text.
+  #directory = "";
+  #pump: EventPump | null = null;
+  #limits: string[] = [];
+  #decided = false;
+  #nextReadMs = 0;
+  #failures = 0;
+
+  constructor(options: FlowSourceOptions) {
+    this.#options = options;
+  }
+
+  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
+  namespaceInode = 0;
+
+  /** Flows that are there now. */
+  get size(): number {
+    return this.#tracker.size;
+  }
+
+  /** Flows that found no place, since start. */
+  get overflowed(): number {
+    return this.#tracker.overflowed;
+  }
+
+  /** Events received, and times that the kernel had to drop some, since start. */
+  get events(): number {
+    return this.#pump?.events ?? 0;
+  }
+  get overruns(): number {
+    return this.#pump?.overruns ?? 0;
+  }
+
+  /** What stands in the way of seeing every flow, as sentences that say what to do. */
+  limits(): readonly string[] {
+    const overruns = this.overruns;
+    return overruns === 0
+      ? this.#limits
+      : [
+          ...this.#limits,
+          `conntrack events came faster than they could be taken, ${overruns} times: flows shorter than a re-reading may be missing`,
+        ];
+  }
+
+  /** Brings the flows up to date. Never rejects: what cannot be read is a limit. */
+  async refresh(): Promise<void> {
+    if (!this.#decided) this.#decide();
+    const nowMs = this.#options.elapsedMs();
+    if (this.#pump !== null) {
+      this.#pump.drain();
+      if (this.#pump.takeLoss()) this.#nextReadMs = Math.min(this.#nextReadMs, this.#pump.earliestRepairMs);
+    }
+    if (this.mode === "none" || nowMs < this.#nextReadMs) return;
+    const cpu = process.cpuUsage();
+    await (this.mode === "proc" ? this.#readText() : this.#dump());
+    const { user, system } = process.cpuUsage(cpu);
+    const costMs = (user + system) / 1000;
+    const alone = this.mode !== "events";
+    const pauseMs = Math.max(
+      alone ? PAUSE_ALONE_MIN_MS : PAUSE_BESIDE_EVENTS_MIN_MS,
+      costMs * (alone ? PAUSE_ALONE : PAUSE_BESIDE_EVENTS),
+    );
+    const doneMs = this.#options.elapsedMs();
+    this.#nextReadMs = doneMs + Math.min(PAUSE_MAX_MS, pauseMs);
+    if (this.#pump !== null)
+      this.#pump.earliestRepairMs = doneMs + Math.max(PAUSE_ALONE_MIN_MS, costMs * PAUSE_ALONE);
+  }
+
+  /** What changed since the last call, or everything; `namespace` goes into the flows' column. */
+  take(namespace: number, everything: boolean): FlowChanges {
+    this.#pump?.drain();
+    return everything ? this.#tracker.takeAll(namespace) : this.#tracker.take(namespace);
+  }
+
+  /** Ends the reading. */
+  close(): void {
+    this.#pump?.close();
+    this.#pump = null;
+    this.mode = "none";
+    this.#decided = true;
+  }
+
+  // Netlink first, since it tells ids and states of every protocol; the text where the privilege for it is missing.
+  #decide(): void {
+    this.#decided = true;
+    const { choice } = this.#options;
+    this.#findNamespace();
+    if (choice === "none") {
+      this.#limits = ["conntrack is not read: translated addresses are joined by sockets and Services alone"];
+      return;
+    }
+    const reasons: string[] = [];
+    if (choice !== "proc") {
+      const why = this.#openNetlink(choice === "dump");
+      if (why === null) return;
+      reasons.push(why);
+    }
+    if (choice === "auto" || choice === "proc") {
+      const why = this.#probeText();
+      if (why === null) {
+        this.mode = "proc";
+        this.#limits = reasons;
+        return;
+      }
+      reasons.push(why);
+    }
+    this.#limits = [`conntrack cannot be read: ${reasons.join("; ")}`];
+  }
+
+  // Where the wanted process cannot be looked at (pid 1 under a security module), our own namespace is what is left.
+  #findNamespace(): void {
+    const { procRoot, pid } = this.#options;
+    this.#directory = path.join(procRoot, String(pid));
+    this.namespaceInode = inodeOf(this.#directory);
+    if (this.namespaceInode !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))) return;
+    this.#directory = OWN_DIRECTORY;
+    this.namespaceInode = inodeOf(OWN_DIRECTORY);
+  }
+
+  #openNetlink(dumpOnly: boolean): string | null {
+    try {
+      inNetworkNamespace(this.#namespacePath, () => {
+        // The kernel loads its module when it is first asked: only then is there a setting to look at.
+        const pump = this.#openPump();
+        const eventsOff = dumpOnly ? null : eventsAreOff();
+        if (dumpOnly || eventsOff !== null) pump.close();
+        else this.#pump = pump;
+        this.mode = this.#pump === null ? "dump" : "events";
+        if (eventsOff !== null) this.#limits = [eventsOff];
+      });
+      return null;
+    } catch (error) {
+      return sentence(error);
+    }
+  }
+
+  #openPump(): EventPump {
+    return new EventPump((view, start, end) => {
+      if (!this.#messages.read(view, start, end)) {
+        this.malformed++;
+        return;
+      }
+      const type = messageType(view, start, hostIsLittleEndian);
+      if (type === CtMessage.destroy) this.#tracker.destroy(this.#entry, this.#tick());
+      else if (type === CtMessage.new) this.#tracker.put(this.#entry, this.#tick());
+    });
+  }
+
+  async #dump(): Promise<void> {
+    let descriptor = -1;
+    try {
+      descriptor = inNetworkNamespace(this.#namespacePath, () => openNetlink(NETLINK_NETFILTER));
+      this.#tracker.begin();
+      const tick = this.#tick();
+      await dumpInSteps(
+        descriptor,
+        conntrackDumpRequest(hostIsLittleEndian),
+        (view, start, end) => {
+          if (this.#messages.read(view, start, end)) this.#tracker.see(this.#entry, tick);
+          else this.malformed++;
+        },
+        yieldToOthers,
+      );
+      this.#tracker.end();
+      this.#failures = 0;
+    } catch (error) {
+      this.#tracker.abandon();
+      this.#fail(error);
+    } finally {
+      if (descriptor >= 0) syscalls().close(descriptor);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failures++;
+    const denied = error instanceof SyscallError && error.errorNumber === EPERM;
+    if (!denied && this.#failures < FAILURES_MAX) return;
+    this.#pump?.close();
+    this.#pump = null;
+    this.#limits = [`conntrack cannot be read: ${sentence(error)}`];
+    const { choice } = this.#options;
+    this.mode = choice === "auto" && this.#probeText() === null ? "proc" : "none";
+    this.#nextReadMs = 0;
+  }
+
+  async #readText(): Promise<void> {
+    const tally = { linesMalformed: 0, overflowed: 0 };
+    const tick = this.#tick();
+    this.#tracker.begin();
+    const failure = this.#file.read(this.#textPath, (bytes, start, end, atEnd) =>
+      parseLines(bytes, start, end, atEnd, tally, (line, lineStart, lineEnd) => {
+        if (!this.#lines.parse(line, lineStart, lineEnd)) return false;
+        this.#tracker.see(this.#entry, tick);
+        return true;
+      }),
+    );
+    this.malformed += tally.linesMalformed;
+    if (failure === null) this.#tracker.end();
+    else this.#tracker.abandon();
+  }
+
+  #probeText(): string | null {
+    const failure = this.#file.read(this.#textPath, (_bytes, _start, end) => end);
+    if (failure === null) return null;
+    return failure === "absent"
+      ? `there is no ${this.#textPath} (the kernel was built without NF_CONNTRACK_PROCFS, or conntrack is not loaded)`
+      : `${this.#textPath} may not be read`;
+  }
+
+  #tick(): number {
+    return Math.floor(this.#options.elapsedMs() / TICK_MS);
+  }
+
+  get #namespacePath(): string {
+    return path.join(this.#directory, "ns/net");
+  }
+
+  get #textPath(): string {
+    return path.join(this.#directory, "net/nf_conntrack");
+  }
+}
+
+// Inode of the network namespace of a process's directory; 0 where it may not be looked at.
+function inodeOf(directory: string): number {
+  try {
+    return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(path.join(directory, "ns/net")))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+// In this thread's namespace: why no events would come; null where they do.
+function eventsAreOff(): string | null {
+  try {
+    const value = readFileSync("/proc/sys/net/netfilter/nf_conntrack_events", "utf8").trim();
+    return value === "0"
+      ? "conntrack sends no events (net.netfilter.nf_conntrack_events is 0): short flows may be missed"
+      : null;
+  } catch {
+    return "this kernel's conntrack sends no events (NF_CONNTRACK_EVENTS): short flows may be missed";
+  }
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof SyscallError) {
+    return error.errorNumber === EPERM
+      ? "netlink needs the capability NET_ADMIN (and SYS_ADMIN for another namespace)"
+      : `${error.message}, which says that the kernel has no nf_conntrack_netlink`;
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EACCES" || code === "EPERM"
+    ? "the network namespace may not be opened: that needs SYS_PTRACE"
+    : String(error instanceof Error ? error.message : error);
+}

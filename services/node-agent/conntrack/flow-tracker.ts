@@ -1,0 +1,332 @@
+// The flows of one conntrack table as they come and go: dumps and events go in, what changed since the last report
+// comes out. Ids are settled here: a flow keeps its id while it is the same kernel entry. Pure: no clock, no socket.
+//
+// A dump is taken between begin() and end(): what it did not name is gone. Events in between are part of it.
+
+import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
+import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
+import { flowProtocols, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
+import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
+import type { FlowChanges } from "../observation.ts";
+import { IdPool } from "../observe/id-pool.ts";
+
+/** Flow ids: twice the flows that there may be, since ids rest for a report. */
+const FLOW_IDS_MAX = 2 * FLOW_ROWS_MAX;
+
+/** Entries destroyed while a dump runs that are remembered, lest the dump's older news bring them back. */
+const GRAVES_MAX = 2 ** 16;
+
+/** Flows that came and went between two reports and are told all the same; more are counted. */
+const GHOSTS_MAX = 2 ** 16;
+
+/** Ticks (10 ms) by which a deadline must move at least to count as a change: timeouts are told in whole seconds. */
+const DEADLINE_STEP_MIN = 200;
+
+const TICKS_PER_SECOND = 100;
+
+/** What happened to a row since the last report. */
+const Mark = { none: 0, added: 1, changed: 2 } as const;
+
+/** Flows of one network namespace. */
+export class FlowTracker {
+  /** Flows that found no place, since start. */
+  overflowed = 0;
+  readonly #ids: IdPool;
+  readonly #table = new FlowTable(256);
+  // Rows by the hash of their original tuple: heads by hash, and each row's hash and follower.
+  #heads = new Int32Array(1024).fill(-1);
+  #next = new Int32Array(256);
+  #hash = new Int32Array(256);
+  #generationOf = new Uint8Array(256);
+  #mark = new Uint8Array(256);
+  // The deadline that was last reported.
+  #told = new Uint32Array(256);
+  #generation = 0;
+  #dumping = false;
+  readonly #graves = new Set<number>();
+  #free: number[] = [];
+  #touched: number[] = [];
+  #removed: number[] = [];
+  #ghosts = new FlowTable(16);
+  #size = 0;
+
+  constructor(ids: IdPool = new IdPool(1, FLOW_IDS_MAX)) {
+    this.#ids = ids;
+  }
+
+  /** Flows that are there now. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Begins a dump. */
+  begin(): void {
+    this.#generation = (this.#generation + 1) & 255;
+    this.#dumping = true;
+    this.#graves.clear();
+  }
+
+  /** Ends a dump: flows that neither it nor an event since begin() named are gone. */
+  end(): void {
+    this.#dumping = false;
+    this.#graves.clear();
+    const { id, length } = this.#table;
+    for (let row = 0; row < length; row++)
+      if (id[row] !== 0 && this.#generationOf[row] !== this.#generation) this.#remove(row);
+  }
+
+  /** Gives up a dump that failed: nothing is gone for it. */
+  abandon(): void {
+    this.#dumping = false;
+    this.#graves.clear();
+    this.#generationOf.fill(this.#generation);
+  }
+
+  /** Takes an entry of a dump, seen at a tick. */
+  see(entry: ConntrackEntry, tick: number): void {
+    if (entry.id !== 0 && this.#graves.has(entry.id)) return;
+    this.put(entry, tick);
+  }
+
+  /** Takes an entry that is there: of a NEW event, or of a dump. */
+  put(entry: ConntrackEntry, tick: number): void {
+    const hash = hashOf(entry);
+    const known = this.#find(entry, hash);
+    if (known >= 0) {
+      if (this.#isSame(known, entry)) {
+        this.#refresh(known, entry, tick);
+        return;
+      }
+      this.#remove(known);
+    }
+    this.#add(entry, hash, tick);
+  }
+
+  /** Takes a DESTROY event, whose counters are final. An entry that is not known is none that was reported. */
+  destroy(entry: ConntrackEntry, tick: number): void {
+    if (this.#dumping && entry.id !== 0 && this.#graves.size < GRAVES_MAX) this.#graves.add(entry.id);
+    const row = this.#find(entry, hashOf(entry));
+    if (
+      row < 0 ||
+      (entry.id !== 0 && this.#table.kernelId[row] !== entry.id && this.#table.kernelId[row] !== 0)
+    )
+      return;
+    if ((entry.has & EntryField.counters) !== 0) this.#count(row, entry);
+    if ((entry.has & EntryField.state) !== 0) this.#refresh(row, entry, tick);
+    this.#remove(row);
+  }
+
+  /** What changed since the last take; `namespace` goes into its column. */
+  take(namespace: number): FlowChanges {
+    const added = new FlowTable(64);
+    const changed = new FlowTable(64);
+    for (const row of this.#touched) {
+      const mark = this.#mark[row];
+      this.#mark[row] = Mark.none;
+      if (mark === Mark.none) continue;
+      this.#told[row] = this.#table.deadline[row]!;
+      (mark === Mark.added ? added : changed).appendRow(this.#table, row);
+    }
+    return this.#finish(added, changed, namespace);
+  }
+
+  /** Everything, as a keyframe tells it. */
+  takeAll(namespace: number): FlowChanges {
+    const added = new FlowTable(this.#size + 1);
+    for (let row = 0; row < this.#table.length; row++) {
+      this.#mark[row] = Mark.none;
+      if (this.#table.id[row] === 0) continue;
+      this.#told[row] = this.#table.deadline[row]!;
+      added.appendRow(this.#table, row);
+    }
+    this.#removed = [];
+    return { ...this.#finish(added, new FlowTable(1), namespace), changed: new FlowTable(1) };
+  }
+
+  #finish(added: FlowTable, changed: FlowTable, namespace: number): FlowChanges {
+    const removed = this.#removed;
+    for (let row = 0; row < this.#ghosts.length; row++) {
+      if (this.#ghosts.firstSeen[row] !== REPORTED) {
+        if (added.appendRow(this.#ghosts, row) >= 0) removed.push(this.#ghosts.id[row]!);
+      } else changed.appendRow(this.#ghosts, row);
+    }
+    this.#ghosts.length = 0;
+    this.#touched = [];
+    this.#removed = [];
+    added.namespace.fill(namespace, 0, added.length);
+    this.#ids.settle();
+    return { added, changed, removed };
+  }
+
+  #add(entry: ConntrackEntry, hash: number, tick: number): void {
+    if (this.#ids.exhausted) {
+      this.overflowed++;
+      return;
+    }
+    const row = this.#free.pop() ?? this.#table.append();
+    if (row < 0) {
+      this.overflowed++;
+      return;
+    }
+    if (this.#table.capacity > this.#next.length) this.#grow(this.#table.capacity);
+    const table = this.#table;
+    table.write(row, entry);
+    table.id[row] = this.#ids.take();
+    table.firstSeen[row] = tick;
+    table.deadline[row] = deadlineOf(entry, tick);
+    this.#generationOf[row] = this.#generation;
+    this.#mark[row] = Mark.added;
+    this.#touched.push(row);
+    this.#hash[row] = hash;
+    this.#link(row);
+    this.#size++;
+  }
+
+  #refresh(row: number, entry: ConntrackEntry, tick: number): void {
+    const table = this.#table;
+    this.#generationOf[row] = this.#generation;
+    const deadline = deadlineOf(entry, tick);
+    if (deadline !== 0) table.deadline[row] = deadline;
+    if (table.kernelId[row] === 0) table.kernelId[row] = entry.id;
+    const hasState = (entry.has & EntryField.state) !== 0;
+    const moved = Math.abs(table.deadline[row]! - this.#told[row]!);
+    let changed = moved > Math.max(DEADLINE_STEP_MIN, (table.deadline[row]! - tick) >> 3);
+    if (entry.status !== 0 && table.status[row] !== entry.status) {
+      table.status[row] = entry.status;
+      changed = true;
+    }
+    if (hasState && table.state[row] !== entry.state) {
+      table.state[row] = entry.state;
+      changed = true;
+    }
+    if (table.mark[row] !== entry.mark) {
+      table.mark[row] = entry.mark;
+      changed = true;
+    }
+    if ((entry.has & EntryField.counters) !== 0 && this.#count(row, entry)) changed = true;
+    if (changed) this.#touch(row);
+  }
+
+  #count(row: number, entry: ConntrackEntry): boolean {
+    const { counters } = this.#table;
+    let changed = false;
+    for (let i = 0; i < 4; i++) {
+      if (counters[row * 4 + i] === entry.counters[i]) continue;
+      counters[row * 4 + i] = entry.counters[i]!;
+      changed = true;
+    }
+    if (changed) this.#touch(row);
+    return changed;
+  }
+
+  #touch(row: number): void {
+    if (this.#mark[row] !== Mark.none) return;
+    this.#mark[row] = Mark.changed;
+    this.#touched.push(row);
+  }
+
+  // What was not reported yet is reported all the same: a witness more of what lived between two reports.
+  #remove(row: number): void {
+    const table = this.#table;
+    const mark = this.#mark[row];
+    const id = table.id[row]!;
+    if (mark !== Mark.none) {
+      const ghost = this.#ghosts.length < GHOSTS_MAX ? this.#ghosts.appendRow(table, row) : -1;
+      if (ghost < 0) this.overflowed++;
+      else if (mark === Mark.changed) this.#ghosts.firstSeen[ghost] = REPORTED;
+    }
+    if (mark !== Mark.added) this.#removed.push(id);
+    this.#ids.giveBack(id);
+    this.#unlink(row);
+    table.id[row] = 0;
+    this.#mark[row] = Mark.none;
+    this.#free.push(row);
+    this.#size--;
+  }
+
+  #find(entry: ConntrackEntry, hash: number): number {
+    for (let row = this.#heads[hash & (this.#heads.length - 1)]!; row >= 0; row = this.#next[row]!)
+      if (this.#hash[row] === hash && hasTuple(this.#table, row, entry, 0)) return row;
+    return -1;
+  }
+
+  // The same kernel entry, not a later one with the same original tuple.
+  #isSame(row: number, entry: ConntrackEntry): boolean {
+    const table = this.#table;
+    const kernelId = table.kernelId[row]!;
+    if (kernelId !== 0 && entry.id !== 0) return kernelId === entry.id;
+    if (!hasTuple(table, row, entry, 2)) return false;
+    // Where no id tells: TCP does not go back from its end to its beginning but in a new entry.
+    return !(
+      entry.protocol === flowProtocols.tcp &&
+      (entry.has & EntryField.state) !== 0 &&
+      table.state[row]! >= TcpFlowState.finWait &&
+      table.state[row]! <= TcpFlowState.close &&
+      (entry.state === TcpFlowState.synSent || entry.state === TcpFlowState.synReceived)
+    );
+  }
+
+  #link(row: number): void {
+    const bucket = this.#hash[row]! & (this.#heads.length - 1);
+    this.#next[row] = this.#heads[bucket]!;
+    this.#heads[bucket] = row;
+  }
+
+  #unlink(row: number): void {
+    const bucket = this.#hash[row]! & (this.#heads.length - 1);
+    let at = this.#heads[bucket]!;
+    if (at === row) {
+      this.#heads[bucket] = this.#next[row]!;
+      return;
+    }
+    while (this.#next[at] !== row) at = this.#next[at]!;
+    this.#next[at] = this.#next[row]!;
+  }
+
+  #grow(capacity: number): void {
+    this.#next = grown(this.#next, capacity);
+    this.#hash = grown(this.#hash, capacity);
+    this.#told = grown(this.#told, capacity);
+    this.#mark = grown(this.#mark, capacity);
+    this.#generationOf = grown(this.#generationOf, capacity);
+    this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(capacity)) * 2).fill(-1);
+    // The row that is being added has no id yet and is linked by who adds it.
+    for (let row = 0; row < this.#table.length - 1; row++) if (this.#table.id[row] !== 0) this.#link(row);
+  }
+}
+
+// Stands in the firstSeen of a ghost that was reported before: what is told of it now is a change.
+const REPORTED = 0xffffffff;
+
+function grown<Column extends Int32Array | Uint32Array | Uint8Array>(
+  column: Column,
+  capacity: number,
+): Column {
+  const larger = new (column.constructor as new (length: number) => Column)(capacity);
+  larger.set(column);
+  return larger;
+}
+
+function deadlineOf(entry: ConntrackEntry, tick: number): number {
+  if ((entry.has & EntryField.timeout) === 0) return 0;
+  return Math.min(0xffffffff, tick + entry.timeoutSeconds * TICKS_PER_SECOND);
+}
+
+// Whether a row has an entry's tuple that begins at a place (0 the original, 2 the reply), in its zone.
+function hasTuple(table: FlowTable, row: number, entry: ConntrackEntry, place: number): boolean {
+  if (table.protocol[row] !== entry.protocol || table.zone[row] !== entry.zone) return false;
+  const first = place * 4;
+  for (let i = first; i < first + 8; i++)
+    if (table.addresses[row * 16 + i] !== entry.addresses[i]) return false;
+  return (
+    table.ports[row * 4 + place] === entry.ports[place] &&
+    table.ports[row * 4 + place + 1] === entry.ports[place + 1]
+  );
+}
+
+function hashOf({ addresses, ports, protocol, zone }: ConntrackEntry): number {
+  let hash = Math.imul(protocol + 1, 0x9e3779b1) ^ zone;
+  for (let i = 0; i < 8; i++) hash = Math.imul(hash ^ addresses[i]!, 0x85ebca6b) ^ (hash >>> 15);
+  hash = Math.imul(hash ^ ((ports[0]! << 16) | ports[1]!), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

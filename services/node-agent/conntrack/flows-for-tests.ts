@@ -1,0 +1,143 @@
+// Flows as tests write and compare them, and a network namespace with a conntrack table of its own.
+
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+import { formatAddress } from "../../../lib/address.ts";
+import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
+import { flowProtocolWord, flowStateWord } from "../../../lib/conntrack/flow-words.ts";
+import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
+import type { FlowTable } from "../../../lib/flow-table.ts";
+import { FlowTable as Table } from "../../../lib/flow-table.ts";
+import type { FlowChanges } from "../observation.ts";
+
+/** An entry out of a line of text; throws where the line is none. */
+export function entryOf(line: string): ConntrackEntry {
+  const entry = new ConntrackEntry();
+  const bytes = Buffer.from(line);
+  if (!new ConntrackLineParser(entry).parse(bytes, 0, bytes.length)) throw new Error(`no entry: ${line}`);
+  return entry;
+}
+
+/** What stays the same of a flow, as text: protocol, both tuples, zone, the kernel's id where `withId`. */
+export function flowText(table: FlowTable, row: number, withId: boolean): string {
+  const place = (which: number): string =>
+    `${formatAddress(table.addresses, row * 16 + which * 4)}/${table.ports[row * 4 + which]}`;
+  const protocol = table.protocol[row]!;
+  const tuples = `${place(0)} > ${place(1)}, ${place(2)} > ${place(3)}`;
+  const state = flowStateWord(protocol, table.state[row]!);
+  return `${flowProtocolWord(protocol)} ${protocol} ${state} ${tuples} zone ${table.zone[row]}${withId ? ` id ${table.kernelId[row]}` : ""}`;
+}
+
+/** The texts of lines, as flowText() has them. */
+export function textsOfLines(text: string, withId: boolean): string[] {
+  const table = new Table();
+  for (const line of text.split("\n").filter((each) => each !== "")) {
+    const row = table.append();
+    table.write(row, entryOf(line));
+  }
+  return Array.from({ length: table.length }, (_, row) => flowText(table, row, withId)).toSorted((a, b) =>
+    a.localeCompare(b),
+  );
+}
+
+/** What an aggregator would know: flows by id, brought up to date by changes. */
+export class Account {
+  readonly flows = new Map<number, string>();
+  readonly #withId: boolean;
+
+  constructor(withId: boolean) {
+    this.#withId = withId;
+  }
+
+  apply({ added, changed, removed }: FlowChanges): void {
+    for (let row = 0; row < added.length; row++) {
+      const id = added.id[row]!;
+      if (this.flows.has(id)) throw new Error(`flow ${id} is added twice`);
+      this.flows.set(id, flowText(added, row, this.#withId));
+    }
+    for (let row = 0; row < changed.length; row++) {
+      const id = changed.id[row]!;
+      if (!this.flows.has(id)) throw new Error(`flow ${id} changes and is not known`);
+      this.flows.set(id, flowText(changed, row, this.#withId));
+    }
+    for (const id of removed) if (!this.flows.delete(id)) throw new Error(`flow ${id} goes and is not known`);
+  }
+
+  texts(): string[] {
+    return [...this.flows.values()].toSorted((a, b) => a.localeCompare(b));
+  }
+}
+
+/** Why no namespace with a conntrack table can be made here; null where one can. */
+export function conntrackObstacle(): string | null {
+  if (process.getuid?.() !== 0) return "needs root to make network namespaces";
+  try {
+    execFileSync("conntrack", ["--version"], { stdio: "ignore" });
+    execFileSync("ip", ["-Version"], { stdio: "ignore" });
+  } catch {
+    return "needs conntrack and iproute2";
+  }
+  return null;
+}
+
+let made = 0;
+
+/** A network namespace with a process in it. */
+export class ConntrackNamespace implements Disposable {
+  readonly name = `wt${process.pid}ct${made++}`;
+  readonly pid: number;
+  readonly #child;
+
+  constructor() {
+    execFileSync("ip", ["netns", "add", this.name]);
+    // A shell that waits for its input: it ends with this process.
+    this.#child = spawn(
+      "ip",
+      ["netns", "exec", this.name, "sh", "-c", "ip link set lo up; echo ready; read line"],
+      {
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
+    this.pid = this.#child.pid!;
+  }
+
+  /** Waits until the process is in the namespace. */
+  async ready(): Promise<this> {
+    for await (const chunk of this.#child.stdout) if (String(chunk).includes("ready")) break;
+    return this;
+  }
+
+  /** Runs a program in the namespace and gives what it printed. */
+  run(...words: string[]): string {
+    return execFileSync("ip", ["netns", "exec", this.name, ...words], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+      maxBuffer: 2 ** 28,
+    });
+  }
+
+  /** `conntrack -I`: an entry of a protocol. */
+  insert(protocol: string, ...words: string[]): void {
+    this.run("conntrack", "-I", "-p", protocol, "-t", "600", ...words);
+  }
+
+  /** Every entry with its id, as conntrack prints it. */
+  list(): string {
+    return this.run("conntrack", "-L", "-o", "extended,id");
+  }
+
+  /** Every entry as /proc has it; null where the kernel has no such file. */
+  text(): string | null {
+    try {
+      return readFileSync(`/proc/${this.pid}/net/nf_conntrack`, "utf8");
+    } catch {
+      return null;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
+    execFileSync("ip", ["netns", "del", this.name]);
+  }
+}
