@@ -9,11 +9,14 @@ import { Btf } from "./btf.ts";
 
 const PATH = "/sys/kernel/btf/vmlinux";
 
+function struct(flag: number, members: number): number {
+  return ((flag << 31) | (4 << 24) | members) >>> 0;
+}
+
 // struct pair { int a; struct { int b:3; int c; }; }; and a function: types 1 to 4.
 function sample(): Uint8Array {
   const strings = "\0int\0pair\0a\0b\0c\0go\0";
   const at = (name: string): number => strings.indexOf(`\0${name}\0`) + 1;
-  const struct = (flag: number, members: number): number => ((flag << 31) | (4 << 24) | members) >>> 0;
   const types = [
     [at("int"), 1 << 24, 4, 32],
     [0, struct(1, 2), 8, at("b"), 1, (3 << 24) | 0, at("c"), 1, 32],
