@@ -5,6 +5,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   codec: () => import("./codec/bench.ts"),
   ingest: () => import("./ingest/bench.ts"),
   procfs: () => import("./procfs/bench.ts"),
+  readers: () => import("./readers/bench.ts"),
 };
 
 const [name] = process.argv.slice(2);

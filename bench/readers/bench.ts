@@ -1,0 +1,137 @@
+// Every reader of ours against the bare reading of /proc and the tools that people use, in every namespace of the load.
+
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+
+import { readerNames } from "../../services/node-agent/readers/reader-names.ts";
+import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
+import type { Contender } from "../measure.ts";
+import { compare, printTable, shellContender, Worker } from "../measure.ts";
+import type { SocketLoad } from "../socket-load.ts";
+import { makeSocketLoad } from "../socket-load.ts";
+
+/** What is measured: how many namespaces share how many sockets. */
+const loads = [
+  { namespaces: 50, sockets: 10_000 },
+  { namespaces: 200, sockets: 10_000 },
+  { namespaces: 200, sockets: 100_000 },
+  { namespaces: 1, sockets: 100_000 },
+];
+
+const ROUNDS = 7;
+const TOOL_ROUNDS = 3;
+/** Tools that look at every process for each namespace take minutes for many: one round, and few sockets. */
+const SLOW_TOOL_SOCKETS_MAX = 10_000;
+const SLOW_TOOL_NAMESPACES_MAX = 50;
+
+const BARE = "bare reading of /proc";
+
+/** Makes each load, measures and prints a table. `NAMESPACES/SOCKETS …` on the command line measures these loads only. */
+export async function run(): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    console.log("SKIP: needs root to make network namespaces");
+    return;
+  }
+  const asked = process.argv.slice(3);
+  const wanted = loads.filter(
+    ({ namespaces, sockets }) => asked.length === 0 || asked.includes(`${namespaces}/${sockets}`),
+  );
+  const columns: { head: string; cpu: Map<string, number>; rss: Map<string, number> }[] = [];
+  for (const { namespaces, sockets } of wanted) {
+    console.error(`making ${sockets} sockets in ${namespaces} namespaces`);
+    await using load = await makeSocketLoad(namespaces, sockets);
+    const rss = new Map<string, number>();
+    const contenders = [
+      ...(await Promise.all(usableReaders().map((name) => readerContender(name, load, sockets, rss)))),
+      await warm(new Worker(path.join(import.meta.dirname, "../procfs/bare-reading.ts"), load.pids), BARE),
+      ...tools(load, sockets),
+    ];
+    console.error("measuring");
+    columns.push({ head: `${namespaces} ns / ${sockets / 1000}k`, cpu: await compare(contenders), rss });
+  }
+  const names = [...new Set(columns.flatMap(({ cpu }) => [...cpu.keys()]))];
+  printTable([
+    ["CPU ms a pass, median", ...columns.flatMap(({ head }) => [head, "bare ÷ it"])],
+    ...names.map((name) => [
+      name,
+      ...columns.flatMap(({ cpu }) => {
+        const ms = cpu.get(name);
+        return ms === undefined ? ["", ""] : [ms.toFixed(1), (cpu.get(BARE)! / ms).toFixed(1)];
+      }),
+    ]),
+    ...usableReaders().map((name) => [
+      `whotalks ${name}, RSS in MiB`,
+      ...columns.flatMap(({ rss }) => [(rss.get(name) ?? 0).toFixed(0), ""]),
+    ]),
+  ]);
+}
+
+function usableReaders(): string[] {
+  return readerNames.filter((name) => {
+    const obstacle = chooseReader(name, { procRoot: "/proc", nowTicks: () => 0 }).probe();
+    if (obstacle !== null) console.error(`SKIP ${name}: ${obstacle}`);
+    return obstacle === null;
+  });
+}
+
+async function readerContender(
+  name: string,
+  load: SocketLoad,
+  sockets: number,
+  rss: Map<string, number>,
+): Promise<Contender> {
+  const worker = new Worker(path.join(import.meta.dirname, "reader-rounds.ts"), {
+    reader: name,
+    pids: load.pids,
+  });
+  return warm(worker, `whotalks ${name}`, (figures) => {
+    // A reader that is fast for leaving sockets out would win unjustly.
+    if (figures["sockets"]! < sockets)
+      throw new Error(`${name} read ${figures["sockets"]} of ${sockets} sockets`);
+    rss.set(name, Math.max(rss.get(name) ?? 0, figures["rssMiB"]!));
+  });
+}
+
+async function warm(
+  worker: Worker,
+  name: string,
+  look: (figures: Record<string, number>) => void = () => undefined,
+): Promise<Contender> {
+  for (let i = 0; i < 3; i++) await worker.round();
+  return {
+    name,
+    rounds: ROUNDS,
+    async measure() {
+      const figures = await worker.round();
+      look(figures);
+      return figures["cpuMs"]!;
+    },
+    close: () => worker.close(),
+  };
+}
+
+function tools(load: SocketLoad, sockets: number): Contender[] {
+  const few = sockets <= SLOW_TOOL_SOCKETS_MAX && load.namespaces.length <= SLOW_TOOL_NAMESPACES_MAX;
+  const commands = [
+    { command: "ss -tan", rounds: TOOL_ROUNDS },
+    ...(few
+      ? [
+          { command: "ss -tanp", rounds: 1 },
+          { command: "netstat -tanp", rounds: 1 },
+        ]
+      : []),
+    { command: "lsof -nP -i", rounds: 1, once: true },
+  ];
+  return commands.flatMap(({ command, rounds, once }) => {
+    const [tool] = command.split(" ");
+    try {
+      execFileSync("which", [tool!], { stdio: "ignore" });
+    } catch {
+      console.error(`SKIP ${command}: ${tool} is not installed`);
+      return [];
+    }
+    if (once === true) return [shellContender(`\`${command}\`, once in one namespace`, rounds, command)];
+    const everywhere = load.namespaces.map((name) => `ip netns exec ${name} ${command}`).join("; ");
+    return [shellContender(`\`${command}\` in every namespace`, rounds, everywhere)];
+  });
+}
