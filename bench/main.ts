@@ -3,6 +3,7 @@
 
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   codec: () => import("./codec/bench.ts"),
+  conntrack: () => import("./conntrack/bench.ts"),
   procfs: () => import("./procfs/bench.ts"),
 };
 
