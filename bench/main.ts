@@ -4,6 +4,7 @@
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   codec: () => import("./codec/bench.ts"),
   ingest: () => import("./ingest/bench.ts"),
+  conntrack: () => import("./conntrack/bench.ts"),
   procfs: () => import("./procfs/bench.ts"),
   readers: () => import("./readers/bench.ts"),
 };

@@ -188,6 +188,17 @@ void describe("connections through translated flows", () => {
     assert.equal(connection?.via?.ip, "10.96.0.9");
   });
 
+  it("have the bytes that conntrack counted", () => {
+    const world = new World();
+    const counted = DNAT.replace(" src=10.1.0.2", " packets=3 bytes=400 src=10.1.0.2").replace(
+      " [ASSURED]",
+      " packets=2 bytes=300 [ASSURED]",
+    );
+    world.report({ ...base, keyframe: true, sockets: [CLIENT, SERVER], flows: [counted] });
+    const [connection] = world.connections();
+    assert.deepEqual([connection?.bytesToServer, connection?.bytesToClient], [400, 300]);
+  });
+
   it("keep what the flow told after it has gone, and let go of it in the end", () => {
     const world = new World();
     world.report({ ...base, keyframe: true, sockets: [CLIENT], flows: [DNAT] });

@@ -223,8 +223,10 @@ export class FlowLinks {
     const live = sockets.isLive(end);
     const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection[end]!]!;
     // A datagram socket's flow ends with its silence and begins anew, also before the socket was first looked at.
-    if (flows.sinceMs[flow]! < beganMs - LAG_MS) return false;
-    if (!live && flows.sinceMs[flow]! > sockets.sinceMs[end]! + LAG_MS) return false;
+    // Events tell a flow at once, while its socket is first seen by the pass after it.
+    const lagMs = LAG_MS + 2 * (this.#tables.nodeOfSocket(end).coverage?.intervalMs ?? 0);
+    if (flows.sinceMs[flow]! < beganMs - lagMs) return false;
+    if (!live && flows.sinceMs[flow]! > sockets.sinceMs[end]! + lagMs) return false;
     return flows.isLive(flow) || flows.goneMs[flow]! >= beganMs;
   }
 

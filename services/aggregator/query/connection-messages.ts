@@ -72,6 +72,11 @@ export class ConnectionMessages {
       const service = front === undefined ? undefined : { namespace: front.namespace, name: front.name };
       message.via = { ip, port: via.port, service };
     }
+    const bytes = view.flowBytes(slot);
+    if (bytes !== null) {
+      message.bytesToServer ??= bytes.toServer;
+      message.bytesToClient ??= bytes.toClient;
+    }
     const seenAs = view.snat(slot);
     if (seenAs !== null) message.snat = { ip: addresses.text(seenAs.address), port: seenAs.port };
     if (protocol === Protocol.icmp) message.icmp = { type: ICMP_ECHO, code: 0, id: client.port };

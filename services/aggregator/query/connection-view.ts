@@ -111,6 +111,16 @@ export class ConnectionView {
     return same ? null : { address, port };
   }
 
+  /** Bytes that conntrack counted (IP headers included); null where it counts none or there is no flow. */
+  flowBytes(connection: number): { readonly toServer: number; readonly toClient: number } | null {
+    const flow = this.#settler.flowOf(connection);
+    if (flow < 0) return null;
+    const { counters } = this.#tables.flows;
+    // A connection without one packet there is none: zeros say that nf_conntrack_acct is off.
+    if (counters[flow * 4] === 0) return null;
+    return { toServer: counters[flow * 4 + 1]!, toClient: counters[flow * 4 + 3]! };
+  }
+
   protocol(connection: number): number {
     return this.#tables.sockets.protocol[this.#anySocket(connection)]!;
   }

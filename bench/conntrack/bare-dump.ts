@@ -1,0 +1,22 @@
+// The floor: asks the kernel for every entry of a namespace's conntrack table and drops what it answers.
+
+import { conntrackDumpRequest } from "../../services/node-agent/conntrack/ctnetlink.ts";
+import {
+  dump,
+  hostIsLittleEndian,
+  NETLINK_NETFILTER,
+  openNetlink,
+} from "../../services/node-agent/kernel/netlink.ts";
+import { inNetworkNamespace } from "../../services/node-agent/kernel/network-namespace.ts";
+import { syscalls } from "../../services/node-agent/kernel/syscalls.ts";
+import { serveRounds } from "../measure.ts";
+
+const pid = JSON.parse(process.argv[2]!) as number;
+
+await serveRounds(() => {
+  const descriptor = inNetworkNamespace(`/proc/${pid}/ns/net`, () => openNetlink(NETLINK_NETFILTER));
+  let entries = 0;
+  dump(descriptor, conntrackDumpRequest(hostIsLittleEndian), () => entries++);
+  syscalls().close(descriptor);
+  return Promise.resolve({ entries });
+});

@@ -1,0 +1,16 @@
+// Our own reading of a namespace's flows, ids and changes included, as often as it is asked for.
+
+import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
+import { serveRounds } from "../measure.ts";
+
+const { pid, choice } = JSON.parse(process.argv[2]!) as { pid: number; choice: "dump" | "proc" };
+let nowMs = 0;
+const source = new FlowSource({ procRoot: "/proc", pid, choice, elapsedMs: () => nowMs });
+
+await serveRounds(async () => {
+  // More than any pause between two readings.
+  nowMs += 61_000;
+  await source.refresh();
+  source.take(0, false);
+  return { entries: source.size };
+});
