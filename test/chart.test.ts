@@ -95,10 +95,23 @@ describe("what cannot work is refused with a sentence", { skip: noHelm }, () => 
 });
 
 describe("defaults", { skip: noHelm }, () => {
-  test("the agent is root with two capabilities, not privileged, without AppArmor's default profile", () => {
+  const minimal = ["SYS_PTRACE", "DAC_READ_SEARCH"];
+  const standard = [...minimal, "BPF", "PERFMON", "NET_ADMIN"];
+  const capabilities = { minimal, standard, full: [...standard, "SYS_ADMIN"] };
+  for (const [privileges, add] of Object.entries(capabilities)) {
+    test(`the agent's capabilities with ${privileges} privileges are these and no more`, () => {
+      const agent = render("--set", `agent.privileges=${privileges}`).find(
+        ({ kind }) => kind === "DaemonSet",
+      );
+      const context = agent?.spec?.template?.spec?.containers[0]?.securityContext;
+      assert.deepEqual(context?.capabilities, { drop: ["ALL"], add });
+    });
+  }
+
+  test("the agent is root with standard privileges, not privileged, without AppArmor's default profile", () => {
     const agent = render().find((object) => object.kind === "DaemonSet")?.spec?.template?.spec;
     const context = agent?.containers[0]?.securityContext;
-    assert.deepEqual(context?.capabilities, { drop: ["ALL"], add: ["SYS_PTRACE", "DAC_READ_SEARCH"] });
+    assert.deepEqual(context?.capabilities.add, standard);
     assert.deepEqual([context?.privileged, context?.runAsUser, agent?.hostPID], [false, 0, true]);
     assert.deepEqual(context?.appArmorProfile, { type: "Unconfined" });
   });

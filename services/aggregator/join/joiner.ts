@@ -325,7 +325,11 @@ export class Joiner {
   #write(slot: number, table: SocketTable, row: number): void {
     const { sockets } = this.#tables;
     const changed = sockets.state[slot] !== table.state[row];
-    const carried = table.counted[row] === 1;
+    const carried =
+      table.counted[row] === 1 &&
+      (sockets.counted[slot] === 0 ||
+        sockets.bytesSent[slot] !== table.bytesSent[row] ||
+        sockets.bytesReceived[slot] !== table.bytesReceived[row]);
     writeColumns(this.#tables.sockets, slot, table, row);
     // The edge adds up what its connections carry; watchers are not told of that alone.
     if (carried && sockets.kind[slot] === SocketKind.end)
