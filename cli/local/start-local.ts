@@ -28,6 +28,9 @@ const TICK_MS = 10;
 /** In one process no report is ever lost: a keyframe is sent once. */
 const KEYFRAME_MS = Number.POSITIVE_INFINITY;
 
+/** On one machine what is told of each socket counts for more than what the reading costs: sock-diag tells timers too. */
+const CANDIDATES = ["sock-diag", "bpf-iter", "procfs"] as const;
+
 /** How often the aggregator looks at what time makes due. */
 const SWEEP_MS = 1000;
 
@@ -72,6 +75,7 @@ function createLocalAgent(
 ): Agent {
   const { procDir } = options;
   const reader = chooseReader(options.reader, {
+    candidates: CANDIDATES,
     procRoot: procDir,
     littleEndian: options.byteOrder === undefined ? endianness() === "LE" : options.byteOrder === "little",
     nowTicks: () => Math.floor(elapsedMs() / TICK_MS),

@@ -158,7 +158,8 @@ export class ConnectionMessages {
     endpoint.sendQueue = sockets.sendQueue[slot]!;
     endpoint.retransmits = sockets.retransmits[slot]!;
     endpoint.socketUid = sockets.uid[slot]!;
-    endpoint.references = sockets.references[slot]!;
+    // Only /proc tells how often a socket is referred to; nothing that exists is referred to by nobody.
+    if (sockets.references[slot] !== 0) endpoint.references = sockets.references[slot]!;
     endpoint.state = stateWord(sockets.state[slot]!);
     return endpoint;
   }

@@ -147,15 +147,15 @@ export async function dumpInSteps(
 ): Promise<void> {
   const { send, recv, errorNumber } = syscalls();
   if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
-  const buffer = new Uint8Array(RECEIVE_BYTES);
+  const chunk = new Uint8Array(RECEIVE_BYTES);
   for (let reads = 1; reads <= READS_MAX; reads++) {
-    const count = recv(descriptor, buffer, buffer.length, 0);
+    const count = recv(descriptor, chunk, chunk.length, 0);
     if (count < 0) {
       const failure = errorNumber();
       if (failure === EINTR) continue;
       throw new SyscallError("recv", failure);
     }
-    const progress = readMessages(buffer, count, hostIsLittleEndian, take);
+    const progress = readMessages(chunk, count, hostIsLittleEndian, take);
     if (progress.kind === "done") return;
     if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
     if (reads % READS_PER_STEP === 0) await pause();

@@ -22,6 +22,8 @@ export interface ReaderOptions {
   readonly littleEndian?: boolean;
   /** Ticks of 10 ms since the epoch's start. */
   readonly nowTicks: () => number;
+  /** What `auto` chooses from, the best first; every reader, the cheapest first, unless told. */
+  readonly candidates?: readonly ReaderName[];
 }
 
 /**
@@ -32,7 +34,7 @@ export function chooseReader(choice: ReaderChoice, options: ReaderOptions): Sock
   if (choice !== "auto") return createReader(choice, options);
   // Of a saved tree only the tables are there: that is no shortcoming of this machine's to report.
   if (!isLiveProc(options.procRoot)) return createReader("procfs", options);
-  return chainReaders(readerNames.map((name) => createReader(name, options)));
+  return chainReaders((options.candidates ?? readerNames).map((name) => createReader(name, options)));
 }
 
 function createReader(name: ReaderName, options: ReaderOptions, tables?: ReadonlySet<string>): SocketReader {
