@@ -139,7 +139,9 @@ describe("NATS takes its configuration", { skip: noHelm === false ? noNats : noH
       const config = render("-f", `${chart}ci/${shape}`).find(
         (object) => object.data?.["nats.conf"] !== undefined,
       );
-      if (config === undefined) return t.skip("an existing NATS is used");
+      // Where an existing NATS is used the chart has none to configure.
+      assert.equal(config === undefined, shape.startsWith("external-nats"));
+      if (config === undefined) return;
       const file = path.join(mkdtempSync(path.join(tmpdir(), "nats-")), "nats.conf");
       t.after(() => rmSync(path.dirname(file), { recursive: true }));
       writeFileSync(file, config.data?.["nats.conf"] ?? "");
