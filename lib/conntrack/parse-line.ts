@@ -74,6 +74,7 @@ export class ConntrackLineParser {
   #ok = true;
   // How many tuples were begun, and which of their parts were seen.
   #tuples = 0;
+  #hasShortAddress = false;
   #parts = 0;
   #code = 0;
 
@@ -89,6 +90,7 @@ export class ConntrackLineParser {
     this.#fieldEnd = start;
     this.#ok = true;
     this.#tuples = 0;
+    this.#hasShortAddress = false;
     this.#parts = 0;
     if (!this.#head()) return false;
     do {
@@ -300,7 +302,10 @@ export class ConntrackLineParser {
         return;
       }
       addresses.set(words, first);
-      if (end - start === LONG_ADDRESS) this.#entry.has |= EntryField.longAddresses;
+      // A short form can be as long as the long one: the long form is that of a line in which every address has it.
+      if (end - start !== LONG_ADDRESS) this.#hasShortAddress = true;
+      if (this.#hasShortAddress) this.#entry.has &= ~EntryField.longAddresses;
+      else this.#entry.has |= EntryField.longAddresses;
       return;
     }
     let word = 0;

@@ -106,6 +106,16 @@ describe("conntrack's text", () => {
     );
   });
 
+  it("keeps short addresses short beside one whose short form is as long as the long one", () => {
+    const whole = "2a02:1234:5678:9abc:def0:1234:5678:9abc";
+    const line =
+      `tcp      6 100 ESTABLISHED src=${whole} dst=2001:db8::1 sport=40000 dport=443 ` +
+      `src=2001:db8::1 dst=${whole} sport=443 dport=40000 [ASSURED] use=1`;
+    const entry = parse(line);
+    assert.ok(entry);
+    assert.equal(formatConntrackLine(entry), line);
+  });
+
   it("prints and parses every entry", () => {
     const address = fc.oneof(
       fc.nat(0xffffffff).map((word) => ({ family: 4, words: [0, 0, 0xffff, word] })),
