@@ -37,6 +37,3 @@ export interface LocalPipeline {
   /** Stops reading and serving. */
   close(): Promise<void>;
 }
-
-/** What cli/local/start-local.ts exports: starts the pipeline, rejects with a message fit for the user. */
-export type StartLocal = (options: LocalOptions) => Promise<LocalPipeline>;
