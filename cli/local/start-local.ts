@@ -1,7 +1,6 @@
 // `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between them and
 // the gRPC API in front, so that whoever asks (the command itself, or another terminal) asks the same way as a cluster.
 
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { endianness, hostname, tmpdir } from "node:os";
 import path from "node:path";
@@ -15,7 +14,7 @@ import { startServer } from "../../services/aggregator/serve/server.ts";
 import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
 import type { Agent } from "../../services/node-agent/pipeline.ts";
 import { createAgent } from "../../services/node-agent/pipeline.ts";
-import { isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
+import { bootId, isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
@@ -105,14 +104,6 @@ function createLocalAgent(
 function createFlowSource({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): FlowSource {
   const choice = isLiveProc(procDir) || conntrack === "none" ? (conntrack ?? "auto") : "proc";
   return new FlowSource({ procRoot: procDir, pid: 1, choice, elapsedMs });
-}
-
-function bootId(procDir: string): string {
-  try {
-    return readFileSync(path.join(procDir, "sys/kernel/random/boot_id"), "utf8").trim();
-  } catch {
-    return "";
-  }
 }
 
 interface Served {

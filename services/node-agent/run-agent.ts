@@ -1,8 +1,6 @@
 // The agent as it runs in a cluster: the pipeline with its ends, the node's kernel tables and NATS, and what goes
 // beside it: the watch of the node's pods, metrics and probes.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
 import { type KubeConfigChoice, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
@@ -20,6 +18,7 @@ import { PodWatch } from "./pods/pod-watch.ts";
 import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
+import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 
 /** Milliseconds in a tick, the unit of a report's times. */
@@ -135,13 +134,5 @@ function kubernetesApi(environment: KubeConfigChoice["environment"]): {
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     return { api: null, reason: `pods have no names here: ${error.message}` };
-  }
-}
-
-function bootId(procRoot: string): string {
-  try {
-    return readFileSync(join(procRoot, "sys/kernel/random/boot_id"), "utf8").trim();
-  } catch {
-    return "";
   }
 }

@@ -3,9 +3,14 @@
 
 import { readText } from "../processes/small-file.ts";
 
+/** The boot id below a /proc; empty where it does not tell, as in a saved tree. */
+export function bootId(procRoot: string): string {
+  const read = readText(`${procRoot}/sys/kernel/random/boot_id`);
+  return "text" in read ? read.text.trim() : "";
+}
+
 /** True where both have the same boot id. */
 export function isLiveProc(procRoot: string): boolean {
-  const own = readText("/proc/sys/kernel/random/boot_id");
-  const other = readText(`${procRoot}/sys/kernel/random/boot_id`);
-  return "text" in own && "text" in other && own.text.trim() !== "" && own.text === other.text;
+  const own = bootId("/proc");
+  return own !== "" && own === bootId(procRoot);
 }
