@@ -185,6 +185,8 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   sinceMs: ["since", time],
   flows: ["flows", number],
   flowOverruns: ["flowOverruns", number],
+  destroyed: ["destroyed", text],
+  destroyedOverruns: ["destroyedOverruns", number],
 });
 
 /** What an answer rests on. */

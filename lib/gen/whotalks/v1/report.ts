@@ -135,6 +135,11 @@ export interface Report {
     | undefined;
   /** Ids of flows that are gone: little-endian uint32 each. */
   flowsRemoved: Uint8Array;
+  /**
+   * How each network namespace is read: all in a keyframe, in a delta those
+   * whose figures changed. On the last part only.
+   */
+  namespaceCoverage: NamespaceCoverage[];
 }
 
 /** One pod of the node, as the API server told the agent. */
@@ -561,6 +566,41 @@ export interface NodeCoverage {
    * start; the flows were read anew each time.
    */
   flowOverruns: number;
+  /** How destroyed sockets are heard of: events, time-wait or none. */
+  destroyed: string;
+  /**
+   * Times that the kernel dropped destroyed sockets' events for lack of
+   * buffer, since start.
+   */
+  destroyedOverruns: number;
+}
+
+/** How one network namespace is read, and how complete that is. */
+export interface NamespaceCoverage {
+  /** Id of the network namespace. */
+  namespace: number;
+  /** Whether its tables could be read in the last pass. */
+  read: boolean;
+  /** Ticks since the epoch's start from when the counters below count. */
+  since: number;
+  /**
+   * Connections that the kernel counted as opened (ActiveOpens +
+   * PassiveOpens).
+   */
+  openedByKernel: number;
+  /**
+   * Attempts that the kernel counted as failed (AttemptFails), shown beside
+   * it and never subtracted.
+   */
+  failedByKernel: number;
+  /** Ends of TCP connections seen, failed attempts included. */
+  seen: number;
+  /** opened_by_kernel less seen, never below zero. */
+  unseen: number;
+  /** How its destroyed sockets are heard of: events, time-wait or none. */
+  destroyed: string;
+  /** What its last reading cost, in microseconds of CPU time. */
+  readMicros: number;
 }
 
 function createBaseReport(): Report {
@@ -590,6 +630,7 @@ function createBaseReport(): Report {
     flows: undefined,
     flowChanges: undefined,
     flowsRemoved: new Uint8Array(0),
+    namespaceCoverage: [],
   };
 }
 
@@ -677,6 +718,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.flowsRemoved.length !== 0) {
       writer.uint32(258).bytes(message.flowsRemoved);
+    }
+    for (const v of message.namespaceCoverage) {
+      NamespaceCoverage.encode(v!, writer.uint32(266).fork()).join();
     }
     return writer;
   },
@@ -914,6 +958,14 @@ export const Report: MessageFns<Report> = {
             message.flowsRemoved = reader.bytes();
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.namespaceCoverage.push(NamespaceCoverage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -968,6 +1020,7 @@ export const Report: MessageFns<Report> = {
       ? FlowChangeColumns.fromPartial(object.flowChanges)
       : undefined;
     message.flowsRemoved = object.flowsRemoved ?? new Uint8Array(0);
+    message.namespaceCoverage = object.namespaceCoverage?.map((e) => NamespaceCoverage.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3112,6 +3165,8 @@ function createBaseNodeCoverage(): NodeCoverage {
     sinceMs: 0,
     flows: 0,
     flowOverruns: 0,
+    destroyed: "",
+    destroyedOverruns: 0,
   };
 }
 
@@ -3188,6 +3243,12 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     }
     if (message.flowOverruns !== 0) {
       writer.uint32(248).uint64(message.flowOverruns);
+    }
+    if (message.destroyed !== "") {
+      writer.uint32(322).string(message.destroyed);
+    }
+    if (message.destroyedOverruns !== 0) {
+      writer.uint32(328).uint64(message.destroyedOverruns);
     }
     return writer;
   },
@@ -3397,6 +3458,22 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
             message.flowOverruns = longToNumber(reader.uint64());
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.destroyed = reader.string();
+            continue;
+          }
+          case 41: {
+            if (tag !== 328) {
+              break;
+            }
+
+            message.destroyedOverruns = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3438,6 +3515,169 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     message.sinceMs = object.sinceMs ?? 0;
     message.flows = object.flows ?? 0;
     message.flowOverruns = object.flowOverruns ?? 0;
+    message.destroyed = object.destroyed ?? "";
+    message.destroyedOverruns = object.destroyedOverruns ?? 0;
+    return message;
+  },
+};
+
+function createBaseNamespaceCoverage(): NamespaceCoverage {
+  return {
+    namespace: 0,
+    read: false,
+    since: 0,
+    openedByKernel: 0,
+    failedByKernel: 0,
+    seen: 0,
+    unseen: 0,
+    destroyed: "",
+    readMicros: 0,
+  };
+}
+
+export const NamespaceCoverage: MessageFns<NamespaceCoverage> = {
+  encode(message: NamespaceCoverage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespace !== 0) {
+      writer.uint32(8).uint32(message.namespace);
+    }
+    if (message.read !== false) {
+      writer.uint32(16).bool(message.read);
+    }
+    if (message.since !== 0) {
+      writer.uint32(24).uint32(message.since);
+    }
+    if (message.openedByKernel !== 0) {
+      writer.uint32(32).uint64(message.openedByKernel);
+    }
+    if (message.failedByKernel !== 0) {
+      writer.uint32(40).uint64(message.failedByKernel);
+    }
+    if (message.seen !== 0) {
+      writer.uint32(48).uint64(message.seen);
+    }
+    if (message.unseen !== 0) {
+      writer.uint32(56).uint64(message.unseen);
+    }
+    if (message.destroyed !== "") {
+      writer.uint32(66).string(message.destroyed);
+    }
+    if (message.readMicros !== 0) {
+      writer.uint32(72).uint32(message.readMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespaceCoverage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespaceCoverage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.namespace = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.read = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.since = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.openedByKernel = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.failedByKernel = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.seen = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.unseen = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.destroyed = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.readMicros = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<NamespaceCoverage>): NamespaceCoverage {
+    return NamespaceCoverage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<NamespaceCoverage>): NamespaceCoverage {
+    const message = createBaseNamespaceCoverage();
+    message.namespace = object.namespace ?? 0;
+    message.read = object.read ?? false;
+    message.since = object.since ?? 0;
+    message.openedByKernel = object.openedByKernel ?? 0;
+    message.failedByKernel = object.failedByKernel ?? 0;
+    message.seen = object.seen ?? 0;
+    message.unseen = object.unseen ?? 0;
+    message.destroyed = object.destroyed ?? "";
+    message.readMicros = object.readMicros ?? 0;
     return message;
   },
 };
