@@ -390,7 +390,7 @@ function inodeOf(path: string): number {
 }
 
 function sentence(error: unknown): string {
-  if (!(error instanceof SyscallError)) return String((error as Error).message);
+  if (!(error instanceof SyscallError)) return (error as Error).message;
   switch (error.syscall) {
     case "setsockopt":
       return "hearing them needs the capability NET_BROADCAST";
