@@ -74,7 +74,7 @@ export function connect(
       });
       if (response.coverage === undefined)
         throw new FailureError(`The server at ${place} sent an empty answer.`);
-      yield { part: "head", timeMs: Date.now(), coverage: response.coverage };
+      yield { part: "head", timeMs: response.timeMs, coverage: response.coverage };
       yield { part: "items", items: response.coverage.nodes };
       yield { part: "end", complete: true, matched: response.coverage.nodes.length };
     },

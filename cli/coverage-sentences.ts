@@ -32,10 +32,11 @@ export function readSentence(coverage: Coverage): string {
 export function accountSentence(coverage: Coverage, nowMs: number): string {
   const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = coverage;
   if (sinceMs === 0) return "";
-  const failed = failedByKernel === 0 ? "" : ` ${counted(failedByKernel, "attempt")} failed.`;
+  const failed = failedByKernel === 0 ? "" : `, ${counted(failedByKernel, "failed attempt")} among them`;
+  const whose = coverage.nodes.length === 1 ? "" : "every node counts ";
   return (
-    `In the last ${formatAge(nowMs - sinceMs)} the kernel opened ${counted(openedByKernel, "connection end")}: ` +
-    `${seen} seen, ${unseen} unseen.${failed}`
+    `The kernel opened ${counted(openedByKernel, "connection end")}${failed}: ` +
+    `${seen} seen, ${unseen} unseen (${whose}since ${formatAge(nowMs - sinceMs)} ago).`
   );
 }
 
@@ -51,10 +52,13 @@ export function missingLine(coverage: Coverage): string {
   return rest > 0 ? `${shown}; ${rest} more: see coverage` : shown;
 }
 
-/** Everything that is missing or in the way, one sentence each: what stands below the coverage table. */
+/**
+ * Everything that is missing or in the way, one sentence each: what stands below the coverage table, after the
+ * accountSentence(), which has told of what was not seen.
+ */
 export function missingSentences(coverage: Coverage): string[] {
   return [
-    ...[...missingNodes(coverage), ...missingSockets(coverage)].map(sentence),
+    ...[...missingNodes(coverage), ...missingSockets(coverage, coverage.sinceMs === 0)].map(sentence),
     ...coverage.nodes.flatMap((node) => node.limits.map((limit) => `${node.node}: ${limit}`)),
     ...missingPods(coverage, SENTENCE_NAMES_MAX).map(sentence),
   ];
@@ -101,13 +105,13 @@ function missingPods(coverage: Coverage, namesMax: number): string[] {
   return parts.said;
 }
 
-function missingSockets(coverage: Coverage): string[] {
+function missingSockets(coverage: Coverage, unseenToo = true): string[] {
   const parts = new Parts();
   const failed = total(coverage, "namespacesFailed");
   parts.say(failed, `${counted(failed, "network namespace")} could not be read`);
   const unseen = total(coverage, "unseen");
   parts.say(
-    unseen,
+    unseenToo ? unseen : 0,
     `the kernel opened ${counted(unseen, "connection end")} that ${unseen === 1 ? "was" : "were"} not seen`,
   );
   const gaps = total(coverage, "gaps");

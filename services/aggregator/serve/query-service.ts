@@ -126,7 +126,7 @@ export function createQueryService(parts: ServiceParts): QueryServiceServer {
       );
     },
     getCoverage: (call, callback) => {
-      callback(null, { coverage: query.coverage(call.request.pods) });
+      callback(null, { coverage: query.coverage(call.request.pods), timeMs: Math.round(parts.now()) });
     },
   };
 }

@@ -177,7 +177,11 @@ export interface GetCoverageRequest {
 /** The coverage of everything. */
 export interface GetCoverageResponse {
   /** The coverage. */
-  coverage: Coverage | undefined;
+  coverage:
+    | Coverage
+    | undefined;
+  /** When it was made, in milliseconds since 1970 by the server's clock. */
+  timeMs: number;
 }
 
 /** Opens a list. */
@@ -1581,13 +1585,16 @@ export const GetCoverageRequest: MessageFns<GetCoverageRequest> = {
 };
 
 function createBaseGetCoverageResponse(): GetCoverageResponse {
-  return { coverage: undefined };
+  return { coverage: undefined, timeMs: 0 };
 }
 
 export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
   encode(message: GetCoverageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.coverage !== undefined) {
       Coverage.encode(message.coverage, writer.uint32(10).fork()).join();
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(16).int64(message.timeMs);
     }
     return writer;
   },
@@ -1613,6 +1620,14 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
             message.coverage = Coverage.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1633,6 +1648,7 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
     message.coverage = (object.coverage !== undefined && object.coverage !== null)
       ? Coverage.fromPartial(object.coverage)
       : undefined;
+    message.timeMs = object.timeMs ?? 0;
     return message;
   },
 };
