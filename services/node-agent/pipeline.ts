@@ -244,12 +244,14 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     readings: Readings,
   ): Map<number, NamespaceCoverage> {
     const covered = new Map<number, NamespaceCoverage>();
-    for (const { namespace } of namespaces) {
+    for (const { namespace, gone } of namespaces) {
       const { id, inode } = namespace;
       const told = readings.get(id);
       const counts = account.of(id);
-      const read = told?.reading.read ?? false;
-      const heard = parts.destroyed?.hears(inode) === true;
+      const before = previous.namespaceCoverage.get(id);
+      // One that is gone is named for what was heard of it, and what was heard of it is all that there was.
+      const heard = gone ? before?.destroyed !== "time-wait" : parts.destroyed?.hears(inode) === true;
+      const read = gone ? (before?.read ?? true) : told?.reading.read === true;
       const now = NamespaceCoverageMessage.create({
         namespace: id,
         read,
@@ -261,7 +263,6 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         destroyed: heard ? "events" : read ? "time-wait" : "none",
         readMicros: Math.round(told?.micros ?? 0),
       });
-      const before = previous.namespaceCoverage.get(id);
       covered.set(id, before !== undefined && saysTheSame(before, now) ? before : now);
     }
     return covered;

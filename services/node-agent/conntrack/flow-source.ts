@@ -217,7 +217,7 @@ export class FlowSource implements FlowReader {
         return;
       }
       const type = messageType(view, start, hostIsLittleEndian);
-      if (type === CtMessage.destroy) this.#tracker.destroy(this.#entry, this.#tick());
+      if (type === CtMessage.destroy) this.#tracker.destroy(this.#entry);
       else if (type === CtMessage.new) this.#tracker.put(this.#entry, this.#tick());
     });
   }

@@ -46,7 +46,7 @@ describe("the account of flows", () => {
             const entry = kernel.get(each.port);
             if (entry === undefined) continue;
             kernel.delete(each.port);
-            tracker.destroy(flow(each.port, entry.id, entry.state), 1);
+            tracker.destroy(flow(each.port, entry.id, entry.state));
           } else if (each.kind === "dump") {
             tracker.begin();
             for (const [port, { id, state }] of kernel) tracker.see(flow(port, id, state), 1);
@@ -96,7 +96,7 @@ describe("the account of flows", () => {
     const tracker = new FlowTracker();
     tracker.put(flow(1, 5), 0);
     tracker.begin();
-    tracker.destroy(flow(1, 5), 1);
+    tracker.destroy(flow(1, 5));
     tracker.see(flow(1, 5), 0);
     tracker.end();
     assert.equal(tracker.size, 0);
@@ -129,7 +129,7 @@ describe("the account of flows", () => {
   it("grows without losing a flow", () => {
     const tracker = new FlowTracker();
     for (let port = 1; port <= 5000; port++) tracker.put(flow(port, port), 0);
-    for (let port = 1; port <= 5000; port += 2) tracker.destroy(flow(port, port), 0);
+    for (let port = 1; port <= 5000; port += 2) tracker.destroy(flow(port, port));
     const { added } = tracker.takeAll(7);
     assert.equal(added.length, 5000);
     assert.ok(added.namespace.subarray(0, 5000).every((namespace) => namespace === 7));
