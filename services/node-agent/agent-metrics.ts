@@ -47,6 +47,16 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
       () => coverage()?.openedByKernel ?? 0,
     ),
     counter("seen_total", "Ends of TCP connections that were seen.", () => coverage()?.seen ?? 0),
+    counter(
+      "destroyed_overruns_total",
+      "Times that the kernel dropped announcements of destroyed sockets for lack of buffer.",
+      () => coverage()?.destroyedOverruns ?? 0,
+    ),
+    counter(
+      "overflowed_total",
+      "Sockets, flows and announcements that found no place.",
+      () => coverage()?.socketsOverflowed ?? 0,
+    ),
     gauge("unseen", "TCP connections that were opened and not seen.", () => coverage()?.unseen ?? 0),
     counter("reports_acknowledged_total", "Reports that NATS acknowledged.", () => sent().acknowledged),
     counter("reports_dropped_total", "Reports that found no room or were too large.", () => sent().dropped),

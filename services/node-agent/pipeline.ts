@@ -24,7 +24,7 @@ import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
-import { holdByListeners } from "./attribute/listener-holders.ts";
+import { holdByListeners, isOverAtFirst } from "./attribute/listener-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
 import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
@@ -197,7 +197,11 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     );
     overflowed += attribution.overflowed;
     const endedHolders = new HolderTable(64);
-    holdByListeners(merged.added, sink.sockets, attribution.holders, endedHolders);
+    const { holders } = attribution;
+    holdByListeners(merged.added, () => true, sink.sockets, holders, endedHolders);
+    // Kept with the pass's own: what is in TIME_WAIT keeps the holders that it had.
+    const isOver = (row: number): boolean => isOverAtFirst(sink.sockets, row, ticks);
+    if (!settled.unmoved) holdByListeners(sink.sockets, isOver, sink.sockets, holders, holders);
     return {
       ticks,
       namespaces: known,

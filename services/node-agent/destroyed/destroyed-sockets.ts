@@ -109,6 +109,11 @@ export class DestroyedSockets implements DestroyedReader {
     return overruns;
   }
 
+  /** Events that wait to be taken. */
+  get waiting(): number {
+    return this.#table.length;
+  }
+
   /** Whether the destroyed sockets of a namespace are heard of. */
   hears(inode: number): boolean {
     if (inode !== 0 && inode === this.#homeInode) return this.#main !== null;

@@ -9,6 +9,7 @@
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
+import { MaybeFin } from "../destroyed/destroyed-table.ts";
 import type { IdPool } from "./id-pool.ts";
 import { RowIndex } from "./row-index.ts";
 
@@ -89,6 +90,8 @@ class Merge {
   readonly #added = new SocketTable(64);
   readonly #finals = new SocketTable(64);
   readonly #newTcpEnds = new Map<number, number>();
+  // Namespaces and ports that something listens on; made when first asked for.
+  #listeners: Set<number> | null = null;
 
   constructor(input: MergeInput, ids: IdPool, mark: (id: number) => void, isTold: (id: number) => boolean) {
     this.#input = input;
@@ -230,7 +233,6 @@ class Merge {
 
   #addRest(): void {
     const events = this.#events;
-    const { maybeFin } = this.#input.events;
     for (let event = 0; event < events.length; event++) {
       if (this.#matched[event] !== 0) continue;
       const namespace = events.namespace[event]!;
@@ -243,8 +245,7 @@ class Merge {
       const id = this.#ids.take();
       this.#added.id[row] = id;
       this.#ids.giveBack(id);
-      if (maybeFin[event] === 1)
-        this.#added.bytesReceived[row] = Math.max(0, events.bytesReceived[event]! - 1);
+      if (this.#hasFin(event)) this.#added.bytesReceived[row] = Math.max(0, events.bytesReceived[event]! - 1);
     }
   }
 
@@ -277,12 +278,19 @@ class Merge {
   #writeFigures(event: number, table: SocketTable, row: number, finIsOut: boolean): void {
     const events = this.#events;
     if (events.counted[event] === 0) return;
-    const fin = this.#input.events.maybeFin[event] === 1 && !finIsOut ? 1 : 0;
+    const fin = !finIsOut && this.#hasFin(event) ? 1 : 0;
     table.counted[row] = 1;
     table.bytesSent[row] = Math.max(table.bytesSent[row]!, events.bytesSent[event]!);
     table.bytesReceived[row] = Math.max(table.bytesReceived[row]!, events.bytesReceived[event]! - fin);
     table.rttMicros[row] = events.rttMicros[event]!;
     table.totalRetransmits[row] = events.totalRetransmits[event]!;
+  }
+
+  #hasFin(event: number): boolean {
+    const maybe = this.#input.events.maybeFin[event]!;
+    if (maybe !== MaybeFin.ofServer) return maybe === MaybeFin.ofAnyone;
+    this.#listeners ??= listenersOf(this.#input.next);
+    return this.#listeners.has(portKey(this.#events, event));
   }
 
   readonly #isLeft = (event: number): boolean => this.#matched[event] === 0;
@@ -307,6 +315,17 @@ function isTimeWait(table: SocketTable, row: number): boolean {
     table.protocol[row] === Protocol.tcp &&
     (state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2)
   );
+}
+
+function listenersOf(table: SocketTable): Set<number> {
+  const listeners = new Set<number>();
+  for (let row = 0; row < table.length; row++)
+    if (table.state[row] === SocketState.LISTEN) listeners.add(portKey(table, row));
+  return listeners;
+}
+
+function portKey(table: SocketTable, row: number): number {
+  return table.namespace[row]! * 65_536 + table.localPort[row]!;
 }
 
 function sameCookie(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
