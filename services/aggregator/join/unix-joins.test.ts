@@ -134,7 +134,12 @@ describe("a unix connection between two pods", () => {
   }
 
   const accepted = (holders: readonly number[]) => ({
-    ...{ id: 2, namespace: 2, ...stream, inode: 71, peerInode: 70, path, holders },
+    ...client,
+    id: 2,
+    inode: 71,
+    peerInode: 70,
+    path,
+    holders,
   });
 
   it("is the server's whose process holds the accepted socket", () => {

@@ -53,6 +53,10 @@ function sinkOf(...inodes: number[]): SocketSink {
   return { sockets, familySockets: [] };
 }
 
+function unixSocket(inode: number, namespace: number, state: number): FamilySocket {
+  return FamilySocket.fromPartial({ family: 1, inode, namespace, state, path: "/run/x" });
+}
+
 function holdersOf(holders: SocketHolders, inode: number): string[] {
   const found: string[] = [];
   holders.forEach(inode, (pid, fd) => found.push(`${pid}/${fd}`));
@@ -125,14 +129,15 @@ describe("holders of a saved tree", () => {
       [8, 2],
       [9, 1],
     ]);
-    const unix = (inode: number, namespace: number, state: number): FamilySocket =>
-      FamilySocket.fromPartial({ family: 1, inode, namespace, state, path: "/run/x" });
-    const sinkWith = (...familySockets: FamilySocket[]): SocketSink => ({ ...sinkOf(), familySockets });
-    const listener = unix(70, 1, SocketState.LISTEN);
-    holders.refresh(scan, sinkWith(listener, unix(71, 2, SocketState.ESTABLISHED)), (id) => id);
+    const listener = unixSocket(70, 1, SocketState.LISTEN);
+    const sinkWith = (accepted: number): SocketSink => ({
+      ...sinkOf(),
+      familySockets: [listener, unixSocket(accepted, 2, SocketState.ESTABLISHED)],
+    });
+    holders.refresh(scan, sinkWith(71), (id) => id);
     rmSync(path.join(root, "9/fd/4"));
     symlinkSync("socket:[72]", path.join(root, "9/fd/4"));
-    holders.refresh(scan, sinkWith(listener, unix(72, 2, SocketState.ESTABLISHED)), (id) => id);
+    holders.refresh(scan, sinkWith(72), (id) => id);
     assert.deepEqual(holdersOf(holders, 72), ["9/4"]);
   });
 
