@@ -11,7 +11,7 @@ import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-id
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
 import type { RunningServer } from "../../services/aggregator/serve/server.ts";
 import { startServer } from "../../services/aggregator/serve/server.ts";
-import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
+import { NodeFlows } from "../../services/node-agent/conntrack/node-flows.ts";
 import type { Agent } from "../../services/node-agent/pipeline.ts";
 import { createAgent } from "../../services/node-agent/pipeline.ts";
 import { bootId, isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
@@ -44,7 +44,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   bus.subscribe(aggregator.ingest);
 
   const firstPass = Promise.withResolvers<void>();
-  const flows = createFlowSource(options, elapsedMs);
+  const flows = createNodeFlows(options, elapsedMs);
   const agent = createLocalAgent(options, bus, elapsedMs, flows, () => firstPass.resolve());
   const server = await serve(options.listen, { query: aggregator.query, now });
 
@@ -69,7 +69,7 @@ function createLocalAgent(
   options: LocalOptions,
   bus: MemoryBus,
   elapsedMs: () => number,
-  flows: FlowSource,
+  flows: NodeFlows,
   onPass: () => void,
 ): Agent {
   const { procDir } = options;
@@ -100,10 +100,10 @@ function createLocalAgent(
   );
 }
 
-// Of a saved tree the text of its pid 1 is all that there may be; netlink would tell of this machine.
-function createFlowSource({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): FlowSource {
+// Of a saved tree the texts of its processes are all that there may be; netlink would tell of this machine.
+function createNodeFlows({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): NodeFlows {
   const choice = isLiveProc(procDir) || conntrack === "none" ? (conntrack ?? "auto") : "proc";
-  return new FlowSource({ procRoot: procDir, pid: 1, choice, elapsedMs });
+  return new NodeFlows({ procRoot: procDir, choice, elapsedMs });
 }
 
 interface Served {

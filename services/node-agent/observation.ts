@@ -125,15 +125,19 @@ export interface FlowChanges {
   /** Known flows with what may change of them. */
   readonly changed: FlowTable;
   /** Ids of flows that are gone, after they were added or changed. */
-  readonly removed: readonly number[];
+  readonly removed: number[];
+}
+
+/** A network namespace in which there may be flows, with the id that reports give it. */
+export interface FlowNamespace {
+  readonly id: number;
+  readonly record: NamespaceRecord;
 }
 
 /** Reads the node's flows. */
 export interface FlowReader {
-  /** How they are read, as coverage has it: events, dump, proc or none. */
+  /** How those of the node's own namespace are read, as coverage has it: events, dump, proc or none. */
   readonly mode: string;
-  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
-  readonly namespaceInode: number;
   /** Flows that are there now. */
   readonly size: number;
   /** Messages and lines that made no sense, since start. */
@@ -142,10 +146,10 @@ export interface FlowReader {
   readonly overflowed: number;
   /** Times that the kernel had to drop events, since start. */
   readonly overruns: number;
-  /** Brings the flows up to date. Never rejects: what cannot be read is a limit. */
-  refresh(): Promise<void>;
-  /** What changed since the last call, or everything; `namespace` goes into the flows' column. */
-  take(namespace: number, everything: boolean): FlowChanges;
+  /** Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is a limit. */
+  refresh(namespaces: readonly FlowNamespace[]): Promise<void>;
+  /** What changed since the last call, or everything. */
+  take(everything: boolean): FlowChanges;
   /** What stands in the way of seeing every flow, as sentences that say what to do. */
   limits(): readonly string[];
 }

@@ -19,7 +19,6 @@ import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import type {
-  FlowChanges,
   FlowReader,
   NamespaceReading,
   Observation,
@@ -127,7 +126,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       if (reading.tcpCounters !== null) account.count(namespace.id, reading.tcpCounters, passes === 0);
       await yieldToOthers();
     }
-    await parts.flows?.refresh();
+    await parts.flows?.refresh(namespaces.map(({ namespace, record }) => ({ id: namespace.id, record })));
     account.keepOnly(known);
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
@@ -214,7 +213,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       firstSequence: sequence,
       ageMs,
       pods: pods ?? [],
-      flows: takeFlows(next, isKeyframe),
+      flows: parts.flows?.take(isKeyframe) ?? null,
     });
     if (isKeyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
@@ -224,16 +223,6 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }
-  }
-
-  // Flows are told with the namespace that they were read in: without it they could not be placed.
-  function takeFlows(next: Observation, everything: boolean): FlowChanges | null {
-    const { flows } = parts;
-    if (!flows) return null;
-    for (const { id, host, inode } of next.namespaces.values())
-      if (flows.namespaceInode === 0 ? host : flows.namespaceInode === inode)
-        return flows.take(id, everything);
-    return null;
   }
 
   async function pass(): Promise<void> {

@@ -11,7 +11,7 @@ import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
-import { FlowSource } from "./conntrack/flow-source.ts";
+import { NodeFlows } from "./conntrack/node-flows.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
@@ -55,7 +55,7 @@ export async function runAgent(
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
   for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
-  const flows = new FlowSource({ procRoot: config.procRoot, pid: 1, choice: config.conntrack, elapsedMs });
+  const flows = new NodeFlows({ procRoot: config.procRoot, choice: config.conntrack, elapsedMs });
 
   let passes = 0;
   let passedMs = 0;
@@ -87,7 +87,14 @@ export async function runAgent(
 
   const http = await startOperationsServer({
     ...config.httpAddress,
-    metrics: agentMetrics({ publisher, pods, podWatch, passes: () => passes, coverage: () => coverage }),
+    metrics: agentMetrics({
+      publisher,
+      pods,
+      podWatch,
+      flows,
+      passes: () => passes,
+      coverage: () => coverage,
+    }),
     live: () => {
       const ageMs = elapsedMs() - passedMs;
       const hangs = ageMs > Math.max(PASS_AGE_MS_MAX, 10 * config.interval);
