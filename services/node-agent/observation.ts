@@ -2,6 +2,7 @@
 
 import type {
   FamilySocket,
+  NamespaceCoverage,
   NetworkNamespace,
   NodeCoverage,
   ProcessInfo,
@@ -9,6 +10,7 @@ import type {
 import type { FlowTable } from "../../lib/flow-table.ts";
 import type { HolderTable } from "../../lib/holder-table.ts";
 import type { SocketTable } from "../../lib/socket-table.ts";
+import type { DestroyedTable } from "./destroyed/destroyed-table.ts";
 
 /** One process as /proc tells it. Ids of whotalks' own are given later. */
 export interface ProcessRecord {
@@ -154,6 +156,48 @@ export interface FlowReader {
   limits(): readonly string[];
 }
 
+/** Whose network namespace it is, where its processes say so; else empty. */
+export interface NamespaceOwner {
+  readonly podUid: string;
+  readonly containerId: string;
+}
+
+/** Hears of the sockets that are destroyed between two passes. */
+export interface DestroyedReader {
+  /** Whether every namespace is heard that has a number in the node's own, only some are, or none is. */
+  readonly hearing: "all" | "some" | "none";
+  /** Times that the kernel had to drop events, since start. */
+  readonly overruns: number;
+  /** Messages that made no sense, since start. */
+  readonly malformed: number;
+  /** Events that found no place, or whose namespace never became known; since start. */
+  readonly overflowed: number;
+  /** Called when so many events wait that a pass should not. */
+  onCrowd: (() => void) | null;
+  /** Brings itself up to date with the namespaces that there are. Never throws. */
+  refresh(scan: ProcessScan): void;
+  /** Owners of namespaces that came, and perhaps went, since the last call, by inode. */
+  takeArrivals(): ReadonlyMap<number, NamespaceOwner>;
+  /** What was destroyed since the last call, oldest first; valid until the next one. */
+  take(): DestroyedTable;
+  /** Whether the destroyed sockets of the namespace with this inode are heard of. */
+  hears(inode: number): boolean;
+  /** Whether a namespace was there when listening began, without a process perhaps: its counters are no news. */
+  wasThereAtStart(inode: number): boolean;
+  /** What stands in the way of hearing of all, as sentences that say what to do. */
+  limits(): readonly string[];
+}
+
+/** Sockets of which one pass tells for the last time. */
+export interface EndedSockets {
+  /** Those that came and went since the pass before, with ids of their own. */
+  readonly sockets: SocketTable;
+  /** Who held them. */
+  readonly holders: HolderTable;
+  /** Those that the pass before knew, with what was last known of them. */
+  readonly finals: SocketTable;
+}
+
 /** All that one pass found on the node, after ids were given: what deltas are made from. */
 export interface Observation {
   /** When the pass ended, in ticks of 10 ms since the epoch's start. */
@@ -163,5 +207,9 @@ export interface Observation {
   readonly sockets: SocketTable;
   readonly familySockets: ReadonlyMap<number, FamilySocket>;
   readonly holders: HolderTable;
+  /** What ended since the pass before. */
+  readonly ended: EndedSockets;
   readonly coverage: NodeCoverage;
+  /** By namespace id; objects whose figures did not change are those of the pass before. */
+  readonly namespaceCoverage: ReadonlyMap<number, NamespaceCoverage>;
 }

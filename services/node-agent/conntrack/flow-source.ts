@@ -20,8 +20,8 @@ import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
-import { conntrackDumpRequest, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
-import { EventPump } from "./event-pump.ts";
+import { EventPump } from "../kernel/event-pump.ts";
+import { conntrackDumpRequest, CtGroup, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
 import type { FlowChanges } from "../observation.ts";
 import type { IdPool } from "../observe/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
@@ -40,6 +40,13 @@ const PAUSE_MAX_MS = 60_000;
 
 /** A dump that fails is asked for again with the next pass; after so many failures in a row the way is given up. */
 const FAILURES_MAX = 5;
+
+/** What is listened to: an event with every attribute has less than 1 KiB. */
+const CONNTRACK_EVENTS = {
+  protocol: NETLINK_NETFILTER,
+  groups: [CtGroup.new, CtGroup.destroy],
+  slotBytes: 4096,
+};
 
 const EPERM = 1;
 const TICK_MS = 10;
@@ -221,7 +228,7 @@ export class FlowSource {
   }
 
   #openPump(): EventPump {
-    return new EventPump((view, start, end) => {
+    return new EventPump(CONNTRACK_EVENTS, (view, start, end) => {
       if (!this.#messages.read(view, start, end)) {
         this.malformed++;
         return;
