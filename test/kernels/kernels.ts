@@ -5,6 +5,7 @@
 export const conntrackTests: readonly string[] = [
   "services/node-agent/conntrack/flow-source.test.ts",
   "services/node-agent/conntrack/nat.test.ts",
+  "services/node-agent/conntrack/node-flows.test.ts",
 ];
 
 /** Tests of the socket readers. */
