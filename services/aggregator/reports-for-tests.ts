@@ -63,6 +63,7 @@ export interface TestReport {
   readonly namespaces?: readonly Partial<NetworkNamespace>[];
   readonly namespacesRemoved?: readonly number[];
   readonly processes?: readonly Partial<ProcessInfo>[];
+  readonly processesRemoved?: readonly number[];
   readonly sockets?: readonly TestSocket[];
   readonly changes?: readonly TestChange[];
   readonly removed?: readonly number[];
@@ -147,6 +148,7 @@ export class TestAgent {
         })),
         namespacesRemoved: [...(content.namespacesRemoved ?? [])],
         processes: (content.processes ?? []).map((each) => ProcessMessage.fromPartial(each)),
+        processesRemoved: [...(content.processesRemoved ?? [])],
         socketsRemoved: idBytes(content.removed ?? []),
         holdersCleared: idBytes(content.cleared ?? []),
         flowsRemoved: idBytes(content.flowsRemoved ?? []),
