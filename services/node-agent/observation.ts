@@ -75,6 +75,8 @@ export interface NamespaceReading {
   readonly addresses: readonly Uint8Array[];
   /** TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown. */
   readonly tcpCounters: TcpCounters | null;
+  /** Microseconds that the reading took, filled by who asked for it. */
+  readonly readMicros?: number;
 }
 
 /** Counters of /proc/<pid>/net/snmp, for IPv4 and IPv6 together, since the namespace was made. */
@@ -96,6 +98,16 @@ export interface SocketReader {
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
   /** What the latest readings could not tell and why, as sentences that say what to do. */
   limits(): readonly string[];
+  /** Who holds which socket, where the reader learns it with the sockets of a pass; null or absent where it does not. */
+  held?(): HeldSockets | null;
+}
+
+/** Every descriptor of a socket on the node: one stands at the same place in each column. */
+export interface HeldSockets {
+  readonly count: number;
+  readonly pids: Uint32Array;
+  readonly fds: Uint32Array;
+  readonly inodes: Uint32Array;
 }
 
 /** Which process holds which socket, by inode. */

@@ -12,6 +12,7 @@ import type { ReportSink } from "../../lib/bus.ts";
 import type { NetworkNamespace, NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
+import { CpuBudget } from "./cpu-budget.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
@@ -80,7 +81,7 @@ export interface AgentPace {
   readonly intervalMs: number;
   /** Milliseconds between keyframes. */
   readonly keyframeMs: number;
-  /** Share of one core that passes may take (0.1 = 10 %): the interval is stretched to keep it. Null for no limit. */
+  /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
   readonly cpuShare: number | null;
 }
 
@@ -107,6 +108,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastStartMs = Number.NaN;
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
+  const budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
 
   async function observe(): Promise<Observation> {
     const startMs = parts.elapsedMs();
@@ -119,8 +121,9 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const known = new Map<number, NetworkNamespace>();
     parts.reader.begin?.();
     for (const { namespace, record } of namespaces) {
+      const readMs = parts.elapsedMs();
       const reading = parts.reader.read(record, namespace.id, sink);
-      readings.push(reading);
+      readings.push({ ...reading, readMicros: Math.round((parts.elapsedMs() - readMs) * 1000) });
       known.set(namespace.id, namespaceIds.withAddresses(namespace, reading.addresses));
       linesMalformed += reading.linesMalformed;
       overflowed += reading.overflowed;
@@ -191,6 +194,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         ...parts.reader.limits(),
         ...parts.holders.limits(),
         ...(flows?.limits() ?? []),
+        ...budget.limits(),
         ...(parts.limits?.() ?? []),
       ],
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
@@ -250,12 +254,9 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const startMs = parts.elapsedMs();
-      const cpu = process.cpuUsage();
       await pass();
-      const { user, system } = process.cpuUsage(cpu);
-      const cpuMs = (user + system) / 1000;
-      const intervalMs = Math.max(pace.intervalMs, pace.cpuShare === null ? 0 : cpuMs / pace.cpuShare);
-      const waitMs = Math.max(0, startMs + intervalMs - parts.elapsedMs());
+      const { user, system } = process.cpuUsage();
+      const waitMs = budget.waitMs(startMs, parts.elapsedMs(), (user + system) / 1000);
       await sleep(waitMs, undefined, { signal }).catch(() => undefined);
     }
   }
