@@ -26,16 +26,22 @@ import { RecordIndex } from "./socket-records.ts";
 
 /**
  * Ticks of 10 ms after which the counters of a namespace are looked at though the records say that nothing came, went or
- * changed its state there: 4 s. What only counters tell (a connection that lived between two passes, a TIME_WAIT entry
+ * changed its state there: 5 s. What only counters tell (a connection that lived between two passes, a TIME_WAIT entry
  * that went) shows by then at the latest.
  */
-export const COUNTERS_TICKS = 400;
+export const COUNTERS_TICKS = 500;
 
 /** Ticks for which a namespace in which something moved is looked at in each pass: 5 s. */
 const BUSY_TICKS = 500;
 
-/** Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets moved: 15 s. */
-export const REST_TICKS = 1500;
+/**
+ * Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets came, went or changed
+ * its state: 60 s. Their queues and drops may be that old.
+ */
+export const REST_TICKS = 6000;
+
+/** Namespaces are first due for both after a part of the time that is their own, so that not all are due at once. */
+const SPREAD = 32;
 
 /**
  * Share of one core that reading whole TCP tables for sockets without a file may take, and milliseconds of it that may
@@ -75,6 +81,7 @@ interface Kept {
   tcpMark: string;
   rest: KeptRows | null;
   restMark: number;
+  /** When both are due again. */
   restTicks: number;
   restReading: NamespaceReading;
   counts: Counts | null;
@@ -162,7 +169,7 @@ class BpfIterReader implements SocketReader {
     const nowTicks = this.#options.nowTicks();
     // An inode number that is used again is another namespace's: its id tells.
     if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
-    const kept = this.#kept.get(inode) ?? newlyKept(namespaceId, nowTicks);
+    const kept = this.#kept.get(inode) ?? newlyKept(namespaceId);
     this.#kept.set(inode, kept);
     kept.pass = this.#pass;
     const rows = sink.sockets.length;
@@ -205,7 +212,7 @@ class BpfIterReader implements SocketReader {
 
   #readRest(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
     const mark = this.#index!.restMark(namespace.inode);
-    if (kept.rest !== null && kept.restMark === mark && nowTicks < kept.restTicks + REST_TICKS)
+    if (kept.rest !== null && kept.restMark === mark && nowTicks < kept.restTicks)
       return { ...kept.restReading, overflowed: kept.rest.append(sink, kept.namespaceId, null) };
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;
@@ -214,7 +221,7 @@ class BpfIterReader implements SocketReader {
     this.#completePeers(sink, familyRows);
     kept.rest = KeptRows.of(sink, rows, familyRows);
     kept.restMark = mark;
-    kept.restTicks = nowTicks;
+    kept.restTicks = nowTicks + REST_TICKS - spread(kept.namespaceId, REST_TICKS / 2);
     kept.restReading = { ...reading, linesMalformed: 0, overflowed: 0 };
     return reading;
   }
@@ -234,14 +241,15 @@ class BpfIterReader implements SocketReader {
     const { inode } = namespace;
     const mark = index.tcpMark(inode);
     let moved = kept.orphans === null || mark !== kept.tcpMark;
-    if (moved || nowTicks >= kept.lookTicks + COUNTERS_TICKS || nowTicks < kept.busyTicks) {
+    if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
+      const isFirst = kept.counts === null;
       kept.counts = this.#gate.look(namespace, true);
-      kept.lookTicks = nowTicks;
+      kept.lookTicks = nowTicks + COUNTERS_TICKS - (isFirst ? spread(kept.namespaceId, COUNTERS_TICKS) : 0);
       // Data moves what the records have; of the other sockets only states that are on their way to the end.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
       const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
       if (movement === "sockets") moved = true;
-      if (movement !== "nothing") kept.busyTicks = nowTicks + BUSY_TICKS;
+      if (movement !== "nothing" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
     }
     const affordable = this.#creditMs > 0;
     if (moved && !affordable) this.#waiting++;
@@ -293,7 +301,11 @@ class BpfIterReader implements SocketReader {
   }
 }
 
-function newlyKept(namespaceId: number, nowTicks: number): Kept {
+function spread(namespaceId: number, ticks: number): number {
+  return ((namespaceId % SPREAD) * ticks) / SPREAD;
+}
+
+function newlyKept(namespaceId: number): Kept {
   return {
     namespaceId,
     orphans: null,
@@ -304,7 +316,7 @@ function newlyKept(namespaceId: number, nowTicks: number): Kept {
     restReading: UNREAD,
     counts: null,
     lookTicks: 0,
-    busyTicks: nowTicks + BUSY_TICKS,
+    busyTicks: 0,
     pass: 0,
   };
 }

@@ -34,7 +34,9 @@ export class KeptRows {
     const { sockets, familySockets } = sink;
     const first = sockets.length;
     let overflowed = 0;
-    if (isLeftOut === null) {
+    if (this.#sockets.length === 0) {
+      // Most namespaces have no such sockets: not even the columns are touched.
+    } else if (isLeftOut === null) {
       overflowed = this.#sockets.length - sockets.appendRows(this.#sockets, 0, this.#sockets.length);
     } else {
       for (let row = 0; row < this.#sockets.length; row++) {
