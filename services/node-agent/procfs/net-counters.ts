@@ -2,6 +2,7 @@
 // and sockstat6 the numbers of sockets. Equal bytes mean that nothing came, went, opened or closed; where they differ
 // TCP's counters tell how much.
 
+import type { TcpSockets } from "./net-sockstat.ts";
 import { parseTcpSockets } from "./net-sockstat.ts";
 
 /** TCP's counters that move with connections, not with the data in them. */
@@ -26,11 +27,14 @@ export function connectionCounters(snmp: string): string {
   return CONNECTION_COUNTERS.map((name) => values[names.indexOf(name)] ?? "").join(" ");
 }
 
-/** The numbers of sockets in the texts of sockstat and sockstat6, this namespace's only; "" where they do not tell. */
-export function socketCounts(sockstat: string, sockstat6: string): string {
+/** The numbers of TCP sockets in the texts of sockstat and sockstat6; null where they do not tell. */
+export function tcpSocketCounts(sockstat: string, sockstat6: string): TcpSockets | null {
   // Without IPv6 there is no sockstat6.
-  const tcp = parseTcpSockets(sockstat, sockstat6 === "" ? "TCP6: inuse 0\n" : sockstat6);
-  if (tcp === null) return "";
-  const others = [...`${sockstat}${sockstat6}`.matchAll(/^(?:UDP|UDPLITE|RAW)6?: inuse (\d+)/gm)];
-  return `${tcp.ipv4} ${tcp.ipv6} ${tcp.timeWait} ${others.map(([, count]) => count).join(" ")}`;
+  return parseTcpSockets(sockstat, sockstat6 === "" ? "TCP6: inuse 0\n" : sockstat6);
+}
+
+/** The numbers of datagram and raw sockets in the texts of both files, to be compared. */
+export function datagramSocketCounts(sockstat: string, sockstat6: string): string {
+  const counts = [...`${sockstat}${sockstat6}`.matchAll(/^(?:UDP|UDPLITE|RAW)6?: inuse (\d+)/gm)];
+  return counts.map(([, count]) => count).join(" ");
 }

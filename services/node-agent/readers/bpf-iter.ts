@@ -7,6 +7,7 @@
 import { readlinkSync } from "node:fs";
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketTable } from "../../../lib/socket-table.ts";
 import { BTF_PATH } from "../kernel/kernel-types.ts";
 import { SocketIterator } from "../kernel/socket-iterator.ts";
 import { syscalls } from "../kernel/syscalls.ts";
@@ -52,6 +53,10 @@ const ORPHANS_CREDIT_MS = 1000;
 
 const MS_PER_TICK = 10;
 
+/** TCP_TIMEWAIT_LEN of include/net/tcp.h, in ticks, and what tells such an entry. */
+const TIME_WAIT_TICKS = 6000;
+const TIMER_TIME_WAIT = 3;
+
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 
@@ -87,6 +92,8 @@ interface Kept {
   counts: Counts | null;
   lookTicks: number;
   busyTicks: number;
+  /** When its table was due to be read and was not. */
+  blindTicks: number;
   pass: number;
 }
 
@@ -108,6 +115,7 @@ class BpfIterReader implements SocketReader {
   #creditTicks = 0;
   #waiting = 0;
   #waitingBefore = 0;
+  #heard: ReadonlySet<number> | null = null;
 
   constructor(options: BpfIterReaderOptions) {
     this.#options = options;
@@ -132,7 +140,8 @@ class BpfIterReader implements SocketReader {
       : "this kernel does not tell pids as this pid namespace numbers them";
   }
 
-  begin(): void {
+  begin(heard?: ReadonlySet<number>): void {
+    this.#heard = heard ?? null;
     for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
     this.#pass++;
     const nowTicks = this.#options.nowTicks();
@@ -240,25 +249,39 @@ class BpfIterReader implements SocketReader {
     const { sockets } = sink;
     const { inode } = namespace;
     const mark = index.tcpMark(inode);
-    let moved = kept.orphans === null || mark !== kept.tcpMark;
+    let moved = kept.orphans === null || mark !== kept.tcpMark || this.#heard?.has(inode) === true;
     if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
       const isFirst = kept.counts === null;
-      kept.counts = this.#gate.look(namespace, true);
+      kept.counts = this.#gate.look(namespace);
       kept.lookTicks = nowTicks + COUNTERS_TICKS - (isFirst ? spread(kept.namespaceId, COUNTERS_TICKS) : 0);
       // Data moves what the records have; of the other sockets only states that are on their way to the end.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
       const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
       if (movement === "sockets") moved = true;
       if (movement !== "nothing" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
+      if (moved && this.#areAllHeld(inode, kept.counts)) {
+        kept.orphans = NO_ROWS;
+        kept.tcpMark = mark;
+        this.#gate.settle(namespace, kept.namespaceId, kept.counts, nowTicks);
+        moved = false;
+      }
     }
     const affordable = this.#creditMs > 0;
     if (moved && !affordable) this.#waiting++;
     if (kept.orphans !== null && !(moved && affordable)) {
+      if (moved) kept.blindTicks = nowTicks;
       const overflowed = index.append(inode, kept.namespaceId, this.#indexTicks, sockets);
       const more = kept.orphans.append(sink, kept.namespaceId, (held) => index.has(held));
       return { ...UNREAD, read: true, overflowed: overflowed + more };
     }
     return this.#readOrphans(namespace, kept, sink, nowTicks, mark);
+  }
+
+  // Whether the kernel counts no more TCP sockets than files refer to: then there is nothing else to look for.
+  #areAllHeld(inode: number, counts: Counts | null): boolean {
+    if (counts === null) return false;
+    const { ipv4, ipv6, timeWait } = counts.tcpSockets;
+    return timeWait === 0 && ipv4 + ipv6 === this.#index!.tcpCount(inode);
   }
 
   // The whole TCP table, of which the rows stay that no file refers to: the records have the others.
@@ -278,7 +301,7 @@ class BpfIterReader implements SocketReader {
     if (!reading.read) return reading;
     let length = first;
     for (let row = first; row < sockets.length; row++) {
-      if (index.has(sockets.inode[row]!)) continue;
+      if (index.has(sockets.inode[row]!) || this.#wasHeard(sockets, row, kept.blindTicks)) continue;
       sockets.copyRow(length, sockets, row);
       length++;
     }
@@ -288,6 +311,13 @@ class BpfIterReader implements SocketReader {
     this.#gate.settle(namespace, kept.namespaceId, kept.counts, nowTicks);
     const overflowed = index.append(namespace.inode, kept.namespaceId, this.#indexTicks, sockets);
     return { ...reading, overflowed: reading.overflowed + overflowed };
+  }
+
+  // Whether a row is the TIME_WAIT entry of a connection whose end was heard in a pass that had no credit to look for it:
+  // it would count twice.
+  #wasHeard({ timer, timerDeadline }: SocketTable, row: number, blindTicks: number): boolean {
+    if (this.#heard === null || timer[row] !== TIMER_TIME_WAIT) return false;
+    return timerDeadline[row]! - TIME_WAIT_TICKS <= blindTicks;
   }
 
   #addressesOf(namespace: NamespaceRecord, nowTicks: number): readonly Uint8Array[] {
@@ -317,6 +347,7 @@ function newlyKept(namespaceId: number): Kept {
     counts: null,
     lookTicks: 0,
     busyTicks: 0,
+    blindTicks: Number.NEGATIVE_INFINITY,
     pass: 0,
   };
 }
@@ -334,6 +365,8 @@ function isHeld({ count, pids, fds }: HeldSockets, pid: number, fd: number): boo
   for (let place = 0; place < count; place++) if (pids[place] === pid && fds[place] === fd) return true;
   return false;
 }
+
+const NO_ROWS = KeptRows.of({ sockets: new SocketTable(1), familySockets: [] }, 0, 0);
 
 const UNREAD: NamespaceReading = {
   read: false,

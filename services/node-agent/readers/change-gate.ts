@@ -8,8 +8,14 @@
 
 import type { NamespaceRecord, TcpCounters } from "../observation.ts";
 import { readText } from "../processes/small-file.ts";
-import { connectionCounters, socketCounts, trafficCounters } from "../procfs/net-counters.ts";
+import {
+  connectionCounters,
+  datagramSocketCounts,
+  tcpSocketCounts,
+  trafficCounters,
+} from "../procfs/net-counters.ts";
 import { parseTcpCounters } from "../procfs/net-snmp.ts";
+import type { TcpSockets } from "../procfs/net-sockstat.ts";
 
 /** Ticks of 10 ms after which a namespace in which only data moved is read again: 5 s. */
 export const TRAFFIC_TICKS = 500;
@@ -30,8 +36,9 @@ export interface Counts {
   readonly traffic: string;
   /** TCP's counters of connections. */
   readonly connections: string;
-  /** How many sockets of each kind there are; "" where that was not asked. */
+  /** How many sockets of each kind there are, and of TCP as numbers. */
   readonly sockets: string;
+  readonly tcpSockets: TcpSockets;
   readonly tcpCounters: TcpCounters | null;
 }
 
@@ -53,29 +60,22 @@ export class ChangeGate {
     this.#procRoot = procRoot;
   }
 
-  /** Reads a namespace's counters, with or without the numbers of sockets; null where they cannot be read. */
-  look(namespace: NamespaceRecord, withSockets: boolean): Counts | null {
+  /** Reads a namespace's counters; null where they cannot be read. */
+  look(namespace: NamespaceRecord): Counts | null {
     for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
       const directory = `${this.#procRoot}/${pid}/net`;
       const snmp = readText(`${directory}/snmp`);
       if (!("text" in snmp)) continue;
       const traffic = trafficCounters(snmp.text);
-      const sockets = withSockets ? this.#socketCounts(directory) : "";
-      if (traffic === "" || sockets === null) return null;
+      const counts = socketCounts(directory);
+      if (traffic === "" || counts === null) return null;
       // Connections are among what is compared first: mostly there is nothing to take apart.
       const before = this.#settled.get(namespace.inode)?.counts;
-      if (before?.traffic === traffic) return { ...before, sockets };
+      if (before?.traffic === traffic) return { ...before, ...counts };
       const connections = connectionCounters(snmp.text);
-      return { traffic, connections, sockets, tcpCounters: parseTcpCounters(snmp.text) };
+      return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text), ...counts };
     }
     return null;
-  }
-
-  #socketCounts(directory: string): string | null {
-    const ipv4 = readText(`${directory}/sockstat`);
-    const ipv6 = readText(`${directory}/sockstat6`);
-    const counts = socketCounts("text" in ipv4 ? ipv4.text : "", "text" in ipv6 ? ipv6.text : "");
-    return counts === "" ? null : counts;
   }
 
   /**
@@ -110,4 +110,16 @@ export class ChangeGate {
   forget(inode: number): void {
     this.#settled.delete(inode);
   }
+}
+
+function socketCounts(directory: string): Pick<Counts, "sockets" | "tcpSockets"> | null {
+  const ipv4 = readText(`${directory}/sockstat`);
+  const ipv6 = readText(`${directory}/sockstat6`);
+  if (!("text" in ipv4)) return null;
+  const text6 = "text" in ipv6 ? ipv6.text : "";
+  const tcpSockets = tcpSocketCounts(ipv4.text, text6);
+  if (tcpSockets === null) return null;
+  const { ipv4: narrow, ipv6: wide, timeWait } = tcpSockets;
+  const sockets = `${narrow} ${wide} ${timeWait} ${datagramSocketCounts(ipv4.text, text6)}`;
+  return { sockets, tcpSockets };
 }

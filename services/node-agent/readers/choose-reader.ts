@@ -115,7 +115,7 @@ class ReaderChain implements SocketReader {
     return this.#obstacle;
   }
 
-  begin(): void {
+  begin(heard?: ReadonlySet<number>): void {
     this.#failedPasses = this.#read === 0 && this.#handedOver > 0 ? this.#failedPasses + 1 : 0;
     if (this.#failedPasses >= FAILED_PASSES_MAX) {
       const [failed] = this.#working.splice(0, 1);
@@ -127,7 +127,7 @@ class ReaderChain implements SocketReader {
     this.#handedOverBefore = this.#handedOver;
     this.#read = 0;
     this.#handedOver = 0;
-    this.#first.begin?.();
+    this.#first.begin?.(heard);
   }
 
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {

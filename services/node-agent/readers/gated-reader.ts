@@ -67,7 +67,7 @@ class GatedReader implements SocketReader {
     const { inode } = namespace;
     // An inode number that is used again is another namespace's: its id tells.
     if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
-    const counts = inode === 0 ? null : this.#gate.look(namespace, true);
+    const counts = inode === 0 ? null : this.#gate.look(namespace);
     const movement = this.#gate.movement(namespace, counts, nowTicks);
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;

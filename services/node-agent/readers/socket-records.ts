@@ -134,7 +134,12 @@ export class RecordIndex {
     return `${tcpCount} ${tcpSum}`;
   }
 
-  /** The same of its other sockets. */
+  /** How many TCP sockets of the namespace a file refers to. */
+  tcpCount(namespace: number): number {
+    return (this.#namespaces.get(namespace) ?? NO_RECORDS).tcpCount;
+  }
+
+  /** The same as tcpMark of its other sockets. */
   restMark(namespace: number): number {
     return (this.#namespaces.get(namespace) ?? NO_RECORDS).restSum;
   }
