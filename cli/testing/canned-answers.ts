@@ -93,16 +93,6 @@ const database = Endpoint.create({
   workload: { kind: "StatefulSet", name: "db" },
 });
 
-const withoutSocket = (endpoint: Endpoint): Endpoint => ({
-  ...endpoint,
-  port: 0,
-  inode: 0,
-  pod: "",
-  holders: [],
-  timer: undefined,
-  process: endpoint.process === undefined ? undefined : { ...endpoint.process, pid: 0 },
-});
-
 /** Connections: joined, one-sided, refused, closed, over a service, over a unix socket. */
 export const connections: Connection[] = [
   Connection.create({
@@ -164,20 +154,6 @@ export const connections: Connection[] = [
     directionBy: "flow",
     uid: "c0ffee0000000004",
   }),
-  Connection.create({
-    client: Endpoint.create({ kind: "external", ip: "198.51.100.7" }),
-    server: { ...withoutSocket(pod), state: "" },
-    protocol: "icmp",
-    outcome: "established",
-    evidence: ["flow"],
-    icmp: { type: 8, code: 0, id: 4711 },
-    firstSeenMs: timeMs - 5 * MINUTE,
-    lastSeenMs: timeMs,
-    forwarded: true,
-    count: 12,
-    directionBy: "flow",
-    uid: "c0ffee0000000006",
-  }),
 ];
 
 /** Connections over unix sockets. */
@@ -208,6 +184,16 @@ export const unixConnections: Connection[] = [
     uid: "c0ffee0000000005",
   }),
 ];
+
+const withoutSocket = (endpoint: Endpoint): Endpoint => ({
+  ...endpoint,
+  port: 0,
+  inode: 0,
+  pod: "",
+  holders: [],
+  timer: undefined,
+  process: endpoint.process === undefined ? undefined : { ...endpoint.process, pid: 0 },
+});
 
 /** Edges: the connections added up. */
 export const edges: Edge[] = connections.map((connection, index) =>
