@@ -111,24 +111,38 @@ export class Conversations {
     return intervalMs(flow) + intervalMs(other);
   }
 
-  // Where a tuple was used twice in one table, each is of the conversation that began with it.
+  // Where a tuple was used again, each flow is of the conversation that began with it: the first of one table with the
+  // first of the other where both tables have as many, else the one that is closest in time.
   #hasCloserRival(flow: number, other: number, apartMs: number): boolean {
+    const { sinceMs } = this.#tables.flows;
+    const mine = this.#rivalsOf(flow);
+    const theirs = this.#rivalsOf(other);
+    if (mine.length === 0 && theirs.length === 0) return false;
+    const rankOf = (each: number, rivals: readonly number[]): number =>
+      rivals.filter((rival) => sinceMs[rival]! < sinceMs[each]!).length;
+    if (mine.length === theirs.length) return rankOf(flow, mine) !== rankOf(other, theirs);
+    const isCloser = (rival: number, to: number, than: number): boolean => {
+      const rivalMs = Math.abs(sinceMs[rival]! - sinceMs[to]!);
+      return rivalMs < apartMs || (rivalMs === apartMs && sinceMs[rival]! < sinceMs[than]!);
+    };
+    return (
+      mine.some((rival) => isCloser(rival, other, flow)) ||
+      theirs.some((rival) => isCloser(rival, flow, other))
+    );
+  }
+
+  // Other flows with the same original tuple in the same table and zone.
+  #rivalsOf(flow: number): number[] {
     const { flows } = this.#tables;
-    for (const [mine, theirs] of [
-      [flow, other],
-      [other, flow],
-    ] as const) {
-      const hash = this.#index.hashOf(mine, Segment.before);
-      let rival = this.#index.first(Segment.before, hash);
-      for (; rival >= 0; rival = this.#index.after(Segment.before, rival)) {
-        if (rival === mine || rival === theirs) continue;
-        if (flows.namespace[rival] !== flows.namespace[mine] || flows.zone[rival] !== flows.zone[mine])
-          continue;
-        if (!this.#index.equals(rival, Segment.before, mine, Segment.before)) continue;
-        if (Math.abs(flows.sinceMs[rival]! - flows.sinceMs[theirs]!) < apartMs) return true;
-      }
+    const rivals: number[] = [];
+    const hash = this.#index.hashOf(flow, Segment.before);
+    let rival = this.#index.first(Segment.before, hash);
+    for (; rival >= 0; rival = this.#index.after(Segment.before, rival)) {
+      if (rival === flow || flows.namespace[rival] !== flows.namespace[flow]) continue;
+      if (flows.zone[rival] !== flows.zone[flow]) continue;
+      if (this.#index.equals(rival, Segment.before, flow, Segment.before)) rivals.push(rival);
     }
-    return false;
+    return rivals;
   }
 
   // Loopback, and an address that talks to itself, mean something in their own network namespace only.
