@@ -58,8 +58,46 @@ export class EndpointKeys {
     const key = socketKey(nodes[row.node]!.name, row, process < 0 ? null : processes.row(process));
     const number = endpoints.intern(textOfKey(key), () => key);
     if (process < 0) row.rememberedKey = number;
-    else processes.remember(process, row, number);
+    else {
+      processes.remember(process, row, number);
+      const alone = row.soleKey === 0 || endpoints.get(row.soleKey) === undefined;
+      if (row.soleKey !== number) row.soleKey = alone && row.soleKey >= 0 ? number : -1;
+    }
     return number;
+  }
+
+  /**
+   * The endpoint key of an address that a flow in a namespace names: where one pod has it whose sockets all belong to
+   * one container, that one's, as sockets of it would have; else the address's.
+   */
+  ofFlowAddress(address: number, namespace: number, timeMs: number): number {
+    const { addresses, namespaces, endpoints, localAddresses } = this.#tables;
+    if (addresses.isLoopback(address)) return this.#ofNamespace(namespace);
+    const number = this.ofAddress(address, timeMs);
+    const key = endpoints.get(number);
+    if (key?.kind !== "address") return number;
+    const { owner } = key;
+    let home = -1;
+    if (owner.kind === "pod" && !owner.pod.hostNetwork) home = namespaces.ofPod(owner.pod.uid);
+    else if (owner.kind === "node") {
+      const having = localAddresses.namespacesOf(address);
+      if (having.length === 1) home = having[0]!;
+    }
+    if (home < 0 || namespaces.row(home).host) return number;
+    const sole = namespaces.row(home).soleKey;
+    if (sole <= 0 || endpoints.get(sole) === undefined) return number;
+    endpoints.drop(number);
+    return sole;
+  }
+
+  #ofNamespace(namespace: number): number {
+    const { namespaces, endpoints, nodes } = this.#tables;
+    const row = namespaces.row(namespace);
+    for (const known of [row.soleKey, row.rememberedKey])
+      if (known > 0 && endpoints.get(known) !== undefined) return known;
+    const key = socketKey(nodes[row.node]!.name, row, null);
+    row.rememberedKey = endpoints.intern(textOfKey(key), () => key);
+    return row.rememberedKey;
   }
 
   /** What the endpoint key of a socket would be; nothing is kept of it. */
