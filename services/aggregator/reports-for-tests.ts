@@ -43,6 +43,8 @@ export interface TestSocket {
   readonly timerDeadline?: number;
   /** Bytes sent and received; unknown unless told. */
   readonly bytes?: readonly [number, number];
+  /** The kernel's cookie; unknown unless told. */
+  readonly cookie?: number;
 }
 
 /** What changed of a socket. */
@@ -195,6 +197,7 @@ function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
   table.firstSeen[row] = socket.firstSeen ?? ticks;
   table.timer[row] = socket.timer ?? 0;
   table.timerDeadline[row] = socket.timerDeadline ?? 0;
+  table.cookieLow[row] = socket.cookie ?? 0;
   fillBytes(table, row, socket.bytes);
 }
 
