@@ -120,6 +120,16 @@ export class FlowLinks {
     if (--flows.references[flow]! === 0 && !flows.isLive(flow)) this.#free(flow);
   }
 
+  /** The flow that a connection rests on, where its client is the flow's too; -1 where there is none. */
+  ofConnection(connection: number): number {
+    const { connections } = this.#tables;
+    const flow = connections.flow[connection]!;
+    if (flow < 0) return -1;
+    const client = connections.client[connection]!;
+    const end = client >= 0 ? client : connections.server[connection]!;
+    return this.isClientEnd(flow, end) === client >= 0 ? flow : -1;
+  }
+
   /** Whether an end has the original tuple of a flow: then it is the client's. */
   isClientEnd(flow: number, end: number): boolean {
     return this.#has(flow, FlowPlace.originalSource, end);

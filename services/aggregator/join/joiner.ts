@@ -4,35 +4,21 @@
 import { Protocol } from "../../../lib/words.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { ConnectionFlag } from "../store/connection-store.ts";
 import type { NodeRecord } from "../store/node-record.ts";
-import { Family, isFamily, SocketFlag, SocketKind } from "../store/socket-store.ts";
+import { Family, isFamily, SocketKind } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { FlowLinks } from "./flow-links.ts";
 import { FamilyListeners } from "./family-listeners.ts";
 import { familyKind, familyNumber, familyProtocol } from "./family-sockets.ts";
-import { ListenerIndex, LISTENERS_MAX } from "./listener-index.ts";
+import { ListenerIndex } from "./listener-index.ts";
 import { LAG_MS } from "./mates.ts";
 import { Pairing } from "./pairing.ts";
 import { ServiceEnds } from "./service-ends.ts";
-import { continues, isPending, isSynReceived, kindOf, pairedRemotePort } from "./socket-role.ts";
+import type { NewSocket } from "./socket-life.ts";
+import { SocketLife } from "./socket-life.ts";
+import { continues, kindOf, pairedRemotePort } from "./socket-role.ts";
 import { isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
 import { TupleIndex } from "./tuple-index.ts";
-
-/** What a new socket is, as numbers; addresses are interned already and owned by it. */
-interface NewSocket {
-  readonly id: number;
-  readonly namespace: number;
-  readonly protocol: number;
-  readonly localAddress: number;
-  readonly remoteAddress: number;
-  readonly localPort: number;
-  readonly remotePort: number;
-  readonly kind: number;
-  readonly sinceMs: number;
-  /** When it was first seen by its agent's clock. */
-  readonly birthMs: number;
-}
 
 /** Applies rows of reports to the tables. */
 export class Joiner {
@@ -42,6 +28,7 @@ export class Joiner {
   readonly flows: FlowLinks;
   readonly #tables: Tables;
   readonly #tuples: TupleIndex;
+  readonly #life: SocketLife;
 
   constructor(tables: Tables) {
     this.#tables = tables;
@@ -50,6 +37,8 @@ export class Joiner {
     this.familyListeners = new FamilyListeners(tables);
     this.flows = new FlowLinks(tables, this.#tuples);
     this.pairing = new Pairing(tables, this.#tuples, new ServiceEnds(tables), this.flows);
+    const { listeners, familyListeners, pairing } = this;
+    this.#life = new SocketLife(tables, { tuples: this.#tuples, listeners, familyListeners, pairing });
   }
 
   /** Adds an internet socket, or brings a known one up to date. False where there was no room for it. */
@@ -69,7 +58,7 @@ export class Joiner {
         this.#refresh(node, known, table, row, sinceMs, birthMs);
         return true;
       }
-      this.retire(known);
+      this.#life.retire(known);
     }
     const protocol = table.protocol[row]!;
     const localPort = table.localPort[row]!;
@@ -96,11 +85,11 @@ export class Joiner {
         if (this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
           addresses.release(localAddress);
           addresses.release(remoteAddress);
-          this.#adopt(node, before, id, sinceMs);
+          this.#life.adopt(node, before, id, sinceMs);
           this.#write(before, table, row);
           return true;
         }
-        if (protocol === Protocol.tcp && sockets.isLive(before)) this.retire(before);
+        if (protocol === Protocol.tcp && sockets.isLive(before)) this.#life.retire(before);
       }
     } else if (kind === SocketKind.listener) {
       const inode = table.inode[row]!;
@@ -108,12 +97,12 @@ export class Joiner {
       if (before >= 0) {
         addresses.release(localAddress);
         addresses.release(remoteAddress);
-        this.#adopt(node, before, id, sinceMs);
+        this.#life.adopt(node, before, id, sinceMs);
         writeColumns(this.#tables.sockets, before, table, row);
         return true;
       }
     }
-    return this.#insert(
+    return this.#life.insert(
       node,
       { id, namespace, protocol, localAddress, remoteAddress, localPort, remotePort, kind, sinceMs, birthMs },
       table,
@@ -154,7 +143,7 @@ export class Joiner {
         sockets.keyframe[known] = node.keyframe;
         return true;
       }
-      this.retire(known);
+      this.#life.retire(known);
     }
     const localPort = protocol === Family.unix ? 0 : socket.number & 0xffff;
     const remoteAddress = protocol === Family.unix ? socket.peerInode >>> 0 : 0;
@@ -164,12 +153,12 @@ export class Joiner {
           ? this.#tuples.findSame(namespace, protocol, own, localPort, remoteAddress, 0)
           : this.familyListeners.find(node.index, inode);
       if (before >= 0) {
-        this.#adopt(node, before, id, sinceMs);
+        this.#life.adopt(node, before, id, sinceMs);
         writeFamilyColumns(this.#tables.sockets, before, socket);
         return true;
       }
     }
-    return this.#insert(
+    return this.#life.insert(
       node,
       {
         id,
@@ -190,29 +179,7 @@ export class Joiner {
 
   /** A socket is there no more: a listener goes, an end stays with its connection as what was last known. */
   retire(slot: number): void {
-    const { sockets, localAddresses, connections } = this.#tables;
-    const node = this.#tables.nodeOfSocket(slot);
-    const id = sockets.id[slot]!;
-    if (node.sockets.get(id) === slot) node.sockets.delete(id);
-    if (this.#hasLocalAddress(slot))
-      localAddresses.release(sockets.localAddress[slot]!, sockets.namespace[slot]!);
-    if (sockets.kind[slot] === SocketKind.end) {
-      sockets.set(slot, SocketFlag.gone);
-      sockets.sinceMs[slot] = Math.max(sockets.sinceMs[slot]!, node.observedMs);
-      this.pairing.clearAmbiguous(slot);
-      const connection = sockets.connection[slot]!;
-      if (!connections.has(connection, ConnectionFlag.ended)) this.#tables.markDirty(connection, true);
-      return;
-    }
-    if (sockets.kind[slot] === SocketKind.listener) {
-      this.#unlist(slot);
-      if (sockets.connection[slot]! > 0) {
-        sockets.set(slot, SocketFlag.gone);
-        this.#tables.staleNodes.add(node.index);
-        return;
-      }
-    }
-    this.pairing.freeSocket(slot);
+    this.#life.retire(slot);
   }
 
   // The peer of a unix socket shows once it is accepted: the same end under another tuple.
@@ -227,52 +194,6 @@ export class Joiner {
     this.pairing.waitForMate(sockets.connection[slot]!);
     this.#tables.markDirty(sockets.connection[slot]!, true);
     return true;
-  }
-
-  #insert(
-    node: NodeRecord,
-    made: NewSocket,
-    table: SocketTable | null,
-    source: number | FamilySocket,
-  ): boolean {
-    const { sockets, addresses, namespaces, localAddresses } = this.#tables;
-    const slot = this.#hasRoom(made.kind) ? sockets.allocate() : -1;
-    if (slot < 0 || !node.sockets.set(made.id, slot)) {
-      if (slot >= 0) sockets.free(slot);
-      if (!isFamily(made.protocol)) {
-        addresses.release(made.localAddress);
-        addresses.release(made.remoteAddress);
-      }
-      this.#tables.overflowed++;
-      return false;
-    }
-    namespaces.retain(made.namespace);
-    sockets.kind[slot] = made.kind;
-    sockets.id[slot] = made.id;
-    sockets.namespace[slot] = made.namespace;
-    sockets.protocol[slot] = made.protocol;
-    sockets.localAddress[slot] = made.localAddress;
-    sockets.remoteAddress[slot] = made.remoteAddress;
-    sockets.localPort[slot] = made.localPort;
-    sockets.remotePort[slot] = made.remotePort;
-    sockets.sinceMs[slot] = made.sinceMs;
-    sockets.keyframe[slot] = node.keyframe;
-    if (this.#hasLocalAddress(slot)) localAddresses.retain(made.localAddress, made.namespace);
-    if (typeof source === "number") writeColumns(this.#tables.sockets, slot, table!, source);
-    else writeFamilyColumns(this.#tables.sockets, slot, source);
-    if (made.kind === SocketKind.listener) this.#list(slot);
-    if (made.kind !== SocketKind.end) return true;
-    this.#tuples.add(slot);
-    if (this.pairing.place(slot, made.birthMs)) {
-      this.#noteState(slot);
-      return true;
-    }
-    this.#tuples.remove(slot);
-    node.sockets.delete(made.id);
-    if (this.#hasLocalAddress(slot)) localAddresses.release(made.localAddress, made.namespace);
-    this.pairing.freeSocket(slot);
-    this.#tables.overflowed++;
-    return false;
   }
 
   #refresh(
@@ -317,8 +238,8 @@ export class Joiner {
       sinceMs,
       birthMs,
     };
-    this.retire(slot);
-    this.#insert(node, made, table, row);
+    this.#life.retire(slot);
+    this.#life.insert(node, made, table, row);
   }
 
   // Columns, and what follows from a state that became another.
@@ -335,19 +256,8 @@ export class Joiner {
     if (carried && sockets.kind[slot] === SocketKind.end)
       this.#tables.markDirty(sockets.connection[slot]!, false);
     if (changed && sockets.kind[slot] === SocketKind.end) {
-      this.#noteState(slot);
+      this.#life.noteState(slot);
       this.#tables.markDirty(sockets.connection[slot]!, true);
-    }
-  }
-
-  #noteState(slot: number): void {
-    const { sockets, connections } = this.#tables;
-    const state = sockets.state[slot]!;
-    const protocol = sockets.protocol[slot]!;
-    if (isPending(protocol, state)) {
-      sockets.set(slot, isSynReceived(state) ? SocketFlag.accepting : SocketFlag.opening);
-    } else {
-      connections.set(sockets.connection[slot]!, ConnectionFlag.established);
     }
   }
 
@@ -357,51 +267,5 @@ export class Joiner {
       return false;
     if (sockets.isLive(before)) return true;
     return (inode !== 0 && inode === sockets.inode[before]) || nowMs - sockets.sinceMs[before]! <= LAG_MS;
-  }
-
-  // A known end goes on under another id of its agent's.
-  #adopt(node: NodeRecord, slot: number, id: number, sinceMs: number): void {
-    const { sockets, localAddresses } = this.#tables;
-    const oldId = sockets.id[slot]!;
-    if (node.sockets.get(oldId) === slot) node.sockets.delete(oldId);
-    sockets.id[slot] = id;
-    sockets.keyframe[slot] = node.keyframe;
-    node.sockets.set(id, slot);
-    if (!sockets.isLive(slot)) {
-      sockets.clear(slot, SocketFlag.gone);
-      sockets.sinceMs[slot] = sinceMs;
-      if (this.#hasLocalAddress(slot))
-        localAddresses.retain(sockets.localAddress[slot]!, sockets.namespace[slot]!);
-      this.#tables.markDirty(sockets.connection[slot]!, true);
-    }
-  }
-
-  #list(slot: number): void {
-    const { sockets } = this.#tables;
-    this.#tables.listenerCount++;
-    if (isFamily(sockets.protocol[slot]!)) {
-      this.familyListeners.add(slot);
-      return;
-    }
-    this.listeners.add(slot);
-    this.#tables.newListenerPorts.add(sockets.localPort[slot]!);
-  }
-
-  #unlist(slot: number): void {
-    this.#tables.listenerCount--;
-    if (isFamily(this.#tables.sockets.protocol[slot]!)) this.familyListeners.remove(slot);
-    else this.listeners.remove(slot);
-  }
-
-  #hasRoom(kind: number): boolean {
-    return kind !== SocketKind.listener || this.#tables.listenerCount < LISTENERS_MAX;
-  }
-
-  // Whether the socket's local address says something about its namespace.
-  #hasLocalAddress(slot: number): boolean {
-    const { sockets, addresses } = this.#tables;
-    if (isFamily(sockets.protocol[slot]!)) return false;
-    const address = sockets.localAddress[slot]!;
-    return !addresses.isLoopback(address) && !addresses.isWildcard(address);
   }
 }

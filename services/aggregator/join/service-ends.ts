@@ -119,6 +119,14 @@ export class ServiceEnds {
   }
 }
 
+/** Whether what the client dialled is another address or port than the server's own. */
+export function isThroughService({ sockets }: Tables, client: number, server: number): boolean {
+  return (
+    sockets.remoteAddress[client] !== sockets.localAddress[server] ||
+    sockets.remotePort[client] !== sockets.localPort[server]
+  );
+}
+
 function hashClient(protocol: number, address: number, port: number): number {
   return mixHash(mixHash(protocol, address), port);
 }

@@ -5,11 +5,10 @@ import { Connection as ConnectionMessage, Listener } from "../../../lib/gen/whot
 import { Protocol, protocolWord, stateWord, timerWord } from "../../../lib/words.ts";
 import { connectionUid } from "../join/pairing.ts";
 import type { Settler } from "../join/settler.ts";
-import { storeProtocolWord } from "../join/settler.ts";
 import { connectionBytes, countedSocket } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
 import { TICK_MS } from "../store/node-record.ts";
-import { Family, isFamily } from "../store/socket-store.ts";
+import { Family, isFamily, storeProtocolWord } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { ConnectionView } from "./connection-view.ts";
 import type { Side } from "./connection-view.ts";

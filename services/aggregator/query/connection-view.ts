@@ -1,6 +1,7 @@
 // A connection as queries look at it: its two sides, each with its endpoint's key and its socket, if any was seen.
 
 import { SocketState, stateWord } from "../../../lib/words.ts";
+import { isThroughService } from "../join/service-ends.ts";
 import type { Settler } from "../join/settler.ts";
 import { isOpen } from "../join/socket-role.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
@@ -48,7 +49,7 @@ export class ConnectionView {
         key,
       };
     }
-    const flow = this.#settler.flowOf(connection);
+    const flow = this.#settler.flows.ofConnection(connection);
     if (flow >= 0) return { socket: -1, ...this.#place(flow, FlowPlace.originalSource), key };
     return {
       socket: -1,
@@ -74,7 +75,7 @@ export class ConnectionView {
         key,
       };
     }
-    const flow = this.#settler.flowOf(connection);
+    const flow = this.#settler.flows.ofConnection(connection);
     if (flow >= 0) return { socket: slot, ...this.#place(flow, FlowPlace.replySource), key };
     const address = family ? -1 : sockets.remoteAddress[other]!;
     return { socket: slot, address, port: family ? 0 : sockets.remotePort[other]!, key };
@@ -85,20 +86,20 @@ export class ConnectionView {
     const { connections, sockets } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
-    const flow = this.#settler.flowOf(connection);
+    const flow = this.#settler.flows.ofConnection(connection);
     if (flow >= 0) {
       const dialled = this.#tables.flows.isDestinationTranslated(flow);
       return dialled ? this.#place(flow, FlowPlace.originalDestination) : null;
     }
     if (client < 0 || server < 0 || connections.has(connection, ConnectionFlag.sharedServer)) return null;
-    if (isFamily(sockets.protocol[client]!) || !this.#settler.isThroughService(client, server)) return null;
+    if (isFamily(sockets.protocol[client]!) || !isThroughService(this.#tables, client, server)) return null;
     return { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
   }
 
   /** The address and port that the server saw where they are not the client's own; null else. */
   snat(connection: number): { readonly address: number; readonly port: number } | null {
     const { connections, sockets, flows } = this.#tables;
-    const flow = this.#settler.flowOf(connection);
+    const flow = this.#settler.flows.ofConnection(connection);
     if (flow >= 0)
       return flows.isSourceTranslated(flow) ? this.#place(flow, FlowPlace.replyDestination) : null;
     const client = connections.client[connection]!;
@@ -113,7 +114,7 @@ export class ConnectionView {
 
   /** Bytes that conntrack counted (IP headers included); null where it counts none or there is no flow. */
   flowBytes(connection: number): { readonly toServer: number; readonly toClient: number } | null {
-    const flow = this.#settler.flowOf(connection);
+    const flow = this.#settler.flows.ofConnection(connection);
     if (flow < 0) return null;
     const { counters } = this.#tables.flows;
     // A connection without one packet there is none: zeros say that nf_conntrack_acct is off.

@@ -3,9 +3,9 @@
 
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import { storeProtocolWord } from "../join/settler.ts";
 import { connectionBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
+import { storeProtocolWord } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { evidenceWords } from "./connection-messages.ts";
 import type { ConnectionMessages } from "./connection-messages.ts";

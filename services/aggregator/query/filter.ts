@@ -4,9 +4,8 @@
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { allStateWords, stateWord } from "../../../lib/words.ts";
-import { storeProtocolWord } from "../join/settler.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
-import { Family } from "../store/socket-store.ts";
+import { Family, storeProtocolWord } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import type { ConnectionMessages } from "./connection-messages.ts";
 import { protocolWords } from "./connection-messages.ts";

@@ -1,6 +1,7 @@
 // Every socket of every node in columns, living ones and those of connections that ended lately: 101 bytes each, no
 // object and no string per row.
 
+import { protocolWord } from "../../../lib/words.ts";
 import { grownColumn, nextCapacity } from "./capacity.ts";
 
 /** Sockets at most: both ends of 2^21 connections, and 2^18 listeners. */
@@ -15,6 +16,20 @@ export const Family = { unix: 250, netlink: 251, packet: 252 } as const;
 /** Whether a protocol number stands for one of the families beside the internet's. */
 export function isFamily(protocol: number): boolean {
   return protocol >= Family.unix && protocol <= Family.packet;
+}
+
+/** The word for a number of the protocol column. */
+export function storeProtocolWord(protocol: number): string {
+  switch (protocol) {
+    case Family.unix:
+      return "unix";
+    case Family.netlink:
+      return "netlink";
+    case Family.packet:
+      return "packet";
+    default:
+      return protocolWord(protocol);
+  }
 }
 
 /** Bits of the flags column. */
