@@ -11,7 +11,7 @@ import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-id
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
 import type { RunningServer } from "../../services/aggregator/serve/server.ts";
 import { startServer } from "../../services/aggregator/serve/server.ts";
-import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
+import { NodeFlows } from "../../services/node-agent/conntrack/node-flows.ts";
 import type { DestroyedSockets } from "../../services/node-agent/destroyed/destroyed-sockets.ts";
 import { openDestroyedSockets } from "../../services/node-agent/destroyed/open-destroyed-sockets.ts";
 import type { Agent } from "../../services/node-agent/pipeline.ts";
@@ -19,6 +19,7 @@ import { createAgent } from "../../services/node-agent/pipeline.ts";
 import { bootId, isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
+import { createTaskSource } from "../../services/node-agent/processes/task-source.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readNamespaceCounters } from "../../services/node-agent/readers/tcp-counters.ts";
 import { UsageError } from "../errors.ts";
@@ -29,9 +30,6 @@ const TICK_MS = 10;
 
 /** In one process no report is ever lost: a keyframe is sent once. */
 const KEYFRAME_MS = Number.POSITIVE_INFINITY;
-
-/** On one machine what is told of each socket counts for more than what the reading costs: sock-diag tells timers too. */
-const CANDIDATES = ["sock-diag", "bpf-iter", "procfs"] as const;
 
 /** How often the aggregator looks at what time makes due. */
 const SWEEP_MS = 1000;
@@ -47,7 +45,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   bus.subscribe(aggregator.ingest);
 
   const firstPass = Promise.withResolvers<void>();
-  const flows = createFlowSource(options, elapsedMs);
+  const flows = createNodeFlows(options, elapsedMs);
   const destroyed = isLiveProc(options.procDir) ? openDestroyedSockets(options.procDir, elapsedMs) : null;
   const agent = createLocalAgent(options, bus, elapsedMs, { flows, destroyed }, () => firstPass.resolve());
   const server = await serve(options.listen, { query: aggregator.query, now });
@@ -74,12 +72,11 @@ function createLocalAgent(
   options: LocalOptions,
   bus: MemoryBus,
   elapsedMs: () => number,
-  { flows, destroyed }: { flows: FlowSource; destroyed: DestroyedSockets | null },
+  { flows, destroyed }: { flows: NodeFlows; destroyed: DestroyedSockets | null },
   onPass: () => void,
 ): Agent {
   const { procDir } = options;
   const reader = chooseReader(options.reader, {
-    candidates: CANDIDATES,
     procRoot: procDir,
     littleEndian: options.byteOrder === undefined ? endianness() === "LE" : options.byteOrder === "little",
     nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
@@ -92,9 +89,12 @@ function createLocalAgent(
   return createAgent(
     {
       origin: { node: hostname(), bootId: bootId(procDir), epoch: Date.now() },
-      processes: createProcessScanner({ procRoot: procDir }),
+      processes: createProcessScanner({
+        procRoot: procDir,
+        ...(reader.name === "bpf-iter" ? { tasks: createTaskSource() } : {}),
+      }),
       reader,
-      holders: createSocketHolders({ procRoot: procDir }),
+      holders: createSocketHolders({ procRoot: procDir, held: () => reader.held?.() ?? null }),
       sink: bus,
       flows,
       destroyed,
@@ -107,10 +107,10 @@ function createLocalAgent(
   );
 }
 
-// Of a saved tree the text of its pid 1 is all that there may be; netlink would tell of this machine.
-function createFlowSource({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): FlowSource {
+// Of a saved tree the texts of its processes are all that there may be; netlink would tell of this machine.
+function createNodeFlows({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): NodeFlows {
   const choice = isLiveProc(procDir) || conntrack === "none" ? (conntrack ?? "auto") : "proc";
-  return new FlowSource({ procRoot: procDir, pid: 1, choice, elapsedMs });
+  return new NodeFlows({ procRoot: procDir, choice, elapsedMs });
 }
 
 interface Served {

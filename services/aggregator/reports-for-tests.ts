@@ -65,12 +65,15 @@ export interface TestReport {
   readonly namespaces?: readonly Partial<NetworkNamespace>[];
   readonly namespacesRemoved?: readonly number[];
   readonly processes?: readonly Partial<ProcessInfo>[];
+  readonly processesRemoved?: readonly number[];
   readonly sockets?: readonly TestSocket[];
   readonly changes?: readonly TestChange[];
   readonly removed?: readonly number[];
   readonly cleared?: readonly number[];
-  /** Lines as `conntrack -L -o id` has them: the id is the agent's; they are of namespace 0. */
-  readonly flows?: readonly string[];
+  /** Lines as `conntrack -L -o id` has them: the id is the agent's; they are of namespace 0 unless told. */
+  readonly flows?: readonly (string | { readonly line: string; readonly namespace: number })[];
+  /** Lines of known flows whose state, status or counters changed. */
+  readonly flowChanges?: readonly string[];
   readonly flowsRemoved?: readonly number[];
   /** What the node says of itself, beside its name and its reader. */
   readonly coverage?: Partial<NodeCoverage>;
@@ -113,15 +116,12 @@ export class TestAgent {
       fillBytes(changes, row, bytes);
     }
     const flows = new FlowTable(8);
-    const entry = new ConntrackEntry();
-    for (const line of content.flows ?? []) {
-      const bytes = Buffer.from(line);
-      if (!new ConntrackLineParser(entry).parse(bytes, 0, bytes.length)) throw new Error(`no flow: ${line}`);
-      const row = flows.append();
-      flows.write(row, entry);
-      flows.id[row] = entry.id;
-      flows.firstSeen[row] = this.ticks;
+    for (const flow of content.flows ?? []) {
+      const told = typeof flow === "string" ? { line: flow, namespace: 0 } : flow;
+      appendFlow(flows, told.line, told.namespace, this.ticks);
     }
+    const flowChanges = new FlowTable(8);
+    for (const line of content.flowChanges ?? []) appendFlow(flowChanges, line, 0, this.ticks);
     const parts = content.parts ?? 1;
     return encodeReport(
       Report.fromPartial({
@@ -149,6 +149,7 @@ export class TestAgent {
         })),
         namespacesRemoved: [...(content.namespacesRemoved ?? [])],
         processes: (content.processes ?? []).map((each) => ProcessMessage.fromPartial(each)),
+        processesRemoved: [...(content.processesRemoved ?? [])],
         socketsRemoved: idBytes(content.removed ?? []),
         holdersCleared: idBytes(content.cleared ?? []),
         flowsRemoved: idBytes(content.flowsRemoved ?? []),
@@ -162,9 +163,21 @@ export class TestAgent {
         changes: { table: changes, from: 0, to: changes.length },
         holders: { table: holders, from: 0, to: holders.length },
         flows: { table: flows, from: 0, to: flows.length },
+        flowChanges: { table: flowChanges, from: 0, to: flowChanges.length },
       },
     );
   }
+}
+
+function appendFlow(table: FlowTable, line: string, namespace: number, ticks: number): void {
+  const entry = new ConntrackEntry();
+  const bytes = Buffer.from(line);
+  if (!new ConntrackLineParser(entry).parse(bytes, 0, bytes.length)) throw new Error(`no flow: ${line}`);
+  const row = table.append();
+  table.write(row, entry);
+  table.id[row] = entry.id;
+  table.namespace[row] = namespace;
+  table.firstSeen[row] = ticks;
 }
 
 function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {

@@ -92,12 +92,25 @@ export interface SocketReader {
   readonly name: string;
   /** Null where the reader can work here, else why not. */
   probe(): string | null;
-  /** Told before the namespaces of a pass are read: readers of the whole node read it here. Never throws. */
-  begin?(): void;
+  /**
+   * Told before the namespaces of a pass are read: readers of the whole node read it here. `heard` has the inodes of the
+   * namespaces in which sockets were destroyed since the pass before; absent where that is not known. Never throws.
+   */
+  begin?(heard?: ReadonlySet<number>): void;
   /** Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws. */
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
   /** What the latest readings could not tell and why, as sentences that say what to do. */
   limits(): readonly string[];
+  /** Who holds which socket, where the reader learns it with the sockets of a pass; null or absent where it does not. */
+  held?(): HeldSockets | null;
+}
+
+/** Every descriptor of a socket on the node: one stands at the same place in each column. */
+export interface HeldSockets {
+  readonly count: number;
+  readonly pids: Uint32Array;
+  readonly fds: Uint32Array;
+  readonly inodes: Uint32Array;
 }
 
 /** Which process holds which socket, by inode. */
@@ -127,15 +140,19 @@ export interface FlowChanges {
   /** Known flows with what may change of them. */
   readonly changed: FlowTable;
   /** Ids of flows that are gone, after they were added or changed. */
-  readonly removed: readonly number[];
+  readonly removed: number[];
+}
+
+/** A network namespace in which there may be flows, with the id that reports give it. */
+export interface FlowNamespace {
+  readonly id: number;
+  readonly record: NamespaceRecord;
 }
 
 /** Reads the node's flows. */
 export interface FlowReader {
-  /** How they are read, as coverage has it: events, dump, proc or none. */
+  /** How those of the node's own namespace are read, as coverage has it: events, dump, proc or none. */
   readonly mode: string;
-  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
-  readonly namespaceInode: number;
   /** Flows that are there now. */
   readonly size: number;
   /** Messages and lines that made no sense, since start. */
@@ -144,10 +161,10 @@ export interface FlowReader {
   readonly overflowed: number;
   /** Times that the kernel had to drop events, since start. */
   readonly overruns: number;
-  /** Brings the flows up to date. Never rejects: what cannot be read is a limit. */
-  refresh(): Promise<void>;
-  /** What changed since the last call, or everything; `namespace` goes into the flows' column. */
-  take(namespace: number, everything: boolean): FlowChanges;
+  /** Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is a limit. */
+  refresh(namespaces: readonly FlowNamespace[]): Promise<void>;
+  /** What changed since the last call, or everything. */
+  take(everything: boolean): FlowChanges;
   /** What stands in the way of seeing every flow, as sentences that say what to do. */
   limits(): readonly string[];
 }

@@ -11,13 +11,14 @@ import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
-import { FlowSource } from "./conntrack/flow-source.ts";
+import { NodeFlows } from "./conntrack/node-flows.ts";
 import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
 import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
+import { createTaskSource } from "./processes/task-source.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
 import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
@@ -57,7 +58,7 @@ export async function runAgent(
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
   for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
-  const flows = new FlowSource({ procRoot: config.procRoot, pid: 1, choice: config.conntrack, elapsedMs });
+  const flows = new NodeFlows({ procRoot: config.procRoot, choice: config.conntrack, elapsedMs });
 
   const { procRoot } = config;
   const destroyed = openDestroyedSockets(procRoot, elapsedMs);
@@ -68,9 +69,12 @@ export async function runAgent(
   const agent = createAgent(
     {
       origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
-      processes: createProcessScanner({ procRoot: config.procRoot }),
+      processes: createProcessScanner({
+        procRoot: config.procRoot,
+        ...(reader.name === "bpf-iter" ? { tasks: createTaskSource() } : {}),
+      }),
       reader,
-      holders: createSocketHolders({ procRoot: config.procRoot }),
+      holders: createSocketHolders({ procRoot: config.procRoot, held: () => reader.held?.() ?? null }),
       sink: publisher,
       flows,
       destroyed,
@@ -94,7 +98,14 @@ export async function runAgent(
 
   const http = await startOperationsServer({
     ...config.httpAddress,
-    metrics: agentMetrics({ publisher, pods, podWatch, passes: () => passes, coverage: () => coverage }),
+    metrics: agentMetrics({
+      publisher,
+      pods,
+      podWatch,
+      flows,
+      passes: () => passes,
+      coverage: () => coverage,
+    }),
     live: () => {
       const ageMs = elapsedMs() - passedMs;
       const hangs = ageMs > Math.max(PASS_AGE_MS_MAX, 10 * config.interval);

@@ -10,14 +10,28 @@ import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../observe/id-pool.ts";
 
-/** Flow ids: twice the flows that there may be, since ids rest for a report. */
+/** Flow ids of a node: twice the flows that there may be, since ids rest for a report. */
 const FLOW_IDS_MAX = 2 * FLOW_ROWS_MAX;
+
+/** The ids of a node's flows. Who takes the changes of all its tables settles them after each report. */
+export function createFlowIds(): IdPool {
+  return new IdPool(1, FLOW_IDS_MAX);
+}
+
+/** An account that tells of nothing yet, for take() to add to. */
+export function noFlowChanges(): FlowChanges {
+  return { added: new FlowTable(64), changed: new FlowTable(64), removed: [] };
+}
 
 /** Entries destroyed while a dump runs that are remembered, lest the dump's older news bring them back. */
 const GRAVES_MAX = 2 ** 16;
 
-/** Flows that came and went between two reports and are told all the same; more are counted. */
-const GHOSTS_MAX = 2 ** 16;
+/**
+ * Flows that ended between two reports and whose last state is told all the same: 9 s at the highest rates, 37 MB then;
+ * more are counted. Beyond GHOSTS_KEPT rows the memory is given back with the report.
+ */
+const GHOSTS_MAX = 2 ** 18;
+const GHOSTS_KEPT = 2 ** 12;
 
 /** Ticks (10 ms) by which a deadline must move at least to count as a change: timeouts are told in whole seconds. */
 const DEADLINE_STEP_MIN = 200;
@@ -32,6 +46,7 @@ export class FlowTracker {
   /** Flows that found no place, since start. */
   overflowed = 0;
   readonly #ids: IdPool;
+  readonly #rowsMax: number;
   readonly #table = new FlowTable(256);
   // Rows by the hash of their original tuple: heads by hash, and each row's hash and follower.
   #heads = new Int32Array(1024).fill(-1);
@@ -54,8 +69,10 @@ export class FlowTracker {
   #ghosts = new FlowTable(16);
   #size = 0;
 
-  constructor(ids: IdPool = new IdPool(1, FLOW_IDS_MAX)) {
+  /** At most `rowsMax` flows, whose ids come from a pool that other tables may share. */
+  constructor(ids: IdPool, rowsMax = FLOW_ROWS_MAX) {
     this.#ids = ids;
+    this.#rowsMax = rowsMax;
   }
 
   /** Flows that are there now. */
@@ -148,50 +165,62 @@ export class FlowTracker {
     this.#remove(row);
   }
 
-  /** What changed since the last take; `namespace` goes into its column. */
-  take(namespace: number): FlowChanges {
-    const added = new FlowTable(64);
-    const changed = new FlowTable(64);
+  /** Adds to `into` what changed since the last take, or everything; `namespace` goes into its column. */
+  take(namespace: number, everything: boolean, into: FlowChanges): void {
+    const { added, changed, removed } = into;
+    const first = added.length;
+    if (everything) this.#takeAll(added);
+    else this.#takeTouched(added, changed);
+    for (let row = 0; row < this.#ghosts.length; row++) {
+      if (this.#ghosts.firstSeen[row] !== REPORTED) {
+        if (added.appendRow(this.#ghosts, row) >= 0) removed.push(this.#ghosts.id[row]!);
+        else this.overflowed++;
+      } else if (!everything) changed.appendRow(this.#ghosts, row);
+    }
+    if (!everything) for (const id of this.#removed) removed.push(id);
+    added.namespace.fill(namespace, first, added.length);
+    if (this.#ghosts.capacity > GHOSTS_KEPT) this.#ghosts = new FlowTable(16);
+    this.#ghosts.length = 0;
+    this.#touched = [];
+    this.#removed = [];
+  }
+
+  #takeTouched(added: FlowTable, changed: FlowTable): void {
     for (const row of this.#touched) {
       const mark = this.#mark[row];
       this.#mark[row] = Mark.none;
       if (mark === Mark.none) continue;
       this.#told[row] = this.#table.deadline[row]!;
-      (mark === Mark.added ? added : changed).appendRow(this.#table, row);
+      if ((mark === Mark.added ? added : changed).appendRow(this.#table, row) < 0) this.overflowed++;
     }
-    return this.#finish(added, changed, namespace);
   }
 
-  /** Everything, as a keyframe tells it. */
-  takeAll(namespace: number): FlowChanges {
-    const added = new FlowTable(this.#size + 1);
+  #takeAll(added: FlowTable): void {
     for (let row = 0; row < this.#table.length; row++) {
       this.#mark[row] = Mark.none;
       if (this.#table.id[row] === 0) continue;
       this.#told[row] = this.#table.deadline[row]!;
-      added.appendRow(this.#table, row);
+      if (added.appendRow(this.#table, row) < 0) this.overflowed++;
     }
-    this.#removed = [];
-    return { ...this.#finish(added, new FlowTable(1), namespace), changed: new FlowTable(1) };
   }
 
-  #finish(added: FlowTable, changed: FlowTable, namespace: number): FlowChanges {
-    const removed = this.#removed;
-    for (let row = 0; row < this.#ghosts.length; row++) {
-      if (this.#ghosts.firstSeen[row] !== REPORTED) {
-        if (added.appendRow(this.#ghosts, row) >= 0) removed.push(this.#ghosts.id[row]!);
-      } else changed.appendRow(this.#ghosts, row);
+  /** Ends every flow, since their namespace is gone, and adds to `removed` the ids of those that were reported. */
+  endAll(removed: number[]): void {
+    for (let row = 0; row < this.#table.length; row++) {
+      const id = this.#table.id[row]!;
+      if (id === 0) continue;
+      if (this.#mark[row] !== Mark.added) removed.push(id);
+      this.#ids.giveBack(id);
+      this.#table.id[row] = 0;
     }
-    this.#ghosts.length = 0;
-    this.#touched = [];
+    for (const id of this.#removed) removed.push(id);
     this.#removed = [];
-    added.namespace.fill(namespace, 0, added.length);
-    this.#ids.settle();
-    return { added, changed, removed };
+    this.#size = 0;
   }
 
   #add(entry: ConntrackEntry, hash: number, tick: number): number {
-    const row = this.#ids.exhausted ? -1 : (this.#free.pop() ?? this.#table.append());
+    const full = this.#size >= this.#rowsMax || this.#ids.exhausted;
+    const row = full ? -1 : (this.#free.pop() ?? this.#table.append());
     if (row < 0) {
       this.overflowed++;
       return -1;

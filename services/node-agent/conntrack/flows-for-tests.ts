@@ -1,15 +1,19 @@
 // Flows as tests write and compare them, and a network namespace with a conntrack table of its own.
 
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 
 import { formatAddress } from "../../../lib/address.ts";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocolWord, flowStateWord } from "../../../lib/conntrack/flow-words.ts";
 import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
-import type { FlowTable } from "../../../lib/flow-table.ts";
-import { FlowTable as Table } from "../../../lib/flow-table.ts";
+import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
 import type { FlowChanges } from "../observation.ts";
+import type { ConntrackChoice } from "./conntrack-choice.ts";
+import { FlowSource } from "./flow-source.ts";
+import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
 /** An entry out of a line of text; throws where the line is none. */
 export function entryOf(line: string): ConntrackEntry {
@@ -31,7 +35,7 @@ export function flowText(table: FlowTable, row: number, withId: boolean): string
 
 /** The texts of lines, as flowText() has them. */
 export function textsOfLines(text: string, withId: boolean): string[] {
-  const table = new Table();
+  const table = new FlowTable();
   for (const line of text.split("\n").filter((each) => each !== "")) {
     const row = table.append();
     table.write(row, entryOf(line));
@@ -39,6 +43,38 @@ export function textsOfLines(text: string, withId: boolean): string[] {
   return Array.from({ length: table.length }, (_, row) => flowText(table, row, withId)).toSorted((a, b) =>
     a.localeCompare(b),
   );
+}
+
+/** A source of the flows of a process's namespace; its clock stands still unless another is given. */
+export function flowSourceOf(
+  pid: number,
+  choice: ConntrackChoice,
+  elapsedMs: () => number = () => 0,
+  bufferMaxBytes?: number,
+): FlowSource {
+  const directory = `/proc/${pid}`;
+  const ids = createFlowIds();
+  return new FlowSource({
+    ...(bufferMaxBytes === undefined ? {} : { bufferMaxBytes }),
+    directory,
+    inode: 0,
+    choice,
+    listens: true,
+    ids,
+    rowsMax: FLOW_ROWS_MAX,
+    elapsedMs,
+  });
+}
+
+/** What changed of a source's or tracker's flows since this was last asked, or all of them. */
+export function taken(
+  from: { take(namespace: number, everything: boolean, into: FlowChanges): void },
+  everything = false,
+  namespace = 1,
+): FlowChanges {
+  const changes = noFlowChanges();
+  from.take(namespace, everything, changes);
+  return changes;
 }
 
 /** What an aggregator would know: flows by id, brought up to date by changes. */
@@ -120,6 +156,14 @@ export class ConntrackNamespace implements Disposable {
   /** `conntrack -I`: an entry of a protocol. */
   insert(protocol: string, ...words: string[]): void {
     this.run("conntrack", "-I", "-p", protocol, "-t", "600", ...words);
+  }
+
+  /** Many entries by one process: each line is the words of one insert(). */
+  insertAll(lines: readonly string[]): void {
+    const file = path.join(tmpdir(), `${this.name}.entries`);
+    writeFileSync(file, lines.map((line) => `-I -t 600 -p ${line}\n`).join(""));
+    this.run("conntrack", "-R", file);
+    rmSync(file);
   }
 
   /** Every entry with its id, as conntrack prints it. */

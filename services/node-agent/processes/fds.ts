@@ -2,9 +2,12 @@
 // processes are kept, and a process is read again only where its number of descriptors changed, where its namespace
 // has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
 
-import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../lib/words.ts";
+import type { HeldSockets, ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
 import { countFds, NO_FDS, readFdList } from "./fd-list.ts";
 import type { FdList } from "./fd-list.ts";
+import { indexHolders, sameHolders } from "./held-sockets.ts";
 import { InodeIndex } from "./inode-index.ts";
 import { deniedSentence, mayReadOthers } from "./privileges.ts";
 
@@ -26,9 +29,17 @@ export const SEARCH_FDS_MAX = 16_384;
 /** What listing a process costs at least, in descriptors. */
 const LISTING_FDS = 4;
 
-/** Holders of sockets among the processes below a /proc or a saved tree of one. */
-export function createSocketHolders(options: { readonly procRoot: string }): SocketHolders {
-  return new Holders(options.procRoot);
+/** What holders are found with. */
+export interface SocketHoldersOptions {
+  /** "/proc", "/host/proc", or a saved tree of <pid>/fd directories. */
+  readonly procRoot: string;
+  /** Who holds what by a reader that learned it with the sockets of the pass; null where none did. */
+  readonly held?: () => HeldSockets | null;
+}
+
+/** Holders of sockets: as the reader tells them, else found among the processes below a /proc or a saved tree of one. */
+export function createSocketHolders(options: SocketHoldersOptions): SocketHolders {
+  return new Holders(options);
 }
 
 interface Held {
@@ -59,8 +70,13 @@ class Holders implements SocketHolders {
   #rotationPid = 0;
   #rotationCredit = 0;
 
-  constructor(root: string) {
-    this.#root = root;
+  // What the reader told last; null where the descriptors are read here.
+  readonly #told: () => HeldSockets | null;
+  #known: HeldSockets | null = null;
+
+  constructor({ procRoot, held }: SocketHoldersOptions) {
+    this.#root = procRoot;
+    this.#told = held ?? (() => null);
   }
 
   get unreadable(): number {
@@ -87,6 +103,13 @@ class Holders implements SocketHolders {
 
   refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
     this.#pass++;
+    const told = this.#told();
+    if (told !== null) {
+      this.#take(told);
+      return;
+    }
+    this.#changed ||= this.#known !== null;
+    this.#known = null;
     this.#forgetGone(scan);
     for (const record of scan.processes.values()) {
       const count = countFds(this.#directory(record.pid));
@@ -98,6 +121,16 @@ class Holders implements SocketHolders {
     this.#rebuild();
     this.#unreadable = 0;
     for (const held of this.#held.values()) if (held.denied) this.#unreadable++;
+  }
+
+  #take(told: HeldSockets): void {
+    const same = this.#known !== null && sameHolders(this.#known, told);
+    this.#known = told;
+    if (same) return;
+    this.#held.clear();
+    this.#unreadable = 0;
+    this.#generation++;
+    indexHolders(this.#index, told);
   }
 
   #directory(pid: number): string {
@@ -178,10 +211,19 @@ class Holders implements SocketHolders {
       const inode = sockets.inode[row]!;
       if (settled[row] !== inode) settled[row] = look(inode, sockets.namespace[row]!) ? inode : 0;
     }
-    for (const socket of sink.familySockets) look(socket.inode, socket.namespace);
+    let listeners: ReadonlyMap<string, readonly number[]> | null = null;
+    for (const { inode, namespace, path, state } of sink.familySockets) {
+      if (look(inode, namespace) || path === "" || state !== SocketState.ESTABLISHED) continue;
+      // An accepted unix socket is in its client's namespace, its holder in that of the listener with its path.
+      listeners ??= namespacesByPath(sink.familySockets);
+      for (const place of listeners.get(path) ?? []) if (place !== namespace) look(inode, place);
+    }
     let budget = SEARCH_FDS_MAX;
-    for (const [namespace, inodes] of wanted) {
-      const candidates = this.#candidates(scan, namespace);
+    // Small namespaces first, so that the node's own one, which has the most descriptors, does not use all there is.
+    const places = [...wanted]
+      .map(([namespace, inodes]) => ({ inodes, candidates: this.#candidates(scan, namespace) }))
+      .toSorted((a, b) => this.#cost(a.candidates) - this.#cost(b.candidates));
+    for (const { inodes, candidates } of places) {
       for (const record of candidates) {
         if (inodes.size === 0 || budget <= 0) break;
         const held = this.#held.get(record.pid)!;
@@ -193,6 +235,12 @@ class Holders implements SocketHolders {
       if (budget > 0) for (const inode of inodes) stillUnheld.add(inode);
     }
     this.#unheld = stillUnheld;
+  }
+
+  #cost(records: readonly ProcessRecord[]): number {
+    let fds = 0;
+    for (const { pid } of records) fds += this.#held.get(pid)!.list.entries + LISTING_FDS;
+    return fds;
   }
 
   // The processes of a namespace that were not read in this pass, those first whose sockets changed last.
@@ -220,6 +268,18 @@ class Holders implements SocketHolders {
       for (let i = fds.length - 1; i >= 0; i--) if (!this.#index.prepend(inodes[i]!, pid, fds[i]!)) return;
     }
   }
+}
+
+// Network namespaces that have a unix listener of a path; only those with a path.
+function namespacesByPath(sockets: readonly FamilySocket[]): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  for (const { path, state, namespace } of sockets) {
+    if (path === "" || state !== SocketState.LISTEN) continue;
+    const known = places.get(path);
+    if (known === undefined) places.set(path, [namespace]);
+    else if (!known.includes(namespace)) known.push(namespace);
+  }
+  return places;
 }
 
 function sameList(a: FdList, b: FdList): boolean {
