@@ -2,7 +2,7 @@
 // nobody answers.
 
 import { FlowStatus, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { Attempt, Protocol } from "../../../lib/words.ts";
 import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
 import type { FlowStore } from "../store/flow-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -32,7 +32,7 @@ export function outcomeOf(tables: Tables, connection: number): number {
         Protocol.tcp;
   if (!isTcp) return Outcome.timedOut;
   if (flow >= 0 && (flows.status[flow]! & FlowStatus.seenReply) !== 0) return Outcome.refused;
-  if (isRepeated(tables, connection)) return Outcome.timedOut;
+  if (isRepeated(tables, connection) || isUnanswered(tables, connection)) return Outcome.timedOut;
   const livedMs = connections.lastSeenMs[connection]! - connections.firstSeenMs[connection]!;
   if (livedMs >= TIMED_OUT_MS) return Outcome.timedOut;
   if (flow >= 0) {
@@ -57,6 +57,12 @@ export function outcomeWord(outcome: number): string {
 
 /** Every word for an outcome, by its number. */
 export const outcomeWords = ["", "established", "refused", "timed-out", "pending"] as const;
+
+// The kernel told, when it destroyed the socket, that nothing ever came back.
+function isUnanswered({ connections, sockets }: Tables, connection: number): boolean {
+  const client = connections.client[connection]!;
+  return client >= 0 && sockets.attempt[client] === Attempt.unanswered;
+}
 
 // A SYN that had to be sent again got neither an answer nor a reset.
 function isRepeated({ connections, sockets }: Tables, connection: number): boolean {
