@@ -133,6 +133,10 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastStartMs = Number.NaN;
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
+  // Namespaces whose destroyed sockets were heard of in the pass before, when that took them, and what was lost by then.
+  let heardBefore: ReadonlySet<number> = new Set();
+  let takenTicks = 0;
+  let overrunsBefore = 0;
   const budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
   // Aborted when more sockets were destroyed than should wait for the next pass.
   let crowd = new AbortController();
@@ -143,6 +147,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const scan = parts.processes.scan();
     // Before the tables are read: what is destroyed from now on is still in them, or its TIME_WAIT entry is.
     parts.destroyed?.refresh(scan);
+    const takingTicks = Math.floor(parts.elapsedMs() / TICK_MS);
     const events = takeDestroyed();
     const places = events.places();
     const heardPlaces = parts.destroyed ? places : undefined;
@@ -178,7 +183,17 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       previous: previous.sockets,
       next: sink.sockets,
       continued: settled.continued,
+      ticks,
+      heard: (namespaceId) => heardBefore.has(namespaceId),
+      lostSinceTicks: (parts.destroyed?.overruns ?? 0) > overrunsBefore ? takenTicks : null,
     });
+    heardBefore = new Set(
+      living
+        .filter(({ namespace }) => parts.destroyed?.hears(namespace.inode) === true)
+        .map(({ namespace }) => namespace.id),
+    );
+    overrunsBefore = parts.destroyed?.overruns ?? 0;
+    takenTicks = takingTicks;
     const begun = keepAccount(namespaces, readings, ticks);
     for (const { newTcpEnds } of [settled, merged]) {
       for (const [namespaceId, ends] of newTcpEnds)

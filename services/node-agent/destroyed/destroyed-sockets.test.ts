@@ -72,7 +72,7 @@ async function accountAfter(watched: WatchedNamespace): Promise<Record<string, u
 // Announcements are made by a worker of the kernel's, a moment after the socket is gone.
 async function settled(watched: WatchedNamespace, events: number): Promise<void> {
   const deadline = Date.now() + 5000;
-  while ((watched.destroyed?.waiting ?? events) < events && Date.now() < deadline) {
+  while (watched.destroyed!.waitingIn(watched.inode) < events && Date.now() < deadline) {
     await sleep(5);
     watched.destroyed!.drain();
   }
@@ -276,7 +276,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
 
   it("count what the kernel had to drop, and the account says what is missing", async () => {
     using watched = new WatchedNamespace({
-      destroyed: { bufferMinBytes: 4096, bufferMaxBytes: 4096 },
+      destroyed: { bufferBytes: 4096 },
     });
     await using held = await hold(watched);
     await watched.pass();

@@ -87,7 +87,8 @@ export class WatchedNamespace implements Disposable {
   readonly #pids = new Map<number, number>();
   #reports: DecodedReport[] = [];
   #coverage: NodeCoverage | null = null;
-  #inode = -1;
+  /** Inode of the namespace; -1 before it is made. */
+  inode = -1;
 
   constructor(options: WatchOptions = {}) {
     const { reader = "sock-diag", destroyed = {}, numbered = false, later = false } = options;
@@ -131,7 +132,7 @@ export class WatchedNamespace implements Disposable {
     ip(`netns add ${this.name}`);
     if (this.#numbered) ip(`link add ${this.veth} type veth peer name eth0 netns ${this.name}`);
     ip(`-n ${this.name} link set lo up`);
-    this.#inode = statSync(`/run/netns/${this.name}`).ino;
+    this.inode = statSync(`/run/netns/${this.name}`).ino;
   }
 
   /** The end of a pair of interfaces that is in our own namespace. */
@@ -180,13 +181,13 @@ export class WatchedNamespace implements Disposable {
     for (const report of this.#reports) {
       const { sockets: added, changes: changed } = report;
       for (let row = 0; row < (added?.length ?? 0); row++) {
-        if (this.#namespaces.get(added!.namespace[row]!) === this.#inode)
+        if (this.#namespaces.get(added!.namespace[row]!) === this.inode)
           sockets.push(this.#told(added!, row, removed, report));
       }
       for (let row = 0; row < (changed?.length ?? 0); row++)
         changes.push(this.#told(changed!, row, removed, report));
     }
-    return { sockets, changes, account: this.#accounts.get(this.#inode) ?? null, coverage: this.#coverage! };
+    return { sockets, changes, account: this.#accounts.get(this.inode) ?? null, coverage: this.#coverage! };
   }
 
   [Symbol.dispose](): void {
@@ -223,7 +224,7 @@ export class WatchedNamespace implements Disposable {
     return {
       scan: () => {
         const scan = scanner.scan();
-        return { ...scan, namespaces: scan.namespaces.filter(({ inode }) => inode === this.#inode) };
+        return { ...scan, namespaces: scan.namespaces.filter(({ inode }) => inode === this.inode) };
       },
     };
   }

@@ -13,6 +13,9 @@ import { MaybeFin } from "../destroyed/destroyed-table.ts";
 import type { IdPool } from "./id-pool.ts";
 import { RowIndex } from "./row-index.ts";
 
+/** Ticks of 10 ms that a TIME_WAIT entry stays (TCP_TIMEWAIT_LEN, 60 s). */
+const TIME_WAIT_TICKS = 6000;
+
 /** What is merged. */
 export interface MergeInput {
   /** Oldest first. Their namespace column is filled in here. */
@@ -24,6 +27,12 @@ export interface MergeInput {
   readonly next: SocketTable;
   /** 1 for each row of the pass before that goes on in this one; null where all do. */
   readonly continued: Uint8Array | null;
+  /** The time of the pass, in ticks since the epoch's start: rows that were first seen now are new. */
+  readonly ticks: number;
+  /** Whether a namespace was heard since before the events of the pass before were taken. */
+  readonly heard: (namespaceId: number) => boolean;
+  /** Where events were lost since then: when that was, in ticks; null where none was. */
+  readonly lostSinceTicks: number | null;
 }
 
 /** What came of it. */
@@ -32,7 +41,10 @@ export interface MergedEnds {
   readonly added: SocketTable;
   /** Known sockets that are gone, with what was last known of them. */
   readonly finals: SocketTable;
-  /** Ends of TCP connections seen for the first time, by namespace id. */
+  /**
+   * Ends of TCP connections seen for the first time, by namespace id; less those that were found among the new rows and
+   * left out again.
+   */
   readonly newTcpEnds: ReadonlyMap<number, number>;
 }
 
@@ -57,13 +69,46 @@ export class DestroyedEnds {
     const merge =
       input.events.length === 0 ? null : new Merge(input, this.#ids, (id) => this.#mark(id), this.#isTold);
     const merged = merge?.run() ?? NONE;
-    const { previous, continued } = input;
-    if (continued === null) return merged;
+    const newTcpEnds = this.#leaveOutEntries(input, merged.newTcpEnds);
+    this.#forgetGone(input);
+    return { ...merged, newTcpEnds };
+  }
+
+  // A TIME_WAIT entry of a connection that no pass knew, in a namespace that is heard, is told by its event: what has none
+  // now has had it in an earlier pass (the entry stays for a minute), or gets it in the next one. Where events were lost
+  // it is all that is left, if it is no older than that.
+  #leaveOutEntries(
+    { next, ticks, heard, lostSinceTicks }: MergeInput,
+    newTcpEnds: ReadonlyMap<number, number>,
+  ): ReadonlyMap<number, number> {
+    const less = new Map(newTcpEnds);
+    let length = 0;
+    for (let row = 0; row < next.length; row++) {
+      const namespace = next.namespace[row]!;
+      const isLeftOut =
+        next.firstSeen[row] === ticks &&
+        isTimeWait(next, row) &&
+        !this.#isTold(next.id[row]!) &&
+        heard(namespace) &&
+        (lostSinceTicks === null || next.timerDeadline[row]! - TIME_WAIT_TICKS <= lostSinceTicks);
+      if (isLeftOut) {
+        this.#ids.giveBack(next.id[row]!);
+        less.set(namespace, (less.get(namespace) ?? 0) - 1);
+        continue;
+      }
+      if (length < row) next.copyRow(length, next, row);
+      length++;
+    }
+    next.length = length;
+    return less;
+  }
+
+  #forgetGone({ previous, continued }: MergeInput): void {
+    if (continued === null) return;
     for (let row = 0; row < previous.length; row++) {
       const id = previous.id[row]!;
       if (continued[row] === 0 && id < this.#told.length) this.#told[id] = 0;
     }
-    return merged;
   }
 
   readonly #isTold = (id: number): boolean => this.#told[id] === 1;
