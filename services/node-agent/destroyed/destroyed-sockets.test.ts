@@ -276,6 +276,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
 
   it("count what the kernel had to drop, and the account says what is missing", async () => {
     using watched = new WatchedNamespace({
+      numbered: true,
       destroyed: { bufferBytes: 4096 },
     });
     await using held = await hold(watched);

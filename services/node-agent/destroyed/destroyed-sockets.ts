@@ -34,7 +34,8 @@ const BUFFER_BYTES = 64 * 2 ** 20;
 const SLOT_BYTES = 1024;
 /** Datagrams per call of a namespace's own socket: few, as there may be many such sockets. */
 const OWN_BATCH = 16;
-const OWN_BUFFER_BYTES = 2 ** 20;
+/** Bytes of the buffer for namespaces that get or lose their number. */
+const NUMBERS_BUFFER_BYTES = 2 ** 20;
 /** Namespaces that have a socket of ours at most: 1,024 of 20 KiB each. */
 const OWN_SOCKETS_MAX = 1024;
 /** How often it is looked whether the processes of a namespace with a socket of ours still live. */
@@ -248,8 +249,8 @@ export class DestroyedSockets implements DestroyedReader {
           groups: NUMBER_GROUPS,
           slotBytes: SLOT_BYTES,
           batch: OWN_BATCH,
-          bufferMinBytes: OWN_BUFFER_BYTES,
-          bufferMaxBytes: OWN_BUFFER_BYTES,
+          bufferMinBytes: NUMBERS_BUFFER_BYTES,
+          bufferMaxBytes: NUMBERS_BUFFER_BYTES,
         },
         (view, start, end) => this.#hearNumber(view, start, end),
       );
@@ -257,8 +258,12 @@ export class DestroyedSockets implements DestroyedReader {
     this.#options.arrivals?.start(this);
   }
 
-  #openHome(allNamespaces: boolean): EventPump {
+  #buffer(): { bufferMinBytes: number; bufferMaxBytes: number } {
     const { bufferBytes = BUFFER_BYTES } = this.#options;
+    return { bufferMinBytes: bufferBytes, bufferMaxBytes: bufferBytes };
+  }
+
+  #openHome(allNamespaces: boolean): EventPump {
     return inNetworkNamespace(
       this.#home,
       () =>
@@ -268,8 +273,7 @@ export class DestroyedSockets implements DestroyedReader {
             groups: DESTROY_GROUPS,
             slotBytes: SLOT_BYTES,
             allNamespaces,
-            bufferMinBytes: bufferBytes,
-            bufferMaxBytes: bufferBytes,
+            ...this.#buffer(),
           },
           (view, start, end, nsid) =>
             this.#take(
@@ -348,7 +352,7 @@ export class DestroyedSockets implements DestroyedReader {
               groups: DESTROY_GROUPS,
               slotBytes: SLOT_BYTES,
               batch: OWN_BATCH,
-              bufferMinBytes: OWN_BUFFER_BYTES,
+              ...this.#buffer(),
             },
             take,
           ),
