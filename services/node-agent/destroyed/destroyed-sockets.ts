@@ -3,8 +3,6 @@
 // one has none, a socket is opened in it for as long as a process lives in it. An open socket keeps its namespace alive,
 // and a deleted pod's interfaces with it: the last process's end closes it. No number is ever assigned by us.
 
-import { readlinkSync } from "node:fs";
-
 import { EventPump } from "../kernel/event-pump.ts";
 import type { TakeEvent } from "../kernel/event-socket.ts";
 import { OWN_NAMESPACE } from "../kernel/event-socket.ts";
@@ -16,6 +14,7 @@ import type { EventTarget } from "./destroy-event.ts";
 import { appendDestroyed, EventKind } from "./destroy-event.ts";
 import { DESTROYED_EVENTS_MAX, DestroyedTable, UNPLACED } from "./destroyed-table.ts";
 import type { NamespaceArrivals } from "./namespace-arrivals.ts";
+import { inodeOf, sentence } from "./listening-obstacles.ts";
 import { announcedNumber, NamespaceNumbers } from "./namespace-numbers.ts";
 
 /** SKNLGRP_INET_TCP_DESTROY, INET_UDP, INET6_TCP, INET6_UDP (include/uapi/linux/sock_diag.h). */
@@ -394,25 +393,5 @@ export class DestroyedSockets implements DestroyedReader {
 
   #tick(): number {
     return Math.floor(this.#options.elapsedMs() / TICK_MS);
-  }
-}
-
-function inodeOf(path: string): number {
-  try {
-    return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(path))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}
-
-function sentence(error: unknown): string {
-  if (!(error instanceof SyscallError)) return (error as Error).message;
-  switch (error.syscall) {
-    case "setsockopt":
-      return "hearing them needs the capability NET_BROADCAST";
-    case "setns":
-      return "this process is not in the node's network namespace and may not enter it (SYS_ADMIN)";
-    default:
-      return error.message;
   }
 }

@@ -67,9 +67,8 @@ class Passes {
     this.ids.settle();
     for (const { newTcpEnds } of [settled, merged]) this.seen += newTcpEnds.get(0) ?? 0;
     this.previous = next;
-    const column = ({ remotePort, length }: SocketTable): number[] => [...remotePort.subarray(0, length)];
     return {
-      added: column(merged.added),
+      added: [...merged.added.remotePort.subarray(0, merged.added.length)],
       finals: [...merged.finals.bytesSent.subarray(0, merged.finals.length)],
       sent: [...next.bytesSent.subarray(0, next.length)],
     };
