@@ -13,6 +13,7 @@ import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
 import { NodeFlows } from "./conntrack/node-flows.ts";
 import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
+import type { PassCost } from "./pipeline.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
@@ -20,6 +21,7 @@ import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
 import { createTaskSource } from "./processes/task-source.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
+import { ToldOnce } from "./told-once.ts";
 import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 import { readNamespaceCounters } from "./readers/tcp-counters.ts";
@@ -57,7 +59,6 @@ export async function runAgent(
   });
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
-  for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
   const flows = new NodeFlows({ procRoot: config.procRoot, choice: config.conntrack, elapsedMs });
 
   const { procRoot } = config;
@@ -66,6 +67,8 @@ export async function runAgent(
   let passes = 0;
   let passedMs = 0;
   let coverage: NodeCoverage | null = null;
+  let passCost: PassCost | null = null;
+  const told = new ToldOnce((limit) => log.warn({ reader: reader.name }, limit));
   const agent = createAgent(
     {
       origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
@@ -87,10 +90,12 @@ export async function runAgent(
         ...(reason === null ? [] : [reason]),
         ...(podWatch?.limits() ?? []),
       ],
-      onPass: (latest) => {
+      onPass: (latest, cost) => {
         passes++;
         passedMs = elapsedMs();
         coverage = latest;
+        passCost = cost;
+        told.tell(latest.limits);
       },
     },
     { intervalMs: config.interval, keyframeMs: config.keyframeInterval, cpuShare: config.cpuBudget },
@@ -105,6 +110,7 @@ export async function runAgent(
       flows,
       passes: () => passes,
       coverage: () => coverage,
+      cost: () => passCost,
     }),
     live: () => {
       const ageMs = elapsedMs() - passedMs;
