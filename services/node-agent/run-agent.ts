@@ -3,7 +3,8 @@
 
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
-import { type KubeConfigChoice, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
+import { loadClusterAccess } from "../../lib/kubernetes/cluster-access.ts";
+import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { Log } from "../../lib/log.ts";
@@ -48,7 +49,7 @@ export async function runAgent(
   const startMs = performance.now();
   const elapsedMs = (): number => performance.now() - startMs;
   const pods = new PodTable(elapsedMs);
-  const { api, reason } = kubernetesApi(environment);
+  const { api, reason } = await kubernetesApi(environment);
   if (reason !== null) log.warn({}, reason);
   const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
   const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
@@ -150,12 +151,12 @@ export async function runAgent(
   }
 }
 
-function kubernetesApi(environment: KubeConfigChoice["environment"]): {
+async function kubernetesApi(environment: KubeConfigChoice["environment"]): Promise<{
   api: KubernetesApi | null;
   reason: string | null;
-} {
+}> {
   try {
-    return { api: new KubernetesApi(loadKubeConfig({ environment })), reason: null };
+    return { api: new KubernetesApi(await loadClusterAccess(environment)), reason: null };
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     return { api: null, reason: `pods have no names here: ${error.message}` };
