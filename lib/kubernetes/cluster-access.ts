@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 import type { ClusterAccess } from "./kubernetes-api.ts";
+import { KubernetesError } from "./kubernetes-error.ts";
 import { hasServiceAccount, ServiceAccountAccess } from "./service-account.ts";
 
 /** Rejects with a KubernetesError `no-config` where there is neither. A kubeconfig that is there comes first. */
@@ -14,8 +15,13 @@ export async function loadClusterAccess(
 ): Promise<ClusterAccess> {
   const named = (environment["KUBECONFIG"] ?? "") !== "";
   const file = join(environment["HOME"] ?? homedir(), ".kube", "config");
-  if (!named && !existsSync(file) && hasServiceAccount(environment))
-    return new ServiceAccountAccess(environment);
+  if (!named && !existsSync(file)) {
+    if (hasServiceAccount(environment)) return new ServiceAccountAccess(environment);
+    throw new KubernetesError(
+      "no-config",
+      `no service account, and no kubeconfig: ${file} is not there; name one with $KUBECONFIG`,
+    );
+  }
   const { loadKubeConfig } = await import("./kube-config.ts");
   return loadKubeConfig({ environment });
 }

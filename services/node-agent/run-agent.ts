@@ -50,7 +50,6 @@ export async function runAgent(
   const elapsedMs = (): number => performance.now() - startMs;
   const pods = new PodTable(elapsedMs);
   const { api, reason } = await kubernetesApi(environment);
-  if (reason !== null) log.warn({}, reason);
   const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
   const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
 
