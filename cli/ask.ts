@@ -33,7 +33,8 @@ export interface Asker {
   edges(options: AskOptions): Answer<Edge>;
   connections(options: AskOptions): Answer<Connection>;
   listeners(options: AskOptions): Answer<Listener>;
-  coverage(): Answer<NodeCoverage>;
+  /** Each pod's own account comes with it where pods is set. */
+  coverage(pods: boolean): Answer<NodeCoverage>;
   /** Ends when the signal is aborted, without an error. */
   watch(filter: Filter, initial: boolean): AsyncIterable<WatchResponse>;
   close(): void;
@@ -62,10 +63,10 @@ export function connect(
     connections: (options) =>
       listAnswer(client.listConnections(options), within, (batch) => batch.connections),
     listeners: (options) => listAnswer(client.listListeners(options), within, (batch) => batch.listeners),
-    coverage: async function* () {
+    coverage: async function* (pods) {
       const deadline = Date.now() + timeoutMs;
       const response = await new Promise<GetCoverageResponse>((resolve, reject) => {
-        const call = client.getCoverage({}, (error, value) =>
+        const call = client.getCoverage({ pods }, (error, value) =>
           error === null ? resolve(value) : reject(explain(error)),
         );
         setTimeout(() => call.cancel(), Math.max(0, deadline - Date.now())).unref();
@@ -73,7 +74,7 @@ export function connect(
       });
       if (response.coverage === undefined)
         throw new FailureError(`The server at ${place} sent an empty answer.`);
-      yield { part: "head", timeMs: Date.now(), coverage: response.coverage };
+      yield { part: "head", timeMs: response.timeMs, coverage: response.coverage };
       yield { part: "items", items: response.coverage.nodes };
       yield { part: "end", complete: true, matched: response.coverage.nodes.length };
     },

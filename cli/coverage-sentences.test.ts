@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Coverage } from "../lib/gen/whotalks/v1/query.ts";
-import { missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
+import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
 
 const needRoot = "The file descriptors of some processes cannot be read: run as root";
 const forbidden =
@@ -57,7 +57,7 @@ describe("coverage in sentences", () => {
     [
       "unseen connections",
       { nodes: [{ ...node, unseen: 1 }] },
-      "the kernel opened 1 connection that was not seen",
+      "the kernel opened 1 connection end that was not seen",
     ],
     [
       "malformed lines",
@@ -75,13 +75,51 @@ describe("coverage in sentences", () => {
     [
       "unread pods",
       { nodes: [node], podsUnread: ["a", "b", "c", "d", "e"] },
-      "never read: a, b, c and 2 more",
+      "5 pods ran and were never read: a, b, c and 2 more",
     ],
-    ["unobservable pods", { nodes: [node], podsUnobservable: ["a"] }, "not in their node's kernel: a"],
+    ["one unread pod", { nodes: [node], podsUnread: ["shop/a"] }, "1 pod ran and was never read: shop/a"],
+    [
+      "unread pods beyond those named",
+      { nodes: [node], podsUnread: ["a", "b", "c", "d"], podsUnreadMore: 96 },
+      "100 pods ran and were never read: a, b, c and 97 more",
+    ],
+    [
+      "unobservable pods",
+      { nodes: [node], podsUnobservable: ["a"] },
+      "1 pod in sandboxes or other systems cannot be read: a",
+    ],
+    [
+      "nodes without an agent",
+      { nodes: [node, { ...node, node: "gone" }], nodesExpected: 2, nodesUnread: ["n2"] },
+      "1 of 2 nodes reported: nothing from n2",
+    ],
   ];
   for (const [name, coverage, line] of gaps) {
     it(`names ${name}`, () => assert.equal(missingLine(Coverage.fromPartial(coverage)), line));
   }
+
+  it("tells what the kernel opened against what was seen", () => {
+    const nowMs = 1_700_000_000_000;
+    const account = { openedByKernel: 20_001, seen: 20_000, unseen: 1, sinceMs: nowMs - 90_000 };
+    assert.equal(
+      accountSentence(Coverage.fromPartial(account), nowMs),
+      "The kernel opened 20001 connection ends: 20000 seen, 1 unseen (every node counts since 90s ago).",
+    );
+    assert.equal(
+      accountSentence(Coverage.fromPartial({ ...account, nodes: [node], failedByKernel: 1 }), nowMs),
+      "The kernel opened 20001 connection ends, 1 failed attempt among them: 20000 seen, 1 unseen (since 90s ago).",
+    );
+    assert.equal(accountSentence(Coverage.create(), nowMs), "");
+  });
+
+  it("names every pod below the coverage table, after the limits", () => {
+    const podsUnread = ["shop/a", "shop/b", "shop/c", "shop/d"];
+    const coverage = Coverage.fromPartial({ nodes: [{ ...node, limits: ["no BTF"] }], podsUnread });
+    assert.deepEqual(missingSentences(coverage), [
+      "n1: no BTF",
+      "4 pods ran and were never read: shop/a, shop/b, shop/c, shop/d.",
+    ]);
+  });
 
   it("keeps the line short and says where the rest is", () => {
     const coverage = Coverage.fromPartial({
@@ -90,11 +128,11 @@ describe("coverage in sentences", () => {
     });
     assert.equal(
       missingLine(coverage),
-      "1 network namespace could not be read; the kernel opened 2 connections that were not seen; 1 more: see coverage",
+      "1 network namespace could not be read; the kernel opened 2 connection ends that were not seen; 1 more: see coverage",
     );
     assert.deepEqual(missingSentences(coverage), [
       "1 network namespace could not be read.",
-      "The kernel opened 2 connections that were not seen.",
+      "The kernel opened 2 connection ends that were not seen.",
       "1 report was lost.",
       "n1: No CAP_SYS_PTRACE.",
     ]);

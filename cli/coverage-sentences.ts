@@ -1,4 +1,6 @@
-// What an answer rests on, in sentences: so that an empty answer is never mistaken for a quiet machine.
+// What an answer rests on, in sentences: so that an empty answer is never mistaken for a quiet machine. What may hide
+// whole conversations (nodes, pods, namespaces that were not read, connections that were not seen) comes before what
+// only lacks a name.
 
 import type { Coverage } from "../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../lib/gen/whotalks/v1/report.ts";
@@ -10,6 +12,10 @@ const LATE_INTERVALS = 5;
 
 /** Gaps that one line names before it counts the rest. */
 const LINE_PARTS_MAX = 2;
+/** Names that a line lists before it counts the rest. */
+const LINE_NAMES_MAX = 3;
+/** Names that a sentence below the coverage table lists before it counts the rest. */
+const SENTENCE_NAMES_MAX = 20;
 
 /** One line that says what was read, for an answer without items. */
 export function readSentence(coverage: Coverage): string {
@@ -22,75 +28,135 @@ export function readSentence(coverage: Coverage): string {
   );
 }
 
+/** What the kernels opened against what was seen, as a sentence; empty where nothing counts. */
+export function accountSentence(coverage: Coverage, nowMs: number): string {
+  const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = coverage;
+  if (sinceMs === 0) return "";
+  const failed = failedByKernel === 0 ? "" : `, ${counted(failedByKernel, "failed attempt")} among them`;
+  const whose = coverage.nodes.length === 1 ? "" : "every node counts ";
+  return (
+    `The kernel opened ${counted(openedByKernel, "connection end")}${failed}: ` +
+    `${seen} seen, ${unseen} unseen (${whose}since ${formatAge(nowMs - sinceMs)} ago).`
+  );
+}
+
 /** One short line that says what is missing; empty where nothing is. */
 export function missingLine(coverage: Coverage): string {
-  const parts = missingParts(coverage);
+  const parts = [
+    ...missingNodes(coverage),
+    ...missingPods(coverage, LINE_NAMES_MAX),
+    ...missingSockets(coverage),
+  ];
   const rest = parts.length - LINE_PARTS_MAX;
   const shown = parts.slice(0, LINE_PARTS_MAX).join("; ");
   return rest > 0 ? `${shown}; ${rest} more: see coverage` : shown;
 }
 
-/** Everything that is missing or in the way, one sentence each: what stands below the coverage table. */
+/**
+ * Everything that is missing or in the way, one sentence each: what stands below the coverage table, after the
+ * accountSentence(), which has told of what was not seen.
+ */
 export function missingSentences(coverage: Coverage): string[] {
-  const sentences = missingParts(coverage).map((part) => `${part[0]!.toUpperCase()}${part.slice(1)}.`);
-  for (const node of coverage.nodes) {
-    for (const limit of node.limits) sentences.push(`${node.node}: ${limit}`);
-  }
-  return sentences;
+  return [
+    ...[...missingNodes(coverage), ...missingSockets(coverage, coverage.sinceMs === 0)].map(sentence),
+    ...coverage.nodes.flatMap((node) => node.limits.map((limit) => `${node.node}: ${limit}`)),
+    ...missingPods(coverage, SENTENCE_NAMES_MAX).map(sentence),
+  ];
 }
 
-function missingParts(coverage: Coverage): string[] {
-  const parts: string[] = [];
-  const say = (count: number, part: string): void => {
-    if (count > 0) parts.push(part);
-  };
-  const { nodes, nodesExpected } = coverage;
-  say(nodes.length === 0 ? 1 : 0, "no node has reported yet");
-  say(
-    nodes.length > 0 ? nodesExpected - nodes.length : 0,
-    `${nodes.length} of ${nodesExpected} nodes reported`,
+function sentence(part: string): string {
+  return `${part[0]!.toUpperCase()}${part.slice(1)}.`;
+}
+
+function missingNodes(coverage: Coverage): string[] {
+  const parts = new Parts();
+  const { nodes, nodesExpected, nodesUnread } = coverage;
+  parts.say(nodes.length === 0 ? 1 : 0, "no node has reported yet");
+  const missing = Math.max(nodesUnread.length, nodesExpected - nodes.length);
+  const which = nodesUnread.length === 0 ? "" : `: nothing from ${names(nodesUnread, 0, LINE_NAMES_MAX)}`;
+  parts.say(
+    nodes.length > 0 ? missing : 0,
+    `${nodesExpected - missing} of ${nodesExpected} nodes reported${which}`,
   );
   const late = nodes.filter(isLate);
-  say(late.length, `${names(late.map((node) => node.node))} was last read ${formatAge(maxAge(late))} ago`);
-  const unattributed = total(coverage, "socketsUnattributed");
-  const withoutFds = total(coverage, "processesWithoutFds");
-  say(
-    unattributed,
-    `${unattributed} of ${counted(total(coverage, "sockets"), "socket")} ${unattributed === 1 ? "has" : "have"} no process` +
-      reason(coverage, "file descriptors"),
+  const lateNames = names(
+    late.map((node) => node.node),
+    0,
+    LINE_NAMES_MAX,
   );
-  say(
-    unattributed === 0 ? withoutFds : 0,
-    `the files of ${counted(withoutFds, "process", "processes")} could not be read` +
-      reason(coverage, "file descriptors"),
+  parts.say(late.length, `${lateNames} was last read ${formatAge(maxAge(late))} ago`);
+  return parts.said;
+}
+
+function missingPods(coverage: Coverage, namesMax: number): string[] {
+  const { podsUnread, podsUnreadMore, podsUnobservable, podsUnobservableMore } = coverage;
+  const parts = new Parts();
+  const unread = podsUnread.length + podsUnreadMore;
+  parts.say(
+    unread,
+    `${counted(unread, "pod")} ran and ${unread === 1 ? "was" : "were"} never read: ${names(podsUnread, podsUnreadMore, namesMax)}`,
   );
+  const unobservable = podsUnobservable.length + podsUnobservableMore;
+  parts.say(
+    unobservable,
+    `${counted(unobservable, "pod")} in sandboxes or other systems cannot be read: ` +
+      names(podsUnobservable, podsUnobservableMore, namesMax),
+  );
+  return parts.said;
+}
+
+function missingSockets(coverage: Coverage, unseenToo = true): string[] {
+  const parts = new Parts();
+  const failed = total(coverage, "namespacesFailed");
+  parts.say(failed, `${counted(failed, "network namespace")} could not be read`);
+  const unseen = total(coverage, "unseen");
+  parts.say(
+    unseenToo ? unseen : 0,
+    `the kernel opened ${counted(unseen, "connection end")} that ${unseen === 1 ? "was" : "were"} not seen`,
+  );
+  const gaps = total(coverage, "gaps");
+  parts.say(gaps, `${counted(gaps, "report")} ${gaps === 1 ? "was" : "were"} lost`);
+  const overflowed = total(coverage, "socketsOverflowed") + coverage.storeOverflowed;
+  parts.say(
+    overflowed,
+    `${counted(overflowed, "socket or connection", "sockets or connections")} found no room`,
+  );
+  const rejected = coverage.reportsRejected;
+  parts.say(rejected, `${counted(rejected, "report")} made no sense`);
+  const malformed = total(coverage, "linesMalformed");
+  parts.say(malformed, `${counted(malformed, "line")} of kernel tables made no sense`);
   const unreadable = total(coverage, "processesUnreadable");
-  say(
+  parts.say(
     unreadable,
     `the network namespace of ${counted(unreadable, "process", "processes")} could not be told` +
       reason(coverage, "network namespace"),
   );
-  const failed = total(coverage, "namespacesFailed");
-  say(failed, `${counted(failed, "network namespace")} could not be read`);
-  const unseen = total(coverage, "unseen");
-  say(
-    unseen,
-    `the kernel opened ${counted(unseen, "connection")} that ${unseen === 1 ? "was" : "were"} not seen`,
+  const unattributed = total(coverage, "socketsUnattributed");
+  const withoutFds = total(coverage, "processesWithoutFds");
+  parts.say(
+    unattributed,
+    `${unattributed} of ${counted(total(coverage, "sockets"), "socket")} ${unattributed === 1 ? "has" : "have"} no process` +
+      reason(coverage, "file descriptors"),
   );
-  const malformed = total(coverage, "linesMalformed");
-  say(malformed, `${counted(malformed, "line")} of kernel tables made no sense`);
-  const overflowed = total(coverage, "socketsOverflowed") + coverage.storeOverflowed;
-  say(overflowed, `${counted(overflowed, "socket or connection", "sockets or connections")} found no room`);
-  const gaps = total(coverage, "gaps");
-  say(gaps, `${counted(gaps, "report")} ${gaps === 1 ? "was" : "were"} lost`);
-  say(coverage.reportsRejected, `${counted(coverage.reportsRejected, "report")} made no sense`);
-  say(
+  parts.say(
+    unattributed === 0 ? withoutFds : 0,
+    `the files of ${counted(withoutFds, "process", "processes")} could not be read` +
+      reason(coverage, "file descriptors"),
+  );
+  parts.say(
     coverage.endsAmbiguous,
     `${counted(coverage.endsAmbiguous, "socket")} could belong to several connections`,
   );
-  say(coverage.podsUnread.length, `never read: ${names(coverage.podsUnread)}`);
-  say(coverage.podsUnobservable.length, `not in their node's kernel: ${names(coverage.podsUnobservable)}`);
-  return parts;
+  return parts.said;
+}
+
+/** Gathers what there is any of. */
+class Parts {
+  readonly said: string[] = [];
+
+  say(count: number, part: string): void {
+    if (count > 0) this.said.push(part);
+  }
 }
 
 // Why something of that kind is missing, where a node says so: its sentence's part behind the colon or "in spite".
@@ -120,10 +186,9 @@ function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** Names that a sentence lists before it counts the rest. */
-const NAMES_MAX = 3;
-
-function names(list: readonly string[]): string {
-  const shown = list.slice(0, NAMES_MAX).join(", ");
-  return list.length > NAMES_MAX ? `${shown} and ${list.length - NAMES_MAX} more` : shown;
+// more: how many there are beside those in the list.
+function names(list: readonly string[], more: number, max: number): string {
+  const rest = Math.max(0, list.length - max) + more;
+  const shown = list.slice(0, max).join(", ");
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
 }

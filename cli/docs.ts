@@ -12,9 +12,11 @@ import {
   listenerShape,
   namedShapes,
   nodeCoverageShape,
+  podCoverageShape,
 } from "../lib/json/messages.ts";
 import { flagOptions } from "./flags.ts";
 import { commandFlags, commandNames } from "./program.ts";
+import { podsTable } from "./views/pod-coverage.ts";
 import { views } from "./views/views.ts";
 
 const path = new URL("../docs/cli.md", import.meta.url);
@@ -26,11 +28,13 @@ const sections = new Map<string, () => string>([
   ...Object.values(views).map(
     (view) => [`csv-${view.name}`, () => `${view.csv.map(code).join(" ")}\n`] as const,
   ),
+  ["columns-pods", () => columnList(podsTable.columns)],
   ["fields-connection", () => fieldTable(connectionShape)],
   ["fields-edge", () => fieldTable(edgeShape)],
   ["fields-listener", () => fieldTable(listenerShape)],
   ["fields-endpoint", () => fieldTable(endpointShape)],
   ["fields-coverage", () => fieldTable(coverageShape)],
+  ["fields-pod", () => fieldTable(podCoverageShape)],
   ["fields-node", () => fieldTable(nodeCoverageShape)],
   [
     "fields-inner",
@@ -69,6 +73,11 @@ function columnTable(
     ["column", "`--sort`", "shown by"],
     columns.map((column) => [column.header, code(column.key), column.wide === true ? "`-o wide`" : "always"]),
   );
+}
+
+// Of a table that is never sorted.
+function columnList(columns: ReadonlyArray<{ readonly header: string }>): string {
+  return `${columns.map((column) => column.header).join(" · ")}\n`;
 }
 
 function fieldTable<Message>(shape: Shape<Message>): string {

@@ -185,13 +185,32 @@ describe("answers", () => {
   it("say on standard error what is missing", async () => {
     await using lacking = await startCannedServer({ coverage: canned.coverage });
     const run = await runCli(["edges", "--server", lacking.address, "--no-headers"]);
-    assert.match(run.stderr, /^Not complete: 3 of 120 sockets have no process; .* see coverage\.\n$/);
+    assert.match(run.stderr, /^Not complete: 1 network namespace could not be read; .* see coverage\.\n$/);
     assert.equal(run.stdout.split("\n").length, 5);
     const coverage = await runCli(["coverage", "--server", lacking.address]);
     assert.match(
       coverage.stderr,
       /laptop: Without CAP_SYS_PTRACE the files of 150 processes cannot be read\.\n/,
     );
+  });
+
+  for (const words of [[], ["-o", "wide"]]) {
+    it(`coverage ${words.join(" ")} of a cluster says what is missing, and where`, async () => {
+      await using cluster = await startCannedServer({ coverage: canned.clusterCoverage });
+      const run = await runCli(["coverage", ...words, "--server", cluster.address]);
+      assertGolden(`coverage-cluster${words.join("")}.txt`, `${run.stdout}--- standard error\n${run.stderr}`);
+      assert.equal(run.exitCode, 0);
+    });
+  }
+
+  it("every pod's own account is in JSON, and comes back from a file as the wide table", async () => {
+    await using cluster = await startCannedServer({ coverage: canned.clusterCoverage });
+    const { stdout } = await runCli(["coverage", "-o", "json", "--server", cluster.address]);
+    const { coverage } = JSON.parse(stdout) as { coverage: { pods: object[]; unseen: number } };
+    assert.deepEqual([coverage.pods.length, coverage.unseen], [7, 4]);
+    const wide = await runCli(["coverage", "-o", "wide", "--server", cluster.address]);
+    const read = await runCli(["coverage", "-o", "wide", "--from-file", "-"], { input: stdout });
+    assert.deepEqual([read.stdout, read.stderr], [wide.stdout, wide.stderr]);
   });
 
   it("that are empty are told apart from what was not read", async () => {

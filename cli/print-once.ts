@@ -1,13 +1,13 @@
 // Prints one answer and ends: as a table, or as a document that streams by.
 
 import type { Answer, AnswerEnd, AnswerHead, AnswerPart } from "./answer.ts";
-import { missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
+import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
 import { escapeText } from "./escape-text.ts";
 import { type Format, isTable } from "./formats.ts";
 import { comparison } from "./order.ts";
 import { coloured } from "./output/colour.ts";
 import { documentWriter } from "./output/document.ts";
-import { columnWidths, readTable, tableLine } from "./output/table.ts";
+import { columnWidths, readInnerTable, readTable, type Table, tableLine } from "./output/table.ts";
 import type { Terminal } from "./terminal.ts";
 import type { View } from "./views/view.ts";
 
@@ -50,19 +50,33 @@ async function printTable<Item>(
     terminal.say(`No ${view.many}${wishes.filtered ? " match" : ""}${wishes.place}.`);
     terminal.say(readSentence(table.head.coverage));
   } else {
-    const columns = terminal.size()?.columns ?? null;
-    const headed = wishes.headers ? [table.headers] : [];
-    const widths = columnWidths([...headed, ...table.rows.map((row) => row.cells)], columns);
     const chunks = new Chunks(terminal);
-    if (wishes.headers) {
-      await chunks.add(`${coloured(tableLine(table.headers, widths), "header", terminal.colour)}\n`);
-    }
-    for (const row of table.rows) {
-      await chunks.add(`${coloured(tableLine(row.cells, widths), row.tone, terminal.colour)}\n`);
+    await addTable(table, wishes, terminal, chunks);
+    const inner = wide && view.wideTable !== undefined ? readInnerTable(view.wideTable, table.head) : null;
+    if (inner !== null && inner.rows.length > 0) {
+      await chunks.add("\n");
+      await addTable(inner, wishes, terminal, chunks);
     }
     await chunks.flush();
   }
   sayWhatIsMissing(view, table.head, table.end, table.rows.length, terminal);
+}
+
+async function addTable(
+  { headers, rows }: Pick<Table, "headers" | "rows">,
+  wishes: PrintWishes,
+  terminal: Terminal,
+  chunks: Chunks,
+): Promise<void> {
+  const headed = wishes.headers ? [headers] : [];
+  const columns = terminal.size()?.columns ?? null;
+  const widths = columnWidths([...headed, ...rows.map((row) => row.cells)], columns);
+  if (wishes.headers) {
+    await chunks.add(`${coloured(tableLine(headers, widths), "header", terminal.colour)}\n`);
+  }
+  for (const row of rows) {
+    await chunks.add(`${coloured(tableLine(row.cells, widths), row.tone, terminal.colour)}\n`);
+  }
 }
 
 async function printDocument<Item>(
@@ -122,6 +136,8 @@ function sayWhatIsMissing<Item>(
 ): void {
   if (!end.complete) terminal.say(`Showing ${shown} of ${end.matched} ${view.many}.`);
   if (view.name === "coverage") {
+    const account = accountSentence(head.coverage, head.timeMs);
+    if (account !== "") terminal.say(account);
     for (const sentence of missingSentences(head.coverage)) terminal.say(escapeText(sentence));
     return;
   }

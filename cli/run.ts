@@ -68,6 +68,11 @@ function explainWay(error: unknown, cluster: ClusterConnection): unknown {
   return new FailureError(`The way to whotalks through the API server broke: ${trouble}`, { cause: error });
 }
 
+// Whether there is a place for every pod's own account: not in a table that is drawn again and again.
+function showsPods({ format, live }: Settings): boolean {
+  return format === "json" || format === "yaml" || (format === "wide" && !live);
+}
+
 async function show(
   asker: Asker,
   settings: Settings,
@@ -87,7 +92,14 @@ async function show(
     case "unix":
       return print(views.unix, () => asker.connections(options), settings, title, terminal, signal);
     case "coverage":
-      return print(views.coverage, () => asker.coverage(), settings, title, terminal, signal);
+      return print(
+        views.coverage,
+        () => asker.coverage(showsPods(settings)),
+        settings,
+        title,
+        terminal,
+        signal,
+      );
     case "watch":
       return printWatch(asker.watch(settings.filter, settings.initial), settings, terminal);
   }

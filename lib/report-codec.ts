@@ -134,6 +134,7 @@ function writeSockets({ table, from, to }: Rows<SocketTable>, seenNow: boolean):
   writer.column(25, table.bytesReceived, from, to);
   writer.column(26, table.rttMicros, from, to);
   writer.column(27, table.totalRetransmits, from, to);
+  writer.column(28, table.attempt, from, to);
 }
 
 // Field numbers are those of SocketChangeColumns in report.proto.
@@ -157,6 +158,7 @@ function writeChanges({ table, from, to }: Rows<SocketTable>): void {
   writer.column(17, table.totalRetransmits, from, to);
   writer.column(18, table.cookieLow, from, to);
   writer.column(19, table.cookieHigh, from, to);
+  writer.column(20, table.attempt, from, to);
 }
 
 // Field numbers are those of HolderColumns in report.proto.
@@ -274,7 +276,8 @@ function decodeCounters(columns: SocketColumns | SocketChangeColumns, table: Soc
     decodeColumn(columns.bytesSent, count, table.bytesSent) &&
     decodeColumn(columns.bytesReceived, count, table.bytesReceived) &&
     decodeColumn(columns.rttMicros, count, table.rttMicros) &&
-    decodeColumn(columns.totalRetransmits, count, table.totalRetransmits)
+    decodeColumn(columns.totalRetransmits, count, table.totalRetransmits) &&
+    decodeColumn(columns.attempt, count, table.attempt)
   );
 }
 

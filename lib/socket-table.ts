@@ -1,7 +1,7 @@
 // Internet sockets in columns: the form in which readers fill them, observations keep them and reports carry them.
-// One row costs 118 bytes and no object, so that a node with a million sockets needs 118 MB and no garbage collection.
+// One row costs 119 bytes and no object, so that a node with a million sockets needs 118 MB and no garbage collection.
 
-/** Rows that a table holds at most: 2^21 sockets on one node (247 MB); what overflows is counted by who appends. */
+/** Rows that a table holds at most: 2^21 sockets on one node (250 MB); what overflows is counted by who appends. */
 export const SOCKET_ROWS_MAX = 2 ** 21;
 
 /** Internet sockets (tcp, udp, udplite, raw, icmp), one element per row in each column. */
@@ -55,6 +55,8 @@ export class SocketTable {
   rttMicros!: Uint32Array;
   /** Segments sent again since the connection began. */
   totalRetransmits!: Uint32Array;
+  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt); 0 for all others. */
+  attempt!: Uint8Array;
 
   constructor(capacity = 256) {
     this.#allocate(capacity);
@@ -74,7 +76,7 @@ export class SocketTable {
     return this.length++;
   }
 
-  /** Zeroes what only some readers are told of a row: cookie, bytes, RTT, retransmissions. */
+  /** Zeroes what only some readers are told of a row: cookie, bytes, RTT, retransmissions, how an attempt went. */
   clearCounters(row: number): void {
     this.cookieLow[row] = 0;
     this.cookieHigh[row] = 0;
@@ -83,6 +85,7 @@ export class SocketTable {
     this.bytesReceived[row] = 0;
     this.rttMicros[row] = 0;
     this.totalRetransmits[row] = 0;
+    this.attempt[row] = 0;
   }
 
   /** Copies one row of another table over a row of this one. */
@@ -155,6 +158,7 @@ const columns = [
   ["bytesReceived", Float64Array],
   ["rttMicros", Uint32Array],
   ["totalRetransmits", Uint32Array],
+  ["attempt", Uint8Array],
 ] as const;
 
 const columnNames = columns.map(([name]) => name);

@@ -33,6 +33,16 @@ export const SocketState = {
   NEW_SYN_RECV: 12,
 } as const;
 
+/** How an attempt to connect went that never became a connection. */
+export const Attempt = {
+  /** It is no such attempt, or that is not known. */
+  none: 0,
+  /** The other end answered with a reset. */
+  refused: 1,
+  /** Nobody answered. */
+  unanswered: 2,
+} as const;
+
 const stateWords = new Map<number, string>(
   Object.entries(SocketState).map(([word, number]) => [number, word]),
 );

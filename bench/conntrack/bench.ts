@@ -1,5 +1,5 @@
 // Reading conntrack: our dump (entries, ids, what changed) against a bare netlink dump, against /proc and against
-// `conntrack -L`, on tables that the bench fills itself.
+// `conntrack -L`, on tables that the bench fills itself; then its events (events.ts).
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import {
 } from "../../services/node-agent/conntrack/flows-for-tests.ts";
 import type { Contender } from "../measure.ts";
 import { compare, printTable, shellContender, Worker } from "../measure.ts";
+import { measureEvents } from "./events.ts";
 
 const sizes = [10_000, 100_000];
 const ROUNDS = 9;
@@ -23,13 +24,19 @@ const RATIO_WANTED = 1.1;
 
 const BARE = "bare netlink dump";
 
-/** Fills each table, measures and prints. */
+/** Both halves, or the reason why not. */
 export async function run(): Promise<void> {
   const obstacle = conntrackObstacle();
   if (obstacle !== null) {
     console.log(`SKIP: ${obstacle}`);
     return;
   }
+  await measureDumps();
+  await measureEvents();
+}
+
+// Fills each table, measures and prints.
+async function measureDumps(): Promise<void> {
   const columns: { head: string; cpu: Map<string, number> }[] = [];
   for (const size of sizes) {
     console.error(`making ${size} entries`);

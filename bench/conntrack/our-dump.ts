@@ -1,16 +1,16 @@
 // Our own reading of a namespace's flows, ids and changes included, as often as it is asked for.
 
-import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
+import { flowSourceOf, taken } from "../../services/node-agent/conntrack/flows-for-tests.ts";
 import { serveRounds } from "../measure.ts";
 
 const { pid, choice } = JSON.parse(process.argv[2]!) as { pid: number; choice: "dump" | "proc" };
 let nowMs = 0;
-const source = new FlowSource({ procRoot: "/proc", pid, choice, elapsedMs: () => nowMs });
+const source = flowSourceOf(pid, choice, () => nowMs);
 
 await serveRounds(async () => {
-  // More than any pause between two readings.
-  nowMs += 61_000;
+  // More than the pause after any of these readings.
+  nowMs += 15_000;
   await source.refresh();
-  source.take(0, false);
+  taken(source);
   return { entries: source.size };
 });

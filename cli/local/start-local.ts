@@ -11,13 +11,16 @@ import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-id
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
 import type { RunningServer } from "../../services/aggregator/serve/server.ts";
 import { startServer } from "../../services/aggregator/serve/server.ts";
-import { FlowSource } from "../../services/node-agent/conntrack/flow-source.ts";
+import { NodeFlows } from "../../services/node-agent/conntrack/node-flows.ts";
+import type { DestroyedSockets } from "../../services/node-agent/destroyed/destroyed-sockets.ts";
+import { openDestroyedSockets } from "../../services/node-agent/destroyed/open-destroyed-sockets.ts";
 import type { Agent } from "../../services/node-agent/pipeline.ts";
 import { createAgent } from "../../services/node-agent/pipeline.ts";
 import { bootId, isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
+import { readNamespaceCounters } from "../../services/node-agent/readers/tcp-counters.ts";
 import { UsageError } from "../errors.ts";
 import type { ListenAddress, LocalOptions, LocalPipeline } from "./local-options.ts";
 
@@ -44,8 +47,9 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   bus.subscribe(aggregator.ingest);
 
   const firstPass = Promise.withResolvers<void>();
-  const flows = createFlowSource(options, elapsedMs);
-  const agent = createLocalAgent(options, bus, elapsedMs, flows, () => firstPass.resolve());
+  const flows = createNodeFlows(options, elapsedMs);
+  const destroyed = isLiveProc(options.procDir) ? openDestroyedSockets(options.procDir, elapsedMs) : null;
+  const agent = createLocalAgent(options, bus, elapsedMs, { flows, destroyed }, () => firstPass.resolve());
   const server = await serve(options.listen, { query: aggregator.query, now });
 
   const stop = new AbortController();
@@ -59,6 +63,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
       clearInterval(sweeping);
       await running;
       flows.close();
+      destroyed?.close();
       aggregator.close();
       await server.close();
     },
@@ -69,7 +74,7 @@ function createLocalAgent(
   options: LocalOptions,
   bus: MemoryBus,
   elapsedMs: () => number,
-  flows: FlowSource,
+  { flows, destroyed }: { flows: NodeFlows; destroyed: DestroyedSockets | null },
   onPass: () => void,
 ): Agent {
   const { procDir } = options;
@@ -92,6 +97,8 @@ function createLocalAgent(
       holders: createSocketHolders({ procRoot: procDir }),
       sink: bus,
       flows,
+      destroyed,
+      tcpCounters: (namespace) => readNamespaceCounters(procDir, namespace),
       pods: null,
       elapsedMs,
       onPass,
@@ -100,10 +107,10 @@ function createLocalAgent(
   );
 }
 
-// Of a saved tree the text of its pid 1 is all that there may be; netlink would tell of this machine.
-function createFlowSource({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): FlowSource {
+// Of a saved tree the texts of its processes are all that there may be; netlink would tell of this machine.
+function createNodeFlows({ procDir, conntrack }: LocalOptions, elapsedMs: () => number): NodeFlows {
   const choice = isLiveProc(procDir) || conntrack === "none" ? (conntrack ?? "auto") : "proc";
-  return new FlowSource({ procRoot: procDir, pid: 1, choice, elapsedMs });
+  return new NodeFlows({ procRoot: procDir, choice, elapsedMs });
 }
 
 interface Served {

@@ -5,7 +5,7 @@ import type { Answer, AnswerEnd, AnswerHead } from "../answer.ts";
 import { escapeText } from "../escape-text.ts";
 import { comparison } from "../order.ts";
 import { fitText, padText, textWidth } from "../text-width.ts";
-import type { CellContext, Column, Tone, View } from "../views/view.ts";
+import type { CellContext, Column, InnerTable, Tone, View } from "../views/view.ts";
 
 /** One row, ready to be laid out. */
 export interface Row {
@@ -66,6 +66,19 @@ export async function readTable<Item>(
   };
 }
 
+/** The table of what an answer's coverage holds; its items are in order already. */
+export function readInnerTable<Item>(
+  inner: InnerTable<Item>,
+  head: AnswerHead,
+): Pick<Table, "headers" | "rows"> {
+  const context = { nowMs: head.timeMs, wide: true };
+  const rows = inner.items(head.coverage).map((item, place) => {
+    const cells = cellsOf(inner.columns, item, context);
+    return { identity: String(place), cells, steady: "", tone: inner.tone(item) };
+  });
+  return { headers: inner.columns.map((column) => column.header), rows };
+}
+
 /** The columns that are shown. */
 export function shownColumns<Item>(view: View<Item>, wide: boolean): ReadonlyArray<Column<Item>> {
   return view.columns.filter((column) => wide || column.wide !== true);
@@ -78,13 +91,21 @@ export function rowOf<Item>(
   item: Item,
   context: CellContext,
 ): Row {
-  const cells = columns.map((column) => escapeText(column.cell(item, context)) || "-");
+  const cells = cellsOf(columns, item, context);
   return {
     identity: view.identity(item),
     cells,
     steady: cells.filter((_, index) => columns[index]!.moving !== true).join("\u0000"),
     tone: view.tone(item),
   };
+}
+
+function cellsOf<Item>(
+  columns: ReadonlyArray<Column<Item>>,
+  item: Item,
+  context: CellContext,
+): readonly string[] {
+  return columns.map((column) => escapeText(column.cell(item, context)) || "-");
 }
 
 /** The width of every column: by content, where columnsMax is given cut until a line fits it, the widest first. */

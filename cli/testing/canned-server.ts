@@ -64,8 +64,13 @@ export async function startCannedServer(changes: Partial<CannedAnswers> = {}): P
       filter?.protocols.includes("unix") === true ? canned.unixConnections : answers.connections,
     ),
     listListeners: list("listeners", () => answers.listeners),
-    getCoverage: (_: unknown, respond: (error: null, value: object) => void) =>
-      respond(null, { coverage: answers.coverage }),
+    getCoverage: (
+      { request }: { readonly request: { readonly pods: boolean } },
+      respond: (error: null, value: object) => void,
+    ) => {
+      const pods = request.pods ? answers.coverage.pods : [];
+      respond(null, { coverage: { ...answers.coverage, pods }, timeMs: canned.timeMs });
+    },
     watch: (call: ServerWritableStream<{ filter: Filter | undefined; initial: boolean }, WatchResponse>) => {
       asked.push({ call: "watch", filter: call.request.filter, limit: 0 });
       call.write({ header: { coverage: answers.coverage, timeMs: canned.timeMs } });

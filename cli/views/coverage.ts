@@ -1,24 +1,22 @@
-// The view of coverage: how completely and how lately each node was read.
+// The view of coverage: how completely and how lately each node was read, and with -o wide each pod.
 
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { writeObject } from "../../lib/json/codec.ts";
 import { nodeCoverageShape } from "../../lib/json/messages.ts";
 import { formatAge, writeDuration } from "../duration.ts";
-import { type Column, referencePart, type View } from "./view.ts";
+import { podsTable } from "./pod-coverage.ts";
+import { type Column, countColumn, referencePart, type View } from "./view.ts";
 
 type NodeCount = {
   [Key in keyof NodeCoverage]: NodeCoverage[Key] extends number ? Key : never;
 }[keyof NodeCoverage];
 
-function count(header: string, key: NodeCount, wide = false): Column<NodeCoverage> {
-  return {
-    key: header.toLowerCase(),
-    header,
-    wide,
-    moving: true,
-    cell: (node) => String(node[key]),
-    rank: (node) => node[key],
-  };
+function count(key: string, header: string, field: NodeCount, wide = false): Column<NodeCoverage> {
+  return countColumn(key, header, (node) => node[field], wide);
+}
+
+function word(key: "reader" | "destroyed" | "conntrack"): Column<NodeCoverage> {
+  return { key, header: key.toUpperCase(), cell: (node) => node[key], rank: (node) => node[key] };
 }
 
 /** One row per node. */
@@ -29,13 +27,26 @@ export const coverageView: View<NodeCoverage> = {
   many: "nodes",
   columns: [
     { key: "node", header: "NODE", cell: (node) => node.node, rank: (node) => node.node },
-    { key: "reader", header: "READER", cell: (node) => node.reader, rank: (node) => node.reader },
-    count("NAMESPACES", "namespaces"),
-    { ...count("FAILED", "namespacesFailed"), moving: false },
-    count("PROCESSES", "processes"),
-    count("SOCKETS", "sockets"),
-    { ...count("UNATTRIBUTED", "socketsUnattributed"), moving: false },
-    { ...count("UNSEEN", "unseen"), moving: false },
+    word("reader"),
+    word("destroyed"),
+    word("conntrack"),
+    {
+      key: "namespaces",
+      header: "NAMESPACES",
+      moving: true,
+      cell: (node) => `${node.namespaces}/${node.namespaces + node.namespacesFailed}`,
+      rank: (node) => node.namespaces,
+    },
+    count("sockets", "SOCKETS", "sockets"),
+    count("opened", "ENDS-OPENED", "openedByKernel"),
+    { ...count("unseen", "ENDS-UNSEEN", "unseen"), moving: false },
+    {
+      key: "since",
+      header: "SINCE",
+      moving: true,
+      cell: (node, { nowMs }) => (node.sinceMs === 0 ? "" : formatAge(nowMs - node.sinceMs)),
+      rank: (node) => node.sinceMs,
+    },
     {
       key: "age",
       header: "AGE",
@@ -50,15 +61,10 @@ export const coverageView: View<NodeCoverage> = {
       cell: (node) => writeDuration(node.intervalMs),
       rank: (node) => node.intervalMs,
     },
-    {
-      key: "conntrack",
-      header: "CONNTRACK",
-      wide: true,
-      cell: (node) => node.conntrack,
-      rank: (node) => node.conntrack,
-    },
-    count("OPENED", "openedByKernel", true),
-    count("SEEN", "seen", true),
+    count("seen", "ENDS-SEEN", "seen", true),
+    count("failed", "ATTEMPTS-FAILED", "failedByKernel", true),
+    count("processes", "PROCESSES", "processes", true),
+    { ...count("unattributed", "UNATTRIBUTED", "socketsUnattributed", true), moving: false },
     {
       key: "pass",
       header: "PASS",
@@ -67,11 +73,12 @@ export const coverageView: View<NodeCoverage> = {
       cell: (node) => `${(node.passMicros / 1000).toFixed(1)}ms`,
       rank: (node) => node.passMicros,
     },
-    count("MALFORMED", "linesMalformed", true),
-    count("OVERFLOWED", "socketsOverflowed", true),
-    count("GAPS", "gaps", true),
+    count("malformed", "MALFORMED", "linesMalformed", true),
+    count("overflowed", "OVERFLOWED", "socketsOverflowed", true),
+    count("gaps", "GAPS", "gaps", true),
   ],
   order: ["node"],
+  wideTable: podsTable,
   csv: nodeCoverageShape.fields.map((field) => field.name),
   json: (node) => writeObject(nodeCoverageShape, node),
   identity: (node) => node.node,

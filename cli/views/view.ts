@@ -1,5 +1,6 @@
 // What a view is: how the items of one kind of answer become columns, JSON, CSV and names. The printers know no more.
 
+import type { Coverage, PodCoverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Json } from "../../lib/json/codec.ts";
 
 /** The names of the views that list something. */
@@ -32,6 +33,13 @@ export interface Column<Item> {
 /** How a row stands out on a terminal with colours. */
 export type Tone = "plain" | "quiet" | "bad";
 
+/** A table that -o wide shows below an answer's own, of what its coverage holds. */
+export interface InnerTable<Item> {
+  items(coverage: Coverage): readonly Item[];
+  readonly columns: ReadonlyArray<Column<Item>>;
+  tone(item: Item): Tone;
+}
+
 /** How the items of one kind of answer are shown. */
 export interface View<Item> {
   readonly name: ViewName;
@@ -42,6 +50,7 @@ export interface View<Item> {
   readonly columns: ReadonlyArray<Column<Item>>;
   /** Keys of the columns that rows are sorted by where the user says nothing. */
   readonly order: readonly string[];
+  readonly wideTable?: InnerTable<PodCoverage>;
   /** Columns of -o csv: where each value stands in the item's JSON. */
   readonly csv: readonly string[];
   json(item: Item): { [name: string]: Json };
@@ -50,6 +59,23 @@ export interface View<Item> {
   /** What -o name prints: kind/name, without white space. */
   reference(item: Item): string;
   tone(item: Item): Tone;
+}
+
+/** A column of a count that moves with time; empty where it is not known. */
+export function countColumn<Item>(
+  key: string,
+  header: string,
+  count: (item: Item) => number | undefined,
+  wide = false,
+): Column<Item> {
+  return {
+    key,
+    header,
+    wide,
+    moving: true,
+    cell: (item) => String(count(item) ?? ""),
+    rank: (item) => count(item) ?? 0,
+  };
 }
 
 /** A part of a reference: white space and control characters percent-encoded, so that a reference stays one word. */

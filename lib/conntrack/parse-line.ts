@@ -18,6 +18,7 @@ const BLANK = 32;
 const COMMA = 44;
 const EQUALS = 61;
 const BRACKET = 91;
+const CLOSING_BRACKET = 93;
 const COLON = 58;
 const DOT = 46;
 
@@ -132,8 +133,8 @@ export class ConntrackLineParser {
   #field(): void {
     const bytes = this.#bytes;
     if (bytes[this.#at] === BRACKET) return this.#bracket();
-    const equals = bytes.indexOf(EQUALS, this.#at);
-    if (equals < 0 || equals >= this.#fieldEnd) {
+    const equals = this.#find(EQUALS, this.#at, this.#fieldEnd);
+    if (equals < 0) {
       this.#ok = false;
       return;
     }
@@ -244,9 +245,9 @@ export class ConntrackLineParser {
 
   // "[start=Sun Nov 22 12:02:14 2026]": the one field with blanks in it, so that it ends at its bracket.
   #time(): void {
-    const close = this.#bytes.indexOf(93, this.#at);
-    const equals = this.#bytes.indexOf(EQUALS, this.#at);
-    if (close < 0 || close >= this.#end || equals < 0 || equals > close) {
+    const close = this.#find(CLOSING_BRACKET, this.#at, this.#end);
+    const equals = this.#find(EQUALS, this.#at, close);
+    if (close < 0 || equals < 0) {
       this.#ok = false;
       return;
     }
@@ -295,7 +296,7 @@ export class ConntrackLineParser {
     if (this.#tuples === 0) this.#ok = false;
     this.#parts |= 1 << place;
     const first = place * 4;
-    if (this.#bytes.indexOf(COLON, start) >>> 0 < end) {
+    if (this.#find(COLON, start, end) >= 0) {
       const words = end - start <= LONGEST_ADDRESS ? parseAddress(this.#text(start, end)) : null;
       if (words === null || this.#familyDiffers(6)) {
         this.#ok = false;
@@ -368,6 +369,12 @@ export class ConntrackLineParser {
 
   #text(start: number, end: number): string {
     return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start).toString("latin1");
+  }
+
+  // Uint8Array's indexOf would search the whole buffer for what a field lacks: 64 KiB for each address.
+  #find(byte: number, start: number, end: number): number {
+    for (let i = start; i < end; i++) if (this.#bytes[i] === byte) return i;
+    return -1;
   }
 
   // Moves on to the next field; false at the end of the line.

@@ -8,6 +8,7 @@ import type {
   Endpoint,
   Icmp,
   Listener,
+  PodCoverage,
   ServiceRef,
   SocketAddress,
   Via,
@@ -193,12 +194,43 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   destroyedOverruns: ["destroyedOverruns", number],
 });
 
+/** How completely one pod's, or another, network namespace was read. */
+export const podCoverageShape = shape<PodCoverage>({
+  namespace: ["namespace", text],
+  pod: ["pod", text],
+  podUid: ["podUid", text],
+  node: ["node", text],
+  container: ["container", text],
+  hostNetwork: ["hostNetwork", flagIfTrue],
+  networkNamespace: ["networkNamespace", numberUnlessZero],
+  status: ["status", text],
+  reason: ["reason", text],
+  reader: ["reader", text],
+  destroyed: ["destroyed", text],
+  openedByKernel: ["openedByKernel", number],
+  failedByKernel: ["failedByKernel", number],
+  seen: ["seen", number],
+  unseen: ["unseen", number],
+  sinceMs: ["since", time],
+  readMicros: ["readMicros", number],
+});
+
 /** What an answer rests on. */
 export const coverageShape = shape<Coverage>({
+  openedByKernel: ["openedByKernel", number],
+  failedByKernel: ["failedByKernel", number],
+  seen: ["seen", number],
+  unseen: ["unseen", number],
+  sinceMs: ["since", time],
+  nodesExpected: ["nodesExpected", number],
+  nodesUnread: ["nodesUnread", texts],
   nodes: ["nodes", listAlways(nodeCoverageShape)],
   podsUnread: ["podsUnread", texts],
+  podsUnreadMore: ["podsUnreadMore", numberUnlessZero],
   podsUnobservable: ["podsUnobservable", texts],
-  nodesExpected: ["nodesExpected", number],
+  podsUnobservableMore: ["podsUnobservableMore", numberUnlessZero],
+  pods: ["pods", listOfObjects(podCoverageShape)],
+  podsMore: ["podsMore", numberUnlessZero],
   storeOverflowed: ["storeOverflowed", number],
   endsAmbiguous: ["endsAmbiguous", number],
   reportsRejected: ["reportsRejected", number],

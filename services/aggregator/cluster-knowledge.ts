@@ -8,9 +8,11 @@ import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { ListWatchState } from "../../lib/kubernetes/list-watch.ts";
 import type { Log } from "../../lib/log.ts";
 import { ClusterIdentity } from "./identify/cluster-identity.ts";
+import { PodGapAccount } from "./identify/pod-gaps.ts";
 import type { ClusterKind } from "./identify/cluster-identity.ts";
 import { watchCluster } from "./identify/cluster-watch.ts";
 import type { ReportListener } from "./ingest/ingest.ts";
+import type { ClusterCoverage } from "./query/coverage.ts";
 import { TICK_MS } from "./store/node-record.ts";
 
 /** What is known of the cluster. */
@@ -20,20 +22,41 @@ export interface ClusterKnowledge {
   readonly synced: Promise<void>;
   /** Takes in the pods of a report. */
   readonly onReport: ReportListener;
+  /** Nodes and pods that should be read and are not, at most COVERAGE_AGE_MS_MAX ago; null without an API server. */
+  coverage(): ClusterCoverage | null;
+  /** Forgets what is too old; to be called now and then. */
+  forget(): void;
   /** How the watches go, by kind; empty where there is no API server. */
   states(): ReadonlyMap<ClusterKind, ListWatchState>;
   stop(): Promise<void>;
 }
 
-/** Starts to learn. `goneKeepMs`: how long pods that are gone are remembered. */
+/** How long things are remembered, in milliseconds. */
+export interface KnowledgeKeeping {
+  /** Pods that are gone. */
+  readonly goneKeepMs: number;
+  /** Pods that are gone and were never read are named for so long. */
+  readonly unreadKeepMs: number;
+}
+
+/** The gaps are looked for again after this: every pod of the cluster is gone through (10 ms for 150,000). */
+const COVERAGE_AGE_MS_MAX = 1000;
+
+/** Starts to learn. */
 export function learnCluster(
   environment: KubeConfigChoice["environment"],
-  goneKeepMs: number,
+  { goneKeepMs, unreadKeepMs }: KnowledgeKeeping,
   now: () => number,
   log: Log,
 ): ClusterKnowledge {
   const identity = new ClusterIdentity(goneKeepMs);
+  const account = new PodGapAccount();
+  const forget = (): void => {
+    identity.forget(now());
+    account.forget(now() - goneKeepMs, (uid) => identity.pod(uid) !== undefined);
+  };
   const onReport: ReportListener = ({ header }, observedMs) => {
+    account.note(header, observedMs);
     if (header.pods.length === 0) return;
     const tickToMs = (ticks: number): number => observedMs - (header.ticks - ticks) * TICK_MS;
     identity.learnPods({ node: header.node, pods: header.pods, observedMs, tickToMs });
@@ -41,12 +64,29 @@ export function learnCluster(
   const api = kubernetesApi(environment, log);
   if (api === null) {
     const none = { synced: Promise.resolve(), states: () => new Map(), stop: () => Promise.resolve() };
-    return { identity, onReport, ...none };
+    return { identity, onReport, forget, coverage: () => null, ...none };
   }
   const watch = watchCluster({ api, identity, now, log: (level, sentence) => log[level]({}, sentence) });
+  let latest: ClusterCoverage | null = null;
+  let latestMs = -Infinity;
   return {
     identity,
     onReport,
+    forget,
+    coverage: () => {
+      const nowMs = now();
+      if (latest !== null && Math.abs(nowMs - latestMs) < COVERAGE_AGE_MS_MAX) return latest;
+      latestMs = nowMs;
+      const nodes = identity.readableNodes;
+      const gaps = account.gaps(identity.ranPods(), nowMs, unreadKeepMs);
+      latest = {
+        nodesExpected: nodes.length,
+        nodesUnread: nodes.filter((node) => !account.hasReported(node)).toSorted(),
+        podsUnread: gaps.unread,
+        podsUnobservable: gaps.unobservable,
+      };
+      return latest;
+    },
     synced: watch.synced,
     states: () => watch.states(),
     stop: async () => {

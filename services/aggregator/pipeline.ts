@@ -32,7 +32,7 @@ export interface AggregatorOptions {
   /** Told of each report that was applied: its pods are for whoever knows pods. */
   readonly onReport?: ReportListener;
   /** What the cluster's own objects tell about coverage. */
-  readonly clusterCoverage?: () => ClusterCoverage;
+  readonly clusterCoverage?: () => ClusterCoverage | null;
 }
 
 /** Sizes and counts, for metrics. */

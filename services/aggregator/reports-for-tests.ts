@@ -4,9 +4,15 @@ import { parseAddress } from "../../lib/address.ts";
 import { ConntrackEntry } from "../../lib/conntrack/conntrack-entry.ts";
 import { ConntrackLineParser } from "../../lib/conntrack/parse-line.ts";
 import { FlowTable } from "../../lib/flow-table.ts";
-import type { FamilySocket, NetworkNamespace, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
+import type {
+  FamilySocket,
+  NamespaceCoverage,
+  NetworkNamespace,
+  ProcessInfo,
+} from "../../lib/gen/whotalks/v1/report.ts";
 import {
   FamilySocket as FamilySocketMessage,
+  NamespaceCoverage as NamespaceCoverageMessage,
   NodeCoverage,
   ProcessInfo as ProcessMessage,
   Report,
@@ -57,6 +63,7 @@ export interface TestReport {
   readonly namespaces?: readonly Partial<NetworkNamespace>[];
   readonly namespacesRemoved?: readonly number[];
   readonly processes?: readonly Partial<ProcessInfo>[];
+  readonly processesRemoved?: readonly number[];
   readonly sockets?: readonly TestSocket[];
   readonly changes?: readonly TestChange[];
   readonly removed?: readonly number[];
@@ -66,8 +73,10 @@ export interface TestReport {
   /** Lines of known flows whose state, status or counters changed. */
   readonly flowChanges?: readonly string[];
   readonly flowsRemoved?: readonly number[];
-  /** What coverage says of conntrack; empty unless told. */
-  readonly conntrack?: string;
+  /** What the node says of itself, beside its name and its reader. */
+  readonly coverage?: Partial<NodeCoverage>;
+  /** Namespaces' own accounts; those that were read unless told. */
+  readonly accounts?: readonly Partial<NamespaceCoverage>[];
   readonly family?: readonly (Partial<FamilySocket> & { readonly holders?: readonly number[] })[];
 }
 
@@ -125,13 +134,7 @@ export class TestAgent {
         ticks: this.ticks,
         ageMs: content.ageMs ?? 0,
         ...((content.part ?? 0) === parts - 1
-          ? {
-              coverage: NodeCoverage.create({
-                node: this.name,
-                reader: "test",
-                conntrack: content.conntrack ?? "",
-              }),
-            }
+          ? { coverage: NodeCoverage.fromPartial({ node: this.name, reader: "test", ...content.coverage }) }
           : {}),
         namespaces: (content.namespaces ?? []).map((each) => ({
           id: 0,
@@ -144,9 +147,13 @@ export class TestAgent {
         })),
         namespacesRemoved: [...(content.namespacesRemoved ?? [])],
         processes: (content.processes ?? []).map((each) => ProcessMessage.fromPartial(each)),
+        processesRemoved: [...(content.processesRemoved ?? [])],
         socketsRemoved: idBytes(content.removed ?? []),
         holdersCleared: idBytes(content.cleared ?? []),
         flowsRemoved: idBytes(content.flowsRemoved ?? []),
+        namespaceCoverage: (content.accounts ?? []).map((each) =>
+          NamespaceCoverageMessage.fromPartial({ read: true, destroyed: "events", ...each }),
+        ),
         familySockets: (content.family ?? []).map((each) => FamilySocketMessage.fromPartial(each)),
       }),
       {

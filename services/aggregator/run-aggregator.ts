@@ -22,7 +22,7 @@ import { StreamClock } from "./stream-clock.ts";
 
 /** How often the pipeline does what time makes due. */
 const TICK_INTERVAL_MS = 1000;
-/** How often identity forgets what is too old. */
+/** How often the cluster's knowledge forgets what is too old. */
 const FORGET_INTERVAL_MS = 60_000;
 /** The replay waits this long for the cluster's objects, so that what it joins has names at once. */
 const SYNC_WAIT_MS = 10_000;
@@ -38,7 +38,8 @@ export async function runAggregator(
 ): Promise<void> {
   const clock = new StreamClock(() => Date.now());
   const now = (): number => clock.now();
-  const cluster = learnCluster(environment, config.streamMaxAge + config.closedKeep, now, log);
+  const keeping = { goneKeepMs: config.streamMaxAge + config.closedKeep, unreadKeepMs: config.closedKeep };
+  const cluster = learnCluster(environment, keeping, now, log);
   const { identity } = cluster;
   const aggregator = createAggregator({
     identity,
@@ -46,7 +47,7 @@ export async function runAggregator(
     closedKeepMs: config.closedKeep,
     nodeLostMs: config.nodeLost,
     onReport: cluster.onReport,
-    clusterCoverage: () => ({ nodesExpected: identity.counters.nodes, podsUnread: [], podsUnobservable: [] }),
+    clusterCoverage: () => cluster.coverage(),
   });
   const { host, port } = config.grpcAddress;
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
@@ -71,7 +72,7 @@ export async function runAggregator(
     subscription = subscribe(config, link, aggregator, clock, log);
     await untilAborted(signal, subscription.ready);
     timers.push(tickWhileConnected(link, aggregator, clock));
-    timers.push(setInterval(() => identity.forget(now()), FORGET_INTERVAL_MS));
+    timers.push(setInterval(() => cluster.forget(), FORGET_INTERVAL_MS));
     waitsFor = "the cluster's objects are not all listed yet";
     await untilAborted(signal, cluster.synced);
     waitsFor = "";

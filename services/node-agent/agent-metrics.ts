@@ -3,6 +3,7 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { type MetricSource, registerMetrics } from "../../lib/http/metrics.ts";
+import type { NodeFlows } from "./conntrack/node-flows.ts";
 import type { PodTable } from "./pods/pod-table.ts";
 import type { PodWatch } from "./pods/pod-watch.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
@@ -11,6 +12,7 @@ import type { NatsPublisher } from "./publish/nats-publisher.ts";
 export interface AgentMetricSources {
   readonly publisher: NatsPublisher;
   readonly pods: PodTable;
+  readonly flows: NodeFlows;
   /** Null where there is no Kubernetes API. */
   readonly podWatch: PodWatch | null;
   /** Passes made so far. */
@@ -21,7 +23,7 @@ export interface AgentMetricSources {
 
 /** A registry with the agent's metrics, all named whotalks_agent_…, and Node's own. */
 export function agentMetrics(sources: AgentMetricSources): Registry {
-  const { publisher, pods, podWatch, passes, coverage } = sources;
+  const { publisher, pods, podWatch, flows, passes, coverage } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const sent = () => publisher.counters();
@@ -48,6 +50,16 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
     ),
     counter("seen_total", "Ends of TCP connections that were seen.", () => coverage()?.seen ?? 0),
     gauge("unseen", "TCP connections that were opened and not seen.", () => coverage()?.unseen ?? 0),
+    gauge("flows", "Flows (conntrack entries) that are known.", () => flows.size),
+    gauge("flow_namespaces", "Pods' network namespaces whose own flows are read.", () => flows.pods),
+    counter("flow_events_total", "Events of conntrack that came.", () => flows.events),
+    counter(
+      "flow_overruns_total",
+      "Times that the kernel dropped events of conntrack for lack of buffer.",
+      () => flows.overruns,
+    ),
+    counter("flows_overflowed_total", "Flows that found no place.", () => flows.overflowed),
+    counter("flows_malformed_total", "Flows that made no sense.", () => flows.malformed),
     counter("reports_acknowledged_total", "Reports that NATS acknowledged.", () => sent().acknowledged),
     counter("reports_dropped_total", "Reports that found no room or were too large.", () => sent().dropped),
     counter(

@@ -2,6 +2,7 @@
 
 import type {
   FamilySocket,
+  NamespaceCoverage,
   NetworkNamespace,
   NodeCoverage,
   ProcessInfo,
@@ -9,6 +10,7 @@ import type {
 import type { FlowTable } from "../../lib/flow-table.ts";
 import type { HolderTable } from "../../lib/holder-table.ts";
 import type { SocketTable } from "../../lib/socket-table.ts";
+import type { DestroyedTable } from "./destroyed/destroyed-table.ts";
 
 /** One process as /proc tells it. Ids of whotalks' own are given later. */
 export interface ProcessRecord {
@@ -125,15 +127,19 @@ export interface FlowChanges {
   /** Known flows with what may change of them. */
   readonly changed: FlowTable;
   /** Ids of flows that are gone, after they were added or changed. */
-  readonly removed: readonly number[];
+  readonly removed: number[];
+}
+
+/** A network namespace in which there may be flows, with the id that reports give it. */
+export interface FlowNamespace {
+  readonly id: number;
+  readonly record: NamespaceRecord;
 }
 
 /** Reads the node's flows. */
 export interface FlowReader {
-  /** How they are read, as coverage has it: events, dump, proc or none. */
+  /** How those of the node's own namespace are read, as coverage has it: events, dump, proc or none. */
   readonly mode: string;
-  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
-  readonly namespaceInode: number;
   /** Flows that are there now. */
   readonly size: number;
   /** Messages and lines that made no sense, since start. */
@@ -142,12 +148,54 @@ export interface FlowReader {
   readonly overflowed: number;
   /** Times that the kernel had to drop events, since start. */
   readonly overruns: number;
-  /** Brings the flows up to date. Never rejects: what cannot be read is a limit. */
-  refresh(): Promise<void>;
-  /** What changed since the last call, or everything; `namespace` goes into the flows' column. */
-  take(namespace: number, everything: boolean): FlowChanges;
+  /** Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is a limit. */
+  refresh(namespaces: readonly FlowNamespace[]): Promise<void>;
+  /** What changed since the last call, or everything. */
+  take(everything: boolean): FlowChanges;
   /** What stands in the way of seeing every flow, as sentences that say what to do. */
   limits(): readonly string[];
+}
+
+/** Whose network namespace it is, where its processes say so; else empty. */
+export interface NamespaceOwner {
+  readonly podUid: string;
+  readonly containerId: string;
+}
+
+/** Hears of the sockets that are destroyed between two passes. */
+export interface DestroyedReader {
+  /** Whether every namespace is heard that has a number in the node's own, only some are, or none is. */
+  readonly hearing: "all" | "some" | "none";
+  /** Times that the kernel had to drop events, since start. */
+  readonly overruns: number;
+  /** Messages that made no sense, since start. */
+  readonly malformed: number;
+  /** Events that found no place, or whose namespace never became known; since start. */
+  readonly overflowed: number;
+  /** Called when so many events wait that a pass should not. */
+  onCrowd: (() => void) | null;
+  /** Brings itself up to date with the namespaces that there are. Never throws. */
+  refresh(scan: ProcessScan): void;
+  /** Owners of namespaces that came, and perhaps went, since the last call, by inode. */
+  takeArrivals(): ReadonlyMap<number, NamespaceOwner>;
+  /** What was destroyed since the last call, oldest first; valid until the next one. */
+  take(): DestroyedTable;
+  /** Whether the destroyed sockets of the namespace with this inode are heard of. */
+  hears(inode: number): boolean;
+  /** Whether a namespace was there when listening began, without a process perhaps: its counters are no news. */
+  wasThereAtStart(inode: number): boolean;
+  /** What stands in the way of hearing of all, as sentences that say what to do. */
+  limits(): readonly string[];
+}
+
+/** Sockets of which one pass tells for the last time. */
+export interface EndedSockets {
+  /** Those that came and went since the pass before, with ids of their own. */
+  readonly sockets: SocketTable;
+  /** Who held them. */
+  readonly holders: HolderTable;
+  /** Those that the pass before knew, with what was last known of them. */
+  readonly finals: SocketTable;
 }
 
 /** All that one pass found on the node, after ids were given: what deltas are made from. */
@@ -159,5 +207,9 @@ export interface Observation {
   readonly sockets: SocketTable;
   readonly familySockets: ReadonlyMap<number, FamilySocket>;
   readonly holders: HolderTable;
+  /** What ended since the pass before. */
+  readonly ended: EndedSockets;
   readonly coverage: NodeCoverage;
+  /** By namespace id; objects whose figures did not change are those of the pass before. */
+  readonly namespaceCoverage: ReadonlyMap<number, NamespaceCoverage>;
 }

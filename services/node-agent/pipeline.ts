@@ -1,6 +1,7 @@
 // The whole agent on one screen. One pass takes the data's way from top to bottom:
 //
 //   scan processes → read each namespace's tables → settle ids → attribute to processes → diff → encode → publish
+//                    what was destroyed since ──────────┘ merged                          │
 //                    and the node's flows (conntrack), whose reader knows itself what changed ──┘
 //
 // Each stage knows the one before by the types of observation.ts only. A namespace that cannot be read is counted and
@@ -9,26 +10,40 @@
 import { setImmediate as yieldToOthers, setTimeout as sleep } from "node:timers/promises";
 
 import type { ReportSink } from "../../lib/bus.ts";
-import type { NetworkNamespace, NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
-import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
+import type {
+  NamespaceCoverage,
+  NetworkNamespace,
+  NodeCoverage,
+  Pod,
+} from "../../lib/gen/whotalks/v1/report.ts";
+import {
+  NamespaceCoverage as NamespaceCoverageMessage,
+  NodeCoverage as NodeCoverageMessage,
+} from "../../lib/gen/whotalks/v1/report.ts";
+import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
+import { holdByListeners } from "./attribute/listener-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
 import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
+import { DestroyedTable } from "./destroyed/destroyed-table.ts";
 import type {
-  FlowChanges,
+  DestroyedReader,
   FlowReader,
   NamespaceReading,
+  NamespaceRecord,
   Observation,
   ProcessScan,
   ProcessScanner,
   SocketHolders,
   SocketReader,
+  TcpCounters,
 } from "./observation.ts";
 import { CompletenessAccount } from "./observe/completeness.ts";
+import { DestroyedEnds } from "./observe/destroyed-ends.ts";
 import type { SettledFamilySockets } from "./observe/family-socket-ids.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
 import { IdPool } from "./observe/id-pool.ts";
@@ -51,6 +66,10 @@ export interface AgentParts {
   readonly sink: ReportSink;
   /** The node's flows; null where conntrack is not looked at. */
   readonly flows?: FlowReader | null;
+  /** The sockets that are destroyed between passes; null where nothing tells of them. */
+  readonly destroyed?: DestroyedReader | null;
+  /** Reads a namespace's TCP counters alone; where it is missing, those that its reading told do. */
+  readonly tcpCounters?: (namespace: NamespaceRecord) => TcpCounters | null;
   /** The node's pods; null outside Kubernetes. */
   readonly pods: PodSource | null;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
@@ -84,6 +103,11 @@ export interface AgentPace {
   readonly cpuShare: number | null;
 }
 
+/** How the reading of each namespace went, by its id, and how long it took. */
+type Readings = Map<number, { readonly reading: NamespaceReading; readonly micros: number }>;
+
+const NOTHING_DESTROYED = new DestroyedTable(1);
+
 /** A running agent. */
 export interface Agent {
   /** Makes one pass and hands its reports to the sink. */
@@ -98,6 +122,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   const socketIds = new IdPool(1, SOCKET_IDS_MAX);
   const attributor = new Attributor();
   const account = new CompletenessAccount();
+  const destroyedEnds = new DestroyedEnds(socketIds);
   let spare = new SocketTable(256);
   let previous: Observation = emptyObservation(NodeCoverageMessage.create({ node: parts.origin.node }));
   let passes = 0;
@@ -107,38 +132,60 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastStartMs = Number.NaN;
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
+  // Aborted when more sockets were destroyed than should wait for the next pass.
+  let crowd = new AbortController();
+  if (parts.destroyed) parts.destroyed.onCrowd = () => crowd.abort();
 
   async function observe(): Promise<Observation> {
     const startMs = parts.elapsedMs();
     const scan = parts.processes.scan();
-    const namespaces = namespaceIds.identify(scan);
-    overflowed += scan.namespaces.length - namespaces.length;
+    // Before the tables are read: what is destroyed from now on is still in them, or its TIME_WAIT entry is.
+    parts.destroyed?.refresh(scan);
+    const events = takeDestroyed();
+    const namespaces = namespaceIds.identify(scan, events.places(), parts.destroyed?.takeArrivals());
+    const living = namespaces.filter(({ gone }) => !gone);
+    const idsByInode = new Map(namespaces.map(({ namespace }) => [namespace.inode, namespace.id]));
+    overflowed += scan.namespaces.length - living.length;
     const sink = { sockets: spare, familySockets: [] };
     sink.sockets.clear();
-    const readings: NamespaceReading[] = [];
+    const readings: Readings = new Map();
     const known = new Map<number, NetworkNamespace>();
     parts.reader.begin?.();
-    for (const { namespace, record } of namespaces) {
+    for (const { namespace, record, gone } of namespaces) {
+      if (gone) {
+        known.set(namespace.id, namespace);
+        continue;
+      }
+      const readStartMs = parts.elapsedMs();
       const reading = parts.reader.read(record, namespace.id, sink);
-      readings.push(reading);
+      readings.set(namespace.id, { reading, micros: (parts.elapsedMs() - readStartMs) * 1000 });
       known.set(namespace.id, namespaceIds.withAddresses(namespace, reading.addresses));
       linesMalformed += reading.linesMalformed;
       overflowed += reading.overflowed;
-      if (reading.tcpCounters !== null) account.count(namespace.id, reading.tcpCounters, passes === 0);
       await yieldToOthers();
     }
-    await parts.flows?.refresh();
-    account.keepOnly(known);
+    await parts.flows?.refresh(namespaces.map(({ namespace, record }) => ({ id: namespace.id, record })));
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
     const settled = settleSockets(previous.sockets, sink.sockets, socketIds, ticks);
-    account.see(settled.newTcpEnds, passes === 0);
+    const merged = destroyedEnds.merge({
+      events,
+      namespaceIds: idsByInode,
+      previous: previous.sockets,
+      next: sink.sockets,
+      continued: settled.continued,
+    });
+    const begun = keepAccount(namespaces, readings, ticks);
+    for (const { newTcpEnds } of [settled, merged]) {
+      for (const [namespaceId, ends] of newTcpEnds)
+        if (passes > 0 && !begun.has(namespaceId)) account.see(namespaceId, ends);
+    }
+    account.keepOnly(known);
     const family = settleFamilySockets(previous.familySockets, sink.familySockets, socketIds, ticks);
     overflowed += family.overflowed;
     socketIds.settle();
 
     parts.holders.refresh(scan, sink, (id) => known.get(id)?.inode ?? 0);
-    const idsByInode = new Map(namespaces.map(({ namespace }) => [namespace.inode, namespace.id]));
     const attribution = attributor.attribute(
       scan,
       sink.sockets,
@@ -148,6 +195,8 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       settled.unmoved && family.unmoved,
     );
     overflowed += attribution.overflowed;
+    const endedHolders = new HolderTable(64);
+    holdByListeners(merged.added, sink.sockets, attribution.holders, endedHolders);
     return {
       ticks,
       namespaces: known,
@@ -155,22 +204,82 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       sockets: sink.sockets,
       familySockets: family.sockets,
       holders: attribution.holders,
-      coverage: cover(startMs, scan, namespaces, readings, family, sink.sockets, attribution),
+      ended: { sockets: merged.added, holders: endedHolders, finals: merged.finals },
+      coverage: cover(startMs, scan, living, readings, family, sink.sockets, attribution),
+      namespaceCoverage: coverNamespaces(namespaces, readings),
     };
+  }
+
+  // What was destroyed before the first pass, or while it begins, belongs to nobody's account.
+  function takeDestroyed(): DestroyedTable {
+    const events = parts.destroyed?.take() ?? NOTHING_DESTROYED;
+    return passes === 0 ? NOTHING_DESTROYED : events;
+  }
+
+  // A namespace that was there before the agent begins its account after its sockets were read, so that none of them
+  // counts as opened later. Gives the ids of those whose account began now.
+  function keepAccount(
+    namespaces: readonly IdentifiedNamespace[],
+    readings: Readings,
+    ticks: number,
+  ): ReadonlySet<number> {
+    const begun = new Set<number>();
+    for (const { namespace, record } of namespaces) {
+      const counters = readings.get(namespace.id)?.reading.tcpCounters ?? null;
+      if (counters === null) continue;
+      const isOld = passes === 0 || (parts.destroyed?.wasThereAtStart(namespace.inode) ?? false);
+      if (isOld && account.of(namespace.id) === null) {
+        account.begin(namespace.id, parts.tcpCounters?.(record) ?? counters, ticks);
+        begun.add(namespace.id);
+      } else {
+        account.count(namespace.id, counters);
+      }
+    }
+    return begun;
+  }
+
+  function coverNamespaces(
+    namespaces: readonly IdentifiedNamespace[],
+    readings: Readings,
+  ): Map<number, NamespaceCoverage> {
+    const covered = new Map<number, NamespaceCoverage>();
+    for (const { namespace, gone } of namespaces) {
+      const { id, inode } = namespace;
+      const told = readings.get(id);
+      const counts = account.of(id);
+      const before = previous.namespaceCoverage.get(id);
+      // One that is gone is named for what was heard of it, and what was heard of it is all that there was.
+      const heard = gone ? before?.destroyed !== "time-wait" : parts.destroyed?.hears(inode) === true;
+      const read = gone ? (before?.read ?? true) : told?.reading.read === true;
+      const now = NamespaceCoverageMessage.create({
+        namespace: id,
+        read,
+        since: counts?.since ?? 0,
+        openedByKernel: counts?.opened ?? 0,
+        failedByKernel: counts?.failed ?? 0,
+        seen: counts?.seen ?? 0,
+        unseen: counts?.unseen ?? 0,
+        destroyed: heard ? "events" : read ? "time-wait" : "none",
+        readMicros: Math.round(told?.micros ?? 0),
+      });
+      covered.set(id, before !== undefined && saysTheSame(before, now) ? before : now);
+    }
+    return covered;
   }
 
   function cover(
     startMs: number,
     scan: ProcessScan,
     namespaces: readonly IdentifiedNamespace[],
-    readings: readonly NamespaceReading[],
+    readings: Readings,
     family: SettledFamilySockets,
     sockets: SocketTable,
     attribution: Attribution,
   ): NodeCoverage {
-    const { opened, failed, seen } = account.totals;
+    const { opened, failed, seen, unseen } = account.totals;
     const flows = parts.flows ?? null;
-    const namespacesFailed = readings.filter((reading) => !reading.read).length;
+    const destroyed = parts.destroyed ?? null;
+    const namespacesFailed = [...readings.values()].filter(({ reading }) => !reading.read).length;
     return NodeCoverageMessage.create({
       node: parts.origin.node,
       reader: parts.reader.name,
@@ -184,13 +293,18 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       processesWithoutFds: parts.holders.unreadable,
       sockets: sockets.length + family.sockets.size,
       socketsUnattributed: attribution.unattributed,
-      linesMalformed: linesMalformed + (flows?.malformed ?? 0),
-      socketsOverflowed: overflowed + parts.holders.overflowed + (flows?.overflowed ?? 0),
+      linesMalformed: linesMalformed + (flows?.malformed ?? 0) + (destroyed?.malformed ?? 0),
+      socketsOverflowed:
+        overflowed + parts.holders.overflowed + (flows?.overflowed ?? 0) + (destroyed?.overflowed ?? 0),
+      destroyed:
+        destroyed?.hearing === "all" ? "events" : namespaces.length > namespacesFailed ? "time-wait" : "none",
+      destroyedOverruns: destroyed?.overruns ?? 0,
       limits: [
         ...scan.limits,
         ...parts.reader.limits(),
         ...parts.holders.limits(),
         ...(flows?.limits() ?? []),
+        ...(destroyed?.limits() ?? []),
         ...(parts.limits?.() ?? []),
       ],
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
@@ -198,7 +312,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       openedByKernel: opened,
       failedByKernel: failed,
       seen,
-      unseen: Math.max(0, opened - seen),
+      unseen,
     });
   }
 
@@ -214,7 +328,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       firstSequence: sequence,
       ageMs,
       pods: pods ?? [],
-      flows: takeFlows(next, isKeyframe),
+      flows: parts.flows?.take(isKeyframe) ?? null,
     });
     if (isKeyframe) lastKeyframeMs = nowMs;
     keyframeNeeded = false;
@@ -224,16 +338,6 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         if (parts.takeKeyframeRequest === undefined) keyframeNeeded = true;
       });
     }
-  }
-
-  // Flows are told with the namespace that they were read in: without it they could not be placed.
-  function takeFlows(next: Observation, everything: boolean): FlowChanges | null {
-    const { flows } = parts;
-    if (!flows) return null;
-    for (const { id, host, inode } of next.namespaces.values())
-      if (flows.namespaceInode === 0 ? host : flows.namespaceInode === inode)
-        return flows.take(id, everything);
-    return null;
   }
 
   async function pass(): Promise<void> {
@@ -256,9 +360,18 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       const cpuMs = (user + system) / 1000;
       const intervalMs = Math.max(pace.intervalMs, pace.cpuShare === null ? 0 : cpuMs / pace.cpuShare);
       const waitMs = Math.max(0, startMs + intervalMs - parts.elapsedMs());
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      crowd = new AbortController();
+      const either = AbortSignal.any([signal, crowd.signal]);
+      await sleep(waitMs, undefined, { signal: either }).catch(() => undefined);
     }
   }
 
   return { pass, run };
+}
+
+// What reading cost differs each time, and alone is no news.
+function saysTheSame(a: NamespaceCoverage, b: NamespaceCoverage): boolean {
+  return (Object.keys(a) as (keyof NamespaceCoverage)[]).every(
+    (field) => field === "readMicros" || a[field] === b[field],
+  );
 }

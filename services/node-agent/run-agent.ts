@@ -11,7 +11,8 @@ import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
-import { FlowSource } from "./conntrack/flow-source.ts";
+import { NodeFlows } from "./conntrack/node-flows.ts";
+import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
@@ -20,6 +21,7 @@ import { createProcessScanner } from "./processes/scan.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
 import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
+import { readNamespaceCounters } from "./readers/tcp-counters.ts";
 
 /** Milliseconds in a tick, the unit of a report's times. */
 const TICK_MS = 10;
@@ -55,7 +57,10 @@ export async function runAgent(
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
   for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
-  const flows = new FlowSource({ procRoot: config.procRoot, pid: 1, choice: config.conntrack, elapsedMs });
+  const flows = new NodeFlows({ procRoot: config.procRoot, choice: config.conntrack, elapsedMs });
+
+  const { procRoot } = config;
+  const destroyed = openDestroyedSockets(procRoot, elapsedMs);
 
   let passes = 0;
   let passedMs = 0;
@@ -68,6 +73,8 @@ export async function runAgent(
       holders: createSocketHolders({ procRoot: config.procRoot }),
       sink: publisher,
       flows,
+      destroyed,
+      tcpCounters: (namespace) => readNamespaceCounters(procRoot, namespace),
       pods,
       elapsedMs,
       takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
@@ -87,7 +94,14 @@ export async function runAgent(
 
   const http = await startOperationsServer({
     ...config.httpAddress,
-    metrics: agentMetrics({ publisher, pods, podWatch, passes: () => passes, coverage: () => coverage }),
+    metrics: agentMetrics({
+      publisher,
+      pods,
+      podWatch,
+      flows,
+      passes: () => passes,
+      coverage: () => coverage,
+    }),
     live: () => {
       const ageMs = elapsedMs() - passedMs;
       const hangs = ageMs > Math.max(PASS_AGE_MS_MAX, 10 * config.interval);
@@ -119,6 +133,7 @@ export async function runAgent(
     await publisher.close();
     await connecting.then((link) => link.close()).catch(() => undefined);
     flows.close();
+    destroyed.close();
     await podWatch?.stop();
     api?.close();
     await http.close();

@@ -4,7 +4,15 @@
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
 import { NodeTable } from "./cluster-nodes.ts";
-import { readNamespace, readNode, readOwner, readPod, readService, readSlice } from "./cluster-objects.ts";
+import {
+  readNamespace,
+  readNode,
+  readOwner,
+  readPod,
+  readRuntimeClass,
+  readService,
+  readSlice,
+} from "./cluster-objects.ts";
 import type { NamespaceObject } from "./cluster-objects.ts";
 import { OwnerTable } from "./cluster-owners.ts";
 import type { OwnerKind } from "./cluster-owners.ts";
@@ -12,6 +20,8 @@ import { PodTable, PODS_MAX } from "./cluster-pods.ts";
 import type { PodReport } from "./cluster-pods.ts";
 import { ServiceTable } from "./cluster-services.ts";
 import type { Front } from "./cluster-services.ts";
+import type { RanPod } from "./pod-gaps.ts";
+import { RuntimeClassTable } from "./sandboxes.ts";
 import type { AddressOwner, Identity, PodIdentity, PortDeclaration, ServiceFront } from "./identity.ts";
 
 /** The kinds of object that identity is made of. */
@@ -22,7 +32,8 @@ export type ClusterKind =
   | "nodes"
   | "namespaces"
   | "replicasets"
-  | "jobs";
+  | "jobs"
+  | "runtimeclasses";
 
 /** Without these an address that nobody owns may be anybody's. */
 const kindsOfOwners: readonly ClusterKind[] = ["pods", "services", "nodes"];
@@ -35,6 +46,7 @@ export class ClusterIdentity implements Identity {
   readonly #services = new ServiceTable();
   readonly #nodes = new NodeTable();
   readonly #namespaces = new Map<string, NamespaceObject>();
+  readonly #runtimeClasses = new RuntimeClassTable();
   readonly #listed = new Set<ClusterKind>();
   readonly #goneKeepMs: number;
 
@@ -72,6 +84,9 @@ export class ClusterIdentity implements Identity {
       case "jobs":
         changed = this.#putOwner("Job", object);
         break;
+      case "runtimeclasses":
+        changed = ifRead(readRuntimeClass(object), (found) => this.#runtimeClasses.put(found));
+        break;
     }
     if (changed === true) this.version++;
     return changed !== null;
@@ -98,6 +113,9 @@ export class ClusterIdentity implements Identity {
       case "replicasets":
       case "jobs":
         this.#owners.remove(uid, nowMs);
+        break;
+      case "runtimeclasses":
+        this.#runtimeClasses.remove(uid);
         break;
     }
     this.version++;
@@ -173,6 +191,24 @@ export class ClusterIdentity implements Identity {
     return undefined;
   }
 
+  /** The pods that the API server says have run. */
+  *ranPods(): Generator<RanPod> {
+    const systems = new Map([...this.#nodes.all()].map(({ name, system }) => [name, system]));
+    for (const { pod, ranMs, endedMs } of this.#pods.ran()) {
+      const { uid, staticUid, namespace, name, node, hostNetwork } = pod;
+      const system = pod.system === "" ? (systems.get(node) ?? "") : pod.system;
+      const unobservable = isReadable(system)
+        ? this.#runtimeClasses.reason(pod.runtimeClass)
+        : `it runs on ${system}`;
+      yield { uid, staticUid, namespace, name, node, hostNetwork, unobservable, ranMs, endedMs };
+    }
+  }
+
+  /** Names of the nodes that an agent could run on. */
+  get readableNodes(): string[] {
+    return [...this.#nodes.all()].filter(({ system }) => isReadable(system)).map(({ name }) => name);
+  }
+
   /** What is known and remembered, and what found no place. */
   get counters(): { nodes: number; pods: number; addresses: number; overflowed: number; rejected: number } {
     const tables = [this.#pods.addresses, this.#nodes.addresses, this.#services.addresses];
@@ -210,6 +246,11 @@ export class ClusterIdentity implements Identity {
       selector.every(([name, value]) => pod.labels[name] === value)
     );
   }
+}
+
+// Whether agents read kernels of this operating system; what does not say is Linux.
+function isReadable(system: string): boolean {
+  return system === "" || system === "linux";
 }
 
 function ifRead<Object>(object: Object | null, put: (object: Object) => boolean): boolean | null {

@@ -55,6 +55,11 @@ export class NodeTable {
     for (const cidr of node.podCidrs) this.#dropRange(cidr, node.name);
   }
 
+  /** The nodes that there are. */
+  all(): Iterable<NodeObject> {
+    return this.#nodes.values();
+  }
+
   /** Zone of a node; empty where it has none or is not known. */
   zone(name: string): string {
     return this.#zones.get(name) ?? "";

@@ -11,6 +11,10 @@ interface PodParts {
   readonly phase?: string;
   readonly startedMs?: number;
   readonly finishedMs?: number;
+  readonly containerStartedMs?: number;
+  readonly runtimeClass?: string;
+  readonly system?: string;
+  readonly staticUid?: string;
   readonly containerId?: string;
   readonly ports?: readonly {
     readonly containerPort: number;
@@ -21,9 +25,13 @@ interface PodParts {
 
 /** A pod of namespace "shop" on node "n1". */
 export function podJson(uid: string, parts: PodParts = {}): object {
-  const { owner, startedMs, finishedMs, containerId } = parts;
-  const terminated =
-    finishedMs === undefined ? {} : { terminated: { finishedAt: new Date(finishedMs).toISOString() } };
+  const { owner, startedMs, finishedMs, containerStartedMs, containerId } = parts;
+  const startedAt = containerStartedMs === undefined ? undefined : new Date(containerStartedMs).toISOString();
+  const running = startedAt === undefined ? {} : { running: { startedAt } };
+  const state =
+    finishedMs === undefined
+      ? running
+      : { terminated: { startedAt, finishedAt: new Date(finishedMs).toISOString() } };
   return {
     metadata: {
       uid,
@@ -32,6 +40,9 @@ export function podJson(uid: string, parts: PodParts = {}): object {
       resourceVersion: "1",
       creationTimestamp: new Date(startedMs ?? 0).toISOString(),
       labels: parts.labels ?? {},
+      ...(parts.staticUid === undefined
+        ? {}
+        : { annotations: { "kubernetes.io/config.mirror": parts.staticUid } }),
       ...(owner === undefined
         ? {}
         : { ownerReferences: [{ kind: owner[0], name: owner[1], uid: owner[2], controller: true }] }),
@@ -40,6 +51,8 @@ export function podJson(uid: string, parts: PodParts = {}): object {
       nodeName: parts.node ?? "n1",
       serviceAccountName: "default",
       hostNetwork: parts.hostNetwork,
+      runtimeClassName: parts.runtimeClass,
+      ...(parts.system === undefined ? {} : { os: { name: parts.system } }),
       containers: [{ name: "main", image: "image:1", ports: parts.ports ?? [] }],
     },
     status: {
@@ -50,7 +63,7 @@ export function podJson(uid: string, parts: PodParts = {}): object {
         {
           name: "main",
           containerID: containerId === undefined ? "" : `containerd://${containerId}`,
-          state: terminated,
+          state,
         },
       ],
     },
@@ -109,11 +122,13 @@ export function nodeJson(
   addresses: readonly string[],
   podCIDRs: readonly string[],
   zone = "",
+  operatingSystem = "linux",
 ): object {
   return {
     metadata: { uid: `node-${name}`, name, labels: { "topology.kubernetes.io/zone": zone } },
     spec: { podCIDRs },
     status: {
+      nodeInfo: { operatingSystem },
       addresses: [
         ...addresses.map((address) => ({ type: "InternalIP", address })),
         { type: "Hostname", address: name },

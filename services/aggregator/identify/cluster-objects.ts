@@ -2,6 +2,7 @@
 // needs, addresses in canonical text. Shapes: https://kubernetes.io/docs/reference/kubernetes-api/.
 
 import { formatAddress, parseAddress } from "../../../lib/address.ts";
+import type { RuntimeClassObject } from "./sandboxes.ts";
 
 /** A controlling owner (metadata.ownerReferences). */
 export interface OwnerReference {
@@ -39,6 +40,14 @@ export interface PodObject {
   readonly finished: boolean;
   /** When its last container ended. */
   readonly finishedMs: number;
+  /** Whether a container of it has ever started, so that it has, or had, a network namespace. */
+  readonly ran: boolean;
+  /** Name of its RuntimeClass; empty for the node's default. */
+  readonly runtimeClass: string;
+  /** Operating system that it asks for (spec.os.name); empty where it does not say. */
+  readonly system: string;
+  /** A static pod's own uid, which its cgroup carries; the API server's object is a mirror with another one. */
+  readonly staticUid: string;
 }
 
 /** One port of a service. */
@@ -84,6 +93,8 @@ export interface NodeObject {
   readonly zone: string;
   readonly addresses: readonly string[];
   readonly podCidrs: readonly string[];
+  /** Operating system ("linux", "windows"); empty where not told. */
+  readonly system: string;
 }
 
 /** An object that stands between a pod and its workload: a ReplicaSet or a Job. */
@@ -132,7 +143,21 @@ export function readPod(object: unknown): PodObject | null {
       0,
       ...statuses.map((entry) => time(record(record(entry, "state"), "terminated")["finishedAt"])),
     ),
+    ran: phase === "Running" || statuses.some(hasStarted),
+    runtimeClass: text(spec["runtimeClassName"]),
+    system: text(record(spec, "os")["name"]),
+    staticUid: text(record(record(object, "metadata"), "annotations")["kubernetes.io/config.mirror"]),
   };
+}
+
+// A container that could not be started is "terminated" too, at the beginning of time.
+function hasStarted(status: Fields): boolean {
+  const state = record(status, "state");
+  return (
+    state["running"] !== undefined ||
+    time(record(state, "terminated")["startedAt"]) > 0 ||
+    time(record(record(status, "lastState"), "terminated")["startedAt"]) > 0
+  );
 }
 
 function readContainer(container: Fields, statuses: readonly Fields[]): ContainerObject {
@@ -205,6 +230,7 @@ export function readNode(object: unknown): NodeObject | null {
   const spec = record(object, "spec");
   const cidrs = texts(spec["podCIDRs"]);
   const { labels } = metadata;
+  const system = text(record(record(object, "status"), "nodeInfo")["operatingSystem"]);
   return {
     uid: metadata.uid,
     name: metadata.name,
@@ -215,7 +241,15 @@ export function readNode(object: unknown): NodeObject | null {
         .map((entry) => entry["address"]),
     ),
     podCidrs: cidrs.length > 0 ? cidrs : [text(spec["podCIDR"])].filter(nonEmpty),
+    system: system === "" ? (labels["kubernetes.io/os"] ?? "") : system,
   };
+}
+
+/** Reads a RuntimeClass; null where it is none. */
+export function readRuntimeClass(object: unknown): RuntimeClassObject | null {
+  const metadata = readMetadata(object);
+  const handler = text((object as Fields)["handler"]);
+  return metadata === null || handler === "" ? null : { uid: metadata.uid, name: metadata.name, handler };
 }
 
 /** Reads the metadata of a ReplicaSet or Job; null where it is none. */

@@ -32,6 +32,8 @@ interface Entry {
   pod: PodObject;
   /** Whether the API server has named it; else only reports have. */
   listed: boolean;
+  /** When the API server was known to say that it has run; 0 before. */
+  ranMs: number;
   /** Infinity while it lives. */
   endedMs: number;
   identity: PodIdentity | undefined;
@@ -49,6 +51,8 @@ export class PodTable {
   readonly #living = new Map<string, Entry>();
   // In the order in which they went.
   readonly #gone = new Map<string, Entry>();
+  // Static pods' own uids → their mirrors'.
+  readonly #mirrors = new Map<string, string>();
 
   constructor(owners: OwnerTable) {
     this.#owners = owners;
@@ -75,6 +79,8 @@ export class PodTable {
       if (!pod.addresses.includes(address)) this.addresses.release(address, pod.uid, nowMs);
     }
     current.listed = true;
+    if (pod.ran && current.ranMs === 0) current.ranMs = nowMs;
+    if (pod.staticUid !== "") this.#mirrors.set(pod.staticUid, pod.uid);
     // One that had finished before it was first seen: only its containers tell when.
     const finishedMs = entry === undefined && pod.finishedMs > 0 ? Math.min(pod.finishedMs, nowMs) : nowMs;
     const certainMs = pod.finished ? finishedMs : nowMs;
@@ -133,9 +139,16 @@ export class PodTable {
     return different || moved || ended;
   }
 
-  /** The pod with this uid, living or gone. */
+  /** Every pod that the API server says has run, living or gone, with when that was known and when it ended. */
+  *ran(): Generator<{ readonly pod: PodObject; readonly ranMs: number; readonly endedMs: number }> {
+    for (const entry of this.#living.values()) if (entry.ranMs > 0) yield entry;
+    for (const entry of this.#gone.values()) if (entry.ranMs > 0) yield entry;
+  }
+
+  /** The pod with this uid, living or gone; a static pod is found by its own uid too. */
   identity(uid: string): PodIdentity | undefined {
-    const entry = this.#living.get(uid) ?? this.#gone.get(uid);
+    const entry =
+      this.#living.get(uid) ?? this.#gone.get(uid) ?? this.#living.get(this.#mirrors.get(uid) ?? "");
     if (entry === undefined) return undefined;
     if (entry.identity === undefined || entry.ownersVersion !== this.#owners.version) {
       entry.identity = identityOf(entry.pod, this.#owners);
@@ -166,6 +179,8 @@ export class PodTable {
         this.#end(entry, nowMs);
     }
     for (const [uid, entry] of this.#gone) if (entry.endedMs < beforeMs) this.#gone.delete(uid);
+    for (const [uid, mirror] of this.#mirrors)
+      if (!this.#living.has(mirror) && !this.#gone.has(mirror)) this.#mirrors.delete(uid);
     this.addresses.forget(beforeMs);
   }
 
@@ -181,7 +196,14 @@ export class PodTable {
       if (oldest === undefined) return undefined;
       this.#gone.delete(oldest);
     }
-    const made: Entry = { pod, listed: false, endedMs: Infinity, identity: undefined, ownersVersion: -1 };
+    const made: Entry = {
+      pod,
+      listed: false,
+      ranMs: 0,
+      endedMs: Infinity,
+      identity: undefined,
+      ownersVersion: -1,
+    };
     this.#living.set(pod.uid, made);
     return made;
   }
@@ -248,6 +270,10 @@ function podOfReport(pod: ReportedPod, node: string, firstSeenMs: number): PodOb
     startedMs: firstSeenMs,
     finished: pod.ended !== 0,
     finishedMs: 0,
+    ran: false,
+    runtimeClass: "",
+    system: "",
+    staticUid: "",
   };
 }
 

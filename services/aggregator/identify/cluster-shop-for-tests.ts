@@ -17,6 +17,7 @@ export const kinds: readonly ClusterKind[] = [
   "namespaces",
   "replicasets",
   "jobs",
+  "runtimeclasses",
 ];
 
 /** The port of the service web. */

@@ -58,6 +58,13 @@ const resources: Readonly<Record<ClusterKind, Resource & { readonly lost: string
     objectsMax: 2 ** 18,
     lost: "CronJobs are told by their Jobs' names",
   },
+  runtimeclasses: {
+    name: "runtimeclasses.node.k8s.io",
+    path: "/apis/node.k8s.io/v1/runtimeclasses",
+    metadataOnly: false,
+    objectsMax: 2 ** 10,
+    lost: "pods in sandboxes of their own are told by their runtime class's name",
+  },
 };
 
 /** What is needed to watch. */

@@ -42,6 +42,7 @@ export class ReportApplier {
     for (const id of report.socketsRemoved) this.#removeSocket(node, id);
     for (const id of report.holdersCleared) this.#clearHolders(node, id);
     for (const id of header.processesRemoved) this.#removeProcess(node, id);
+    this.#putAccounts(node, report, observedMs);
     for (const id of header.namespacesRemoved) this.#removeNamespace(node, id);
     if (header.keyframe && header.part === header.parts - 1) this.#dropUnnamed(node);
   }
@@ -94,6 +95,15 @@ export class ReportApplier {
     node.namespaceIds.set(namespace.id, node.keyframe);
     if (namespaces.update(slot, namespace)) staleNodes.add(node.index);
     this.#setAddresses(slot, namespace.addresses);
+  }
+
+  #putAccounts(node: NodeRecord, { header }: DecodedReport, observedMs: number): void {
+    for (const told of header.namespaceCoverage) {
+      const slot = node.namespaces.get(told.namespace);
+      if (slot < 0) this.rowsRejected++;
+      else
+        this.#tables.accounts.put(slot, told, observedMs - Math.max(0, header.ticks - told.since) * TICK_MS);
+    }
   }
 
   // The kernel uses inode numbers again: the same number with another pod is another namespace.
@@ -275,6 +285,7 @@ export class ReportApplier {
 
   #releaseNamespace(slot: number): void {
     const row = this.#tables.namespaces.row(slot);
+    this.#tables.accounts.end(slot, this.#tables.nodes[row.node]!.arrivedMs);
     for (const address of row.addresses) this.#releaseAddress(address, slot);
     row.addresses = [];
     this.#tables.namespaces.release(slot);

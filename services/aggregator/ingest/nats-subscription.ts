@@ -41,6 +41,12 @@ const HEARTBEAT_MS = 2500;
 /** NATS forgets a reader that is gone after this long. */
 const CONSUMER_INACTIVE_MS = 60_000;
 
+/**
+ * Pause before a stream that went back is looked at anew. nats-server 2.9 may never tell a reader of a message where
+ * the stream is made again while it is still clearing the deleted one away.
+ */
+const SETTLE_MS = 1000;
+
 /** Waits after JetStream did not answer. */
 const RETRY: RetryRange = { firstMs: 250, maxMs: 5000 };
 
@@ -130,6 +136,7 @@ export class NatsSubscription {
       try {
         const manager = await jetstreamManager(link.connection, { checkAPI: false });
         await this.#read(manager, jetstream(link.connection), () => (failures = 0));
+        await delay(SETTLE_MS, undefined, { signal }).catch(() => undefined);
       } catch (error) {
         failures++;
         const reason = error instanceof Error ? error.message : String(error);

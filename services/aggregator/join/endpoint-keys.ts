@@ -5,19 +5,22 @@ import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { AddressKey, EndpointKey } from "../store/endpoint-table.ts";
 import { ownerText } from "../store/endpoint-table.ts";
 import type { NamespaceRow } from "../store/namespace-table.ts";
-import { SocketKind } from "../store/socket-store.ts";
+import { Family, SocketKind } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
+import type { FamilyListeners } from "./family-listeners.ts";
 
 /** Endpoint keys of sockets and addresses. */
 export class EndpointKeys {
   readonly #tables: Tables;
+  readonly #unixListeners: FamilyListeners;
   /** The time by the stream's clock. */
   nowMs = 0;
   #identityVersion = -1;
   #versionSinceMs = 0;
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, unixListeners: FamilyListeners) {
     this.#tables = tables;
+    this.#unixListeners = unixListeners;
   }
 
   /** The process that a socket is named after, or -1. */
@@ -46,9 +49,8 @@ export class EndpointKeys {
 
   /** The endpoint key of a socket. */
   ofSocket(slot: number): number {
-    const { sockets, endpoints, namespaces, processes, nodes } = this.#tables;
-    const row = namespaces.row(sockets.namespace[slot]!);
-    const process = this.primaryProcess(slot);
+    const { endpoints, processes, nodes } = this.#tables;
+    const { row, process } = this.#placeOf(slot);
     const remembered = process < 0 ? row.rememberedKey : processes.rememberedKey(process, row);
     if (remembered !== 0 && endpoints.get(remembered) !== undefined) return remembered;
     const key = socketKey(nodes[row.node]!.name, row, process < 0 ? null : processes.row(process));
@@ -98,10 +100,37 @@ export class EndpointKeys {
 
   /** What the endpoint key of a socket would be; nothing is kept of it. */
   keyOfSocket(slot: number): EndpointKey {
-    const { sockets, namespaces, processes, nodes } = this.#tables;
+    const { processes, nodes } = this.#tables;
+    const { row, process } = this.#placeOf(slot);
+    return socketKey(nodes[row.node]!.name, row, process < 0 ? null : processes.row(process));
+  }
+
+  #placeOf(slot: number): { readonly row: NamespaceRow; readonly process: number } {
+    const { sockets, namespaces } = this.#tables;
     const row = namespaces.row(sockets.namespace[slot]!);
     const process = this.primaryProcess(slot);
-    return socketKey(nodes[row.node]!.name, row, process < 0 ? null : processes.row(process));
+    return sockets.protocol[slot] === Family.unix ? this.#unixPlaceOf(slot, row, process) : { row, process };
+  }
+
+  // The kernel puts an accepted unix socket into its client's network namespace (net/unix/af_unix.c,
+  // unix_stream_connect): whose it is, its holder tells, or the listener whose path it has, and nothing else.
+  #unixPlaceOf(
+    slot: number,
+    row: NamespaceRow,
+    process: number,
+  ): { readonly row: NamespaceRow; readonly process: number } {
+    const { sockets, namespaces, processes, nodes } = this.#tables;
+    if (process >= 0) {
+      const { namespace, podUid, containerId } = processes.row(process);
+      const own = namespace === 0 ? -1 : nodes[row.node]!.namespaces.get(namespace - 1);
+      const home = own < 0 ? null : namespaces.row(own);
+      if (home !== null && (home.host || home.podUid === podUid)) return { row: home, process };
+      return { row: { ...row, inode: 0, host: false, podUid, containerId, rememberedKey: 0 }, process };
+    }
+    if (sockets.kind[slot] !== SocketKind.end || !sockets.paths.has(slot)) return { row, process };
+    const listener = this.#unixListeners.withPathOf(slot);
+    if (listener >= 0) return this.#placeOf(listener);
+    return { row: { ...row, inode: 0, host: false, podUid: "", containerId: "", rememberedKey: 0 }, process };
   }
 
   /** The endpoint key of an address that no socket is known for, by who had it at a time. */

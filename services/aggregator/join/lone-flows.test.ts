@@ -11,7 +11,7 @@ import { flowLine } from "./flow-lines-for-tests.ts";
 import { all, processes } from "./join-cases-for-tests.ts";
 
 const SETTLED_MS = 15_000;
-const begin = { keyframe: true, namespaces: all, processes, conntrack: "events" } as const;
+const begin = { keyframe: true, namespaces: all, processes, coverage: { conntrack: "events" } } as const;
 const pod = (...address: number[]): Uint8Array => Uint8Array.from(address);
 /** Namespaces of which the second has 10.1.0.1 and the third 10.1.0.2. */
 const withPods = {
@@ -23,9 +23,10 @@ const withPods = {
 
 function worldOf(...nodes: string[]): World {
   const world = new World();
-  for (const node of nodes) world.report(begin, node).report({ conntrack: "events" }, node);
+  for (const node of nodes) world.report(begin, node).report({ coverage: { conntrack: "events" } }, node);
   // Past the time in which flows may be older than their agent.
-  for (let i = 0; i < 2; i++) for (const node of nodes) world.report({ conntrack: "events" }, node);
+  for (let i = 0; i < 2; i++)
+    for (const node of nodes) world.report({ coverage: { conntrack: "events" } }, node);
   return world;
 }
 
@@ -213,8 +214,8 @@ void describe("flows without sockets", () => {
       .report(withPods)
       .report({})
       .report({})
-      .report({ conntrack: "events" })
-      .report({ conntrack: "events" });
+      .report({ coverage: { conntrack: "events" } })
+      .report({ coverage: { conntrack: "events" } });
     const inside = flowLine("tcp", 1, "10.1.0.1:40000 > 10.1.0.2:80", "10.1.0.2:80 > 10.1.0.1:40000");
     const outward = flowLine("tcp", 2, "10.1.0.1:40001 > 192.0.2.9:80", "192.0.2.9:80 > 10.1.0.1:40001");
     const passing = flowLine("tcp", 3, "192.0.2.7:40001 > 192.0.2.9:80", "192.0.2.9:80 > 192.0.2.7:40001");
@@ -281,7 +282,10 @@ void describe("many short conversations", () => {
 
   it("of one pod are one whether its sockets connect or not", () => {
     const world = new World();
-    world.report(withPods).report({ conntrack: "events" }).report({ conntrack: "events" });
+    world
+      .report(withPods)
+      .report({ coverage: { conntrack: "events" } })
+      .report({ coverage: { conntrack: "events" } });
     world.report({ sockets: [{ ...CLIENT, local: "10.1.0.1:40001" }], flows: [query(1, 40001)] });
     world.report({ removed: [1] });
     world.report({ flows: [query(2, 40002), query(3, 40003)] }).wait(SETTLED_MS);

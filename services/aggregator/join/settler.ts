@@ -30,7 +30,7 @@ export class Settler {
   constructor(tables: Tables, joiner: Joiner) {
     this.#tables = tables;
     this.#joiner = joiner;
-    this.keys = new EndpointKeys(tables);
+    this.keys = new EndpointKeys(tables, joiner.familyListeners);
     this.#directions = new Directions(tables, joiner);
     this.#edgeCounts = new EdgeCounts(tables, joiner.flows, this.keys);
     this.#loneFlows = new LoneFlows(tables, joiner, this.keys, this.#edgeCounts);

@@ -19,6 +19,7 @@ export function writeColumns(sockets: SocketStore, slot: number, table: SocketTa
   sockets.retransmits[slot] = table.retransmits[row]!;
   sockets.references[slot] = table.references[row]!;
   sockets.drops[slot] = table.drops[row]!;
+  sockets.attempt[slot] = table.attempt[row]!;
   // TIME_WAIT entries are not counted, nor is anything by a reader that was not told: what was known last stays.
   if (table.counted[row] === 0) return;
   sockets.counted[slot] = 1;
@@ -40,6 +41,7 @@ export function writeFamilyColumns(sockets: SocketStore, slot: number, socket: F
   sockets.timer[slot] = 0;
   sockets.timerDeadline[slot] = 0;
   sockets.retransmits[slot] = 0;
+  sockets.attempt[slot] = 0;
   if (socket.path !== "") sockets.paths.set(slot, socket.path);
 }
 

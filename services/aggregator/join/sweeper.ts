@@ -13,7 +13,7 @@ const RESETTLED_MAX = 2 ** 14;
 
 /** How long things are kept, in milliseconds. */
 export interface Keeping {
-  /** Ended connections. */
+  /** Ended connections, and accounts of namespaces that are gone. */
   readonly closedKeepMs: number;
   /** Silence after which a node's connections end. */
   readonly nodeLostMs: number;
@@ -52,6 +52,7 @@ export class Sweeper {
     this.#loseSilentNodes(nowMs);
     this.review(nowMs);
     this.#forgetEnded(nowMs);
+    this.#tables.accounts.forget(nowMs - this.#keeping.closedKeepMs);
   }
 
   /**

@@ -3,34 +3,71 @@
 import type { Coverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { PodGap } from "../identify/pod-gaps.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { TICK_MS } from "../store/node-record.ts";
 import type { Tables } from "../store/tables.ts";
+import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
+
+/** Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB. */
+export const NAMES_MAX = 100;
+/** Pods' accounts in one answer: about 200 bytes each, in a message of 16 MiB at most. */
+export const ACCOUNTS_MAX = 50_000;
 
 /** What only a cluster's own objects tell. */
 export interface ClusterCoverage {
   /** Nodes that should report. */
   readonly nodesExpected: number;
-  readonly podsUnread: readonly string[];
-  readonly podsUnobservable: readonly string[];
+  /** Those of them that never have. */
+  readonly nodesUnread: readonly string[];
+  readonly podsUnread: readonly PodGap[];
+  readonly podsUnobservable: readonly PodGap[];
 }
 
-/** The coverage at a time of the stream's clock. cluster is null where nothing tells more than the reports. */
+/** What is asked beside the tables. */
+export interface CoverageParts {
+  readonly tables: Tables;
+  readonly reportsRejected: number;
+  /** Null where nothing tells more than the reports. */
+  readonly cluster: ClusterCoverage | null;
+  /** Whether every pod's own account is wanted. */
+  readonly pods: boolean;
+}
+
+/** The coverage at a time of the stream's clock. */
 export function coverageAt(
-  tables: Tables,
-  reportsRejected: number,
-  cluster: ClusterCoverage | null,
+  { tables, reportsRejected, cluster, pods }: CoverageParts,
   nowMs: number,
 ): Coverage {
+  const nodes = tables.nodes.map((node) => nodeCoverage(node, nowMs));
+  const unobservable = cluster?.podsUnobservable ?? [];
+  const unread = [...(cluster?.podsUnread ?? []), ...podsWithoutReading(tables, unobservable)];
+  const accounts = pods ? listPodCoverage(tables, unread, unobservable) : [];
+  const sum = (figure: (node: NodeCoverage) => number): number =>
+    nodes.reduce((total, node) => total + figure(node), 0);
   return {
-    nodes: tables.nodes.map((node) => nodeCoverage(node, nowMs)),
-    podsUnread: [...(cluster?.podsUnread ?? [])],
-    podsUnobservable: [...(cluster?.podsUnobservable ?? [])],
+    nodes,
+    podsUnread: unread.slice(0, NAMES_MAX).map(nameOf),
+    podsUnobservable: unobservable.slice(0, NAMES_MAX).map(nameOf),
     nodesExpected: cluster?.nodesExpected ?? tables.nodes.length,
     storeOverflowed: tables.overflowed,
     endsAmbiguous: tables.ambiguousEnds,
     reportsRejected,
+    openedByKernel: sum((node) => node.openedByKernel),
+    failedByKernel: sum((node) => node.failedByKernel),
+    seen: sum((node) => node.seen),
+    unseen: sum((node) => node.unseen),
+    sinceMs: nodes.reduce((latest, node) => Math.max(latest, node.sinceMs), 0),
+    podsUnreadMore: Math.max(0, unread.length - NAMES_MAX),
+    podsUnobservableMore: Math.max(0, unobservable.length - NAMES_MAX),
+    nodesUnread: (cluster?.nodesUnread ?? []).slice(0, NAMES_MAX),
+    pods: accounts.slice(0, ACCOUNTS_MAX),
+    podsMore: Math.max(0, accounts.length - ACCOUNTS_MAX),
   };
+}
+
+function nameOf({ namespace, name }: PodGap): string {
+  return `${namespace}/${name}`;
 }
 
 function nodeCoverage(node: NodeRecord, nowMs: number): NodeCoverage {

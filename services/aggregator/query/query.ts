@@ -64,10 +64,11 @@ export class Query {
     this.#parts = parts;
   }
 
-  /** What answers rest on now. */
-  coverage(): Coverage {
+  /** What answers rest on now; each pod's own account only where pods is set. */
+  coverage(pods = false): Coverage {
     const { tables, reportsRejected, clusterCoverage, now } = this.#parts;
-    return coverageAt(tables, reportsRejected(), clusterCoverage(), now());
+    const parts = { tables, reportsRejected: reportsRejected(), cluster: clusterCoverage(), pods };
+    return coverageAt(parts, now());
   }
 
   /** Connections, those first seen first. */

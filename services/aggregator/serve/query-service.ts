@@ -125,8 +125,8 @@ export function createQueryService(parts: ServiceParts): QueryServiceServer {
         }),
       );
     },
-    getCoverage: (_call, callback) => {
-      callback(null, { coverage: query.coverage() });
+    getCoverage: (call, callback) => {
+      callback(null, { coverage: query.coverage(call.request.pods), timeMs: Math.round(parts.now()) });
     },
   };
 }

@@ -1,4 +1,4 @@
-// Every socket of every node in columns, living ones and those of connections that ended lately: 101 bytes each, no
+// Every socket of every node in columns, living ones and those of connections that ended lately: 102 bytes each, no
 // object and no string per row.
 
 import { protocolWord } from "../../../lib/words.ts";
@@ -77,6 +77,8 @@ export class SocketStore {
   retransmits = new Uint8Array(256);
   references = new Uint16Array(256);
   drops = new Uint32Array(256);
+  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
+  attempt = new Uint8Array(256);
   /** 1 where the agent's reader tells the four columns below, 0 where their zeros say nothing. */
   counted = new Uint8Array(256);
   /** Bytes of payload acknowledged by the other end, and come from it. */
@@ -167,6 +169,7 @@ export class SocketStore {
     this.retransmits = grownColumn(this.retransmits, capacity);
     this.references = grownColumn(this.references, capacity);
     this.drops = grownColumn(this.drops, capacity);
+    this.attempt = grownColumn(this.attempt, capacity);
     this.counted = grownColumn(this.counted, capacity);
     this.bytesSent = grownColumn(this.bytesSent, capacity);
     this.bytesReceived = grownColumn(this.bytesReceived, capacity);

@@ -7,6 +7,7 @@ import { EdgeStore } from "./edge-store.ts";
 import { EndpointTable } from "./endpoint-table.ts";
 import { FlowStore } from "./flow-store.ts";
 import { LocalAddresses } from "./local-addresses.ts";
+import { NamespaceAccounts } from "./namespace-accounts.ts";
 import { NamespaceTable } from "./namespace-table.ts";
 import { NodeRecord } from "./node-record.ts";
 import { HolderStore, ProcessTable } from "./process-table.ts";
@@ -23,6 +24,7 @@ export class Tables {
   readonly addresses = new AddressTable();
   readonly localAddresses = new LocalAddresses();
   readonly namespaces = new NamespaceTable();
+  readonly accounts = new NamespaceAccounts(this.namespaces);
   readonly processes = new ProcessTable();
   readonly holders = new HolderStore(this.processes);
   readonly sockets = new SocketStore();

@@ -8,17 +8,24 @@ import fc from "fast-check";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { CtnetlinkReader } from "./ctnetlink.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
-import { FlowSource } from "./flow-source.ts";
-import { Account, ConntrackNamespace, conntrackObstacle, textsOfLines } from "./flows-for-tests.ts";
+import {
+  Account,
+  ConntrackNamespace,
+  conntrackObstacle,
+  flowSourceOf,
+  taken,
+  textsOfLines,
+} from "./flows-for-tests.ts";
 
 const skip = conntrackObstacle() ?? false;
 const DEADLINE_MS = 20_000;
+/** More than any kernel gives (PID_MAX_LIMIT is 2^22). */
+const NO_PID = 2 ** 23;
 
 // The clock stands still but where a test moves it, so that nothing is re-read on its own.
 function sourceOf(namespace: ConntrackNamespace, choice: ConntrackChoice) {
   const clock = { nowMs: 0 };
-  const options = { procRoot: "/proc", pid: namespace.pid, choice, elapsedMs: () => clock.nowMs };
-  return { clock, source: new FlowSource(options) };
+  return { clock, source: flowSourceOf(namespace.pid, choice, () => clock.nowMs) };
 }
 
 function insertKinds(namespace: ConntrackNamespace): void {
@@ -82,7 +89,7 @@ describe("flows of a namespace", { skip }, () => {
     assert.equal(source.mode, "events");
     assert.deepEqual(source.limits(), []);
     const account = new Account(true);
-    account.apply(source.take(1, true));
+    account.apply(taken(source, true));
     assert.deepEqual(account.texts(), textsOfLines(namespace.list(), true));
     assert.ok(account.flows.size >= 9);
     source.close();
@@ -96,7 +103,7 @@ describe("flows of a namespace", { skip }, () => {
     await source.refresh();
     assert.equal(source.mode, "proc");
     const account = new Account(false);
-    account.apply(source.take(1, true));
+    account.apply(taken(source, true));
     assert.deepEqual(account.texts(), textsOfLines(namespace.text()!, false));
     source.close();
   });
@@ -108,11 +115,11 @@ describe("flows of a namespace", { skip }, () => {
     const account = new Account(true);
     insertKinds(namespace);
     await until("the entries are told", () => source.size >= 9);
-    account.apply(source.take(1, false));
+    account.apply(taken(source));
     assert.deepEqual(account.texts(), textsOfLines(namespace.list(), true));
     namespace.run("conntrack", "-D", "-p", "udp");
     await until("udp is gone", () => {
-      account.apply(source.take(1, false));
+      account.apply(taken(source));
       return !account.texts().some((text) => text.startsWith("udp "));
     });
     assert.deepEqual(account.texts(), textsOfLines(namespace.list(), true));
@@ -125,14 +132,14 @@ describe("flows of a namespace", { skip }, () => {
     const { source, clock } = sourceOf(namespace, "dump");
     await source.refresh();
     const account = new Account(true);
-    account.apply(source.take(1, false));
+    account.apply(taken(source));
     namespace.run("conntrack", "-D", "-p", "tcp");
     await source.refresh();
-    account.apply(source.take(1, false));
+    account.apply(taken(source));
     assert.notDeepEqual(account.texts(), textsOfLines(namespace.list(), true), "it is paced");
     clock.nowMs += 60_001;
     await source.refresh();
-    account.apply(source.take(1, false));
+    account.apply(taken(source));
     assert.deepEqual(account.texts(), textsOfLines(namespace.list(), true));
     source.close();
   });
@@ -146,7 +153,7 @@ describe("flows of a namespace", { skip }, () => {
     namespace.run("conntrack", "-D", "-p", "udp");
     namespace.insert("udp", ...words);
     await until("three events came", () => source.events >= 3);
-    const { added, removed } = source.take(1, false);
+    const { added, removed } = taken(source);
     assert.equal(added.length, 2);
     assert.equal(removed.length, 1);
     assert.notEqual(added.id[0], added.id[1]);
@@ -168,7 +175,7 @@ describe("flows of a namespace", { skip }, () => {
     rmSync(file);
     clock.nowMs += 60_001;
     await source.refresh();
-    account.apply(source.take(1, false));
+    account.apply(taken(source));
     assert.deepEqual(account.texts(), textsOfLines(namespace.list(), true));
     source.close();
   });
@@ -187,20 +194,19 @@ describe("flows of a namespace", { skip }, () => {
     const before = [namespace.list(), settings()];
     const { source } = sourceOf(namespace, "auto");
     await source.refresh();
-    source.take(1, false);
+    taken(source);
     source.close();
     assert.deepEqual([namespace.list(), settings()].map(withoutTimes), before.map(withoutTimes));
   });
 
   it("are told to be absent where nothing may be read", async () => {
-    const options = { procRoot: "/nonexistent", pid: 1, elapsedMs: () => 0 };
-    const source = new FlowSource({ ...options, choice: "auto" });
+    const source = flowSourceOf(NO_PID, "auto");
     await source.refresh();
     assert.equal(source.mode, "none");
     assert.equal(source.limits().length, 1);
-    const off = new FlowSource({ ...options, choice: "none" });
+    const off = flowSourceOf(NO_PID, "none");
     await off.refresh();
-    assert.equal(off.take(1, true).added.length, 0);
+    assert.equal(taken(off, true).added.length, 0);
     assert.match(off.limits()[0]!, /not read/);
   });
 });

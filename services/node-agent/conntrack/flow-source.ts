@@ -1,7 +1,8 @@
-// A node's flows, by the best way that works: events between paced dumps, dumps alone, the text under /proc, or none.
+// One network namespace's flows, by the best way that works: events between paced dumps, dumps alone, the text under
+// /proc, or none.
 // Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack is not disturbed.
 
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 
@@ -19,9 +20,10 @@ import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
-import { conntrackDumpRequest, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
-import { EventPump } from "./event-pump.ts";
-import type { FlowChanges, FlowReader } from "../observation.ts";
+import { EventPump } from "../kernel/event-pump.ts";
+import { conntrackDumpRequest, CtGroup, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
+import type { FlowChanges } from "../observation.ts";
+import type { IdPool } from "../observe/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
 
 /** How flows are read, as coverage tells it. */
@@ -39,36 +41,51 @@ const PAUSE_MAX_MS = 60_000;
 /** A dump that fails is asked for again with the next pass; after so many failures in a row the way is given up. */
 const FAILURES_MAX = 5;
 
-const OWN_DIRECTORY = "/proc/self";
+/** What is listened to: an event with every attribute has less than 1 KiB. */
+const CONNTRACK_EVENTS = {
+  protocol: NETLINK_NETFILTER,
+  groups: [CtGroup.new, CtGroup.destroy],
+  slotBytes: 4096,
+};
 
 const EPERM = 1;
 const TICK_MS = 10;
 
 /** How a source of flows is set up. */
 export interface FlowSourceOptions {
-  /** Mount point of the proc filesystem. */
-  readonly procRoot: string;
-  /** A process of the network namespace whose table is read: pid 1 for the node's own. */
-  readonly pid: number;
+  /** Directory below /proc of a process of the network namespace whose table is read. */
+  readonly directory: string;
+  /** Inode of that namespace: what has another one meanwhile is not read. 0 where it cannot be told. */
+  readonly inode: number;
   readonly choice: ConntrackChoice;
+  /** Whether events may be listened to: their socket keeps the namespace alive, so never in a pod's. */
+  readonly listens: boolean;
+  /** Ids of the node's flows. */
+  readonly ids: IdPool;
+  /** Flows at most. */
+  readonly rowsMax: number;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
 }
 
+// One for all: each reading of a text is synchronous.
+const tableFile = new TableFile();
+
 /** Flows of one network namespace. */
-export class FlowSource implements FlowReader {
+export class FlowSource {
   /** How flows are read; "none" before the first refresh. */
   mode: ConntrackMode = "none";
   /** Messages and lines that made no sense, since start. */
   malformed = 0;
+  /** A reading pauses for so many times its cost more where it is one of as many that go on side by side. */
+  sideBySide = 1;
+  /** A process of the namespace: what `directory` of the options was at first. */
+  directory: string;
   readonly #options: FlowSourceOptions;
-  readonly #tracker = new FlowTracker();
+  readonly #tracker: FlowTracker;
   readonly #entry = new ConntrackEntry();
   readonly #messages = new CtnetlinkReader(this.#entry, hostIsLittleEndian);
   readonly #lines = new ConntrackLineParser(this.#entry);
-  readonly #file = new TableFile();
-  // The directory of a process of the namespace: .../ns/net is the namespace, .../net/nf_conntrack its table as text.
-  #directory = "";
   #pump: EventPump | null = null;
   #limits: string[] = [];
   #decided = false;
@@ -77,10 +94,9 @@ export class FlowSource implements FlowReader {
 
   constructor(options: FlowSourceOptions) {
     this.#options = options;
+    this.directory = options.directory;
+    this.#tracker = new FlowTracker(options.ids, options.rowsMax);
   }
-
-  /** Inode of the network namespace whose flows these are; 0 where it cannot be told. */
-  namespaceInode = 0;
 
   /** Flows that are there now. */
   get size(): number {
@@ -121,13 +137,16 @@ export class FlowSource implements FlowReader {
     }
     if (this.mode === "none" || nowMs < this.#nextReadMs) return;
     const cpu = process.cpuUsage();
-    await (this.mode === "proc" ? this.#readText() : this.#dump());
+    if (this.#isElsewhere()) return;
+    if (this.mode !== "proc") await this.#dump();
+    // Also where the dump was refused just now.
+    if (this.mode === "proc") this.#readText();
     const { user, system } = process.cpuUsage(cpu);
     const costMs = (user + system) / 1000;
-    const alone = this.mode !== "events";
+    const alone = this.mode !== "events" && this.#options.listens;
     const pauseMs = Math.max(
       alone ? PAUSE_ALONE_MIN_MS : PAUSE_BESIDE_EVENTS_MIN_MS,
-      costMs * (alone ? PAUSE_ALONE : PAUSE_BESIDE_EVENTS),
+      costMs * (alone ? PAUSE_ALONE : PAUSE_BESIDE_EVENTS) * this.sideBySide,
     );
     const doneMs = this.#options.elapsedMs();
     this.#nextReadMs = doneMs + Math.min(PAUSE_MAX_MS, pauseMs);
@@ -135,10 +154,16 @@ export class FlowSource implements FlowReader {
       this.#pump.earliestRepairMs = doneMs + Math.max(PAUSE_ALONE_MIN_MS, costMs * PAUSE_ALONE);
   }
 
-  /** What changed since the last call, or everything; `namespace` goes into the flows' column. */
-  take(namespace: number, everything: boolean): FlowChanges {
+  /** Adds to `into` what changed since the last call, or everything; `namespace` goes into the flows' column. */
+  take(namespace: number, everything: boolean, into: FlowChanges): void {
     this.#pump?.drain();
-    return everything ? this.#tracker.takeAll(namespace) : this.#tracker.take(namespace);
+    this.#tracker.take(namespace, everything, into);
+  }
+
+  /** Ends the reading since the namespace is gone, or has no flows; adds the ids of flows that end with it. */
+  end(removed: number[]): void {
+    this.close();
+    this.#tracker.endAll(removed);
   }
 
   /** Ends the reading. */
@@ -152,14 +177,17 @@ export class FlowSource implements FlowReader {
   // Netlink first, since it tells ids and states of every protocol; the text where the privilege for it is missing.
   #decide(): void {
     this.#decided = true;
-    const { choice } = this.#options;
-    this.#findNamespace();
+    const { choice, listens } = this.#options;
     if (choice === "none") {
       this.#limits = ["conntrack is not read: translated addresses are joined by sockets and Services alone"];
       return;
     }
     const reasons: string[] = [];
     if (choice !== "proc") {
+      if (!listens) {
+        this.mode = "dump";
+        return;
+      }
       const why = this.#openNetlink(choice === "dump");
       if (why === null) return;
       reasons.push(why);
@@ -176,14 +204,10 @@ export class FlowSource implements FlowReader {
     this.#limits = [`conntrack cannot be read: ${reasons.join("; ")}`];
   }
 
-  // Where the wanted process cannot be looked at (pid 1 under a security module), our own namespace is what is left.
-  #findNamespace(): void {
-    const { procRoot, pid } = this.#options;
-    this.#directory = path.join(procRoot, String(pid));
-    this.namespaceInode = inodeOf(this.#directory);
-    if (this.namespaceInode !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))) return;
-    this.#directory = OWN_DIRECTORY;
-    this.namespaceInode = inodeOf(OWN_DIRECTORY);
+  // Whether the process went to another namespace, or ended and another has its number now.
+  #isElsewhere(): boolean {
+    const { inode } = this.#options;
+    return inode !== 0 && namespaceInodeOf(this.directory) !== inode;
   }
 
   #openNetlink(dumpOnly: boolean): string | null {
@@ -204,13 +228,13 @@ export class FlowSource implements FlowReader {
   }
 
   #openPump(): EventPump {
-    return new EventPump((view, start, end) => {
+    return new EventPump(CONNTRACK_EVENTS, (view, start, end) => {
       if (!this.#messages.read(view, start, end)) {
         this.malformed++;
         return;
       }
       const type = messageType(view, start, hostIsLittleEndian);
-      if (type === CtMessage.destroy) this.#tracker.destroy(this.#entry, this.#tick());
+      if (type === CtMessage.destroy) this.#tracker.destroy(this.#entry);
       else if (type === CtMessage.new) this.#tracker.put(this.#entry, this.#tick());
     });
   }
@@ -246,17 +270,21 @@ export class FlowSource implements FlowReader {
     if (!denied && this.#failures < FAILURES_MAX) return;
     this.#pump?.close();
     this.#pump = null;
+    const { choice, listens } = this.#options;
+    if (choice === "auto" && this.#probeText() === null) {
+      this.mode = "proc";
+      this.#limits = listens ? [sentence(error)] : [];
+      return;
+    }
+    this.mode = "none";
     this.#limits = [`conntrack cannot be read: ${sentence(error)}`];
-    const { choice } = this.#options;
-    this.mode = choice === "auto" && this.#probeText() === null ? "proc" : "none";
-    this.#nextReadMs = 0;
   }
 
-  async #readText(): Promise<void> {
+  #readText(): void {
     const tally = { linesMalformed: 0, overflowed: 0 };
     const tick = this.#tick();
     this.#tracker.begin();
-    const failure = this.#file.read(this.#textPath, (bytes, start, end, atEnd) =>
+    const failure = tableFile.read(this.#textPath, (bytes, start, end, atEnd) =>
       parseLines(bytes, start, end, atEnd, tally, (line, lineStart, lineEnd) => {
         if (!this.#lines.parse(line, lineStart, lineEnd)) return false;
         this.#tracker.see(this.#entry, tick);
@@ -269,7 +297,7 @@ export class FlowSource implements FlowReader {
   }
 
   #probeText(): string | null {
-    const failure = this.#file.read(this.#textPath, (_bytes, _start, end) => end);
+    const failure = tableFile.read(this.#textPath, (_bytes, _start, end) => end);
     if (failure === null) return null;
     return failure === "absent"
       ? `there is no ${this.#textPath} (the kernel was built without NF_CONNTRACK_PROCFS, or conntrack is not loaded)`
@@ -281,16 +309,16 @@ export class FlowSource implements FlowReader {
   }
 
   get #namespacePath(): string {
-    return path.join(this.#directory, "ns/net");
+    return path.join(this.directory, "ns/net");
   }
 
   get #textPath(): string {
-    return path.join(this.#directory, "net/nf_conntrack");
+    return path.join(this.directory, "net/nf_conntrack");
   }
 }
 
-// Inode of the network namespace of a process's directory; 0 where it may not be looked at.
-function inodeOf(directory: string): number {
+/** Inode of the network namespace of a process by its directory below /proc; 0 where it may not be looked at. */
+export function namespaceInodeOf(directory: string): number {
   try {
     return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(path.join(directory, "ns/net")))?.[1] ?? 0);
   } catch {

@@ -3,8 +3,12 @@ import { describe, it } from "node:test";
 
 import fc from "fast-check";
 
-import { Account, entryOf, flowText } from "./flows-for-tests.ts";
-import { FlowTracker } from "./flow-tracker.ts";
+import { Account, entryOf, flowText, taken } from "./flows-for-tests.ts";
+import { createFlowIds, FlowTracker } from "./flow-tracker.ts";
+
+function newTracker(): FlowTracker {
+  return new FlowTracker(createFlowIds());
+}
 
 function flow(port: number, id: number, state = "ESTABLISHED", timeout = 100, bytes = 0) {
   const counters = `packets=1 bytes=${bytes}`;
@@ -32,7 +36,7 @@ describe("the account of flows", () => {
   it("is the kernel's table, whatever happens", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const tracker = new FlowTracker();
+        const tracker = newTracker();
         // The kernel: one entry a tuple.
         const kernel = new Map<number, { id: number; state: string }>();
         let account = new Account(true);
@@ -46,18 +50,18 @@ describe("the account of flows", () => {
             const entry = kernel.get(each.port);
             if (entry === undefined) continue;
             kernel.delete(each.port);
-            tracker.destroy(flow(each.port, entry.id, entry.state), 1);
+            tracker.destroy(flow(each.port, entry.id, entry.state));
           } else if (each.kind === "dump") {
             tracker.begin();
             for (const [port, { id, state }] of kernel) tracker.see(flow(port, id, state), 1);
             tracker.end();
-          } else if (each.kind === "take") account.apply(tracker.take(0));
+          } else if (each.kind === "take") account.apply(taken(tracker));
           else {
             account = new Account(true);
-            account.apply(tracker.takeAll(0));
+            account.apply(taken(tracker, true));
           }
         }
-        account.apply(tracker.take(0));
+        account.apply(taken(tracker));
         assert.deepEqual(
           account
             .texts()
@@ -70,40 +74,40 @@ describe("the account of flows", () => {
   });
 
   it("tells nothing where nothing changed", () => {
-    const tracker = new FlowTracker();
+    const tracker = newTracker();
     tracker.put(flow(1, 5), 0);
-    tracker.take(0);
+    taken(tracker);
     tracker.begin();
     tracker.see(flow(1, 5, "ESTABLISHED", 99), 100);
     tracker.end();
-    const { added, changed, removed } = tracker.take(0);
+    const { added, changed, removed } = taken(tracker);
     assert.deepEqual([added.length, changed.length, removed.length], [0, 0, 0]);
   });
 
   it("tells states, counters and deadlines that moved", () => {
-    const tracker = new FlowTracker();
+    const tracker = newTracker();
     tracker.put(flow(1, 5, "SYN_SENT"), 0);
-    tracker.take(0);
+    taken(tracker);
     tracker.put(flow(1, 5, "ESTABLISHED"), 0);
-    assert.equal(tracker.take(0).changed.state[0], 3);
+    assert.equal(taken(tracker).changed.state[0], 3);
     tracker.put(flow(1, 5, "ESTABLISHED", 100, 77), 0);
-    assert.deepEqual(Array.from(tracker.take(0).changed.counters.subarray(0, 4)), [1, 77, 1, 77]);
+    assert.deepEqual(Array.from(taken(tracker).changed.counters.subarray(0, 4)), [1, 77, 1, 77]);
     tracker.put(flow(1, 5, "ESTABLISHED", 500, 77), 0);
-    assert.equal(tracker.take(0).changed.deadline[0], 50_000);
+    assert.equal(taken(tracker).changed.deadline[0], 50_000);
   });
 
   it("does not let older news bring back what ended during a dump", () => {
-    const tracker = new FlowTracker();
+    const tracker = newTracker();
     tracker.put(flow(1, 5), 0);
     tracker.begin();
-    tracker.destroy(flow(1, 5), 1);
+    tracker.destroy(flow(1, 5));
     tracker.see(flow(1, 5), 0);
     tracker.end();
     assert.equal(tracker.size, 0);
   });
 
   it("keeps what began during a dump that did not tell it, and all of it where the dump failed", () => {
-    const tracker = new FlowTracker();
+    const tracker = newTracker();
     tracker.put(flow(1, 5), 0);
     tracker.begin();
     tracker.put(flow(2, 6), 1);
@@ -117,23 +121,23 @@ describe("the account of flows", () => {
   });
 
   it("tells a new connection on old ports from the old one where there are no ids", () => {
-    const tracker = new FlowTracker();
+    const tracker = newTracker();
     tracker.put(flow(1, 0, "TIME_WAIT"), 0);
-    const first = tracker.take(0).added.id[0];
+    const first = taken(tracker).added.id[0];
     tracker.put(flow(1, 0, "SYN_SENT"), 0);
-    const { added, removed } = tracker.take(0);
+    const { added, removed } = taken(tracker);
     assert.deepEqual(removed, [first]);
     assert.notEqual(added.id[0], first);
   });
 
   it("grows without losing a flow", () => {
-    const tracker = new FlowTracker();
+    const tracker = newTracker();
     for (let port = 1; port <= 5000; port++) tracker.put(flow(port, port), 0);
-    for (let port = 1; port <= 5000; port += 2) tracker.destroy(flow(port, port), 0);
-    const { added } = tracker.takeAll(7);
+    for (let port = 1; port <= 5000; port += 2) tracker.destroy(flow(port, port));
+    const { added } = taken(tracker, true, 7);
     assert.equal(added.length, 5000);
     assert.ok(added.namespace.subarray(0, 5000).every((namespace) => namespace === 7));
-    assert.equal(tracker.takeAll(7).added.length, 2500);
+    assert.equal(taken(tracker, true, 7).added.length, 2500);
     assert.match(
       flowText(added, 0, true),
       /^tcp 6 ESTABLISHED 10\.0\.0\.1\/\d+ > 10\.0\.0\.9\/80, 10\.0\.0\.2\/8080 > /,

@@ -10,14 +10,28 @@ import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../observe/id-pool.ts";
 
-/** Flow ids: twice the flows that there may be, since ids rest for a report. */
+/** Flow ids of a node: twice the flows that there may be, since ids rest for a report. */
 const FLOW_IDS_MAX = 2 * FLOW_ROWS_MAX;
+
+/** The ids of a node's flows. Who takes the changes of all its tables settles them after each report. */
+export function createFlowIds(): IdPool {
+  return new IdPool(1, FLOW_IDS_MAX);
+}
+
+/** An account that tells of nothing yet, for take() to add to. */
+export function noFlowChanges(): FlowChanges {
+  return { added: new FlowTable(64), changed: new FlowTable(64), removed: [] };
+}
 
 /** Entries destroyed while a dump runs that are remembered, lest the dump's older news bring them back. */
 const GRAVES_MAX = 2 ** 16;
 
-/** Flows that came and went between two reports and are told all the same; more are counted. */
-const GHOSTS_MAX = 2 ** 16;
+/**
+ * Flows that ended between two reports and whose last state is told all the same: 9 s at the highest rates, 37 MB then;
+ * more are counted. Beyond GHOSTS_KEPT rows the memory is given back with the report.
+ */
+const GHOSTS_MAX = 2 ** 18;
+const GHOSTS_KEPT = 2 ** 12;
 
 /** Ticks (10 ms) by which a deadline must move at least to count as a change: timeouts are told in whole seconds. */
 const DEADLINE_STEP_MIN = 200;
@@ -32,6 +46,7 @@ export class FlowTracker {
   /** Flows that found no place, since start. */
   overflowed = 0;
   readonly #ids: IdPool;
+  readonly #rowsMax: number;
   readonly #table = new FlowTable(256);
   // Rows by the hash of their original tuple: heads by hash, and each row's hash and follower.
   #heads = new Int32Array(1024).fill(-1);
@@ -41,6 +56,10 @@ export class FlowTracker {
   #mark = new Uint8Array(256);
   // The deadline that was last reported.
   #told = new Uint32Array(256);
+  // Which row a dump told after each; and where in that order the dump is that runs.
+  #follower = new Int32Array(256);
+  #latest = -1;
+  #expected = -1;
   #generation = 0;
   #dumping = false;
   readonly #graves = new Set<number>();
@@ -50,8 +69,10 @@ export class FlowTracker {
   #ghosts = new FlowTable(16);
   #size = 0;
 
-  constructor(ids: IdPool = new IdPool(1, FLOW_IDS_MAX)) {
+  /** At most `rowsMax` flows, whose ids come from a pool that other tables may share. */
+  constructor(ids: IdPool, rowsMax = FLOW_ROWS_MAX) {
     this.#ids = ids;
+    this.#rowsMax = rowsMax;
   }
 
   /** Flows that are there now. */
@@ -64,6 +85,8 @@ export class FlowTracker {
     this.#generation = (this.#generation + 1) & 255;
     this.#dumping = true;
     this.#graves.clear();
+    this.#expected = -1;
+    this.#latest = -1;
   }
 
   /** Ends a dump: flows that neither it nor an event since begin() named are gone. */
@@ -82,28 +105,55 @@ export class FlowTracker {
     this.#generationOf.fill(this.#generation);
   }
 
-  /** Takes an entry of a dump, seen at a tick. */
+  /**
+   * Takes an entry of a dump, seen at a tick. The kernel tells its table in much the same order each time: the row that
+   * came after the one before is looked at first, which saves the way through the hash.
+   */
   see(entry: ConntrackEntry, tick: number): void {
-    if (entry.id !== 0 && this.#graves.has(entry.id)) return;
-    this.put(entry, tick);
+    const row = this.#expected;
+    if (row >= 0 && entry.id !== 0 && this.#table.kernelId[row] === entry.id && this.#isAt(row, entry)) {
+      this.#refresh(row, entry, tick);
+      this.#latest = row;
+      this.#expected = this.#follower[row]!;
+      return;
+    }
+    if (this.#graves.size > 0 && this.#graves.has(entry.id)) return;
+    const found = this.#put(entry, tick);
+    if (found < 0) return;
+    if (this.#latest >= 0) this.#follower[this.#latest] = found;
+    this.#latest = found;
+    this.#expected = this.#follower[found]!;
+  }
+
+  // Whether a row is in use and has an entry's original tuple.
+  #isAt(row: number, entry: ConntrackEntry): boolean {
+    return this.#table.id[row] !== 0 && hasTuple(this.#table, row, entry, 0);
   }
 
   /** Takes an entry that is there: of a NEW event, or of a dump. */
   put(entry: ConntrackEntry, tick: number): void {
+    this.#put(entry, tick);
+  }
+
+  // Gives the entry's row, or -1 where it found no place.
+  #put(entry: ConntrackEntry, tick: number): number {
     const hash = hashOf(entry);
     const known = this.#find(entry, hash);
     if (known >= 0) {
       if (this.#isSame(known, entry)) {
         this.#refresh(known, entry, tick);
-        return;
+        return known;
       }
       this.#remove(known);
     }
-    this.#add(entry, hash, tick);
+    return this.#add(entry, hash, tick);
   }
 
-  /** Takes a DESTROY event, whose counters are final. An entry that is not known is none that was reported. */
-  destroy(entry: ConntrackEntry, tick: number): void {
+  /**
+   * Takes a DESTROY event: status, counters and (since 5.10) the state that it tells are the last ones, and are told
+   * with the flow's end. An entry that is not known is none that was reported.
+   */
+  destroy(entry: ConntrackEntry): void {
     if (this.#dumping && entry.id !== 0 && this.#graves.size < GRAVES_MAX) this.#graves.add(entry.id);
     const row = this.#find(entry, hashOf(entry));
     if (
@@ -111,62 +161,69 @@ export class FlowTracker {
       (entry.id !== 0 && this.#table.kernelId[row] !== entry.id && this.#table.kernelId[row] !== 0)
     )
       return;
-    if ((entry.has & EntryField.counters) !== 0) this.#count(row, entry);
-    if ((entry.has & EntryField.state) !== 0) this.#refresh(row, entry, tick);
+    this.#update(row, entry);
     this.#remove(row);
   }
 
-  /** What changed since the last take; `namespace` goes into its column. */
-  take(namespace: number): FlowChanges {
-    const added = new FlowTable(64);
-    const changed = new FlowTable(64);
+  /** Adds to `into` what changed since the last take, or everything; `namespace` goes into its column. */
+  take(namespace: number, everything: boolean, into: FlowChanges): void {
+    const { added, changed, removed } = into;
+    const first = added.length;
+    if (everything) this.#takeAll(added);
+    else this.#takeTouched(added, changed);
+    for (let row = 0; row < this.#ghosts.length; row++) {
+      if (this.#ghosts.firstSeen[row] !== REPORTED) {
+        if (added.appendRow(this.#ghosts, row) >= 0) removed.push(this.#ghosts.id[row]!);
+        else this.overflowed++;
+      } else if (!everything) changed.appendRow(this.#ghosts, row);
+    }
+    if (!everything) for (const id of this.#removed) removed.push(id);
+    added.namespace.fill(namespace, first, added.length);
+    if (this.#ghosts.capacity > GHOSTS_KEPT) this.#ghosts = new FlowTable(16);
+    this.#ghosts.length = 0;
+    this.#touched = [];
+    this.#removed = [];
+  }
+
+  #takeTouched(added: FlowTable, changed: FlowTable): void {
     for (const row of this.#touched) {
       const mark = this.#mark[row];
       this.#mark[row] = Mark.none;
       if (mark === Mark.none) continue;
       this.#told[row] = this.#table.deadline[row]!;
-      (mark === Mark.added ? added : changed).appendRow(this.#table, row);
+      if ((mark === Mark.added ? added : changed).appendRow(this.#table, row) < 0) this.overflowed++;
     }
-    return this.#finish(added, changed, namespace);
   }
 
-  /** Everything, as a keyframe tells it. */
-  takeAll(namespace: number): FlowChanges {
-    const added = new FlowTable(this.#size + 1);
+  #takeAll(added: FlowTable): void {
     for (let row = 0; row < this.#table.length; row++) {
       this.#mark[row] = Mark.none;
       if (this.#table.id[row] === 0) continue;
       this.#told[row] = this.#table.deadline[row]!;
-      added.appendRow(this.#table, row);
+      if (added.appendRow(this.#table, row) < 0) this.overflowed++;
     }
-    this.#removed = [];
-    return { ...this.#finish(added, new FlowTable(1), namespace), changed: new FlowTable(1) };
   }
 
-  #finish(added: FlowTable, changed: FlowTable, namespace: number): FlowChanges {
-    const removed = this.#removed;
-    for (let row = 0; row < this.#ghosts.length; row++) {
-      if (this.#ghosts.firstSeen[row] !== REPORTED) {
-        if (added.appendRow(this.#ghosts, row) >= 0) removed.push(this.#ghosts.id[row]!);
-      } else changed.appendRow(this.#ghosts, row);
+  /** Ends every flow, since their namespace is gone, and adds to `removed` the ids of those that were reported. */
+  endAll(removed: number[]): void {
+    for (let row = 0; row < this.#table.length; row++) {
+      const id = this.#table.id[row]!;
+      if (id === 0) continue;
+      if (this.#mark[row] !== Mark.added) removed.push(id);
+      this.#ids.giveBack(id);
+      this.#table.id[row] = 0;
     }
-    this.#ghosts.length = 0;
-    this.#touched = [];
+    for (const id of this.#removed) removed.push(id);
     this.#removed = [];
-    added.namespace.fill(namespace, 0, added.length);
-    this.#ids.settle();
-    return { added, changed, removed };
+    this.#size = 0;
   }
 
-  #add(entry: ConntrackEntry, hash: number, tick: number): void {
-    if (this.#ids.exhausted) {
-      this.overflowed++;
-      return;
-    }
-    const row = this.#free.pop() ?? this.#table.append();
+  #add(entry: ConntrackEntry, hash: number, tick: number): number {
+    const full = this.#size >= this.#rowsMax || this.#ids.exhausted;
+    const row = full ? -1 : (this.#free.pop() ?? this.#table.append());
     if (row < 0) {
       this.overflowed++;
-      return;
+      return -1;
     }
     if (this.#table.capacity > this.#next.length) this.#grow(this.#table.capacity);
     const table = this.#table;
@@ -178,45 +235,50 @@ export class FlowTracker {
     this.#mark[row] = Mark.added;
     this.#touched.push(row);
     this.#hash[row] = hash;
+    this.#follower[row] = -1;
     this.#link(row);
     this.#size++;
+    return row;
   }
 
   #refresh(row: number, entry: ConntrackEntry, tick: number): void {
     const table = this.#table;
     this.#generationOf[row] = this.#generation;
-    const deadline = deadlineOf(entry, tick);
-    if (deadline !== 0) table.deadline[row] = deadline;
+    if ((entry.has & EntryField.timeout) !== 0) {
+      const deadline = deadlineOf(entry, tick);
+      table.deadline[row] = deadline;
+      const moved = Math.abs(deadline - this.#told[row]!);
+      if (moved > DEADLINE_STEP_MIN && moved > (deadline - tick) >> 3) this.#touch(row);
+    }
     if (table.kernelId[row] === 0) table.kernelId[row] = entry.id;
-    const hasState = (entry.has & EntryField.state) !== 0;
-    const moved = Math.abs(table.deadline[row]! - this.#told[row]!);
-    let changed = moved > Math.max(DEADLINE_STEP_MIN, (table.deadline[row]! - tick) >> 3);
+    this.#update(row, entry);
+  }
+
+  // Takes over what an entry tells of status, state, mark and counters.
+  #update(row: number, entry: ConntrackEntry): void {
+    const table = this.#table;
     if (entry.status !== 0 && table.status[row] !== entry.status) {
       table.status[row] = entry.status;
-      changed = true;
+      this.#touch(row);
     }
-    if (hasState && table.state[row] !== entry.state) {
+    if ((entry.has & EntryField.state) !== 0 && table.state[row] !== entry.state) {
       table.state[row] = entry.state;
-      changed = true;
+      this.#touch(row);
     }
     if (table.mark[row] !== entry.mark) {
       table.mark[row] = entry.mark;
-      changed = true;
+      this.#touch(row);
     }
-    if ((entry.has & EntryField.counters) !== 0 && this.#count(row, entry)) changed = true;
-    if (changed) this.#touch(row);
+    if ((entry.has & EntryField.counters) !== 0) this.#count(row, entry);
   }
 
-  #count(row: number, entry: ConntrackEntry): boolean {
+  #count(row: number, entry: ConntrackEntry): void {
     const { counters } = this.#table;
-    let changed = false;
     for (let i = 0; i < 4; i++) {
       if (counters[row * 4 + i] === entry.counters[i]) continue;
       counters[row * 4 + i] = entry.counters[i]!;
-      changed = true;
+      this.#touch(row);
     }
-    if (changed) this.#touch(row);
-    return changed;
   }
 
   #touch(row: number): void {
@@ -285,6 +347,7 @@ export class FlowTracker {
 
   #grow(capacity: number): void {
     this.#next = grown(this.#next, capacity);
+    this.#follower = grown(this.#follower, capacity);
     this.#hash = grown(this.#hash, capacity);
     this.#told = grown(this.#told, capacity);
     this.#mark = grown(this.#mark, capacity);

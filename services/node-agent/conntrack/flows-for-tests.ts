@@ -7,9 +7,11 @@ import { formatAddress } from "../../../lib/address.ts";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocolWord, flowStateWord } from "../../../lib/conntrack/flow-words.ts";
 import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
-import type { FlowTable } from "../../../lib/flow-table.ts";
-import { FlowTable as Table } from "../../../lib/flow-table.ts";
+import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
 import type { FlowChanges } from "../observation.ts";
+import type { ConntrackChoice } from "./conntrack-choice.ts";
+import { FlowSource } from "./flow-source.ts";
+import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
 /** An entry out of a line of text; throws where the line is none. */
 export function entryOf(line: string): ConntrackEntry {
@@ -31,7 +33,7 @@ export function flowText(table: FlowTable, row: number, withId: boolean): string
 
 /** The texts of lines, as flowText() has them. */
 export function textsOfLines(text: string, withId: boolean): string[] {
-  const table = new Table();
+  const table = new FlowTable();
   for (const line of text.split("\n").filter((each) => each !== "")) {
     const row = table.append();
     table.write(row, entryOf(line));
@@ -39,6 +41,36 @@ export function textsOfLines(text: string, withId: boolean): string[] {
   return Array.from({ length: table.length }, (_, row) => flowText(table, row, withId)).toSorted((a, b) =>
     a.localeCompare(b),
   );
+}
+
+/** A source of the flows of a process's namespace; its clock stands still unless another is given. */
+export function flowSourceOf(
+  pid: number,
+  choice: ConntrackChoice,
+  elapsedMs: () => number = () => 0,
+): FlowSource {
+  const directory = `/proc/${pid}`;
+  const ids = createFlowIds();
+  return new FlowSource({
+    directory,
+    inode: 0,
+    choice,
+    listens: true,
+    ids,
+    rowsMax: FLOW_ROWS_MAX,
+    elapsedMs,
+  });
+}
+
+/** What changed of a source's or tracker's flows since this was last asked, or all of them. */
+export function taken(
+  from: { take(namespace: number, everything: boolean, into: FlowChanges): void },
+  everything = false,
+  namespace = 1,
+): FlowChanges {
+  const changes = noFlowChanges();
+  from.take(namespace, everything, changes);
+  return changes;
 }
 
 /** What an aggregator would know: flows by id, brought up to date by changes. */

@@ -5,8 +5,14 @@ import { execFileSync, spawn } from "node:child_process";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { FlowSource } from "./flow-source.ts";
-import { Account, ConntrackNamespace, conntrackObstacle, textsOfLines } from "./flows-for-tests.ts";
+import {
+  Account,
+  ConntrackNamespace,
+  conntrackObstacle,
+  flowSourceOf,
+  taken,
+  textsOfLines,
+} from "./flows-for-tests.ts";
 
 const DEADLINE_MS = 20_000;
 
@@ -82,16 +88,15 @@ describe("flows that are translated", { skip: obstacle() ?? false }, () => {
       const masquerade = ["-p", "tcp", "-d", server, "-j", "MASQUERADE", "--to-ports", "50000-50010"];
       one.run(tool, "-t", "nat", "-A", "POSTROUTING", ...masquerade);
       two.run(tool, "-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP");
-      const options = { procRoot: "/proc", choice: "auto", elapsedMs: () => performance.now() } as const;
-      const near = new FlowSource({ ...options, pid: one.pid });
-      const far = new FlowSource({ ...options, pid: two.pid });
+      const near = flowSourceOf(one.pid, "auto");
+      const far = flowSourceOf(two.pid, "auto");
       for (const source of [near, far]) await source.refresh();
       using _server = await start(two, echo(family));
       using _client = await start(one, dial(service));
       for (const begun = performance.now(); near.size === 0 || far.size === 0; await sleep(5))
         if (performance.now() - begun > DEADLINE_MS) assert.fail("no flow came");
       const told = new Account(true);
-      told.apply(near.take(1, false));
+      told.apply(taken(near));
       const flow = told.texts().find((text) => text.startsWith("tcp"));
       const tuples = new RegExp(
         `${client}/41000 > ${service}/80, ${server}/8080 > ${client}/(500[01]\\d) `.replaceAll(".", "\\."),
@@ -99,7 +104,7 @@ describe("flows that are translated", { skip: obstacle() ?? false }, () => {
       assert.ok(tuples, flow);
       // What the server's node sees is the second half of it.
       const seen = new Account(true);
-      seen.apply(far.take(1, false));
+      seen.apply(taken(far));
       assert.ok(
         seen.texts().some((text) => text.includes(`${client}/${tuples[1]} > ${server}/8080, `)),
         seen.texts().join("\n"),

@@ -17,7 +17,7 @@ import { SocketTable } from "../../../lib/socket-table.ts";
 import { anySocketTable, rowsOf } from "../../../test/arbitraries/socket-table.ts";
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
-import { emptyObservation } from "./delta.ts";
+import { emptyObservation, nothingEnded } from "./delta.ts";
 import { apply, diff, keyframe } from "./diff.ts";
 import { encodeReports } from "./reports.ts";
 
@@ -52,7 +52,9 @@ function anyObservation(): fc.Arbitrary<Observation> {
         namespaces: new Map(namespaces.map((id) => [id, sharedNamespaces[id]!])),
         processes: new Map(processes.map((id) => [id, sharedProcesses[id]!])),
         familySockets: new Map(family.map((socket) => [socket.id, FamilySocket.fromPartial(socket)])),
+        ended: nothingEnded,
         coverage,
+        namespaceCoverage: new Map(),
       };
     });
 }
@@ -138,6 +140,8 @@ function reassemble(reports: readonly DecodedReport[]): Delta {
     processes: headers.flatMap(({ processes }) => processes),
     processesRemoved: headers.flatMap(({ processesRemoved }) => processesRemoved),
     coverage,
+    namespaceCoverage: headers.flatMap(({ namespaceCoverage }) => namespaceCoverage),
+    ended: 0,
   };
 }
 

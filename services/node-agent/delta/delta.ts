@@ -2,13 +2,14 @@
 
 import type {
   FamilySocket,
+  NamespaceCoverage,
   NetworkNamespace,
   NodeCoverage,
   ProcessInfo,
 } from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import type { Observation } from "../observation.ts";
+import type { EndedSockets, Observation } from "../observation.ts";
 
 /** Everything that makes one observation out of another. A keyframe is the delta from nothing. */
 export interface Delta {
@@ -20,7 +21,7 @@ export interface Delta {
   /** New or changed ones. */
   readonly processes: readonly ProcessInfo[];
   readonly processesRemoved: readonly number[];
-  /** New sockets. */
+  /** New sockets, and such as came and went. */
   readonly sockets: SocketTable;
   /** Known sockets with what may change of them: id and the columns of `mutableColumns`. */
   readonly changes: SocketTable;
@@ -33,6 +34,10 @@ export interface Delta {
   /** Ids of sockets that nobody holds any more. */
   readonly holdersCleared: readonly number[];
   readonly coverage: NodeCoverage;
+  /** New or changed ones. */
+  readonly namespaceCoverage: readonly NamespaceCoverage[];
+  /** How many of `sockets` are in `socketsRemoved` too: they came and went, each at a time of its own. */
+  readonly ended: number;
 }
 
 /** The columns of a socket that change while it lives. */
@@ -54,7 +59,15 @@ export const mutableColumns = [
   "bytesReceived",
   "rttMicros",
   "totalRetransmits",
+  "attempt",
 ] as const;
+
+/** Where no socket ended. */
+export const nothingEnded: EndedSockets = {
+  sockets: new SocketTable(1),
+  holders: new HolderTable(1),
+  finals: new SocketTable(1),
+};
 
 /** An observation of nothing: what a keyframe starts from. */
 export function emptyObservation(coverage: NodeCoverage): Observation {
@@ -65,6 +78,8 @@ export function emptyObservation(coverage: NodeCoverage): Observation {
     sockets: new SocketTable(1),
     familySockets: new Map(),
     holders: new HolderTable(1),
+    ended: nothingEnded,
     coverage,
+    namespaceCoverage: new Map(),
   };
 }

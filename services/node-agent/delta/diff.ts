@@ -6,7 +6,7 @@ import { firstRowsBySocket, HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
-import { mutableColumns } from "./delta.ts";
+import { mutableColumns, nothingEnded } from "./delta.ts";
 
 /** The delta that makes `next` out of `previous`. */
 export function diff(previous: Observation, next: Observation): Delta {
@@ -15,6 +15,10 @@ export function diff(previous: Observation, next: Observation): Delta {
   const holders = diffHolders(previous.holders, next.holders, [...rows.removed, ...family.removed]);
   const namespaces = diffById(previous.namespaces, next.namespaces);
   const processes = diffById(previous.processes, next.processes);
+  const { ended } = next;
+  appendAll(rows.added, ended.sockets);
+  appendAll(rows.changed, ended.finals);
+  appendHolders(holders.changed, ended.holders);
   return {
     ticks: next.ticks,
     namespaces: namespaces.changed,
@@ -23,30 +27,64 @@ export function diff(previous: Observation, next: Observation): Delta {
     processesRemoved: processes.removed,
     sockets: rows.added,
     changes: rows.changed,
-    socketsRemoved: [...rows.removed, ...family.removed],
+    socketsRemoved: [...rows.removed, ...family.removed, ...idsOf(ended.sockets)],
     familySockets: family.changed,
     holders: holders.changed,
     holdersCleared: holders.cleared,
     coverage: next.coverage,
+    namespaceCoverage: diffById(previous.namespaceCoverage, next.namespaceCoverage).changed,
+    ended: ended.sockets.length,
   };
 }
 
-/** The delta that makes an observation out of nothing. It shares the observation's tables: a keyframe costs no copy. */
+/**
+ * The delta that makes an observation out of nothing. It shares the observation's tables, so that a keyframe costs no
+ * copy, but where sockets ended: those are told too, since no other report would.
+ */
 export function keyframe(observation: Observation): Delta {
+  const { ended } = observation;
+  const anyEnded = ended.sockets.length + ended.finals.length > 0;
   return {
     ticks: observation.ticks,
     namespaces: [...observation.namespaces.values()],
     namespacesRemoved: [],
     processes: [...observation.processes.values()],
     processesRemoved: [],
-    sockets: observation.sockets,
+    sockets: anyEnded ? joined(observation.sockets, ended.sockets, ended.finals) : observation.sockets,
     changes: new SocketTable(1),
-    socketsRemoved: [],
+    socketsRemoved: [...idsOf(ended.sockets), ...idsOf(ended.finals)],
     familySockets: [...observation.familySockets.values()],
-    holders: observation.holders,
+    holders:
+      ended.holders.length === 0 ? observation.holders : joinedHolders(observation.holders, ended.holders),
     holdersCleared: [],
     coverage: observation.coverage,
+    namespaceCoverage: [...observation.namespaceCoverage.values()],
+    ended: ended.sockets.length + ended.finals.length,
   };
+}
+
+function joined(...tables: readonly SocketTable[]): SocketTable {
+  const all = new SocketTable(1 + tables.reduce((rows, { length }) => rows + length, 0));
+  for (const table of tables) appendAll(all, table);
+  return all;
+}
+
+function appendAll(into: SocketTable, more: SocketTable): void {
+  for (let row = 0; row < more.length; row++) into.appendRow(more, row);
+}
+
+function joinedHolders(...tables: readonly HolderTable[]): HolderTable {
+  const all = new HolderTable(1 + tables.reduce((rows, { length }) => rows + length, 0));
+  for (const table of tables) appendHolders(all, table);
+  return all;
+}
+
+function appendHolders(into: HolderTable, { socket, process, fd, length }: HolderTable): void {
+  for (let row = 0; row < length; row++) into.append(socket[row]!, process[row]!, fd[row]!);
+}
+
+function* idsOf({ id, length }: SocketTable): Generator<number> {
+  for (let row = 0; row < length; row++) yield id[row]!;
 }
 
 function diffSockets(
@@ -109,6 +147,7 @@ function differs(a: SocketTable, rowA: number, b: SocketTable, rowB: number): bo
     a.rttMicros[rowA] !== b.rttMicros[rowB] ||
     a.totalRetransmits[rowA] !== b.totalRetransmits[rowB] ||
     a.counted[rowA] !== b.counted[rowB] ||
+    a.attempt[rowA] !== b.attempt[rowB] ||
     a.cookieLow[rowA] !== b.cookieLow[rowB] ||
     a.cookieHigh[rowA] !== b.cookieHigh[rowB]
   );
@@ -195,7 +234,12 @@ export function apply(previous: Observation, delta: Delta): Observation {
     sockets: applySockets(previous.sockets, delta, removed),
     familySockets: applyById(previous.familySockets, delta.familySockets, delta.socketsRemoved),
     holders: applyHolders(previous.holders, delta, removed),
+    ended: nothingEnded,
     coverage: delta.coverage,
+    namespaceCoverage: new Map([
+      ...previous.namespaceCoverage,
+      ...delta.namespaceCoverage.map((coverage) => [coverage.namespace, coverage] as const),
+    ]),
   };
 }
 
@@ -210,7 +254,8 @@ function applySockets(previous: SocketTable, delta: Delta, removed: ReadonlySet<
     if (change >= 0)
       for (const column of mutableColumns) sockets[column][at] = delta.changes[column][change]!;
   }
-  for (let row = 0; row < delta.sockets.length; row++) sockets.appendRow(delta.sockets, row);
+  for (let row = 0; row < delta.sockets.length; row++)
+    if (!removed.has(delta.sockets.id[row]!)) sockets.appendRow(delta.sockets, row);
   return sockets;
 }
 
@@ -235,6 +280,7 @@ function applyHolders(previous: HolderTable, delta: Delta, removed: ReadonlySet<
       holders.append(socket, previous.process[row]!, previous.fd[row]!);
   }
   for (let row = 0; row < delta.holders.length; row++) {
+    if (removed.has(delta.holders.socket[row]!)) continue;
     holders.append(delta.holders.socket[row]!, delta.holders.process[row]!, delta.holders.fd[row]!);
   }
   return holders;

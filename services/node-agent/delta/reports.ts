@@ -6,6 +6,7 @@ import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { encodeColumn } from "../../../lib/columns.ts";
 import {
   FamilySocket,
+  NamespaceCoverage,
   NetworkNamespace,
   Pod,
   ProcessInfo,
@@ -21,8 +22,8 @@ import type { Delta } from "./delta.ts";
 export const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
 
 /** Bytes of one socket row at most: every column, IPv6 addresses. */
-const SOCKET_ROW_BYTES = 120;
-const CHANGE_ROW_BYTES = 70;
+const SOCKET_ROW_BYTES = 121;
+const CHANGE_ROW_BYTES = 71;
 const HOLDER_ROW_BYTES = 12;
 const FLOW_ROW_BYTES = 144;
 const FLOW_CHANGE_ROW_BYTES = 49;
@@ -74,8 +75,9 @@ export function encodeReports(
       ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
       ...fields,
     });
-    // In a delta every added socket was first seen in the pass of the report: readers fill that in.
-    return encodeReport(header, { ...tables, seenNow: !options.keyframe });
+    // In a delta every added socket was first seen in the pass of the report: readers fill that in. What came and went
+    // did so at a time of its own.
+    return encodeReport(header, { ...tables, seenNow: !options.keyframe && delta.ended === 0 });
   });
 }
 
@@ -98,6 +100,9 @@ function splitDelta(
     ...idChunks(delta.holdersCleared, (holdersCleared) => ({ holdersCleared })),
     ...listChunks(delta.processesRemoved, (processesRemoved) => ({ processesRemoved })),
     ...listChunks(delta.namespacesRemoved, (namespacesRemoved) => ({ namespacesRemoved })),
+    ...messageChunks(delta.namespaceCoverage, NamespaceCoverage, (namespaceCoverage) => ({
+      namespaceCoverage,
+    })),
   ]);
 }
 

@@ -158,9 +158,18 @@ function readAttributes(
   }
 }
 
-// Writes both addresses, sixteen bytes each in the message, and gives the family that they are of. An IPv6 socket speaks
-// IPv4 where both are mapped, or one is while the other is not set, as in procfs/net-inet.ts.
-function writeAddresses(view: DataView, from: number, wide: boolean, words: Uint32Array, at: number): number {
+/**
+ * Writes both addresses of a struct inet_diag_sockid, sixteen bytes each from view byte `from`, as eight words at an
+ * offset and gives the family, 4 or 6, that they are of. An IPv6 socket (`wide`) speaks IPv4 where both are mapped, or
+ * one is while the other is not set, as in procfs/net-inet.ts.
+ */
+export function writeAddresses(
+  view: DataView,
+  from: number,
+  wide: boolean,
+  words: Uint32Array,
+  at: number,
+): number {
   if (!wide) {
     words[at] = words[at + 1] = words[at + 4] = words[at + 5] = 0;
     words[at + 2] = words[at + 6] = 0xffff;

@@ -7,6 +7,7 @@ import { SyscallError, syscalls } from "./syscalls.ts";
 /** Whether this machine is little-endian, as netlink messages are then. */
 export const hostIsLittleEndian = endianness() === "LE";
 
+export const NETLINK_ROUTE = 0;
 export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
 

@@ -59,8 +59,8 @@ export function payloadReceived(received: number, state: number): number {
   return finished && received > 0 ? received - 1 : received;
 }
 
-// Exact up to 2^53 bytes, which no connection reaches.
-function uint64(view: DataView, at: number, littleEndian: boolean): number {
+/** A counter of 64 bits at view byte `at`: exact up to 2^53 bytes, which no connection reaches. */
+export function uint64(view: DataView, at: number, littleEndian: boolean): number {
   const first = view.getUint32(at, littleEndian);
   const second = view.getUint32(at + 4, littleEndian);
   return littleEndian ? second * 2 ** 32 + first : first * 2 ** 32 + second;

@@ -10,30 +10,52 @@ const at = (activeOpens: number, passiveOpens: number, attemptFails = 0) => ({
 });
 
 describe("the account of completeness", () => {
-  it("counts from what a namespace had when the agent started", () => {
+  it("counts from what a namespace had when its account began", () => {
     const account = new CompletenessAccount();
-    account.count(0, at(100, 50, 7), true);
-    account.see(20, true);
-    account.count(0, at(103, 51, 8), false);
-    account.see(3, false);
-    assert.deepEqual(account.totals, { opened: 4, failed: 1, seen: 3 });
+    account.begin(0, at(100, 50, 7), 12);
+    account.count(0, at(103, 51, 8));
+    account.see(0, 3);
+    account.count(0, at(103, 51, 8));
+    assert.deepEqual(account.of(0), { since: 12, opened: 4, failed: 1, seen: 3, unseen: 1 });
+    assert.deepEqual(account.totals, { opened: 4, failed: 1, seen: 3, unseen: 1 });
   });
 
   it("counts everything of a namespace that appeared later, and of one that took its id", () => {
     const account = new CompletenessAccount();
-    account.count(1, at(5, 0), false);
+    account.count(1, at(5, 0));
     assert.equal(account.totals.opened, 5);
-    account.count(1, at(2, 0), false);
+    account.count(1, at(2, 0));
     assert.equal(account.totals.opened, 7);
     account.keepOnly(new Map());
-    account.count(1, at(4, 0), false);
+    account.count(1, at(4, 0));
     assert.equal(account.totals.opened, 11);
   });
 
   it("never takes failed attempts from those that were opened", () => {
     const account = new CompletenessAccount();
-    account.count(0, at(0, 0, 0), true);
-    account.count(0, at(0, 0, 20), false);
-    assert.deepEqual(account.totals, { opened: 0, failed: 20, seen: 0 });
+    account.begin(0, at(0, 0, 0), 1);
+    account.count(0, at(0, 0, 20));
+    assert.deepEqual(account.totals, { opened: 0, failed: 20, seen: 0, unseen: 0 });
+  });
+
+  it("gives what was opened a pass to show itself", () => {
+    const account = new CompletenessAccount();
+    account.begin(0, at(0, 0), 1);
+    account.count(0, at(10, 0));
+    assert.equal(account.totals.unseen, 0);
+    account.count(0, at(10, 0));
+    assert.equal(account.totals.unseen, 10);
+    account.see(0, 10);
+    assert.equal(account.totals.unseen, 0);
+  });
+
+  it("keeps what one namespace misses, whatever another one has too much, and after it is gone", () => {
+    const account = new CompletenessAccount();
+    account.count(1, at(5, 0));
+    account.count(2, at(0, 5));
+    account.see(2, 50);
+    account.keepOnly(new Map([[2, null]]));
+    account.count(2, at(0, 5));
+    assert.deepEqual(account.totals, { opened: 10, failed: 0, seen: 50, unseen: 5 });
   });
 });

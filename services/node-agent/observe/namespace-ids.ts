@@ -2,7 +2,7 @@
 // of namespaces again at once, so a number that turns up with another pod or container is another namespace.
 
 import type { NetworkNamespace } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { NamespaceRecord, ProcessScan } from "../observation.ts";
+import type { NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
 import { IdPool } from "./id-pool.ts";
 
 /** Network namespaces that one node has at most: ids are 16 bits wide. */
@@ -12,6 +12,8 @@ export const NAMESPACES_MAX = 2 ** 16 - 1;
 export interface IdentifiedNamespace {
   readonly namespace: NetworkNamespace;
   readonly record: NamespaceRecord;
+  /** Its last process is gone: it is named once more, for what happened in it. */
+  readonly gone: boolean;
 }
 
 /** Keeps the ids of namespaces from pass to pass. */
@@ -19,8 +21,16 @@ export class NamespaceIds {
   readonly #pool = new IdPool(0, NAMESPACES_MAX);
   #known = new Map<number, NetworkNamespace>();
 
-  /** The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts them). */
-  identify(scan: ProcessScan): IdentifiedNamespace[] {
+  /**
+   * The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts them).
+   * `wanted` are inodes of namespaces that are named even if they came and went since the pass before; `owners` tells
+   * whose those were.
+   */
+  identify(
+    scan: ProcessScan,
+    wanted: Iterable<number> = [],
+    owners: ReadonlyMap<number, NamespaceOwner> = new Map(),
+  ): IdentifiedNamespace[] {
     const identified: IdentifiedNamespace[] = [];
     const known = new Map<number, NetworkNamespace>();
     // Where pid 1 is not to be seen (a saved tree of some processes), any namespace may be the node's own.
@@ -35,7 +45,16 @@ export class NamespaceIds {
         ? before
         : { id: this.#pool.take(), inode: record.inode, host: record.host, ...owner, addresses: [] };
       known.set(record.inode, namespace);
-      identified.push({ namespace, record });
+      identified.push({ namespace, record, gone: false });
+    }
+    for (const inode of wanted) {
+      if (known.has(inode) || inode === 0) continue;
+      const before = this.#known.get(inode);
+      if (before === undefined && this.#pool.exhausted) continue;
+      const owner = owners.get(inode) ?? nobody;
+      const namespace = before ?? { id: this.#pool.take(), inode, host: false, ...owner, addresses: [] };
+      known.set(inode, namespace);
+      identified.push({ namespace, record: { inode, host: false, pids: [] }, gone: true });
     }
     for (const [inode, namespace] of this.#known) {
       if (known.get(inode) !== namespace) this.#pool.giveBack(namespace.id);
@@ -61,8 +80,8 @@ export class NamespaceIds {
 // The node's own namespace belongs to nobody, whoever shares it.
 const nobody = { podUid: "", containerId: "" };
 
-// Another namespace belongs to a pod or a container where every process in it says the same.
-function ownerOf(record: NamespaceRecord, scan: ProcessScan): { podUid: string; containerId: string } {
+/** Whose a namespace other than the node's own is: a pod's or a container's where every process in it says the same. */
+export function ownerOf(record: NamespaceRecord, scan: ProcessScan): NamespaceOwner {
   const podUids = new Set<string>();
   const containerIds = new Set<string>();
   for (const pid of record.pids) {

@@ -17,11 +17,12 @@ interface Shape {
   remotePort?: number;
   timer?: number;
   timerDeadline?: number;
+  cookie?: number;
 }
 
 function table(...shapes: Shape[]): SocketTable {
   const sockets = new SocketTable();
-  for (const { inode, state, remotePort = 40000, timer = 0, timerDeadline = 0 } of shapes) {
+  for (const { inode, state, remotePort = 40000, timer = 0, timerDeadline = 0, cookie = 0 } of shapes) {
     const row = sockets.append();
     sockets.protocol[row] = 6;
     sockets.family[row] = 4;
@@ -32,11 +33,12 @@ function table(...shapes: Shape[]): SocketTable {
     sockets.state[row] = state;
     sockets.timer[row] = timer;
     sockets.timerDeadline[row] = timerDeadline;
+    sockets.cookieLow[row] = cookie;
   }
   return sockets;
 }
 
-const cases: { name: string; before: Shape; now: Shape; same: boolean }[] = [
+const cases: { name: string; before: Shape; now: Shape; same: boolean; opened?: number }[] = [
   {
     name: "an unchanged socket keeps its id",
     before: { inode: 7, state: ESTABLISHED },
@@ -66,6 +68,8 @@ const cases: { name: string; before: Shape; now: Shape; same: boolean }[] = [
     before: { inode: 0, state: SYN_RECV },
     now: { inode: 7, state: ESTABLISHED },
     same: true,
+    // Half-open it was none yet.
+    opened: 1,
   },
   {
     name: "a tuple used again after TIME_WAIT is another connection",
@@ -86,6 +90,24 @@ const cases: { name: string; before: Shape; now: Shape; same: boolean }[] = [
     same: false,
   },
   {
+    name: "a TIME_WAIT entry with another cookie is another connection's",
+    before: { inode: 0, state: TIME_WAIT, cookie: 5 },
+    now: { inode: 0, state: TIME_WAIT, cookie: 6 },
+    same: false,
+  },
+  {
+    name: "a TIME_WAIT entry that began anew is another connection's, where there are no cookies",
+    before: { inode: 0, state: TIME_WAIT, timer: 3, timerDeadline: 1000 },
+    now: { inode: 0, state: TIME_WAIT, timer: 3, timerDeadline: 3000 },
+    same: false,
+  },
+  {
+    name: "an orphan with another cookie is another connection",
+    before: { inode: 7, state: ESTABLISHED, cookie: 5 },
+    now: { inode: 0, state: TIME_WAIT, cookie: 6 },
+    same: false,
+  },
+  {
     name: "another port is another connection",
     before: { inode: 7, state: ESTABLISHED },
     now: { inode: 7, state: ESTABLISHED, remotePort: 40001 },
@@ -94,7 +116,7 @@ const cases: { name: string; before: Shape; now: Shape; same: boolean }[] = [
 ];
 
 describe("socket ids", () => {
-  for (const { name, before, now, same } of cases) {
+  for (const { name, before, now, same, opened = same ? 0 : 1 } of cases) {
     it(name, () => {
       const ids = new IdPool(1, 100);
       const previous = table(before);
@@ -103,13 +125,13 @@ describe("socket ids", () => {
       const { newTcpEnds } = settleSockets(previous, next, ids, 2);
       assert.equal(next.id[0] === previous.id[0], same);
       assert.equal(next.firstSeen[0], same ? 1 : 2);
-      assert.equal(newTcpEnds, same ? 0 : 1);
+      assert.equal(newTcpEnds.get(0) ?? 0, opened);
     });
   }
 
   it("does not count listeners as opened connections", () => {
     const next = table({ inode: 1, state: LISTEN }, { inode: 2, state: ESTABLISHED });
-    assert.equal(settleSockets(new SocketTable(), next, new IdPool(1, 100), 1).newTcpEnds, 1);
+    assert.equal(settleSockets(new SocketTable(), next, new IdPool(1, 100), 1).newTcpEnds.get(0), 1);
   });
 
   it("keeps a timer's end that only jittered, and takes one that moved", () => {

@@ -2,7 +2,7 @@
 // goes on as the same kernel object under another inode number: accept() gives an inode to a connection that had none,
 // close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
 
-import { SocketState } from "../../../lib/words.ts";
+import { Protocol, SocketState } from "../../../lib/words.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { IdPool } from "./id-pool.ts";
 
@@ -13,8 +13,10 @@ const TIMER_JITTER_TICKS = 50;
 export interface SettledSockets {
   /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
   readonly unmoved: boolean;
-  /** New ends of TCP connections: rows that continue nothing and do not listen. */
-  readonly newTcpEnds: number;
+  /** New ends of TCP connections by namespace id: rows that continue nothing, neither listen nor are half-open. */
+  readonly newTcpEnds: ReadonlyMap<number, number>;
+  /** 1 for each row of the pass before that goes on in this one; null where all do. */
+  readonly continued: Uint8Array | null;
 }
 
 /**
@@ -27,12 +29,13 @@ export function settleSockets(
   ids: IdPool,
   ticks: number,
 ): SettledSockets {
-  if (previous.equals(next, IDENTITY_COLUMNS)) return settleUnmoved(previous, next);
+  if (previous.equals(next, IDENTITY_COLUMNS) && !anyBeginsAnother(previous, next))
+    return settleUnmoved(previous, next);
   const index = new TupleIndex(previous);
   const previousRows = new Int32Array(next.length).fill(-1);
   const taken = new Uint8Array(previous.length);
   const unmoved = matchExactly(previous, next, index, previousRows, taken) && next.length === previous.length;
-  let newTcpEnds = 0;
+  const newTcpEnds = new Map<number, number>();
   for (let row = 0; row < next.length; row++) {
     if (previousRows[row]! < 0) previousRows[row] = findContinued(previous, next, row, index, taken);
     const before = previousRows[row]!;
@@ -40,14 +43,28 @@ export function settleSockets(
       next.id[row] = previous.id[before]!;
       next.firstSeen[row] = previous.firstSeen[before]!;
       keepDeadline(previous, before, next, row);
+      keepCounters(previous, before, next, row);
     } else {
       next.id[row] = ids.take();
       next.firstSeen[row] = ticks;
-      if (next.protocol[row] === 6 && next.state[row] !== SocketState.LISTEN) newTcpEnds++;
+    }
+    if (isTcpEnd(next, row) && (before < 0 || isHalfOpen(previous.state[before]!))) {
+      const namespace = next.namespace[row]!;
+      newTcpEnds.set(namespace, (newTcpEnds.get(namespace) ?? 0) + 1);
     }
   }
   for (let row = 0; row < previous.length; row++) if (taken[row] === 0) ids.giveBack(previous.id[row]!);
-  return { unmoved, newTcpEnds };
+  return { unmoved, newTcpEnds, continued: taken };
+}
+
+// Half-open connections are no connections yet: the kernel counts them as opened once the handshake is over.
+function isTcpEnd(table: SocketTable, row: number): boolean {
+  const state = table.state[row]!;
+  return table.protocol[row] === Protocol.tcp && state !== SocketState.LISTEN && !isHalfOpen(state);
+}
+
+function isHalfOpen(state: number): boolean {
+  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
 }
 
 // What two rows have in common where nothing happened: then every row continues the one in its place.
@@ -65,8 +82,18 @@ function settleUnmoved(previous: SocketTable, next: SocketTable): SettledSockets
   const { length } = next;
   next.id.set(previous.id.subarray(0, length));
   next.firstSeen.set(previous.firstSeen.subarray(0, length));
-  for (let row = 0; row < length; row++) keepDeadline(previous, row, next, row);
-  return { unmoved: true, newTcpEnds: 0 };
+  for (let row = 0; row < length; row++) {
+    keepDeadline(previous, row, next, row);
+    keepCounters(previous, row, next, row);
+  }
+  return { unmoved: true, newTcpEnds: new Map(), continued: null };
+}
+
+function anyBeginsAnother(previous: SocketTable, next: SocketTable): boolean {
+  for (let row = 0; row < next.length; row++) {
+    if (next.inode[row] === 0 && isAnother(previous, row, next, row)) return true;
+  }
+  return false;
 }
 
 // Whether every row was found in its place.
@@ -106,7 +133,30 @@ function isSameSocket(previous: SocketTable, before: number, next: SocketTable, 
   return (
     previous.inode[before] === inode &&
     sameTuple(previous, before, next, row) &&
-    !(inode === 0 && beginsAnew(previous.state[before]!, next.state[row]!))
+    !(
+      inode === 0 &&
+      (beginsAnew(previous.state[before]!, next.state[row]!) || isAnother(previous, before, next, row))
+    )
+  );
+}
+
+// A tuple that was used again between two passes: the cookies differ, or where the reader is told none, TIME_WAIT began
+// anew. The cookie of a half-open connection is its request's, not its socket's.
+function isAnother(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
+  if (next.protocol[row] !== Protocol.tcp || isHalfOpen(previous.state[before]!)) return false;
+  const knownBefore = previous.cookieLow[before] !== 0 || previous.cookieHigh[before] !== 0;
+  const knownNow = next.cookieLow[row] !== 0 || next.cookieHigh[row] !== 0;
+  if (knownBefore && knownNow) {
+    return (
+      previous.cookieLow[before] !== next.cookieLow[row] ||
+      previous.cookieHigh[before] !== next.cookieHigh[row]
+    );
+  }
+  const { TIME_WAIT } = SocketState;
+  return (
+    previous.state[before] === TIME_WAIT &&
+    next.state[row] === TIME_WAIT &&
+    next.timerDeadline[row]! > previous.timerDeadline[before]! + TIMER_JITTER_TICKS
   );
 }
 
@@ -119,7 +169,11 @@ function findContinued(
 ): number {
   for (let found = index.first(next, row); found >= 0; found = index.after(found)) {
     if (taken[found] !== 0 || !sameTuple(previous, found, next, row)) continue;
-    const closed = previous.inode[found] !== 0 && next.inode[row] === 0 && isClosing(next.state[row]!);
+    const closed =
+      previous.inode[found] !== 0 &&
+      next.inode[row] === 0 &&
+      isClosing(next.state[row]!) &&
+      !isAnother(previous, found, next, row);
     const accepted =
       previous.inode[found] === 0 && next.inode[row] !== 0 && !isClosing(previous.state[found]!);
     if (closed || accepted) {
@@ -148,6 +202,21 @@ function keepDeadline(previous: SocketTable, before: number, next: SocketTable, 
   if (next.timer[row] === 0 || next.timer[row] !== previous.timer[before]) return;
   const old = previous.timerDeadline[before]!;
   if (Math.abs(old - next.timerDeadline[row]!) <= TIMER_JITTER_TICKS) next.timerDeadline[row] = old;
+}
+
+// What one reader is told and another is not stays known: the cookie, and what was counted last.
+function keepCounters(previous: SocketTable, before: number, next: SocketTable, row: number): void {
+  if (isHalfOpen(previous.state[before]!)) return;
+  if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
+    next.cookieLow[row] = previous.cookieLow[before]!;
+    next.cookieHigh[row] = previous.cookieHigh[before]!;
+  }
+  if (next.counted[row] !== 0 || previous.counted[before] === 0) return;
+  next.counted[row] = 1;
+  next.bytesSent[row] = previous.bytesSent[before]!;
+  next.bytesReceived[row] = previous.bytesReceived[before]!;
+  next.rttMicros[row] = previous.rttMicros[before]!;
+  next.totalRetransmits[row] = previous.totalRetransmits[before]!;
 }
 
 function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {

@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, it } from "node:test";
 
+import { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
+import { SocketState } from "../../../lib/words.ts";
 import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
-import { createSocketHolders } from "./fds.ts";
+import { createSocketHolders, ROTATION_FDS } from "./fds.ts";
 
 const roots: string[] = [];
 after(() => roots.forEach((root) => rmSync(root, { recursive: true })));
@@ -49,6 +51,10 @@ function sinkOf(...inodes: number[]): SocketSink {
   const sockets = new SocketTable();
   for (const inode of inodes) sockets.inode[sockets.append()] = inode;
   return { sockets, familySockets: [] };
+}
+
+function unixSocket(inode: number, namespace: number, state: number): FamilySocket {
+  return FamilySocket.fromPartial({ family: 1, inode, namespace, state, path: "/run/x" });
 }
 
 function holdersOf(holders: SocketHolders, inode: number): string[] {
@@ -110,6 +116,29 @@ describe("holders of a saved tree", () => {
     holders.refresh(scanOf([[10, 1]]), sinkOf(77), HOST);
     assert.notEqual(holders.generation, generation);
     assert.deepEqual(holdersOf(holders, 77), ["10/3"]);
+  });
+
+  it("of an accepted unix socket are found in the namespace of the listener with its path", () => {
+    // More descriptors than are read again without a reason.
+    const many = Object.fromEntries(
+      Array.from({ length: 4 * ROTATION_FDS }, (_, fd) => [fd + 10, "/dev/null"]),
+    );
+    const root = savedTree({ 8: {}, 9: { ...many, 3: "socket:[70]", 4: "socket:[71]" } });
+    const holders = createSocketHolders({ procRoot: root });
+    const scan = scanOf([
+      [8, 2],
+      [9, 1],
+    ]);
+    const listener = unixSocket(70, 1, SocketState.LISTEN);
+    const sinkWith = (accepted: number): SocketSink => ({
+      ...sinkOf(),
+      familySockets: [listener, unixSocket(accepted, 2, SocketState.ESTABLISHED)],
+    });
+    holders.refresh(scan, sinkWith(71), (id) => id);
+    rmSync(path.join(root, "9/fd/4"));
+    symlinkSync("socket:[72]", path.join(root, "9/fd/4"));
+    holders.refresh(scan, sinkWith(72), (id) => id);
+    assert.deepEqual(holdersOf(holders, 72), ["9/4"]);
   });
 
   it("are read anew where a pid means another process now", () => {

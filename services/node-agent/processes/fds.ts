@@ -2,6 +2,8 @@
 // processes are kept, and a process is read again only where its number of descriptors changed, where its namespace
 // has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
 
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../lib/words.ts";
 import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
 import { countFds, NO_FDS, readFdList } from "./fd-list.ts";
 import type { FdList } from "./fd-list.ts";
@@ -178,10 +180,19 @@ class Holders implements SocketHolders {
       const inode = sockets.inode[row]!;
       if (settled[row] !== inode) settled[row] = look(inode, sockets.namespace[row]!) ? inode : 0;
     }
-    for (const socket of sink.familySockets) look(socket.inode, socket.namespace);
+    let listeners: ReadonlyMap<string, readonly number[]> | null = null;
+    for (const { inode, namespace, path, state } of sink.familySockets) {
+      if (look(inode, namespace) || path === "" || state !== SocketState.ESTABLISHED) continue;
+      // An accepted unix socket is in its client's namespace, its holder in that of the listener with its path.
+      listeners ??= namespacesByPath(sink.familySockets);
+      for (const place of listeners.get(path) ?? []) if (place !== namespace) look(inode, place);
+    }
     let budget = SEARCH_FDS_MAX;
-    for (const [namespace, inodes] of wanted) {
-      const candidates = this.#candidates(scan, namespace);
+    // Small namespaces first, so that the node's own one, which has the most descriptors, does not use all there is.
+    const places = [...wanted]
+      .map(([namespace, inodes]) => ({ inodes, candidates: this.#candidates(scan, namespace) }))
+      .toSorted((a, b) => this.#cost(a.candidates) - this.#cost(b.candidates));
+    for (const { inodes, candidates } of places) {
       for (const record of candidates) {
         if (inodes.size === 0 || budget <= 0) break;
         const held = this.#held.get(record.pid)!;
@@ -193,6 +204,12 @@ class Holders implements SocketHolders {
       if (budget > 0) for (const inode of inodes) stillUnheld.add(inode);
     }
     this.#unheld = stillUnheld;
+  }
+
+  #cost(records: readonly ProcessRecord[]): number {
+    let fds = 0;
+    for (const { pid } of records) fds += this.#held.get(pid)!.list.entries + LISTING_FDS;
+    return fds;
   }
 
   // The processes of a namespace that were not read in this pass, those first whose sockets changed last.
@@ -220,6 +237,18 @@ class Holders implements SocketHolders {
       for (let i = fds.length - 1; i >= 0; i--) if (!this.#index.prepend(inodes[i]!, pid, fds[i]!)) return;
     }
   }
+}
+
+// Network namespaces that have a unix listener of a path; only those with a path.
+function namespacesByPath(sockets: readonly FamilySocket[]): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  for (const { path, state, namespace } of sockets) {
+    if (path === "" || state !== SocketState.LISTEN) continue;
+    const known = places.get(path);
+    if (known === undefined) places.set(path, [namespace]);
+    else if (!known.includes(namespace)) known.push(namespace);
+  }
+  return places;
 }
 
 function sameList(a: FdList, b: FdList): boolean {

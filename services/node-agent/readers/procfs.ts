@@ -5,17 +5,10 @@
 import { readdirSync, statfsSync } from "node:fs";
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import type {
-  NamespaceReading,
-  NamespaceRecord,
-  SocketReader,
-  SocketSink,
-  TcpCounters,
-} from "../observation.ts";
+import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
 import { inetTables, netInetParser } from "../procfs/net-inet.ts";
 import { netNetlinkParser } from "../procfs/net-netlink.ts";
 import { netPacketParser } from "../procfs/net-packet.ts";
-import { parseTcpCounters } from "../procfs/net-snmp.ts";
 import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
 import { netUnixParser } from "../procfs/net-unix.ts";
 import type { TableParser, TableTally } from "../procfs/table-lines.ts";
@@ -23,6 +16,7 @@ import { readText } from "../processes/small-file.ts";
 import { InterfaceAddresses } from "./interface-addresses.ts";
 import { TableFile } from "./table-file.ts";
 import { UnixPeers } from "./unix-peers.ts";
+import { readTcpCounters } from "./tcp-counters.ts";
 
 /** Every table that is read of a namespace, by its name below <pid>/net. */
 export const procfsTables: readonly string[] = [
@@ -114,7 +108,7 @@ class ProcfsReader implements SocketReader {
       this.#unixPeers.complete(this.#options.procRoot, namespace.pids, sink.familySockets, familyRows);
     }
     const addresses = this.#addresses.of(namespace.inode, pid, this.#options.nowTicks());
-    return { read: true, ...tally, addresses, tcpCounters: this.#tcpCounters(pid) };
+    return { read: true, ...tally, addresses, tcpCounters: readTcpCounters(this.#options.procRoot, pid) };
   }
 
   #tables(namespaceId: number, sink: SocketSink, tally: TableTally): Map<string, TableParser> {
@@ -169,11 +163,6 @@ class ProcfsReader implements SocketReader {
     const text6 = "text" in ipv6 ? ipv6.text : "";
     const counts = parseTcpSockets(ipv4.text, text6);
     return [...(counts === null ? [] : emptyTcpTables(counts)), ...emptyDatagramTables(ipv4.text, text6)];
-  }
-
-  #tcpCounters(pid: number): TcpCounters | null {
-    const snmp = readText(`${this.#options.procRoot}/${pid}/net/snmp`);
-    return "text" in snmp ? parseTcpCounters(snmp.text) : null;
   }
 }
 

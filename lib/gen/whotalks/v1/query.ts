@@ -170,12 +170,18 @@ export interface ConnectionEvent {
 
 /** Asks for coverage. */
 export interface GetCoverageRequest {
+  /** Whether every pod's own account is wanted too. */
+  pods: boolean;
 }
 
 /** The coverage of everything. */
 export interface GetCoverageResponse {
   /** The coverage. */
-  coverage: Coverage | undefined;
+  coverage:
+    | Coverage
+    | undefined;
+  /** When it was made, in milliseconds since 1970 by the server's clock. */
+  timeMs: number;
 }
 
 /** Opens a list. */
@@ -647,9 +653,15 @@ export interface Listener {
 export interface Coverage {
   /** Per node. */
   nodes: NodeCoverage[];
-  /** Pods that ran and were never read. */
+  /**
+   * Pods that ran and were never read, as namespace/name: running now, or
+   * ended not longer ago than ended connections are kept.
+   */
   podsUnread: string[];
-  /** Pods whose sockets are not in their node's kernel (gVisor, Kata). */
+  /**
+   * Pods whose sockets are not in a kernel that is read (gVisor, Kata,
+   * Windows), as namespace/name.
+   */
   podsUnobservable: string[];
   /** Nodes that should report. */
   nodesExpected: number;
@@ -662,6 +674,83 @@ export interface Coverage {
   endsAmbiguous: number;
   /** Reports that were rejected since start (malformed, wrong schema …). */
   reportsRejected: number;
+  /**
+   * The nodes' openedByKernel in sum: ends of TCP connections that the kernels
+   * opened. A connection between two pods is opened at both ends.
+   */
+  openedByKernel: number;
+  /** The nodes' failedByKernel in sum; among those above, never subtracted. */
+  failedByKernel: number;
+  /** The nodes' seen in sum. */
+  seen: number;
+  /** The nodes' unseen in sum. */
+  unseen: number;
+  /**
+   * Milliseconds since 1970 from when every node's counters count; 0 before
+   * the first has reported.
+   */
+  sinceMs: number;
+  /** Pods that pods_unread has no room for. */
+  podsUnreadMore: number;
+  /** Pods that pods_unobservable has no room for. */
+  podsUnobservableMore: number;
+  /** Nodes that should report and have not, by name. */
+  nodesUnread: string[];
+  /**
+   * Each pod's own account, those with the most unseen first; only where it
+   * was asked for.
+   */
+  pods: PodCoverage[];
+  /** Accounts that pods has no room for. */
+  podsMore: number;
+}
+
+/**
+ * How completely one network namespace was read: a pod's, the node's own, or
+ * another one. A pod that was not read has a row too.
+ */
+export interface PodCoverage {
+  /** Kubernetes namespace of the pod. */
+  namespace: string;
+  /** The pod's name; empty where it is not known and outside pods. */
+  pod: string;
+  /** The pod's uid; empty outside pods. */
+  podUid: string;
+  /** The node. */
+  node: string;
+  /** The container whose network namespace it is, outside pods. */
+  container: string;
+  /**
+   * Whether it is the node's own network namespace, which host processes and
+   * hostNetwork pods share.
+   */
+  hostNetwork: boolean;
+  /** Inode number of the network namespace; 0 where it is not known. */
+  networkNamespace: number;
+  /** Which reader reads the node's sockets. */
+  reader: string;
+  /** How its destroyed sockets are heard of: events, time-wait or none. */
+  destroyed: string;
+  /**
+   * read; failed: its tables could not be read in the last pass; ended: it was
+   * read and is gone; unread: no agent ever read it; unobservable: its sockets
+   * are not in a kernel that is read.
+   */
+  status: string;
+  /** Why it is failed, unread or unobservable, where that is known. */
+  reason: string;
+  /** Ends of TCP connections that the kernel opened in it. */
+  openedByKernel: number;
+  /** Attempts that the kernel counted as failed, among those above. */
+  failedByKernel: number;
+  /** Ends of TCP connections that were seen, failed attempts too. */
+  seen: number;
+  /** opened_by_kernel less seen, never below zero. */
+  unseen: number;
+  /** Milliseconds since 1970 from when the counters count. */
+  sinceMs: number;
+  /** What its last reading cost, in microseconds of CPU time. */
+  readMicros: number;
 }
 
 function createBaseListConnectionsRequest(): ListConnectionsRequest {
@@ -1462,11 +1551,14 @@ export const ConnectionEvent: MessageFns<ConnectionEvent> = {
 };
 
 function createBaseGetCoverageRequest(): GetCoverageRequest {
-  return {};
+  return { pods: false };
 }
 
 export const GetCoverageRequest: MessageFns<GetCoverageRequest> = {
-  encode(_: GetCoverageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: GetCoverageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pods !== false) {
+      writer.uint32(8).bool(message.pods);
+    }
     return writer;
   },
 
@@ -1483,6 +1575,14 @@ export const GetCoverageRequest: MessageFns<GetCoverageRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pods = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1498,20 +1598,24 @@ export const GetCoverageRequest: MessageFns<GetCoverageRequest> = {
   create(base?: DeepPartial<GetCoverageRequest>): GetCoverageRequest {
     return GetCoverageRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<GetCoverageRequest>): GetCoverageRequest {
+  fromPartial(object: DeepPartial<GetCoverageRequest>): GetCoverageRequest {
     const message = createBaseGetCoverageRequest();
+    message.pods = object.pods ?? false;
     return message;
   },
 };
 
 function createBaseGetCoverageResponse(): GetCoverageResponse {
-  return { coverage: undefined };
+  return { coverage: undefined, timeMs: 0 };
 }
 
 export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
   encode(message: GetCoverageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.coverage !== undefined) {
       Coverage.encode(message.coverage, writer.uint32(10).fork()).join();
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(16).int64(message.timeMs);
     }
     return writer;
   },
@@ -1537,6 +1641,14 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
             message.coverage = Coverage.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1557,6 +1669,7 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
     message.coverage = (object.coverage !== undefined && object.coverage !== null)
       ? Coverage.fromPartial(object.coverage)
       : undefined;
+    message.timeMs = object.timeMs ?? 0;
     return message;
   },
 };
@@ -4296,6 +4409,16 @@ function createBaseCoverage(): Coverage {
     storeOverflowed: 0,
     endsAmbiguous: 0,
     reportsRejected: 0,
+    openedByKernel: 0,
+    failedByKernel: 0,
+    seen: 0,
+    unseen: 0,
+    sinceMs: 0,
+    podsUnreadMore: 0,
+    podsUnobservableMore: 0,
+    nodesUnread: [],
+    pods: [],
+    podsMore: 0,
   };
 }
 
@@ -4321,6 +4444,36 @@ export const Coverage: MessageFns<Coverage> = {
     }
     if (message.reportsRejected !== 0) {
       writer.uint32(56).uint64(message.reportsRejected);
+    }
+    if (message.openedByKernel !== 0) {
+      writer.uint32(64).uint64(message.openedByKernel);
+    }
+    if (message.failedByKernel !== 0) {
+      writer.uint32(72).uint64(message.failedByKernel);
+    }
+    if (message.seen !== 0) {
+      writer.uint32(80).uint64(message.seen);
+    }
+    if (message.unseen !== 0) {
+      writer.uint32(88).uint64(message.unseen);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(96).int64(message.sinceMs);
+    }
+    if (message.podsUnreadMore !== 0) {
+      writer.uint32(104).uint32(message.podsUnreadMore);
+    }
+    if (message.podsUnobservableMore !== 0) {
+      writer.uint32(112).uint32(message.podsUnobservableMore);
+    }
+    for (const v of message.nodesUnread) {
+      writer.uint32(122).string(v!);
+    }
+    for (const v of message.pods) {
+      PodCoverage.encode(v!, writer.uint32(130).fork()).join();
+    }
+    if (message.podsMore !== 0) {
+      writer.uint32(136).uint32(message.podsMore);
     }
     return writer;
   },
@@ -4394,6 +4547,86 @@ export const Coverage: MessageFns<Coverage> = {
             message.reportsRejected = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.openedByKernel = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.failedByKernel = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.seen = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.unseen = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.podsUnreadMore = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.podsUnobservableMore = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.nodesUnread.push(reader.string());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.pods.push(PodCoverage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.podsMore = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4418,6 +4651,281 @@ export const Coverage: MessageFns<Coverage> = {
     message.storeOverflowed = object.storeOverflowed ?? 0;
     message.endsAmbiguous = object.endsAmbiguous ?? 0;
     message.reportsRejected = object.reportsRejected ?? 0;
+    message.openedByKernel = object.openedByKernel ?? 0;
+    message.failedByKernel = object.failedByKernel ?? 0;
+    message.seen = object.seen ?? 0;
+    message.unseen = object.unseen ?? 0;
+    message.sinceMs = object.sinceMs ?? 0;
+    message.podsUnreadMore = object.podsUnreadMore ?? 0;
+    message.podsUnobservableMore = object.podsUnobservableMore ?? 0;
+    message.nodesUnread = object.nodesUnread?.map((e) => e) || [];
+    message.pods = object.pods?.map((e) => PodCoverage.fromPartial(e)) || [];
+    message.podsMore = object.podsMore ?? 0;
+    return message;
+  },
+};
+
+function createBasePodCoverage(): PodCoverage {
+  return {
+    namespace: "",
+    pod: "",
+    podUid: "",
+    node: "",
+    container: "",
+    hostNetwork: false,
+    networkNamespace: 0,
+    reader: "",
+    destroyed: "",
+    status: "",
+    reason: "",
+    openedByKernel: 0,
+    failedByKernel: 0,
+    seen: 0,
+    unseen: 0,
+    sinceMs: 0,
+    readMicros: 0,
+  };
+}
+
+export const PodCoverage: MessageFns<PodCoverage> = {
+  encode(message: PodCoverage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespace !== "") {
+      writer.uint32(10).string(message.namespace);
+    }
+    if (message.pod !== "") {
+      writer.uint32(18).string(message.pod);
+    }
+    if (message.podUid !== "") {
+      writer.uint32(26).string(message.podUid);
+    }
+    if (message.node !== "") {
+      writer.uint32(34).string(message.node);
+    }
+    if (message.container !== "") {
+      writer.uint32(42).string(message.container);
+    }
+    if (message.hostNetwork !== false) {
+      writer.uint32(48).bool(message.hostNetwork);
+    }
+    if (message.networkNamespace !== 0) {
+      writer.uint32(56).uint64(message.networkNamespace);
+    }
+    if (message.reader !== "") {
+      writer.uint32(66).string(message.reader);
+    }
+    if (message.destroyed !== "") {
+      writer.uint32(74).string(message.destroyed);
+    }
+    if (message.status !== "") {
+      writer.uint32(82).string(message.status);
+    }
+    if (message.reason !== "") {
+      writer.uint32(90).string(message.reason);
+    }
+    if (message.openedByKernel !== 0) {
+      writer.uint32(96).uint64(message.openedByKernel);
+    }
+    if (message.failedByKernel !== 0) {
+      writer.uint32(104).uint64(message.failedByKernel);
+    }
+    if (message.seen !== 0) {
+      writer.uint32(112).uint64(message.seen);
+    }
+    if (message.unseen !== 0) {
+      writer.uint32(120).uint64(message.unseen);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(128).int64(message.sinceMs);
+    }
+    if (message.readMicros !== 0) {
+      writer.uint32(136).uint32(message.readMicros);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PodCoverage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePodCoverage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pod = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.podUid = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.container = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.hostNetwork = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.networkNamespace = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reader = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.destroyed = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.status = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.openedByKernel = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.failedByKernel = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.seen = longToNumber(reader.uint64());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.unseen = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.readMicros = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PodCoverage>): PodCoverage {
+    return PodCoverage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PodCoverage>): PodCoverage {
+    const message = createBasePodCoverage();
+    message.namespace = object.namespace ?? "";
+    message.pod = object.pod ?? "";
+    message.podUid = object.podUid ?? "";
+    message.node = object.node ?? "";
+    message.container = object.container ?? "";
+    message.hostNetwork = object.hostNetwork ?? false;
+    message.networkNamespace = object.networkNamespace ?? 0;
+    message.reader = object.reader ?? "";
+    message.destroyed = object.destroyed ?? "";
+    message.status = object.status ?? "";
+    message.reason = object.reason ?? "";
+    message.openedByKernel = object.openedByKernel ?? 0;
+    message.failedByKernel = object.failedByKernel ?? 0;
+    message.seen = object.seen ?? 0;
+    message.unseen = object.unseen ?? 0;
+    message.sinceMs = object.sinceMs ?? 0;
+    message.readMicros = object.readMicros ?? 0;
     return message;
   },
 };

@@ -88,7 +88,13 @@ export interface Report {
   processes: ProcessInfo[];
   /** Ids of processes that are gone. */
   processesRemoved: number[];
-  /** Internet sockets: all in a keyframe, new ones in a delta. */
+  /**
+   * Internet sockets: all in a keyframe, new ones in a delta. A connection
+   * that came and went since the report before is both among these, with its
+   * final state and bytes, and among sockets_removed; several of them may
+   * have had the same tuple, one after the other, and differ by their cookie.
+   * first_seen is then when the socket was destroyed.
+   */
   sockets:
     | SocketColumns
     | undefined;
@@ -137,7 +143,8 @@ export interface Report {
   flowsRemoved: Uint8Array;
   /**
    * How each network namespace is read: all in a keyframe, in a delta those
-   * whose figures changed. On the last part only.
+   * whose figures changed (the cost of reading alone does not count). On the
+   * last part, and on those before it where one is not enough.
    */
   namespaceCoverage: NamespaceCoverage[];
 }
@@ -316,6 +323,13 @@ export interface SocketColumns {
   rttMicros: Uint8Array;
   /** uint32: segments sent again since the connection began. */
   totalRetransmits: Uint8Array;
+  /**
+   * uint8: how an attempt to connect went that never became a connection: 1
+   * the other end answered with a reset, 2 nobody answered; 0 for all others
+   * and where that is not known. Its remote port may be 0: a connect() that
+   * fails while its caller waits forgets the port before it can be read.
+   */
+  attempt: Uint8Array;
 }
 
 /** The columns of an internet socket that change during its life. */
@@ -358,6 +372,8 @@ export interface SocketChangeColumns {
   cookieLow: Uint8Array;
   /** As in SocketColumns. */
   cookieHigh: Uint8Array;
+  /** As in SocketColumns. */
+  attempt: Uint8Array;
 }
 
 /**
@@ -547,7 +563,10 @@ export interface NodeCoverage {
   failedByKernel: number;
   /** Ends of TCP connections first seen since the agent started. */
   seen: number;
-  /** opened_by_kernel less seen, never below zero. */
+  /**
+   * What the namespaces miss, added up: those that are gone count, and one
+   * where more was seen than opened makes up for no other.
+   */
   unseen: number;
   /**
    * Reports that were lost on the way since the agent started; set by the
@@ -595,7 +614,11 @@ export interface NamespaceCoverage {
   failedByKernel: number;
   /** Ends of TCP connections seen, failed attempts included. */
   seen: number;
-  /** opened_by_kernel less seen, never below zero. */
+  /**
+   * What opened_by_kernel was at the reading before, less seen, never below
+   * zero: counters and sockets cannot be read at one moment, so that whatever
+   * was opened has a pass to show itself.
+   */
   unseen: number;
   /** How its destroyed sockets are heard of: events, time-wait or none. */
   destroyed: string;
@@ -1726,6 +1749,7 @@ function createBaseSocketColumns(): SocketColumns {
     bytesReceived: new Uint8Array(0),
     rttMicros: new Uint8Array(0),
     totalRetransmits: new Uint8Array(0),
+    attempt: new Uint8Array(0),
   };
 }
 
@@ -1811,6 +1835,9 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     }
     if (message.totalRetransmits.length !== 0) {
       writer.uint32(218).bytes(message.totalRetransmits);
+    }
+    if (message.attempt.length !== 0) {
+      writer.uint32(226).bytes(message.attempt);
     }
     return writer;
   },
@@ -2044,6 +2071,14 @@ export const SocketColumns: MessageFns<SocketColumns> = {
             message.totalRetransmits = reader.bytes();
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.attempt = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2088,6 +2123,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     message.bytesReceived = object.bytesReceived ?? new Uint8Array(0);
     message.rttMicros = object.rttMicros ?? new Uint8Array(0);
     message.totalRetransmits = object.totalRetransmits ?? new Uint8Array(0);
+    message.attempt = object.attempt ?? new Uint8Array(0);
     return message;
   },
 };
@@ -2113,6 +2149,7 @@ function createBaseSocketChangeColumns(): SocketChangeColumns {
     totalRetransmits: new Uint8Array(0),
     cookieLow: new Uint8Array(0),
     cookieHigh: new Uint8Array(0),
+    attempt: new Uint8Array(0),
   };
 }
 
@@ -2174,6 +2211,9 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     }
     if (message.cookieHigh.length !== 0) {
       writer.uint32(154).bytes(message.cookieHigh);
+    }
+    if (message.attempt.length !== 0) {
+      writer.uint32(162).bytes(message.attempt);
     }
     return writer;
   },
@@ -2343,6 +2383,14 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
             message.cookieHigh = reader.bytes();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.attempt = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2379,6 +2427,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     message.totalRetransmits = object.totalRetransmits ?? new Uint8Array(0);
     message.cookieLow = object.cookieLow ?? new Uint8Array(0);
     message.cookieHigh = object.cookieHigh ?? new Uint8Array(0);
+    message.attempt = object.attempt ?? new Uint8Array(0);
     return message;
   },
 };

@@ -1,14 +1,22 @@
 // Takes events off their socket at the pace at which they come: at once while they are few, every few milliseconds in
 // batches once they are many. The buffer grows when the kernel had to drop events, up to a limit.
 
-import type { DescriptorWatch } from "../kernel/syscalls.ts";
-import { syscalls } from "../kernel/syscalls.ts";
-import { ConntrackEventSocket } from "./event-socket.ts";
+import type { EventSocketOptions, TakeEvent } from "./event-socket.ts";
+import { EventSocket } from "./event-socket.ts";
+import type { DescriptorWatch } from "./syscalls.ts";
+import { syscalls } from "./syscalls.ts";
 
 /** Bytes of the socket's buffer: about 1 KiB an event, so 8 MiB hold a third of a second at the highest rates. */
 const BUFFER_MIN_BYTES = 8 * 2 ** 20;
 /** Two seconds at 26,000 connections a second. The kernel uses what waits only. */
 const BUFFER_MAX_BYTES = 64 * 2 ** 20;
+
+/** What to listen to, and how much may wait. */
+export interface EventPumpOptions extends EventSocketOptions {
+  /** Bytes of the buffer at first, and at most after events were lost. */
+  readonly bufferMinBytes?: number;
+  readonly bufferMaxBytes?: number;
+}
 
 /** Milliseconds between batches, and how many events in one make batches worth their timer: 1,000 a second. */
 const BATCH_MS = 10;
@@ -16,7 +24,7 @@ const BATCH_EVENTS = 10;
 /** Batches in a row that were smaller before each event is taken at once again. */
 const SMALL_BATCHES = 50;
 
-/** Events of one network namespace. */
+/** Events of one socket. */
 export class EventPump {
   /** Events received, since start. */
   events = 0;
@@ -24,18 +32,22 @@ export class EventPump {
   overruns = 0;
   /** When what was lost may be read anew at the earliest, by the owner's clock. */
   earliestRepairMs = 0;
-  readonly #socket: ConntrackEventSocket;
-  readonly #take: (view: DataView, start: number, end: number) => void;
+  readonly #socket: EventSocket;
+  readonly #take: TakeEvent;
+  readonly #bufferMaxBytes: number;
   #watch: DescriptorWatch | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #bufferBytes = BUFFER_MIN_BYTES;
+  #bufferBytes: number;
   #small = 0;
   #lost = false;
 
   /** Opens the socket in this thread's network namespace and begins to take events; throws SyscallError. */
-  constructor(take: (view: DataView, start: number, end: number) => void) {
+  constructor(options: EventPumpOptions, take: TakeEvent) {
     this.#take = take;
-    this.#socket = new ConntrackEventSocket(BUFFER_MIN_BYTES);
+    this.#bufferBytes = options.bufferMinBytes ?? BUFFER_MIN_BYTES;
+    this.#bufferMaxBytes = options.bufferMaxBytes ?? BUFFER_MAX_BYTES;
+    this.#socket = new EventSocket(options);
+    this.#socket.resize(this.#bufferBytes);
     this.#watchSocket();
   }
 
@@ -46,7 +58,7 @@ export class EventPump {
     if (lost) {
       this.overruns++;
       this.#lost = true;
-      if (this.#bufferBytes < BUFFER_MAX_BYTES) {
+      if (this.#bufferBytes < this.#bufferMaxBytes) {
         this.#bufferBytes *= 2;
         this.#socket.resize(this.#bufferBytes);
       }

@@ -1,0 +1,170 @@
+// What answers say of each pod, from reports with namespaces' own accounts.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
+import { podJson } from "../identify/cluster-objects-for-tests.ts";
+import { shop } from "../identify/cluster-shop-for-tests.ts";
+import { START_MS, World } from "../world-for-tests.ts";
+import type { ClusterCoverage } from "./coverage.ts";
+
+const namespaces = [
+  { id: 0, inode: 100, host: true },
+  { id: 1, inode: 101, podUid: "web" },
+  { id: 2, inode: 102, podUid: "db" },
+  { id: 3, inode: 103, containerId: "c".repeat(64) },
+];
+const accounts = [
+  { namespace: 0, openedByKernel: 10, seen: 10, since: 0 },
+  { namespace: 1, openedByKernel: 6, failedByKernel: 1, seen: 4, unseen: 2, since: 50, readMicros: 7 },
+  { namespace: 2, openedByKernel: 5, seen: 5, since: 0, destroyed: "none" },
+  { namespace: 3 },
+];
+
+function world(cluster: Partial<ClusterCoverage> = {}): World {
+  const identity = shop();
+  identity.put("pods", podJson("db", { name: "db-0" }), 0);
+  const clusterCoverage = (): ClusterCoverage => ({
+    nodesExpected: 2,
+    nodesUnread: [],
+    podsUnread: [],
+    podsUnobservable: [],
+    ...cluster,
+  });
+  return new World(identity, { clusterCoverage, closedKeepMs: 60_000 });
+}
+
+function pods(from: World): PodCoverage[] {
+  return from.aggregator.query.coverage(true).pods;
+}
+
+function lines(from: World): string[] {
+  return pods(from).map((pod) => {
+    const who = pod.pod === "" ? pod.container.slice(0, 1) || "node" : pod.pod;
+    return `${who} ${pod.status} ${pod.openedByKernel}/${pod.seen}/${pod.unseen}`;
+  });
+}
+
+describe("each pod's own account", () => {
+  it("names the pod, with the most unseen first", () => {
+    const told = world().report({ keyframe: true, namespaces, accounts });
+    assert.deepEqual(lines(told), [
+      "pod-web read 6/4/2",
+      "node read 10/10/0",
+      "c read 0/0/0",
+      "db-0 read 5/5/0",
+    ]);
+    const [web] = pods(told);
+    assert.deepEqual(
+      [web!.namespace, web!.podUid, web!.node, web!.reader, web!.destroyed, web!.failedByKernel],
+      ["shop", "web", "a", "test", "events", 1],
+    );
+    // The report is of tick 100 and came a second after the start; the account counts since tick 50.
+    assert.equal(web!.sinceMs, START_MS + 500);
+    assert.equal(web!.networkNamespace, 101);
+    assert.equal(web!.readMicros, 7);
+  });
+
+  it("comes only where it is asked for", () => {
+    const told = world().report({ keyframe: true, namespaces, accounts });
+    assert.deepEqual(told.aggregator.query.coverage().pods, []);
+  });
+
+  it("takes what a delta changed and keeps the rest", () => {
+    const told = world()
+      .report({ keyframe: true, namespaces, accounts })
+      .report({ accounts: [{ namespace: 2, openedByKernel: 9, seen: 6, unseen: 3 }] });
+    assert.deepEqual(lines(told).slice(0, 2), ["db-0 read 9/6/3", "pod-web read 6/4/2"]);
+  });
+
+  it("outlives its namespace for as long as ended connections are kept", () => {
+    const told = world()
+      .report({ keyframe: true, namespaces, accounts })
+      .report({
+        namespacesRemoved: [1],
+        accounts: [{ namespace: 1, openedByKernel: 8, seen: 5, unseen: 3 }],
+      });
+    assert.equal(lines(told)[0], "pod-web ended 8/5/3");
+    told.wait(50_000);
+    assert.equal(lines(told)[0], "pod-web ended 8/5/3");
+    told.wait(20_000);
+    assert.ok(!lines(told).some((line) => line.startsWith("pod-web")));
+  });
+
+  it("ends with a keyframe that does not name its namespace", () => {
+    const told = world()
+      .report({ keyframe: true, namespaces, accounts })
+      .report({ keyframe: true, namespaces: namespaces.slice(0, 2), accounts: accounts.slice(0, 2) });
+    assert.equal(
+      lines(told).find((line) => line.startsWith("db-0")),
+      "db-0 ended 5/5/0",
+    );
+  });
+
+  it("goes on where the agent was started anew", () => {
+    const told = world().report({ keyframe: true, namespaces, accounts });
+    told.agent().epoch += 60_000;
+    told.agent().sequence = 0;
+    told.report({ keyframe: true, namespaces, accounts: [{ namespace: 1, openedByKernel: 1, seen: 1 }] });
+    assert.equal(
+      lines(told)
+        .filter((line) => line.startsWith("pod-web"))
+        .join(),
+      "pod-web read 1/1/0",
+    );
+  });
+
+  it("of an unknown namespace is counted", () => {
+    const told = world().report({ keyframe: true, namespaces, accounts: [{ namespace: 9 }] });
+    assert.equal(told.aggregator.counts().rowsRejected, 1);
+  });
+
+  it("that could not be read in any pass is a pod that was never read", () => {
+    const failing = [{ namespace: 1, read: false }];
+    const told = world().report({ keyframe: true, namespaces, accounts: failing });
+    assert.deepEqual(told.aggregator.query.coverage().podsUnread, ["shop/pod-web"]);
+    assert.equal(lines(told)[0], "pod-web unread 0/0/0");
+    told.report({ accounts: [{ namespace: 1 }] }).report({ accounts: failing });
+    assert.deepEqual(told.aggregator.query.coverage().podsUnread, []);
+    assert.equal(lines(told)[0], "pod-web failed 0/0/0");
+  });
+
+  it("of a sandbox is that it cannot be read", () => {
+    const reason = "runtime class gvisor (runsc) is a sandbox of its own";
+    const gap = { uid: "web", namespace: "shop", name: "pod-web", node: "a", reason };
+    const told = world({ podsUnobservable: [gap] }).report({ keyframe: true, namespaces, accounts });
+    const rows = pods(told).filter(({ podUid }) => podUid === "web");
+    assert.deepEqual(
+      rows.map((row) => [row.status, row.reason, row.unseen]),
+      [["unobservable", reason, 0]],
+    );
+  });
+});
+
+describe("every answer's coverage", () => {
+  it("adds the nodes up, since the last of them began to count", () => {
+    const told = world();
+    const node = { openedByKernel: 20, failedByKernel: 2, seen: 17, unseen: 3 };
+    told.report({ keyframe: true, coverage: node });
+    told.wait(10_000).report({ keyframe: true, coverage: { ...node, unseen: 1 } }, "b");
+    const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = told.aggregator.query.coverage();
+    assert.deepEqual([openedByKernel, failedByKernel, seen, unseen], [40, 4, 34, 4]);
+    assert.equal(sinceMs, told.aggregator.query.coverage().nodes[1]!.sinceMs);
+  });
+
+  it("names pods and nodes up to a limit and counts the rest", () => {
+    const podsUnread = Array.from({ length: 130 }, (_, index) => ({
+      uid: `u${index}`,
+      namespace: "shop",
+      name: `p${index}`,
+      node: "n3",
+      reason: "node n3 has no agent that reports",
+    }));
+    const coverage = world({ podsUnread, nodesUnread: ["n3"] }).aggregator.query.coverage(true);
+    assert.deepEqual([coverage.podsUnread.length, coverage.podsUnreadMore], [100, 30]);
+    assert.equal(coverage.podsUnread[0], "shop/p0");
+    assert.deepEqual(coverage.nodesUnread, ["n3"]);
+    assert.equal(coverage.pods.filter(({ status }) => status === "unread").length, 130);
+  });
+});

@@ -1,0 +1,89 @@
+// Each pod's own account: the network namespaces' accounts with the names of whose they are, and the pods that have
+// none because nobody read them.
+
+import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
+import { PodCoverage as PodCoverageMessage } from "../../../lib/gen/whotalks/v1/query.ts";
+import type { PodGap } from "../identify/pod-gaps.ts";
+import type { NamespaceAccount } from "../store/namespace-accounts.ts";
+import type { Tables } from "../store/tables.ts";
+
+/** Why a namespace's pod counts as unread though its node's agent knows it. */
+const FAILED = "its network namespace could not be read in any pass";
+
+/** Every account, those with the most unseen first, then by name. */
+export function listPodCoverage(
+  tables: Tables,
+  unread: readonly PodGap[],
+  unobservable: readonly PodGap[],
+): PodCoverage[] {
+  const outside = new Map(unobservable.map((pod) => [pod.uid, pod]));
+  const rows: PodCoverage[] = [];
+  const read = new Set<string>();
+  for (const account of tables.accounts.all()) {
+    const row = rowOf(tables, account);
+    read.add(row.podUid);
+    // A sandbox has a network namespace in the node's kernel too, with nothing of the pod's in it.
+    if (!outside.has(row.podUid)) rows.push(row);
+  }
+  for (const pod of unread) if (!read.has(pod.uid)) rows.push(gapRow(pod, "unread"));
+  for (const pod of unobservable) rows.push(gapRow(pod, "unobservable"));
+  return rows.toSorted(byUnseenAndName);
+}
+
+/** The pods whose namespace agents know and could not read in any pass; those that nobody can read are left out. */
+export function podsWithoutReading(tables: Tables, unobservable: readonly PodGap[]): PodGap[] {
+  const found: PodGap[] = [];
+  const outside = new Set(unobservable.map(({ uid }) => uid));
+  for (const { owner } of tables.accounts.neverRead()) {
+    const { podUid: uid } = owner;
+    const pod = uid === "" || outside.has(uid) ? undefined : tables.identity.pod(uid);
+    if (pod === undefined) continue;
+    const { namespace, name } = pod;
+    found.push({ uid, namespace, name, node: tables.nodes[owner.node]!.name, reason: FAILED });
+  }
+  return found;
+}
+
+function rowOf(tables: Tables, { owner, told, sinceMs, everRead, endedMs }: NamespaceAccount): PodCoverage {
+  const node = tables.nodes[owner.node]!;
+  const pod = owner.podUid === "" ? undefined : tables.identity.pod(owner.podUid);
+  const status = !everRead ? "unread" : endedMs !== Infinity ? "ended" : told.read ? "read" : "failed";
+  return {
+    namespace: pod?.namespace ?? "",
+    pod: pod?.name ?? "",
+    podUid: owner.podUid,
+    node: node.name,
+    container: owner.podUid === "" ? owner.containerId : "",
+    hostNetwork: owner.host,
+    networkNamespace: owner.inode,
+    reader: node.coverage?.reader ?? "",
+    destroyed: told.destroyed,
+    status,
+    reason: status === "unread" ? FAILED : status === "failed" ? "the last pass could not read it" : "",
+    openedByKernel: told.openedByKernel,
+    failedByKernel: told.failedByKernel,
+    seen: told.seen,
+    unseen: told.unseen,
+    sinceMs: Math.round(sinceMs),
+    readMicros: told.readMicros,
+  };
+}
+
+function gapRow({ uid, namespace, name, node, reason }: PodGap, status: string): PodCoverage {
+  return PodCoverageMessage.fromPartial({ namespace, pod: name, podUid: uid, node, status, reason });
+}
+
+function byUnseenAndName(a: PodCoverage, b: PodCoverage): number {
+  return (
+    b.unseen - a.unseen ||
+    compare(a.namespace, b.namespace) ||
+    compare(a.pod, b.pod) ||
+    compare(a.node, b.node) ||
+    compare(a.container, b.container) ||
+    a.networkNamespace - b.networkNamespace
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

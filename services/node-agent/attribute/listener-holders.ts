@@ -1,0 +1,39 @@
+// Who held a socket that came and went between two passes: an accepted one the process of the one listener on its port,
+// in its namespace. Who opened a connection cannot be told so.
+
+import type { HolderTable } from "../../../lib/holder-table.ts";
+import { firstRowsBySocket } from "../../../lib/holder-table.ts";
+import type { SocketTable } from "../../../lib/socket-table.ts";
+import { Protocol, SocketState } from "../../../lib/words.ts";
+
+const SEVERAL = -1;
+
+/** Appends to `into` the holders of the listeners of those sockets of `ended` that were accepted. */
+export function holdByListeners(
+  ended: SocketTable,
+  living: SocketTable,
+  holders: HolderTable,
+  into: HolderTable,
+): void {
+  if (ended.length === 0) return;
+  const listeners = new Map<number, number>();
+  for (let row = 0; row < living.length; row++) {
+    if (living.protocol[row] !== Protocol.tcp || living.state[row] !== SocketState.LISTEN) continue;
+    const key = keyOf(living, row);
+    listeners.set(key, listeners.has(key) ? SEVERAL : living.id[row]!);
+  }
+  const firstRows = firstRowsBySocket(holders);
+  for (let row = 0; row < ended.length; row++) {
+    if (ended.protocol[row] !== Protocol.tcp) continue;
+    const listener = listeners.get(keyOf(ended, row));
+    if (listener === undefined || listener === SEVERAL) continue;
+    let holder = firstRows[listener] ?? -1;
+    if (holder < 0) continue;
+    for (; holder < holders.length && holders.socket[holder] === listener; holder++)
+      into.append(ended.id[row]!, holders.process[holder]!, holders.fd[holder]!);
+  }
+}
+
+function keyOf(table: SocketTable, row: number): number {
+  return table.namespace[row]! * 65_536 + table.localPort[row]!;
+}

@@ -1,0 +1,145 @@
+// What the kernel announces of a socket that it destroys (net/ipv4/inet_diag.c inet_diag_handler_get_info): a struct
+// inet_diag_msg with tuple and cookie, the protocol, and for TCP a struct tcp_info. A hot path: no object an event.
+//
+// What the kernel leaves of a socket by then differs with how it ended:
+// - closed in order, or reset by the other end: everything is there; the state is CLOSE whatever it was.
+// - closed by a reset of its own, or a connect() that failed while its caller waited (tcp_disconnect()): remote port,
+//   counters and, where it was not bound, the local address are gone. What is left of the sequence numbers tells the two
+//   apart: write_seq was moved on by the largest window that the other end ever offered, and 2.
+// - never connected: no remote address, or no local port. That is no connection.
+
+import { writeAddresses } from "../kernel/inet-diag.ts";
+import { payloadSent, uint64 } from "../kernel/tcp-info.ts";
+import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
+import type { DestroyedTable } from "./destroyed-table.ts";
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const MESSAGE_BYTES = 72;
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+const INET_DIAG_INFO = 2;
+const INET_DIAG_PROTOCOL = 10;
+
+// Of struct tcp_info.
+const RTT = 68;
+const TOTAL_RETRANS = 100;
+const BYTES_ACKED = 120;
+const BYTES_RECEIVED = 128;
+const SEGS_IN = 140;
+const DATA_SEGS_IN = 152;
+const BYTES_SENT = 200;
+const BYTES_RETRANS = 208;
+/** Up to bytes_retrans (kernel 4.19); without it nothing is counted. */
+const TCP_INFO_BYTES = 216;
+
+/** write_seq - snd_una of an attempt: only the SYN is out; and after tcp_disconnect(), where no window was ever offered. */
+const UNANSWERED_SYN = 1;
+const DISCONNECTED_SYN = 3;
+
+/** What became of a message. */
+export const EventKind = { appended: 0, noConnection: 1, malformed: 2, overflowed: 3 } as const;
+
+/** Where events go, and what they have in common. */
+export interface EventTarget {
+  table: DestroyedTable;
+  readonly littleEndian: boolean;
+  /** Ticks of 10 ms since the epoch's start. */
+  ticks: number;
+  place: number;
+  nsid: number;
+}
+
+/** Appends the socket that a message's payload, view bytes [start, end), tells of. Any bytes do no harm. */
+export function appendDestroyed(view: DataView, start: number, end: number, target: EventTarget): number {
+  if (start + MESSAGE_BYTES > end || end > view.byteLength) return EventKind.malformed;
+  const { littleEndian, table } = target;
+  const family = view.getUint8(start);
+  if (family !== AF_INET && family !== AF_INET6) return EventKind.malformed;
+  const localPort = view.getUint16(start + 4);
+  const remotePort = view.getUint16(start + 6);
+  // A listener, a socket that was bound only, or one that found no way to where it was to connect.
+  if (localPort === 0 || isUnset(view, start + 24, family === AF_INET ? 4 : 16))
+    return EventKind.noConnection;
+  let info = 0;
+  let protocol = 0;
+  for (let at = start + MESSAGE_BYTES; at + 4 <= end;) {
+    const bytes = view.getUint16(at, littleEndian);
+    if (bytes < 4 || at + bytes > end) return EventKind.malformed;
+    const type = view.getUint16(at + 2, littleEndian) & ATTRIBUTE_TYPE_MASK;
+    if (type === INET_DIAG_PROTOCOL && bytes > 4) protocol = view.getUint8(at + 4);
+    else if (type === INET_DIAG_INFO && bytes - 4 >= TCP_INFO_BYTES) info = at + 4;
+    at = (at + bytes + 3) & ~3;
+  }
+  if (protocol === 0) return EventKind.malformed;
+  if (protocol !== Protocol.tcp && remotePort === 0) return EventKind.noConnection;
+  const row = table.append(target.place, target.nsid);
+  if (row < 0) return EventKind.overflowed;
+  const { sockets } = table;
+  sockets.id[row] = 0;
+  sockets.namespace[row] = 0;
+  sockets.protocol[row] = protocol;
+  sockets.family[row] = writeAddresses(view, start + 8, family === AF_INET6, sockets.addresses, row * 8);
+  sockets.localPort[row] = localPort;
+  sockets.remotePort[row] = remotePort;
+  sockets.inode[row] = 0;
+  sockets.uid[row] = 0;
+  sockets.recvQueue[row] = 0;
+  sockets.sendQueue[row] = 0;
+  sockets.timer[row] = 0;
+  sockets.timerDeadline[row] = 0;
+  sockets.retransmits[row] = 0;
+  sockets.references[row] = 0;
+  sockets.drops[row] = 0;
+  sockets.dualStack[row] = 0;
+  sockets.firstSeen[row] = target.ticks;
+  sockets.clearCounters(row);
+  sockets.cookieLow[row] = view.getUint32(start + 44, littleEndian);
+  sockets.cookieHigh[row] = view.getUint32(start + 48, littleEndian);
+  sockets.state[row] = protocol === Protocol.tcp ? SocketState.CLOSE : SocketState.ESTABLISHED;
+  if (protocol !== Protocol.tcp) return EventKind.appended;
+  const unacknowledged = view.getUint32(start + 60, littleEndian);
+  if (remotePort === 0) {
+    if (unacknowledged === DISCONNECTED_SYN) failed(table, row, Attempt.refused);
+  } else if (info > 0) {
+    writeInfo(view, start, info, row, target);
+  }
+  return EventKind.appended;
+}
+
+function writeInfo(view: DataView, start: number, info: number, row: number, target: EventTarget): void {
+  const { table, littleEndian } = target;
+  const { sockets } = table;
+  const acked = uint64(view, info + BYTES_ACKED, littleEndian);
+  const sent =
+    uint64(view, info + BYTES_SENT, littleEndian) - uint64(view, info + BYTES_RETRANS, littleEndian);
+  const received = uint64(view, info + BYTES_RECEIVED, littleEndian);
+  const rtt = view.getUint32(info + RTT, littleEndian);
+  const unread = view.getUint32(start + 56, littleEndian);
+  const unacknowledged = view.getUint32(start + 60, littleEndian);
+  sockets.counted[row] = 1;
+  sockets.totalRetransmits[row] = view.getUint32(info + TOTAL_RETRANS, littleEndian);
+  if (acked === 0 && sent === 0 && received === 0 && rtt === 0 && unacknowledged === UNANSWERED_SYN) {
+    const answered = view.getUint32(info + SEGS_IN, littleEndian) > 0;
+    failed(table, row, answered ? Attempt.refused : Attempt.unanswered);
+    return;
+  }
+  sockets.rttMicros[row] = rtt;
+  sockets.bytesSent[row] = payloadSent(acked, sent);
+  // Without a segment that carried data, what came was a FIN.
+  if (view.getUint32(info + DATA_SEGS_IN, littleEndian) === 0) return;
+  // SYN and FIN count as acknowledged, each one. Whoever sent a FIN had read all data: what is unread is the other's FIN.
+  const saidGoodbye = acked > sent;
+  const finUnread = saidGoodbye && unread === 1;
+  sockets.bytesReceived[row] = finUnread ? received - 1 : received;
+  table.maybeFin[row] = saidGoodbye && unread === 0 ? 1 : 0;
+}
+
+function failed(table: DestroyedTable, row: number, attempt: number): void {
+  table.sockets.attempt[row] = attempt;
+  table.sockets.state[row] = SocketState.SYN_SENT;
+}
+
+function isUnset(view: DataView, at: number, bytes: number): boolean {
+  for (let i = 0; i < bytes; i += 4) if (view.getUint32(at + i) !== 0) return false;
+  return true;
+}

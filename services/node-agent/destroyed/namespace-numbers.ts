@@ -1,0 +1,92 @@
+// Which number (nsid) this network namespace has for another one: what the kernel names namespaces by in what it
+// announces. Asked by RTM_GETNSID (net/core/net_namespace.c), which only looks; a number is never assigned by us.
+
+import { closeSync, fstatSync, openSync } from "node:fs";
+
+import { hostIsLittleEndian, NETLINK_ROUTE, openNetlink, readMessages } from "../kernel/netlink.ts";
+import { SyscallError, syscalls } from "../kernel/syscalls.ts";
+
+const RTM_GETNSID = 90;
+const NETNSA_NSID = 1;
+const NETNSA_FD = 3;
+const NLM_F_REQUEST = 1;
+
+const HEADER_BYTES = 16;
+/** struct rtgenmsg, padded. */
+const FAMILY_BYTES = 4;
+const ATTRIBUTE_BYTES = 8;
+const REQUEST_BYTES = HEADER_BYTES + FAMILY_BYTES + ATTRIBUTE_BYTES;
+
+/** A namespace that a file stands for. */
+export interface NumberedNamespace {
+  readonly inode: number;
+  /** The number that this thread's namespace has for it; null where it has none. */
+  readonly nsid: number | null;
+}
+
+/** Asks in the network namespace of this thread. */
+export class NamespaceNumbers {
+  readonly #descriptor: number;
+  readonly #answer = new Uint8Array(4096);
+
+  /** Throws SyscallError. */
+  constructor() {
+    this.#descriptor = openNetlink(NETLINK_ROUTE);
+  }
+
+  /**
+   * What a file like /proc/<pid>/ns/net or /run/netns/<name> stands for; null where it cannot be opened (the process is
+   * gone, SYS_PTRACE is missing) or asked about. The file is open for the moment of asking only.
+   */
+  ask(path: string): NumberedNamespace | null {
+    let descriptor = -1;
+    try {
+      descriptor = openSync(path, "r");
+      return { inode: fstatSync(descriptor).ino, nsid: this.#numberOf(descriptor) };
+    } catch {
+      return null;
+    } finally {
+      if (descriptor >= 0) closeSync(descriptor);
+    }
+  }
+
+  close(): void {
+    syscalls().close(this.#descriptor);
+  }
+
+  #numberOf(descriptor: number): number | null {
+    const { send, recv, errorNumber } = syscalls();
+    const request = new Uint8Array(REQUEST_BYTES);
+    const view = new DataView(request.buffer);
+    view.setUint32(0, REQUEST_BYTES, hostIsLittleEndian);
+    view.setUint16(4, RTM_GETNSID, hostIsLittleEndian);
+    view.setUint16(6, NLM_F_REQUEST, hostIsLittleEndian);
+    view.setUint16(HEADER_BYTES + FAMILY_BYTES, ATTRIBUTE_BYTES, hostIsLittleEndian);
+    view.setUint16(HEADER_BYTES + FAMILY_BYTES + 2, NETNSA_FD, hostIsLittleEndian);
+    view.setUint32(HEADER_BYTES + FAMILY_BYTES + 4, descriptor, hostIsLittleEndian);
+    if (send(this.#descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
+    const count = recv(this.#descriptor, this.#answer, this.#answer.length, 0);
+    if (count < 0) throw new SyscallError("recv", errorNumber());
+    let nsid = -1;
+    readMessages(this.#answer, count, hostIsLittleEndian, (message, start, end) => {
+      nsid = attributeOf(message, start + FAMILY_BYTES, end);
+    });
+    return nsid < 0 ? null : nsid;
+  }
+}
+
+/** The number in an announcement of RTNLGRP_NSID, whose payload is view bytes [start, end); -1 where it tells none. */
+export function announcedNumber(view: DataView, start: number, end: number): number {
+  return attributeOf(view, start + FAMILY_BYTES, end);
+}
+
+function attributeOf(view: DataView, from: number, end: number): number {
+  for (let at = from; at + ATTRIBUTE_BYTES <= end;) {
+    const bytes = view.getUint16(at, hostIsLittleEndian);
+    if (view.getUint16(at + 2, hostIsLittleEndian) === NETNSA_NSID && bytes >= ATTRIBUTE_BYTES)
+      return view.getInt32(at + 4, hostIsLittleEndian);
+    if (bytes < 4) return -1;
+    at = (at + bytes + 3) & ~3;
+  }
+  return -1;
+}

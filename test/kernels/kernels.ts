@@ -1,0 +1,36 @@
+// Which tests run on which kernels: those of code that asks the kernel what differs from version to version. They run
+// emulated, 5 to 10 times slower than here: their deadlines must allow for that.
+
+/** Tests of conntrack: events, dumps, translations, what is missing. */
+export const conntrackTests: readonly string[] = [
+  "services/node-agent/conntrack/flow-source.test.ts",
+  "services/node-agent/conntrack/nat.test.ts",
+  "services/node-agent/conntrack/node-flows.test.ts",
+];
+
+/** Tests of the socket readers. */
+export const readerTests: readonly string[] = [];
+
+/** A kernel that is booted. */
+export interface Kernel {
+  /** Its Debian suite. */
+  readonly suite: string;
+  /** Appended to the kernel's command line; empty for none. */
+  readonly parameters: string;
+  /** Test files, from the project's directory. */
+  readonly tests: readonly string[];
+}
+
+const everything = [...conntrackTests, ...readerTests];
+// What a lockdown may forbid: BPF, and with it readers. Of conntrack one file shows that it is not touched.
+const lockedDown = [conntrackTests[0]!, ...readerTests];
+
+/** 5.10, 6.1, 6.12 and the newest, and two of them locked down as Talos boots. */
+export const kernels: readonly Kernel[] = [
+  { suite: "bullseye", parameters: "", tests: everything },
+  { suite: "bookworm", parameters: "", tests: everything },
+  { suite: "trixie", parameters: "", tests: everything },
+  { suite: "sid", parameters: "", tests: everything },
+  { suite: "bookworm", parameters: "lockdown=confidentiality", tests: lockedDown },
+  { suite: "sid", parameters: "lockdown=confidentiality", tests: lockedDown },
+];
