@@ -34,7 +34,7 @@ export function outcomeOf(tables: Tables, connection: number): number {
   const attempt = attemptOf(tables, connection);
   if (attempt !== Attempt.none) return attempt === Attempt.refused ? Outcome.refused : Outcome.timedOut;
   if (flow >= 0 && (flows.status[flow]! & FlowStatus.seenReply) !== 0) return Outcome.refused;
-  if (isRepeated(tables, connection)) return Outcome.timedOut;
+  if (lone || isRepeated(tables, connection)) return Outcome.timedOut;
   const livedMs = connections.lastSeenMs[connection]! - connections.firstSeenMs[connection]!;
   if (livedMs >= TIMED_OUT_MS) return Outcome.timedOut;
   if (flow >= 0) {
