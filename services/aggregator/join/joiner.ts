@@ -20,7 +20,7 @@ import { ServiceEnds } from "./service-ends.ts";
 import type { NewSocket } from "./socket-life.ts";
 import { SocketLife } from "./socket-life.ts";
 import { continues, kindOf, pairedRemotePort } from "./socket-role.ts";
-import { isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
+import { isOtherCookie, isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
 import { TupleIndex } from "./tuple-index.ts";
 
 /** Applies rows of reports to the tables. */
@@ -92,14 +92,15 @@ export class Joiner {
         remotePort,
       );
       if (before >= 0) {
-        if (this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
+        const other = isOtherCookie(sockets, before, table, row);
+        if (!other && this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
           addresses.release(localAddress);
           addresses.release(remoteAddress);
           this.#life.adopt(node, before, id, sinceMs);
           this.#write(before, table, row);
           return true;
         }
-        if (protocol === Protocol.tcp && sockets.isLive(before)) this.#life.retire(before);
+        if ((other || protocol === Protocol.tcp) && sockets.isLive(before)) this.#life.retire(before);
       }
     } else if (kind === SocketKind.listener) {
       const inode = table.inode[row]!;

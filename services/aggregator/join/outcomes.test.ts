@@ -29,6 +29,18 @@ function outcomes(world: World): string[] {
   return world.connections().map(({ outcome }) => outcome);
 }
 
+const elsewhere = (line: string): string => line.replaceAll("10.1.0.1", "198.51.100.1");
+const edgeOf = (world: World) => {
+  const [edge] = world.aggregator.query.edges(undefined, 10).items;
+  return [edge?.outcome, edge?.connections, edge?.refused, edge?.timedOut, edge?.pending];
+};
+const attempts = (ids: readonly number[], attempt: "refused" | "none") => ({
+  sockets: ids.map(
+    (id) => ({ ...OPENING, id, local: `10.1.0.1:${40000 + id}`, state: "CLOSE", attempt }) as const,
+  ),
+  removed: ids,
+});
+
 void describe("an attempt", () => {
   it("is pending while nobody has answered", () => {
     const world = new World().report({ ...begin, sockets: [OPENING], flows: [unanswered] });
@@ -104,7 +116,6 @@ void describe("a flow without sockets", () => {
   });
 
   it("of TCP went as conntrack says", () => {
-    const elsewhere = (line: string): string => line.replaceAll("10.1.0.1", "198.51.100.1");
     for (const [line, open, closed] of [
       [unanswered, "pending", "timed-out"],
       [reset, "refused", "refused"],
@@ -123,17 +134,6 @@ void describe("a flow without sockets", () => {
 });
 
 void describe("an edge", () => {
-  const edgeOf = (world: World) => {
-    const [edge] = world.aggregator.query.edges(undefined, 10).items;
-    return [edge?.outcome, edge?.connections, edge?.refused, edge?.timedOut, edge?.pending];
-  };
-  const attempts = (ids: readonly number[], attempt: "refused" | "none") => ({
-    sockets: ids.map(
-      (id) => ({ ...OPENING, id, local: `10.1.0.1:${40000 + id}`, state: "CLOSE", attempt }) as const,
-    ),
-    removed: ids,
-  });
-
   it("of refused attempts alone is refused, and one connection makes it established", () => {
     const world = new World().report(begin).report(attempts([1, 2, 3], "refused"));
     assert.deepEqual(edgeOf(world), ["refused", 3, 3, 0, 0]);

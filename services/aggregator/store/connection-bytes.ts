@@ -27,9 +27,16 @@ function ownBytes(tables: Tables, connection: number): ConnectionBytes | null {
   const shared = connections.has(connection, ConnectionFlag.sharedServer);
   const server = shared ? -1 : countedSocket(tables, connections.server[connection]!);
   if (client < 0 && server < 0) return null;
+  const { bytesSent, bytesReceived } = sockets;
+  if (client >= 0 && server >= 0) {
+    return {
+      toServer: payload(bytesSent[client]!, bytesReceived[server]!),
+      toClient: payload(bytesSent[server]!, bytesReceived[client]!),
+    };
+  }
   return {
-    toServer: Math.max(of(sockets.bytesSent, client), of(sockets.bytesReceived, server)),
-    toClient: Math.max(of(sockets.bytesReceived, client), of(sockets.bytesSent, server)),
+    toServer: of(bytesSent, client) + of(bytesReceived, server),
+    toClient: of(bytesSent, server) + of(bytesReceived, client),
   };
 }
 
@@ -43,6 +50,12 @@ function loneBytes({ connections, flows }: Tables, connection: number): Connecti
 export function flowBytes(counters: Float64Array, flow: number): ConnectionBytes | null {
   if (counters[flow * 4] === 0) return null;
   return { toServer: counters[flow * 4 + 1]!, toClient: counters[flow * 4 + 3]! };
+}
+
+// A receiver that is gone cannot always be told whether a FIN is among what came, which counts as a byte: the sender
+// knows what it sent.
+function payload(sent: number, received: number): number {
+  return received === sent + 1 ? sent : Math.max(sent, received);
 }
 
 function of(column: Float64Array, slot: number): number {
