@@ -43,15 +43,12 @@ export interface TestSocket {
   readonly timerDeadline?: number;
   /** Bytes sent and received; unknown unless told. */
   readonly bytes?: readonly [number, number];
-<<<<<<< HEAD
   /** How an attempt went that never became a connection; none unless told. */
   readonly attempt?: keyof typeof Attempt;
   /** Unanswered retransmissions; 0 unless told. */
   readonly retransmits?: number;
-=======
   /** The kernel's cookie; unknown unless told. */
   readonly cookie?: number;
->>>>>>> main
 }
 
 /** What changed of a socket. */
@@ -204,12 +201,9 @@ function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
   table.firstSeen[row] = socket.firstSeen ?? ticks;
   table.timer[row] = socket.timer ?? 0;
   table.timerDeadline[row] = socket.timerDeadline ?? 0;
-<<<<<<< HEAD
   table.attempt[row] = Attempt[socket.attempt ?? "none"];
   table.retransmits[row] = socket.retransmits ?? 0;
-=======
   table.cookieLow[row] = socket.cookie ?? 0;
->>>>>>> main
   fillBytes(table, row, socket.bytes);
 }
 

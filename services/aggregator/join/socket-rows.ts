@@ -20,13 +20,10 @@ export function writeColumns(sockets: SocketStore, slot: number, table: SocketTa
   sockets.references[slot] = table.references[row]!;
   sockets.drops[slot] = table.drops[row]!;
   sockets.attempt[slot] = table.attempt[row]!;
-<<<<<<< HEAD
-=======
   if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) {
     sockets.cookieLow[slot] = table.cookieLow[row]!;
     sockets.cookieHigh[slot] = table.cookieHigh[row]!;
   }
->>>>>>> main
   // TIME_WAIT entries are not counted, nor is anything by a reader that was not told: what was known last stays.
   if (table.counted[row] === 0) return;
   sockets.counted[slot] = 1;

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-// Every socket of every node in columns, living ones and those of connections that ended lately: 102 bytes each, no
-=======
 // Every socket of every node in columns, living ones and those of connections that ended lately: 110 bytes each, no
->>>>>>> main
 // object and no string per row.
 
 import { protocolWord } from "../../../lib/words.ts";
@@ -93,8 +89,6 @@ export class SocketStore {
   /** The kernel's cookie; both halves 0 where it is not known. */
   cookieLow = new Uint32Array(256);
   cookieHigh = new Uint32Array(256);
-  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
-  attempt = new Uint8Array(256);
   /** When it was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
   sinceMs = new Float64Array(256);
   /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
@@ -188,7 +182,6 @@ export class SocketStore {
     this.totalRetransmits = grownColumn(this.totalRetransmits, capacity);
     this.cookieLow = grownColumn(this.cookieLow, capacity);
     this.cookieHigh = grownColumn(this.cookieHigh, capacity);
-    this.attempt = grownColumn(this.attempt, capacity);
     this.sinceMs = grownColumn(this.sinceMs, capacity);
     this.connection = grownColumn(this.connection, capacity);
     this.holders = grownColumn(this.holders, capacity);
