@@ -31,8 +31,10 @@ export function outcomeOf(tables: Tables, connection: number): number {
       : sockets.protocol[Math.max(connections.client[connection]!, connections.server[connection]!)] ===
         Protocol.tcp;
   if (!isTcp) return Outcome.timedOut;
+  const attempt = attemptOf(tables, connection);
+  if (attempt !== Attempt.none) return attempt === Attempt.refused ? Outcome.refused : Outcome.timedOut;
   if (flow >= 0 && (flows.status[flow]! & FlowStatus.seenReply) !== 0) return Outcome.refused;
-  if (isRepeated(tables, connection) || isUnanswered(tables, connection)) return Outcome.timedOut;
+  if (lone || isRepeated(tables, connection)) return Outcome.timedOut;
   const livedMs = connections.lastSeenMs[connection]! - connections.firstSeenMs[connection]!;
   if (livedMs >= TIMED_OUT_MS) return Outcome.timedOut;
   if (flow >= 0) {
@@ -58,10 +60,10 @@ export function outcomeWord(outcome: number): string {
 /** Every word for an outcome, by its number. */
 export const outcomeWords = ["", "established", "refused", "timed-out", "pending"] as const;
 
-// The kernel told, when it destroyed the socket, that nothing ever came back.
-function isUnanswered({ connections, sockets }: Tables, connection: number): boolean {
+// What the kernel told as the client's socket was destroyed.
+function attemptOf({ connections, sockets }: Tables, connection: number): number {
   const client = connections.client[connection]!;
-  return client >= 0 && sockets.attempt[client] === Attempt.unanswered;
+  return client < 0 ? Attempt.none : sockets.attempt[client]!;
 }
 
 // A SYN that had to be sent again got neither an answer nor a reset.
