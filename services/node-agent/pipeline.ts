@@ -10,16 +10,8 @@
 import { setImmediate as yieldToOthers, setTimeout as sleep } from "node:timers/promises";
 
 import type { ReportSink } from "../../lib/bus.ts";
-import type {
-  NamespaceCoverage,
-  NetworkNamespace,
-  NodeCoverage,
-  Pod,
-} from "../../lib/gen/whotalks/v1/report.ts";
-import {
-  NamespaceCoverage as NamespaceCoverageMessage,
-  NodeCoverage as NodeCoverageMessage,
-} from "../../lib/gen/whotalks/v1/report.ts";
+import type { NetworkNamespace, NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
+import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import { CpuBudget } from "./cpu-budget.ts";
@@ -34,7 +26,6 @@ import { DestroyedTable } from "./destroyed/destroyed-table.ts";
 import type {
   DestroyedReader,
   FlowReader,
-  NamespaceReading,
   NamespaceRecord,
   Observation,
   ProcessScan,
@@ -45,6 +36,8 @@ import type {
 } from "./observation.ts";
 import { CompletenessAccount } from "./observe/completeness.ts";
 import { DestroyedEnds } from "./observe/destroyed-ends.ts";
+import type { Readings } from "./observe/namespace-coverage.ts";
+import { coverNamespaces } from "./observe/namespace-coverage.ts";
 import type { SettledFamilySockets } from "./observe/family-socket-ids.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
 import { IdPool } from "./observe/id-pool.ts";
@@ -112,9 +105,6 @@ export interface AgentPace {
   /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
   readonly cpuShare: number | null;
 }
-
-/** How the reading of each namespace went, by its id, and how long it took. */
-type Readings = Map<number, { readonly reading: NamespaceReading; readonly micros: number }>;
 
 const NOTHING_DESTROYED = new DestroyedTable(1);
 
@@ -241,7 +231,12 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       holders: attribution.holders,
       ended: { sockets: merged.added, holders: endedHolders, finals: merged.finals },
       coverage: cover(startMs, scan, living, readings, family, sink.sockets, attribution),
-      namespaceCoverage: coverNamespaces(namespaces, readings),
+      namespaceCoverage: coverNamespaces(namespaces, {
+        readings,
+        account,
+        before: previous.namespaceCoverage,
+        hears: (inode) => parts.destroyed?.hears(inode) === true,
+      }),
     };
   }
 
@@ -271,35 +266,6 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       }
     }
     return begun;
-  }
-
-  function coverNamespaces(
-    namespaces: readonly IdentifiedNamespace[],
-    readings: Readings,
-  ): Map<number, NamespaceCoverage> {
-    const covered = new Map<number, NamespaceCoverage>();
-    for (const { namespace, gone } of namespaces) {
-      const { id, inode } = namespace;
-      const told = readings.get(id);
-      const counts = account.of(id);
-      const before = previous.namespaceCoverage.get(id);
-      // One that is gone is named for what was heard of it, and what was heard of it is all that there was.
-      const heard = gone ? before?.destroyed !== "time-wait" : parts.destroyed?.hears(inode) === true;
-      const read = gone ? (before?.read ?? true) : told?.reading.read === true;
-      const now = NamespaceCoverageMessage.create({
-        namespace: id,
-        read,
-        since: counts?.since ?? 0,
-        openedByKernel: counts?.opened ?? 0,
-        failedByKernel: counts?.failed ?? 0,
-        seen: counts?.seen ?? 0,
-        unseen: counts?.unseen ?? 0,
-        destroyed: heard ? "events" : read ? "time-wait" : "none",
-        readMicros: Math.round(told?.micros ?? 0),
-      });
-      covered.set(id, before !== undefined && saysTheSame(before, now) ? before : now);
-    }
-    return covered;
   }
 
   function cover(
@@ -412,10 +378,4 @@ function costOf(readings: Readings): Omit<PassCost, "cpuMs"> {
     namespaceMicrosTotal += micros;
   }
   return { namespaceMicrosMax, namespaceMicrosTotal };
-}
-
-function saysTheSame(a: NamespaceCoverage, b: NamespaceCoverage): boolean {
-  return (Object.keys(a) as (keyof NamespaceCoverage)[]).every(
-    (field) => field === "readMicros" || a[field] === b[field],
-  );
 }
