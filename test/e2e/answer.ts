@@ -63,6 +63,7 @@ export interface Listener {
 export interface NodeCoverage {
   readonly node: string;
   readonly reader?: string;
+  readonly conntrack?: string;
   readonly namespaces?: number;
   readonly namespacesFailed?: number;
   readonly gaps?: number;
