@@ -19,6 +19,7 @@ import { createAgent } from "../../services/node-agent/pipeline.ts";
 import { bootId, isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
+import { createTaskSource } from "../../services/node-agent/processes/task-source.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readNamespaceCounters } from "../../services/node-agent/readers/tcp-counters.ts";
 import { UsageError } from "../errors.ts";
@@ -29,9 +30,6 @@ const TICK_MS = 10;
 
 /** In one process no report is ever lost: a keyframe is sent once. */
 const KEYFRAME_MS = Number.POSITIVE_INFINITY;
-
-/** On one machine what is told of each socket counts for more than what the reading costs: sock-diag tells timers too. */
-const CANDIDATES = ["sock-diag", "bpf-iter", "procfs"] as const;
 
 /** How often the aggregator looks at what time makes due. */
 const SWEEP_MS = 1000;
@@ -79,7 +77,6 @@ function createLocalAgent(
 ): Agent {
   const { procDir } = options;
   const reader = chooseReader(options.reader, {
-    candidates: CANDIDATES,
     procRoot: procDir,
     littleEndian: options.byteOrder === undefined ? endianness() === "LE" : options.byteOrder === "little",
     nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
@@ -92,9 +89,12 @@ function createLocalAgent(
   return createAgent(
     {
       origin: { node: hostname(), bootId: bootId(procDir), epoch: Date.now() },
-      processes: createProcessScanner({ procRoot: procDir }),
+      processes: createProcessScanner({
+        procRoot: procDir,
+        ...(reader.name === "bpf-iter" ? { tasks: createTaskSource() } : {}),
+      }),
       reader,
-      holders: createSocketHolders({ procRoot: procDir }),
+      holders: createSocketHolders({ procRoot: procDir, held: () => reader.held?.() ?? null }),
       sink: bus,
       flows,
       destroyed,

@@ -10,7 +10,7 @@ test("the node's name is all that must be given", () => {
   assert.equal(result.values.interval, 1000);
   assert.equal(result.values.keyframeInterval, 180_000);
   assert.deepEqual(result.values.httpAddress, { host: "0.0.0.0", port: 4191 });
-  assert.equal(result.values.cpuBudget, 0.1);
+  assert.equal(result.values.cpuBudget, 0.01);
   assert.ok(Object.isFrozen(result.values));
 });
 

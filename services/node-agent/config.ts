@@ -26,10 +26,9 @@ const schema = z.object({
   logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
   reader: z.enum(readerChoices, `is not one of ${readerChoices.join(", ")}`).default("auto"),
   conntrack: z.enum(conntrackChoices, `is not one of ${conntrackChoices.join(", ")}`).default("auto"),
-  cpuBudget: cpuShare().default(0.1),
+  cpuBudget: cpuShare().default(0.01),
 });
 
-// The procfs reader's budget; DESIGN: 10 % of one core for the profile that has no other reader.
 function cpuShare(): z.ZodType<number, string> {
   return z
     .string()
@@ -74,8 +73,8 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
     },
     cpuBudget: {
       variable: "WHOTALKS_CPU_BUDGET",
-      example: "10%",
-      help: "Share of one core that passes may take",
+      example: "1%",
+      help: "Share of one core that the agent may take in the long run: the interval is stretched to keep it",
     },
   },
 };

@@ -92,12 +92,25 @@ export interface SocketReader {
   readonly name: string;
   /** Null where the reader can work here, else why not. */
   probe(): string | null;
-  /** Told before the namespaces of a pass are read: readers of the whole node read it here. Never throws. */
-  begin?(): void;
+  /**
+   * Told before the namespaces of a pass are read: readers of the whole node read it here. `heard` has the inodes of the
+   * namespaces in which sockets were destroyed since the pass before; absent where that is not known. Never throws.
+   */
+  begin?(heard?: ReadonlySet<number>): void;
   /** Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws. */
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
   /** What the latest readings could not tell and why, as sentences that say what to do. */
   limits(): readonly string[];
+  /** Who holds which socket, where the reader learns it with the sockets of a pass; null or absent where it does not. */
+  held?(): HeldSockets | null;
+}
+
+/** Every descriptor of a socket on the node: one stands at the same place in each column. */
+export interface HeldSockets {
+  readonly count: number;
+  readonly pids: Uint32Array;
+  readonly fds: Uint32Array;
+  readonly inodes: Uint32Array;
 }
 
 /** Which process holds which socket, by inode. */

@@ -22,6 +22,7 @@ import {
 } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
+import { CpuBudget } from "./cpu-budget.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { holdByListeners } from "./attribute/listener-holders.ts";
@@ -99,7 +100,7 @@ export interface AgentPace {
   readonly intervalMs: number;
   /** Milliseconds between keyframes. */
   readonly keyframeMs: number;
-  /** Share of one core that passes may take (0.1 = 10 %): the interval is stretched to keep it. Null for no limit. */
+  /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
   readonly cpuShare: number | null;
 }
 
@@ -132,6 +133,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastStartMs = Number.NaN;
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
+  const budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
   // Aborted when more sockets were destroyed than should wait for the next pass.
   let crowd = new AbortController();
   if (parts.destroyed) parts.destroyed.onCrowd = () => crowd.abort();
@@ -142,7 +144,9 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     // Before the tables are read: what is destroyed from now on is still in them, or its TIME_WAIT entry is.
     parts.destroyed?.refresh(scan);
     const events = takeDestroyed();
-    const namespaces = namespaceIds.identify(scan, events.places(), parts.destroyed?.takeArrivals());
+    const places = events.places();
+    const heardPlaces = parts.destroyed ? places : undefined;
+    const namespaces = namespaceIds.identify(scan, places, parts.destroyed?.takeArrivals());
     const living = namespaces.filter(({ gone }) => !gone);
     const idsByInode = new Map(namespaces.map(({ namespace }) => [namespace.inode, namespace.id]));
     overflowed += scan.namespaces.length - living.length;
@@ -150,7 +154,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     sink.sockets.clear();
     const readings: Readings = new Map();
     const known = new Map<number, NetworkNamespace>();
-    parts.reader.begin?.();
+    parts.reader.begin?.(heardPlaces);
     for (const { namespace, record, gone } of namespaces) {
       if (gone) {
         known.set(namespace.id, namespace);
@@ -304,6 +308,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
         ...parts.reader.limits(),
         ...parts.holders.limits(),
         ...(flows?.limits() ?? []),
+        ...budget.limits(),
         ...(destroyed?.limits() ?? []),
         ...(parts.limits?.() ?? []),
       ],
@@ -354,12 +359,9 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const startMs = parts.elapsedMs();
-      const cpu = process.cpuUsage();
       await pass();
-      const { user, system } = process.cpuUsage(cpu);
-      const cpuMs = (user + system) / 1000;
-      const intervalMs = Math.max(pace.intervalMs, pace.cpuShare === null ? 0 : cpuMs / pace.cpuShare);
-      const waitMs = Math.max(0, startMs + intervalMs - parts.elapsedMs());
+      const { user, system } = process.cpuUsage();
+      const waitMs = budget.waitMs(startMs, parts.elapsedMs(), (user + system) / 1000);
       crowd = new AbortController();
       const either = AbortSignal.any([signal, crowd.signal]);
       await sleep(waitMs, undefined, { signal: either }).catch(() => undefined);

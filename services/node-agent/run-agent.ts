@@ -18,6 +18,7 @@ import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
 import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
+import { createTaskSource } from "./processes/task-source.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
 import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
@@ -68,9 +69,12 @@ export async function runAgent(
   const agent = createAgent(
     {
       origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
-      processes: createProcessScanner({ procRoot: config.procRoot }),
+      processes: createProcessScanner({
+        procRoot: config.procRoot,
+        ...(reader.name === "bpf-iter" ? { tasks: createTaskSource() } : {}),
+      }),
       reader,
-      holders: createSocketHolders({ procRoot: config.procRoot }),
+      holders: createSocketHolders({ procRoot: config.procRoot, held: () => reader.held?.() ?? null }),
       sink: publisher,
       flows,
       destroyed,

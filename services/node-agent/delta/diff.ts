@@ -169,9 +169,12 @@ function diffFamilySockets(
   previous: ReadonlyMap<number, FamilySocket>,
   next: ReadonlyMap<number, FamilySocket>,
 ): { changed: FamilySocket[]; removed: number[] } {
+  if (previous === next) return { changed: [], removed: [] };
   const changed: FamilySocket[] = [];
   for (const [id, socket] of next) {
     const before = previous.get(id);
+    // Readers give the same objects again where nothing was read anew.
+    if (before === socket) continue;
     if (before === undefined || !equalSockets(before, socket)) changed.push(socket);
   }
   const removed: number[] = [];

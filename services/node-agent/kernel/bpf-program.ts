@@ -1,8 +1,8 @@
 // The instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst), assembled by name: just what
-// our one program needs.
+// our programs need.
 
 /** Registers. R10 points to the stack's end, R1 to R5 are arguments and lost in calls, R0 is what a call gives. */
-export type Register = 0 | 1 | 2 | 3 | 6 | 7 | 8 | 9 | 10;
+export type Register = 0 | 1 | 2 | 3 | 4 | 6 | 7 | 8 | 9 | 10;
 export type Width = 1 | 2 | 4 | 8;
 
 const load: Readonly<Record<Width, number>> = { 1: 0x71, 2: 0x69, 4: 0x61, 8: 0x79 };
@@ -11,8 +11,11 @@ const STORE_ZERO = 0x7a;
 const MOVE = 0xbf;
 const MOVE_CONSTANT = 0xb7;
 const ADD_CONSTANT = 0x07;
+const AND_CONSTANT = 0x57;
 const JUMP = 0x05;
 const JUMP_EQUAL = 0x15;
+const JUMP_DIFFERENT = 0x55;
+const JUMP_REGISTERS_DIFFERENT = 0x5d;
 const CALL = 0x85;
 const EXIT = 0x95;
 
@@ -61,12 +64,26 @@ export class BpfProgram {
     return this.#add(ADD_CONSTANT, into, 0, 0, constant);
   }
 
+  /** Keeps the bits that the mask has. */
+  and(into: Register, mask: number): this {
+    return this.#add(AND_CONSTANT, into, 0, 0, mask);
+  }
+
   jump(label: string): this {
     return this.#add(JUMP, 0, 0, 0, 0, label);
   }
 
   jumpIfEqual(register: Register, constant: number, label: string): this {
     return this.#add(JUMP_EQUAL, register, 0, 0, constant, label);
+  }
+
+  jumpIfDifferent(register: Register, constant: number, label: string): this {
+    return this.#add(JUMP_DIFFERENT, register, 0, 0, constant, label);
+  }
+
+  /** Jumps where the registers hold different values. */
+  jumpUnlessSame(register: Register, other: Register, label: string): this {
+    return this.#add(JUMP_REGISTERS_DIFFERENT, register, other, 0, 0, label);
   }
 
   call(helper: number): this {

@@ -6,6 +6,9 @@ const BPF_PROG_LOAD = 5;
 const BPF_PROG_TYPE_TRACING = 26;
 const LOG_BYTES = 65_536;
 const EPERM = 1;
+/** The verifier gives up where a signal waits, such as a profiler's. */
+const EAGAIN = 11;
+const LOAD_TRIES = 20;
 
 /** A command whose attributes are numbers only; gives what the kernel gives, a descriptor. Throws SyscallError. */
 export function bpf(command: number, attributes: Uint32Array): number {
@@ -33,9 +36,12 @@ export function loadBpfProgram(
       log,
       command: BPF_PROG_LOAD,
     });
-  const descriptor = load(0);
-  if (descriptor >= 0) return descriptor;
-  const errorNumber = syscalls().errorNumber();
+  let errorNumber = EAGAIN;
+  for (let tries = 0; errorNumber === EAGAIN && tries < LOAD_TRIES; tries++) {
+    const descriptor = load(0);
+    if (descriptor >= 0) return descriptor;
+    errorNumber = syscalls().errorNumber();
+  }
   if (errorNumber === EPERM) {
     throw new Error(
       "the kernel forbids BPF: that needs the capabilities BPF and PERFMON, and no seccomp profile against it",

@@ -71,16 +71,18 @@ export class Btf {
   }
 
   #index(from: number, length: number): Uint32Array {
-    const positions: number[] = [];
+    // A type has twelve bytes at least: room for all, of which what is not used goes with the rest.
+    const positions = new Uint32Array(Math.ceil(length / TYPE_BYTES));
+    let count = 0;
     for (let at = from; at < from + length;) {
-      positions.push(at);
+      positions[count++] = at;
       const info = this.#word(at + 4);
       const kind = (info >>> 24) & 31;
       const fixed = fixedBytes[kind];
       if (fixed === undefined) throw new RangeError(`a type of kind ${kind}`);
       at += TYPE_BYTES + fixed + (info & 0xffff) * elementBytes[kind]!;
     }
-    return Uint32Array.from(positions);
+    return positions.subarray(0, count);
   }
 
   #find(name: string, kind: number): number | null {

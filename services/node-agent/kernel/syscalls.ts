@@ -31,6 +31,8 @@ export interface Syscalls {
   ) => number;
   /** Where the bytes of an ArrayBuffer are. They must stay referenced while the kernel may write to them. */
   readonly addressOf: (buffer: ArrayBuffer) => bigint;
+  /** Nanoseconds between two ticks of the kernel's coarse clock: what a jiffy lasts. */
+  readonly jiffyNs: () => number;
   /** Calls back from the event loop whenever a descriptor can be read, without keeping the process alive. */
   readonly watch: (descriptor: number, readable: () => void) => DescriptorWatch;
   /** errno of the call that failed last on this thread. */
@@ -56,6 +58,9 @@ export class SyscallError extends Error {
   }
 }
 
+// include/uapi/linux/time.h.
+const CLOCK_MONOTONIC_COARSE = 6;
+
 let loaded: Syscalls | undefined;
 
 /** The system calls; throws where koffi has no build for this platform. */
@@ -68,6 +73,7 @@ function load(): Syscalls {
   const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   // The program itself is linked with libc, whichever that is (glibc or musl).
   const libc = koffi.load(null);
+  const clockResolution = libc.func("int clock_getres(int, _Out_ int64_t *)");
   return {
     setns: libc.func("int setns(int, int)"),
     socket: libc.func("int socket(int, int, int)"),
@@ -78,6 +84,10 @@ function load(): Syscalls {
     bind: libc.func("int bind(int, const void *, uint32_t)"),
     recvmmsg: libc.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
     addressOf: (buffer) => koffi.address(buffer),
+    jiffyNs: () => {
+      const time = new BigInt64Array(2);
+      return clockResolution(CLOCK_MONOTONIC_COARSE, time) < 0 ? Number.NaN : Number(time[1]);
+    },
     watch: (descriptor, readable) => {
       const handle = koffi.node.poll(descriptor, { readable: true }, () => readable());
       handle.unref();

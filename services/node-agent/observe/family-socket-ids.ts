@@ -9,7 +9,7 @@ export const FAMILY_SOCKETS_MAX = 2 ** 17;
 
 /** Sockets by id, and how many found no place. */
 export interface SettledFamilySockets {
-  readonly sockets: Map<number, FamilySocket>;
+  readonly sockets: ReadonlyMap<number, FamilySocket>;
   /** Whether they are those of the pass before, in the same order. */
   readonly unmoved: boolean;
   readonly overflowed: number;
@@ -22,6 +22,7 @@ export function settleFamilySockets(
   ids: IdPool,
   ticks: number,
 ): SettledFamilySockets {
+  if (isUnmoved(previous, read)) return { sockets: previous, unmoved: true, overflowed: 0 };
   const known = new Map<string, FamilySocket>();
   for (const socket of previous.values()) known.set(uniqueKey(known, socket), socket);
   const settled = new Map<string, FamilySocket>();
@@ -40,6 +41,14 @@ export function settleFamilySockets(
     sockets: new Map([...settled.values()].map((socket) => [socket.id, socket])),
     overflowed: Math.max(0, read.length - FAMILY_SOCKETS_MAX),
   };
+}
+
+// Readers give the same objects again where nothing was read anew.
+function isUnmoved(previous: ReadonlyMap<number, FamilySocket>, read: readonly FamilySocket[]): boolean {
+  if (previous.size !== read.length) return false;
+  let place = 0;
+  for (const socket of previous.values()) if (socket !== read[place++]) return false;
+  return true;
 }
 
 // Sockets without an inode (unix connections not yet accepted, the kernel's netlink sockets) may look the same: they

@@ -4,9 +4,10 @@
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketState } from "../../../lib/words.ts";
-import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
+import type { HeldSockets, ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
 import { countFds, NO_FDS, readFdList } from "./fd-list.ts";
 import type { FdList } from "./fd-list.ts";
+import { indexHolders, sameHolders } from "./held-sockets.ts";
 import { InodeIndex } from "./inode-index.ts";
 import { deniedSentence, mayReadOthers } from "./privileges.ts";
 
@@ -28,9 +29,17 @@ export const SEARCH_FDS_MAX = 16_384;
 /** What listing a process costs at least, in descriptors. */
 const LISTING_FDS = 4;
 
-/** Holders of sockets among the processes below a /proc or a saved tree of one. */
-export function createSocketHolders(options: { readonly procRoot: string }): SocketHolders {
-  return new Holders(options.procRoot);
+/** What holders are found with. */
+export interface SocketHoldersOptions {
+  /** "/proc", "/host/proc", or a saved tree of <pid>/fd directories. */
+  readonly procRoot: string;
+  /** Who holds what by a reader that learned it with the sockets of the pass; null where none did. */
+  readonly held?: () => HeldSockets | null;
+}
+
+/** Holders of sockets: as the reader tells them, else found among the processes below a /proc or a saved tree of one. */
+export function createSocketHolders(options: SocketHoldersOptions): SocketHolders {
+  return new Holders(options);
 }
 
 interface Held {
@@ -61,8 +70,13 @@ class Holders implements SocketHolders {
   #rotationPid = 0;
   #rotationCredit = 0;
 
-  constructor(root: string) {
-    this.#root = root;
+  // What the reader told last; null where the descriptors are read here.
+  readonly #told: () => HeldSockets | null;
+  #known: HeldSockets | null = null;
+
+  constructor({ procRoot, held }: SocketHoldersOptions) {
+    this.#root = procRoot;
+    this.#told = held ?? (() => null);
   }
 
   get unreadable(): number {
@@ -89,6 +103,13 @@ class Holders implements SocketHolders {
 
   refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
     this.#pass++;
+    const told = this.#told();
+    if (told !== null) {
+      this.#take(told);
+      return;
+    }
+    this.#changed ||= this.#known !== null;
+    this.#known = null;
     this.#forgetGone(scan);
     for (const record of scan.processes.values()) {
       const count = countFds(this.#directory(record.pid));
@@ -100,6 +121,16 @@ class Holders implements SocketHolders {
     this.#rebuild();
     this.#unreadable = 0;
     for (const held of this.#held.values()) if (held.denied) this.#unreadable++;
+  }
+
+  #take(told: HeldSockets): void {
+    const same = this.#known !== null && sameHolders(this.#known, told);
+    this.#known = told;
+    if (same) return;
+    this.#held.clear();
+    this.#unreadable = 0;
+    this.#generation++;
+    indexHolders(this.#index, told);
   }
 
   #directory(pid: number): string {

@@ -1,6 +1,7 @@
 // All processes of the node and the network namespaces they are in: the first stage of a pass, and what the readers
 // and the holders go by. Reads <pid>/{stat,ns/net} of every process in each pass, and <pid>/{status,cgroup,exe} of
-// those that are new or became another program. A saved tree of these files does as well as a mounted /proc.
+// those that are new or became another program. Where the kernel can be asked for all processes at once (BPF) it reads no
+// file of those that stay what they are. A saved tree of these files does as well as a mounted /proc.
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 
@@ -10,6 +11,7 @@ import { parsePidStat } from "../procfs/pid-stat.ts";
 import { parsePidStatus } from "../procfs/pid-status.ts";
 import { deniedSentence, hidepidSentence, mayReadOthers } from "./privileges.ts";
 import { readLink, readText, unread } from "./small-file.ts";
+import type { TaskSource } from "./task-source.ts";
 
 /** Owner, exe and cgroup of a process are read again after this many passes even if it seems the same program. */
 export const REFRESH_PASSES = 30;
@@ -23,9 +25,17 @@ export interface ProcessScanner {
   scan(): ProcessScan;
 }
 
-/** A scanner of procRoot: "/proc", "/host/proc", or a saved tree of <pid> directories. */
-export function createProcessScanner(options: { readonly procRoot: string }): ProcessScanner {
-  return new Scanner(options.procRoot);
+/** What a scanner is made with. */
+export interface ProcessScannerOptions {
+  /** "/proc", "/host/proc", or a saved tree of <pid> directories. */
+  readonly procRoot: string;
+  /** Tells every process at once, where the kernel can be asked (task-source.ts). */
+  readonly tasks?: TaskSource;
+}
+
+/** A scanner of the processes below procRoot. */
+export function createProcessScanner(options: ProcessScannerOptions): ProcessScanner {
+  return new Scanner(options);
 }
 
 // What identifies a process; the same identity in two passes means that it is the same program still.
@@ -34,19 +44,50 @@ interface Identity {
   readonly startTicks: number;
   readonly name: string;
   readonly parentPid: number;
+  /** Changes with owner, cgroup and program, where the kernel was asked; "" else. */
+  readonly marks: string;
 }
 
 class Scanner implements ProcessScanner {
   readonly #root: string;
+  readonly #tasks: TaskSource | null;
   #known = new Map<number, ProcessRecord>();
+  #marks = new Map<number, string>();
   #pass = 0;
 
-  constructor(root: string) {
-    this.#root = root;
+  constructor({ procRoot, tasks }: ProcessScannerOptions) {
+    this.#root = procRoot;
+    this.#tasks = tasks ?? null;
   }
 
   scan(): ProcessScan {
     this.#pass++;
+    return this.#askKernel() ?? this.#scanProc();
+  }
+
+  // Null where the kernel cannot be asked.
+  #askKernel(): ProcessScan | null {
+    const processes = new Map<number, ProcessRecord>();
+    const inodes = new Map<number, number | null>();
+    const marks = new Map<number, string>();
+    const told = this.#tasks?.((task) => {
+      // A process that ends has no namespaces any more.
+      if (task.namespaceInode === 0) return;
+      const { pid, startTicks, name, parentPid, marks: mark } = task;
+      marks.set(pid, mark);
+      inodes.set(pid, task.namespaceInode);
+      processes.set(
+        pid,
+        this.#record({ pid, startTicks, name, parentPid, marks: mark }, task.namespaceInode),
+      );
+    });
+    if (told !== true) return null;
+    this.#known = processes;
+    this.#marks = marks;
+    return { processes, namespaces: group(processes, inodes), unreadable: 0, limits: [] };
+  }
+
+  #scanProc(): ProcessScan {
     const limits: string[] = [];
     const pids = this.#pids(limits);
     const identities = pids.map((pid) => this.#identify(pid)).filter((identity) => identity !== null);
@@ -89,14 +130,16 @@ class Scanner implements ProcessScanner {
     const stat = readText(`${this.#root}/${pid}/stat`);
     if ("text" in stat) {
       const fields = parsePidStat(stat.text);
-      return fields === null || fields.state === "Z" || fields.state === "X" ? null : { ...fields, pid };
+      return fields === null || fields.state === "Z" || fields.state === "X"
+        ? null
+        : { ...fields, pid, marks: "" };
     }
     const comm = readText(`${this.#root}/${pid}/comm`);
     const statusFile = readText(`${this.#root}/${pid}/status`);
     if (!("text" in comm) && !("text" in statusFile)) return null;
     const status = "text" in statusFile ? parsePidStatus(statusFile.text) : null;
     const name = "text" in comm ? comm.text.replace(/\n$/, "") : (status?.name ?? "");
-    return { pid, startTicks: 0, name, parentPid: status?.parentPid ?? 0 };
+    return { pid, startTicks: 0, name, parentPid: status?.parentPid ?? 0, marks: "" };
   }
 
   // The namespace inode by pid; null where it cannot be told, absent where the process is gone.
@@ -158,11 +201,12 @@ class Scanner implements ProcessScanner {
   }
 
   #record(identity: Identity, namespaceInode: number): ProcessRecord {
-    const { pid, startTicks, name, parentPid } = identity;
+    const { pid, startTicks, name, parentPid, marks } = identity;
     const known = this.#known.get(pid);
     const same = known !== undefined && known.startTicks === startTicks && known.name === name;
+    const unmarked = marks === "" || this.#marks.get(pid) === marks;
     // Spread over the passes by pid.
-    if (same && (this.#pass + pid) % REFRESH_PASSES !== 0) {
+    if (same && unmarked && (this.#pass + pid) % REFRESH_PASSES !== 0) {
       if (known.parentPid === parentPid && known.namespaceInode === namespaceInode) return known;
       return { ...known, parentPid, namespaceInode };
     }

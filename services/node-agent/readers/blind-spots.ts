@@ -56,8 +56,8 @@ export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {
     "totalRetransmits",
   ],
   "sock-diag": ["references"],
-  // Of TCP sockets that a file refers to; the others it takes from the reader within.
-  "bpf-iter": ["references", "timer", "timerDeadline"],
+  // What it tells itself (TCP sockets that a file refers to) it tells whole; the others it takes from a reader within.
+  "bpf-iter": [],
 };
 
 /**

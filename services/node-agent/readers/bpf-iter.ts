@@ -1,27 +1,64 @@
-// The reader `bpf-iter`: every TCP socket of the node that a file refers to in one read of a BPF iterator, whatever the
-// number of namespaces. What no file refers to (TIME_WAIT, half-open, not yet accepted, orphaned) it cannot see: a
-// namespace's TCP table is read by another reader too, but only when the namespace's counters say that something there
-// opened, closed or went, and every minute. The other tables are cheap and come from the other reader in each pass.
+// The reader `bpf-iter`: every socket of the node that a file refers to in one read of a BPF iterator, whatever the number
+// of namespaces, and with it who holds which. TCP sockets come from its records whole. What no file refers to (TIME_WAIT,
+// half-open, not yet accepted, orphaned) it cannot see: a namespace's TCP table is read by another reader too, but only
+// when the namespace's counters say that something there opened, closed or went. Of the other families the records tell
+// that something changed, and who the peer of a unix socket is; their tables are read then.
 
-import { readFileSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 
+import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { BTF_PATH } from "../kernel/kernel-types.ts";
 import { SocketIterator } from "../kernel/socket-iterator.ts";
-import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
-import { readText } from "../processes/small-file.ts";
-import { parseTcpSockets } from "../procfs/net-sockstat.ts";
+import { syscalls } from "../kernel/syscalls.ts";
+import type {
+  HeldSockets,
+  NamespaceReading,
+  NamespaceRecord,
+  SocketReader,
+  SocketSink,
+} from "../observation.ts";
+import type { Counts } from "./change-gate.ts";
+import { ChangeGate, TRAFFIC_TICKS } from "./change-gate.ts";
+import { InterfaceAddresses } from "./interface-addresses.ts";
+import { KeptRows } from "./kept-rows.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { RecordIndex } from "./socket-records.ts";
 
-/** Ticks of 10 ms after which a namespace's TCP table is read even if nothing seems to have moved: 60 s … */
-const REFRESH_TICKS = 6000;
-/** … less up to half of it, by the namespace's id, so that not all of them are due at once. */
-const REFRESH_SPREAD_TICKS = 100;
-const REFRESH_SPREAD = 30;
+/**
+ * Ticks of 10 ms after which the counters of a namespace are looked at though the records say that nothing came, went or
+ * changed its state there: 5 s. What only counters tell (a connection that lived between two passes, a TIME_WAIT entry
+ * that went) shows by then at the latest.
+ */
+export const COUNTERS_TICKS = 500;
 
-/** Processes of a namespace that are asked at most for its counts. */
-const PIDS_TRIED_MAX = 16;
+/** Ticks for which a namespace in which something moved is looked at in each pass: 5 s. */
+const BUSY_TICKS = 500;
+
+/**
+ * Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets came, went or changed
+ * its state: 60 s. Their queues and drops may be that old.
+ */
+export const REST_TICKS = 6000;
+
+/** Namespaces are first due for both after a part of the time that is their own, so that not all are due at once. */
+const SPREAD = 32;
+
+/**
+ * Share of one core that reading whole TCP tables for sockets without a file may take, and milliseconds of it that may
+ * be saved up. Where namespaces change faster, those sockets are told late; what files refer to never is.
+ */
+const ORPHANS_SHARE = 0.005;
+const ORPHANS_CREDIT_MS = 1000;
+
+const MS_PER_TICK = 10;
+
+/** TCP_TIMEWAIT_LEN of include/net/tcp.h, in ticks, and what tells such an entry. */
+const TIME_WAIT_TICKS = 6000;
+const TIMER_TIME_WAIT = 3;
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
 
 /** What a reader is made with. */
 export interface BpfIterReaderOptions {
@@ -32,162 +69,304 @@ export interface BpfIterReaderOptions {
   /** Reads the tables tcp and tcp6 alone, and every other one. */
   readonly tcpReader: SocketReader;
   readonly restReader: SocketReader;
+  /** Where the kernel's BTF is, unless where it always is. */
+  readonly btfPath?: string;
 }
 
-/** The reader `bpf-iter`. Needs BPF and PERFMON, a kernel from 5.11 with BTF, and what the readers within need. */
+/** The reader `bpf-iter`. Needs BPF and PERFMON, a kernel from 5.8 with BTF, and what the readers within need. */
 export function createBpfIterReader(options: BpfIterReaderOptions): SocketReader {
   return new BpfIterReader(options);
 }
 
-// What is kept of a namespace between its full readings.
+// What is kept of a namespace between its readings.
 interface Kept {
-  /** Counts of the namespace then: while they stay, so do the sockets that no file refers to. */
-  readonly counts: string;
-  readonly untilTicks: number;
-  readonly orphans: SocketTable;
+  readonly namespaceId: number;
+  /** TCP sockets that no file refers to, and the records' mark when they were read. */
+  orphans: KeptRows | null;
+  tcpMark: string;
+  rest: KeptRows | null;
+  restMark: number;
+  /** When both are due again. */
+  restTicks: number;
+  restReading: NamespaceReading;
+  counts: Counts | null;
+  lookTicks: number;
+  busyTicks: number;
+  /** When its table was due to be read and was not. */
+  blindTicks: number;
   pass: number;
 }
 
 class BpfIterReader implements SocketReader {
   readonly name = "bpf-iter";
   readonly #options: BpfIterReaderOptions;
+  readonly #gate: ChangeGate;
+  readonly #addresses: InterfaceAddresses;
+  readonly #kept = new Map<number, Kept>();
   #iterator: SocketIterator | null = null;
   #index: RecordIndex | null = null;
+  #indexTicks = 0;
+  #readable = false;
   #overflowed = 0;
   #failure: string | null = null;
-  readonly #kept = new Map<number, Kept>();
   #pass = 0;
+  // Milliseconds that whole TCP tables may take now, and when that was reckoned; how many namespaces wait for it.
+  #creditMs = ORPHANS_CREDIT_MS;
+  #creditTicks = 0;
+  #waiting = 0;
+  #waitingBefore = 0;
+  #heard: ReadonlySet<number> | null = null;
 
   constructor(options: BpfIterReaderOptions) {
     this.#options = options;
+    this.#gate = new ChangeGate(options.procRoot);
+    this.#addresses = new InterfaceAddresses(options.procRoot);
   }
 
   probe(): string | null {
-    if (!isLiveProc(this.#options.procRoot)) {
-      return `${this.#options.procRoot} is not the running kernel's: BPF would tell of another one`;
-    }
-    try {
-      this.#iterator ??= SocketIterator.load(pidLevel());
-      this.#iterator.read();
-      return null;
-    } catch (error) {
-      return (error as Error).message;
-    }
+    const { procRoot } = this.#options;
+    if (!isLiveProc(procRoot))
+      return `${procRoot} is not the running kernel's: BPF would tell of another one`;
+    if (ownPid(procRoot) !== String(process.pid))
+      return `${procRoot} is of another pid namespace: BPF would tell other pids (set hostPID)`;
+    // A socket of our own must show under our own pid: before 5.11 the kernel numbers them as its first pid namespace.
+    const { socket, close } = syscalls();
+    const own = socket(AF_UNIX, SOCK_STREAM, 0);
+    this.#readRecords();
+    close(own);
+    if (this.#failure !== null) return this.#failure;
+    return isHeld(this.#index!.held, process.pid, own)
+      ? null
+      : "this kernel does not tell pids as this pid namespace numbers them";
   }
 
-  begin(): void {
-    for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#kept.delete(inode);
+  begin(heard?: ReadonlySet<number>): void {
+    this.#heard = heard ?? null;
+    for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
     this.#pass++;
-    this.#index = null;
-    this.#failure = null;
-    try {
-      this.#iterator ??= SocketIterator.load(pidLevel());
-      const records = this.#iterator.read();
-      this.#overflowed = records.overflowed;
-      this.#index = new RecordIndex(records);
-    } catch (error) {
-      this.#failure = `the BPF iterator cannot be read: ${(error as Error).message}`;
-    }
+    const nowTicks = this.#options.nowTicks();
+    const earnedMs = (nowTicks - this.#creditTicks) * MS_PER_TICK * ORPHANS_SHARE;
+    this.#creditMs = Math.min(ORPHANS_CREDIT_MS, this.#creditMs + earnedMs);
+    this.#creditTicks = nowTicks;
+    this.#waitingBefore = this.#waiting;
+    this.#waiting = 0;
+    this.#readRecords();
     this.#options.tcpReader.begin?.();
     this.#options.restReader.begin?.();
   }
 
   limits(): readonly string[] {
+    const waiting = Math.max(this.#waiting, this.#waitingBefore);
     return [
       ...(this.#failure === null ? [] : [this.#failure]),
+      ...(waiting === 0
+        ? []
+        : [
+            `Connections that no process holds (TIME_WAIT, half-open) are told late for ${waiting} network namespaces, in which more changes than may be read`,
+          ]),
       ...new Set([...this.#options.tcpReader.limits(), ...this.#options.restReader.limits()]),
     ];
   }
 
+  held(): HeldSockets | null {
+    return this.#readable ? this.#index!.held : null;
+  }
+
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
-    if (this.#index === null || namespace.inode === 0) return UNREAD;
+    if (!this.#readable || namespace.inode === 0) return UNREAD;
+    const { inode } = namespace;
+    const nowTicks = this.#options.nowTicks();
+    // An inode number that is used again is another namespace's: its id tells.
+    if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
+    const kept = this.#kept.get(inode) ?? newlyKept(namespaceId);
+    this.#kept.set(inode, kept);
+    kept.pass = this.#pass;
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;
-    const rest = this.#options.restReader.read(namespace, namespaceId, sink);
-    if (!rest.read) return rest;
-    const tcp = this.#readTcp(namespace, namespaceId, sink, rest);
-    if (!tcp.read) {
+    const rest = this.#readRest(namespace, kept, sink, nowTicks);
+    const tcp = rest.read ? this.#readTcp(namespace, kept, sink, nowTicks) : rest;
+    if (!rest.read || !tcp.read) {
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;
+      this.#forget(inode);
       return tcp;
     }
     // What found no place in the iterator's records belongs to no namespace: it is told once.
     const overflowed = rest.overflowed + tcp.overflowed + this.#overflowed;
     this.#overflowed = 0;
-    return { ...rest, linesMalformed: rest.linesMalformed + tcp.linesMalformed, overflowed };
+    return {
+      ...rest,
+      addresses: this.#addressesOf(namespace, nowTicks),
+      tcpCounters: kept.counts?.tcpCounters ?? tcp.tcpCounters,
+      linesMalformed: rest.linesMalformed + tcp.linesMalformed,
+      overflowed,
+    };
   }
 
-  #readTcp(
-    namespace: NamespaceRecord,
-    namespaceId: number,
-    sink: SocketSink,
-    { tcpCounters }: NamespaceReading,
-  ): NamespaceReading {
-    const index = this.#index!;
-    const { sockets } = sink;
-    const nowTicks = this.#options.nowTicks();
-    const opened = tcpCounters === null ? null : `${tcpCounters.activeOpens} ${tcpCounters.passiveOpens}`;
-    const hashed = this.#hashedSockets(namespace);
-    const counts =
-      opened === null || hashed === null ? null : `${hashed} ${opened} ${index.count(namespace.inode)}`;
-    const kept = this.#kept.get(namespace.inode);
-    if (counts !== null && kept !== undefined && kept.counts === counts && nowTicks < kept.untilTicks) {
-      kept.pass = this.#pass;
-      let overflowed = index.append(namespace.inode, namespaceId, sockets);
-      for (let row = 0; row < kept.orphans.length; row++) {
-        const at = sockets.appendRow(kept.orphans, row);
-        if (at < 0) overflowed++;
-        else sockets.namespace[at] = namespaceId;
-      }
-      return { ...UNREAD, read: true, overflowed };
+  #readRecords(): void {
+    this.#readable = false;
+    this.#failure = null;
+    try {
+      this.#iterator ??= SocketIterator.load(this.#options.btfPath ?? BTF_PATH);
+      this.#index ??= new RecordIndex(syscalls().jiffyNs());
+      const records = this.#iterator.read();
+      this.#indexTicks = this.#options.nowTicks();
+      this.#overflowed = records.overflowed;
+      this.#index.fill(records);
+      this.#readable = true;
+    } catch (error) {
+      this.#failure = (error as Error).message;
     }
-    const first = sockets.length;
-    const reading = this.#options.tcpReader.read(namespace, namespaceId, sink);
+  }
+
+  #readRest(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
+    const mark = this.#index!.restMark(namespace.inode);
+    if (kept.rest !== null && kept.restMark === mark && nowTicks < kept.restTicks)
+      return { ...kept.restReading, overflowed: kept.rest.append(sink, kept.namespaceId, null) };
+    const rows = sink.sockets.length;
+    const familyRows = sink.familySockets.length;
+    const reading = this.#options.restReader.read(namespace, kept.namespaceId, sink);
     if (!reading.read) return reading;
-    const orphans = keepOrphans(sockets, first);
-    if (counts !== null) {
-      const spread = (namespaceId % REFRESH_SPREAD) * REFRESH_SPREAD_TICKS;
-      const untilTicks = nowTicks + REFRESH_TICKS - spread;
-      this.#kept.set(namespace.inode, { counts, untilTicks, orphans, pass: this.#pass });
-    }
+    this.#completePeers(sink, familyRows);
+    kept.rest = KeptRows.of(sink, rows, familyRows);
+    kept.restMark = mark;
+    kept.restTicks = nowTicks + REST_TICKS - spread(kept.namespaceId, REST_TICKS / 2);
+    kept.restReading = { ...reading, linesMalformed: 0, overflowed: 0 };
     return reading;
   }
 
-  // How many TCP sockets the namespace has, and TIME_WAIT entries among them; null where that cannot be told.
-  #hashedSockets(namespace: NamespaceRecord): string | null {
-    for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
-      const ipv4 = readText(`${this.#options.procRoot}/${pid}/net/sockstat`);
-      if (!("text" in ipv4)) continue;
-      const ipv6 = readText(`${this.#options.procRoot}/${pid}/net/sockstat6`);
-      const sockets = parseTcpSockets(ipv4.text, "text" in ipv6 ? ipv6.text : "TCP6: inuse 0\n");
-      return sockets === null ? null : `${sockets.ipv4} ${sockets.ipv6} ${sockets.timeWait}`;
+  // Tables of /proc do not tell the peers of unix sockets.
+  #completePeers({ familySockets }: SocketSink, first: number): void {
+    for (let at = first; at < familySockets.length; at++) {
+      const socket = familySockets[at]!;
+      if (socket.family === SocketFamily.SOCKET_FAMILY_UNIX && socket.peerInode === 0)
+        socket.peerInode = this.#index!.peer(socket.inode);
     }
-    return null;
+  }
+
+  #readTcp(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
+    const index = this.#index!;
+    const { sockets } = sink;
+    const { inode } = namespace;
+    const mark = index.tcpMark(inode);
+    let moved = kept.orphans === null || mark !== kept.tcpMark || this.#heard?.has(inode) === true;
+    if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
+      const isFirst = kept.counts === null;
+      kept.counts = this.#gate.look(namespace);
+      kept.lookTicks = nowTicks + COUNTERS_TICKS - (isFirst ? spread(kept.namespaceId, COUNTERS_TICKS) : 0);
+      // Data moves what the records have; of the other sockets only states that are on their way to the end.
+      const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
+      const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
+      if (movement === "sockets") moved = true;
+      if (movement !== "nothing" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
+      if (moved && this.#areAllHeld(inode, kept.counts)) {
+        kept.orphans = NO_ROWS;
+        kept.tcpMark = mark;
+        this.#gate.settle(namespace, kept.namespaceId, kept.counts, nowTicks);
+        moved = false;
+      }
+    }
+    const affordable = this.#creditMs > 0;
+    if (moved && !affordable) this.#waiting++;
+    if (kept.orphans !== null && !(moved && affordable)) {
+      if (moved) kept.blindTicks = nowTicks;
+      const overflowed = index.append(inode, kept.namespaceId, this.#indexTicks, sockets);
+      const more = kept.orphans.append(sink, kept.namespaceId, (held) => index.has(held));
+      return { ...UNREAD, read: true, overflowed: overflowed + more };
+    }
+    return this.#readOrphans(namespace, kept, sink, nowTicks, mark);
+  }
+
+  // Whether the kernel counts no more TCP sockets than files refer to: then there is nothing else to look for.
+  #areAllHeld(inode: number, counts: Counts | null): boolean {
+    if (counts === null) return false;
+    const { ipv4, ipv6, timeWait } = counts.tcpSockets;
+    return timeWait === 0 && ipv4 + ipv6 === this.#index!.tcpCount(inode);
+  }
+
+  // The whole TCP table, of which the rows stay that no file refers to: the records have the others.
+  #readOrphans(
+    namespace: NamespaceRecord,
+    kept: Kept,
+    sink: SocketSink,
+    nowTicks: number,
+    mark: string,
+  ): NamespaceReading {
+    const index = this.#index!;
+    const { sockets } = sink;
+    const first = sockets.length;
+    const startMs = performance.now();
+    const reading = this.#options.tcpReader.read(namespace, kept.namespaceId, sink);
+    this.#creditMs -= performance.now() - startMs;
+    if (!reading.read) return reading;
+    let length = first;
+    for (let row = first; row < sockets.length; row++) {
+      if (index.has(sockets.inode[row]!) || this.#wasHeard(sockets, row, kept.blindTicks)) continue;
+      sockets.copyRow(length, sockets, row);
+      length++;
+    }
+    sockets.length = length;
+    kept.orphans = KeptRows.of(sink, first, sink.familySockets.length);
+    kept.tcpMark = mark;
+    this.#gate.settle(namespace, kept.namespaceId, kept.counts, nowTicks);
+    const overflowed = index.append(namespace.inode, kept.namespaceId, this.#indexTicks, sockets);
+    return { ...reading, overflowed: reading.overflowed + overflowed };
+  }
+
+  // Whether a row is the TIME_WAIT entry of a connection whose end was heard in a pass that had no credit to look for it:
+  // it would count twice.
+  #wasHeard({ timer, timerDeadline }: SocketTable, row: number, blindTicks: number): boolean {
+    if (this.#heard === null || timer[row] !== TIMER_TIME_WAIT) return false;
+    return timerDeadline[row]! - TIME_WAIT_TICKS <= blindTicks;
+  }
+
+  #addressesOf(namespace: NamespaceRecord, nowTicks: number): readonly Uint8Array[] {
+    const [pid] = namespace.pids;
+    return pid === undefined ? [] : this.#addresses.of(namespace.inode, pid, nowTicks);
+  }
+
+  #forget(inode: number): void {
+    this.#kept.delete(inode);
+    this.#gate.forget(inode);
   }
 }
 
-// The rows from `first` on that no file refers to, copied. The others get what the iterator tells of them: no timers and
-// no references, so that a socket does not seem to change with who read it.
-function keepOrphans(sockets: SocketTable, first: number): SocketTable {
-  const orphans = new SocketTable(8);
-  for (let row = first; row < sockets.length; row++) {
-    if (sockets.protocol[row] !== Protocol.tcp) continue;
-    sockets.references[row] = 0;
-    if (sockets.inode[row] === 0) {
-      orphans.appendRow(sockets, row);
-      continue;
-    }
-    sockets.timer[row] = 0;
-    sockets.timerDeadline[row] = 0;
-  }
-  return orphans;
+function spread(namespaceId: number, ticks: number): number {
+  return ((namespaceId % SPREAD) * ticks) / SPREAD;
 }
 
-// How deep this process's pid namespace is: NSpid of /proc/self/status has a number for each level.
-function pidLevel(): number {
-  const line = /^NSpid:((?:\s+\d+)+)$/m.exec(readFileSync("/proc/self/status", "utf8"));
-  return line === null ? 0 : line[1]!.trim().split(/\s+/).length - 1;
+function newlyKept(namespaceId: number): Kept {
+  return {
+    namespaceId,
+    orphans: null,
+    tcpMark: "",
+    rest: null,
+    restMark: 0,
+    restTicks: 0,
+    restReading: UNREAD,
+    counts: null,
+    lookTicks: 0,
+    busyTicks: 0,
+    blindTicks: Number.NEGATIVE_INFINITY,
+    pass: 0,
+  };
 }
+
+// The number that a mounted proc gives this process.
+function ownPid(procRoot: string): string {
+  try {
+    return readlinkSync(`${procRoot}/self`);
+  } catch {
+    return "";
+  }
+}
+
+function isHeld({ count, pids, fds }: HeldSockets, pid: number, fd: number): boolean {
+  for (let place = 0; place < count; place++) if (pids[place] === pid && fds[place] === fd) return true;
+  return false;
+}
+
+const NO_ROWS = KeptRows.of({ sockets: new SocketTable(1), familySockets: [] }, 0, 0);
 
 const UNREAD: NamespaceReading = {
   read: false,

@@ -3,10 +3,17 @@
 
 import { endianness } from "node:os";
 
-import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
+import type {
+  HeldSockets,
+  NamespaceReading,
+  NamespaceRecord,
+  SocketReader,
+  SocketSink,
+} from "../observation.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { createBpfIterReader } from "./bpf-iter.ts";
 import { createProcfsReader, procfsTables } from "./procfs.ts";
+import { createGatedReader } from "./gated-reader.ts";
 import { readerNames } from "./reader-names.ts";
 import type { ReaderChoice, ReaderName } from "./reader-names.ts";
 import { createSockDiagReader } from "./sock-diag.ts";
@@ -22,8 +29,6 @@ export interface ReaderOptions {
   readonly littleEndian?: boolean;
   /** Ticks of 10 ms since the epoch's start. */
   readonly nowTicks: () => number;
-  /** What `auto` chooses from, the best first; every reader, the cheapest first, unless told. */
-  readonly candidates?: readonly ReaderName[];
 }
 
 /**
@@ -34,30 +39,38 @@ export function chooseReader(choice: ReaderChoice, options: ReaderOptions): Sock
   if (choice !== "auto") return createReader(choice, options);
   // Of a saved tree only the tables are there: that is no shortcoming of this machine's to report.
   if (!isLiveProc(options.procRoot)) return createReader("procfs", options);
-  return chainReaders((options.candidates ?? readerNames).map((name) => createReader(name, options)));
+  return chainReaders(readerNames.map((name) => createReader(name, options)));
 }
 
 function createReader(name: ReaderName, options: ReaderOptions, tables?: ReadonlySet<string>): SocketReader {
   const { procRoot, nowTicks } = options;
-  const only = tables === undefined ? {} : { tables };
   switch (name) {
     case "bpf-iter": {
-      const within = createReader("sock-diag", options).probe() === null ? "sock-diag" : "procfs";
+      const within = createReader("sock-diag", options, tcpTables).probe() === null ? "sock-diag" : "procfs";
       const tcpReader = createReader(within, options, tcpTables);
       const restReader = createReader(within, options, otherTables);
       return createBpfIterReader({ procRoot, nowTicks, tcpReader, restReader });
     }
     case "sock-diag":
-      return createSockDiagReader({ procRoot, nowTicks, ...only });
+      if (tables === undefined) return createGated(name, options);
+      return createSockDiagReader({ procRoot, nowTicks, tables });
     case "procfs":
+      // Counters and tables of a saved tree may be of different moments.
+      if (tables === undefined && isLiveProc(procRoot)) return createGated(name, options);
       return createProcfsReader({
         procRoot,
         nowTicks,
         littleEndian: options.littleEndian ?? endianness() === "LE",
         unixPeers: isLiveProc(procRoot),
-        ...only,
+        ...(tables === undefined ? {} : { tables }),
       });
   }
+}
+
+function createGated(name: ReaderName, options: ReaderOptions): SocketReader {
+  const tcpReader = createReader(name, options, tcpTables);
+  const restReader = createReader(name, options, otherTables);
+  return createGatedReader({ procRoot: options.procRoot, nowTicks: options.nowTicks, tcpReader, restReader });
 }
 
 const tcpTables: ReadonlySet<string> = new Set(["tcp", "tcp6"]);
@@ -102,7 +115,7 @@ class ReaderChain implements SocketReader {
     return this.#obstacle;
   }
 
-  begin(): void {
+  begin(heard?: ReadonlySet<number>): void {
     this.#failedPasses = this.#read === 0 && this.#handedOver > 0 ? this.#failedPasses + 1 : 0;
     if (this.#failedPasses >= FAILED_PASSES_MAX) {
       const [failed] = this.#working.splice(0, 1);
@@ -114,7 +127,7 @@ class ReaderChain implements SocketReader {
     this.#handedOverBefore = this.#handedOver;
     this.#read = 0;
     this.#handedOver = 0;
-    this.#first.begin?.();
+    this.#first.begin?.(heard);
   }
 
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
@@ -130,6 +143,10 @@ class ReaderChain implements SocketReader {
       return instead;
     }
     return reading;
+  }
+
+  held(): HeldSockets | null {
+    return this.#first.held?.() ?? null;
   }
 
   limits(): readonly string[] {

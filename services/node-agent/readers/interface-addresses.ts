@@ -8,6 +8,8 @@ import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
 
 /** Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s. */
 const KEPT_TICKS = 1000;
+const SPREAD = 16;
+const SPREAD_TICKS = 30;
 
 /** Addresses of one namespace at most: a host with more is no host whose addresses tell anything. */
 export const ADDRESSES_MAX = 4096;
@@ -35,8 +37,11 @@ export class InterfaceAddresses {
       ...localIpv6Addresses(this.#table(pid, "if_inet6")),
     ];
     const addresses = texts.slice(0, ADDRESSES_MAX).flatMap((text) => addressBytes(text) ?? []);
-    this.#kept.set(namespaceInode, { addresses, untilTicks: nowTicks + KEPT_TICKS });
-    for (const [inode, { untilTicks }] of this.#kept) if (untilTicks < nowTicks) this.#kept.delete(inode);
+    // Spread, so that not all namespaces are due at once.
+    const untilTicks = nowTicks + KEPT_TICKS - (namespaceInode % SPREAD) * SPREAD_TICKS;
+    this.#kept.set(namespaceInode, { addresses, untilTicks });
+    for (const [inode, { untilTicks: until }] of this.#kept)
+      if (until + KEPT_TICKS < nowTicks) this.#kept.delete(inode);
     return addresses;
   }
 

@@ -1,70 +1,186 @@
 // The BPF iterator's records as rows: one record for each socket (a descriptor that was inherited or sent makes several),
-// found by network namespace. A hot path: a record makes no object.
+// found by network namespace, with what tells whether a namespace's sockets are those of the reading before. A hot path:
+// a record makes no object.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import { familyOfWide } from "../kernel/inet-diag.ts";
 import { hostIsLittleEndian } from "../kernel/netlink.ts";
 import type { SocketRecords } from "../kernel/socket-iterator.ts";
-import { SocketRecord } from "../kernel/socket-iterator.ts";
+import { IPPROTO_MPTCP, SocketRecord } from "../kernel/socket-record.ts";
 import { payloadReceived, payloadSent } from "../kernel/tcp-info.ts";
+import type { HeldSockets } from "../observation.ts";
 
+const AF_UNIX = 1;
 const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
 
-/** Records by namespace, for one pass. */
+const RECORD_WORDS = SocketRecord.bytes / 4;
+const PID = SocketRecord.pid / 4;
+const FD = SocketRecord.fd / 4;
+const NAMESPACE = SocketRecord.namespace / 4;
+const INODE = SocketRecord.inode / 4;
+const PEER = SocketRecord.peerInode / 4;
+
+// Timers of include/net/inet_connection_sock.h, and as /proc/net/tcp numbers them.
+const ICSK_TIME_RETRANS = 1;
+const ICSK_TIME_PROBE0 = 3;
+const ICSK_TIME_LOSS_PROBE = 5;
+const ICSK_TIME_REO_TIMEOUT = 6;
+const TIMER_RETRANSMIT = 1;
+const TIMER_KEEPALIVE = 2;
+const TIMER_PROBE = 4;
+
+/** What the records tell of one namespace. */
+interface NamespaceRecords {
+  /** Its first TCP record; -1 for none. */
+  first: number;
+  tcpCount: number;
+  /** Sums over the TCP sockets and over the others that are the same as long as the sockets and their states are. */
+  tcpSum: number;
+  restSum: number;
+}
+
+const NO_RECORDS: Readonly<NamespaceRecords> = { first: -1, tcpCount: 0, tcpSum: 0, restSum: 0 };
+
+/** The records of one reading, found by namespace and by inode. Filled anew for each reading, with the same memory. */
 export class RecordIndex {
-  readonly #records: SocketRecords;
-  // The first record of each namespace, by inode, and behind each record the next of the same; -1 ends.
-  readonly #first = new Map<number, number>();
-  readonly #next: Int32Array;
-  readonly #counts = new Map<number, number>();
+  #records: SocketRecords | null = null;
+  #bytes = new Uint8Array(0);
+  #halves = new Uint16Array(0);
+  readonly #namespaces = new Map<number, NamespaceRecords>();
+  // Behind each TCP record the next one of the same namespace; -1 ends.
+  #next = new Int32Array(0);
+  readonly #inodes = new InodeSet();
+  readonly #peers = new Map<number, number>();
+  #held: HeldSockets = NOBODY;
+  readonly #ticksPerJiffy: number;
 
-  constructor(records: SocketRecords) {
+  /** `jiffyNs` is what a jiffy of the kernel lasts, in nanoseconds. */
+  constructor(jiffyNs: number) {
+    this.#ticksPerJiffy = jiffyNs / NS_PER_TICK;
+  }
+
+  /** Takes the records of a reading, which stay valid until the next one. */
+  fill(records: SocketRecords): void {
+    const { view, words, count } = records;
     this.#records = records;
-    this.#next = new Int32Array(records.count).fill(-1);
-    const taken = new InodeSet(records.count);
-    const { view } = records;
-    for (let record = records.count - 1; record >= 0; record--) {
-      const at = record * SocketRecord.bytes;
-      // A socket that is neither connected nor listening is in no table of the kernel's.
-      if (view.getUint8(at + SocketRecord.state) === SocketState.CLOSE) continue;
-      if (!taken.add(view.getUint32(at + SocketRecord.inode, hostIsLittleEndian))) continue;
-      const namespace = view.getUint32(at + SocketRecord.namespace, hostIsLittleEndian);
-      this.#next[record] = this.#first.get(namespace) ?? -1;
-      this.#first.set(namespace, record);
-      this.#counts.set(namespace, this.count(namespace) + 1);
+    this.#bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    this.#halves = new Uint16Array(view.buffer, view.byteOffset, view.byteLength / 2);
+    if (this.#next.length < count) this.#next = new Int32Array(Math.ceil(count * 1.25));
+    this.#namespaces.clear();
+    this.#inodes.reset(count);
+    this.#peers.clear();
+    this.#held = holdersOf(words, count);
+    let inode = 0;
+    let of: NamespaceRecords = { ...NO_RECORDS };
+    for (let record = count - 1; record >= 0; record--) {
+      const word = record * RECORD_WORDS;
+      if (!this.#inodes.add(words[word + INODE]!)) continue;
+      // Records of one namespace mostly stand together.
+      if (words[word + NAMESPACE] !== inode || inode === 0) {
+        inode = words[word + NAMESPACE]!;
+        of = this.#namespaces.get(inode) ?? { ...NO_RECORDS };
+        this.#namespaces.set(inode, of);
+      }
+      this.#take(record, of);
     }
   }
 
-  /** How many sockets a namespace has. */
-  count(namespace: number): number {
-    return this.#counts.get(namespace) ?? 0;
+  // Everything of a record that may not change while a namespace counts as unmoved goes into the sums.
+  #take(record: number, of: NamespaceRecords): void {
+    const { words } = this.#records!;
+    const word = record * RECORD_WORDS;
+    const state = this.#bytes[record * SocketRecord.bytes + SocketRecord.state]!;
+    // The inode, then family and state, then protocol and local port.
+    const mark = mix(words[word + INODE]!, words[word + INODE + 1]!, words[word + INODE + 2]!);
+    if (this.#isTcp(record)) {
+      // A socket that is neither connected nor listening is in no table of the kernel's.
+      if (state === SocketState.CLOSE) return;
+      this.#next[record] = of.first;
+      of.first = record;
+      of.tcpCount++;
+      of.tcpSum = (of.tcpSum + mark) | 0;
+      return;
+    }
+    if (this.#halves[word * 2 + SocketRecord.family / 2] === AF_UNIX) {
+      const peer = words[word + PEER]!;
+      if (peer !== 0) this.#peers.set(words[word + INODE]!, peer);
+      of.restSum = (of.restSum + mix(mark, peer, 0)) | 0;
+      return;
+    }
+    of.restSum = (of.restSum + mix(mark, words[word + INODE + 3]!, 0)) | 0;
   }
 
-  /** Appends the sockets of a namespace; gives how many found no place. Timers and references are 0. */
-  append(namespace: number, namespaceId: number, sockets: SocketTable): number {
+  #isTcp(record: number): boolean {
+    const half = (record * SocketRecord.bytes) / 2;
+    const halves = this.#halves;
+    const family = halves[half + SocketRecord.family / 2]!;
+    if ((family !== AF_INET && family !== AF_INET6) || halves[half + SocketRecord.type / 2] !== SOCK_STREAM)
+      return false;
+    const protocol = halves[half + SocketRecord.protocol / 2];
+    return protocol === Protocol.tcp || protocol === IPPROTO_MPTCP;
+  }
+
+  /** Whether a file refers to the socket of this inode. */
+  has(inode: number): boolean {
+    return this.#inodes.has(inode);
+  }
+
+  /** What changes whenever a TCP socket of the namespace comes, goes or gets another state. */
+  tcpMark(namespace: number): string {
+    const { tcpCount, tcpSum } = this.#namespaces.get(namespace) ?? NO_RECORDS;
+    return `${tcpCount} ${tcpSum}`;
+  }
+
+  /** How many TCP sockets of the namespace a file refers to. */
+  tcpCount(namespace: number): number {
+    return (this.#namespaces.get(namespace) ?? NO_RECORDS).tcpCount;
+  }
+
+  /** The same as tcpMark of its other sockets. */
+  restMark(namespace: number): number {
+    return (this.#namespaces.get(namespace) ?? NO_RECORDS).restSum;
+  }
+
+  /** The inode of a unix socket's other end; 0 where it has none or none is known. */
+  peer(inode: number): number {
+    return this.#peers.get(inode) ?? 0;
+  }
+
+  /** Every descriptor of a socket, by process in the order of their pids. */
+  get held(): HeldSockets {
+    return this.#held;
+  }
+
+  /** Appends the TCP sockets of a namespace; gives how many found no place. `nowTicks` is when the records were read. */
+  append(namespace: number, namespaceId: number, nowTicks: number, sockets: SocketTable): number {
     let overflowed = 0;
-    for (let record = this.#first.get(namespace) ?? -1; record >= 0; record = this.#next[record]!) {
+    const first = this.#namespaces.get(namespace)?.first ?? -1;
+    for (let record = first; record >= 0; record = this.#next[record]!) {
       const row = sockets.append();
       if (row < 0) overflowed++;
-      else this.#fill(record * SocketRecord.bytes, sockets, row, namespaceId);
+      else this.#fill(record * SocketRecord.bytes, sockets, row, namespaceId, nowTicks);
     }
     return overflowed;
   }
 
-  #fill(at: number, sockets: SocketTable, row: number, namespaceId: number): void {
-    const { view, v6onlyMask } = this.#records;
-    const word = (field: number): number => view.getUint32(at + field, hostIsLittleEndian);
-    const state = view.getUint8(at + SocketRecord.state);
+  #fill(at: number, sockets: SocketTable, row: number, namespaceId: number, nowTicks: number): void {
+    const { view, words, v6onlyMask } = this.#records!;
+    const first = at / 4;
+    const bytes = this.#bytes;
+    const word = (field: number): number => words[first + field / 4]!;
+    const state = bytes[at + SocketRecord.state]!;
     const listens = state === SocketState.LISTEN;
-    const wide = view.getUint16(at + SocketRecord.family, hostIsLittleEndian) !== AF_INET;
+    const wide = this.#halves[(at + SocketRecord.family) / 2] !== AF_INET;
     sockets.id[row] = 0;
     sockets.firstSeen[row] = 0;
     sockets.namespace[row] = namespaceId;
     // MPTCP sockets too: what they carry is TCP.
     sockets.protocol[row] = Protocol.tcp;
     sockets.state[row] = state;
-    sockets.localPort[row] = view.getUint16(at + SocketRecord.localPort, hostIsLittleEndian);
+    sockets.localPort[row] = this.#halves[(at + SocketRecord.localPort) / 2]!;
     sockets.remotePort[row] = view.getUint16(at + SocketRecord.remotePort);
     sockets.family[row] = wide ? this.#fillWide(at, sockets, row) : this.#fillNarrow(at, sockets, row);
     sockets.inode[row] = word(SocketRecord.inode);
@@ -77,16 +193,17 @@ export class RecordIndex {
       : Math.max(0, (word(SocketRecord.writeSeq) - word(SocketRecord.sndUna)) | 0);
     sockets.timer[row] = 0;
     sockets.timerDeadline[row] = 0;
-    sockets.retransmits[row] = view.getUint8(at + SocketRecord.retransmits);
-    sockets.references[row] = 0;
+    sockets.retransmits[row] = bytes[at + SocketRecord.retransmits]!;
+    sockets.references[row] = Math.min(0xffff, word(SocketRecord.references));
     sockets.drops[row] = 0;
-    const dual = listens && wide && (view.getUint8(at + SocketRecord.flags) & v6onlyMask) === 0;
+    const dual = listens && wide && (bytes[at + SocketRecord.flags]! & v6onlyMask) === 0;
     sockets.dualStack[row] = dual && isUnset(sockets.addresses, row * 8) ? 1 : 0;
     sockets.clearCounters(row);
     const [low, high] = hostIsLittleEndian ? [0, 4] : [4, 0];
     sockets.cookieLow[row] = word(SocketRecord.cookie + low);
     sockets.cookieHigh[row] = word(SocketRecord.cookie + high);
-    if (listens || view.getUint8(at + SocketRecord.counted) === 0) return;
+    if (listens || bytes[at + SocketRecord.counted] === 0) return;
+    this.#fillTimer(at, sockets, row, nowTicks);
     sockets.counted[row] = 1;
     const sent = this.#uint64(at + SocketRecord.bytesSent) - this.#uint64(at + SocketRecord.bytesRetrans);
     sockets.bytesSent[row] = payloadSent(this.#uint64(at + SocketRecord.bytesAcked), sent);
@@ -95,29 +212,81 @@ export class RecordIndex {
     sockets.totalRetransmits[row] = word(SocketRecord.totalRetrans);
   }
 
+  // As get_tcp4_sock() of net/ipv4/tcp_ipv4.c chooses the one of several timers that it shows.
+  #fillTimer(at: number, sockets: SocketTable, row: number, nowTicks: number): void {
+    const { words } = this.#records!;
+    let timer = this.#bytes[at + SocketRecord.keepalive] === 1 ? TIMER_KEEPALIVE : 0;
+    switch (this.#bytes[at + SocketRecord.pending]!) {
+      case ICSK_TIME_RETRANS:
+      case ICSK_TIME_LOSS_PROBE:
+      case ICSK_TIME_REO_TIMEOUT:
+        timer = TIMER_RETRANSMIT;
+        break;
+      case ICSK_TIME_PROBE0:
+        timer = TIMER_PROBE;
+        break;
+      default:
+    }
+    if (timer === 0) return;
+    const field = timer === TIMER_KEEPALIVE ? SocketRecord.keepaliveTimeout : SocketRecord.timeout;
+    const jiffies = (words[(at + field) / 4]! - words[(at + SocketRecord.jiffies) / 4]!) | 0;
+    sockets.timer[row] = timer;
+    sockets.timerDeadline[row] = nowTicks + Math.floor(Math.max(0, jiffies) * this.#ticksPerJiffy);
+  }
+
   #fillNarrow(at: number, { addresses }: SocketTable, row: number): number {
     const first = row * 8;
     addresses[first] = addresses[first + 1] = addresses[first + 4] = addresses[first + 5] = 0;
     addresses[first + 2] = addresses[first + 6] = 0xffff;
-    addresses[first + 3] = this.#records.view.getUint32(at + SocketRecord.local);
-    addresses[first + 7] = this.#records.view.getUint32(at + SocketRecord.remote);
+    addresses[first + 3] = this.#records!.view.getUint32(at + SocketRecord.local);
+    addresses[first + 7] = this.#records!.view.getUint32(at + SocketRecord.remote);
     return 4;
   }
 
   #fillWide(at: number, { addresses }: SocketTable, row: number): number {
     for (let i = 0; i < 4; i++) {
-      addresses[row * 8 + i] = this.#records.view.getUint32(at + SocketRecord.local + 4 * i);
-      addresses[row * 8 + 4 + i] = this.#records.view.getUint32(at + SocketRecord.remote + 4 * i);
+      addresses[row * 8 + i] = this.#records!.view.getUint32(at + SocketRecord.local + 4 * i);
+      addresses[row * 8 + 4 + i] = this.#records!.view.getUint32(at + SocketRecord.remote + 4 * i);
     }
     return familyOfWide(addresses, row * 8);
   }
 
   // Exact up to 2^53 bytes, which no connection reaches.
   #uint64(at: number): number {
-    const { view } = this.#records;
+    const { words } = this.#records!;
     const [low, high] = hostIsLittleEndian ? [at, at + 4] : [at + 4, at];
-    return view.getUint32(high, hostIsLittleEndian) * 2 ** 32 + view.getUint32(low, hostIsLittleEndian);
+    return words[high / 4]! * 2 ** 32 + words[low / 4]!;
   }
+}
+
+/** Nanoseconds in a tick, the unit of a report's times. */
+const NS_PER_TICK = 10_000_000;
+
+const NOBODY: HeldSockets = {
+  count: 0,
+  pids: new Uint32Array(0),
+  fds: new Uint32Array(0),
+  inodes: new Uint32Array(0),
+};
+
+function holdersOf(words: Uint32Array, count: number): HeldSockets {
+  const pids = new Uint32Array(count);
+  const fds = new Uint32Array(count);
+  const inodes = new Uint32Array(count);
+  for (let record = 0, word = 0; record < count; record++, word += RECORD_WORDS) {
+    pids[record] = words[word + PID]!;
+    fds[record] = words[word + FD]!;
+    inodes[record] = words[word + INODE]!;
+  }
+  return { count, pids, fds, inodes };
+}
+
+// Spreads three numbers over 32 bits.
+function mix(a: number, b: number, c: number): number {
+  let hash = Math.imul(a ^ 0x2545f491, 0x9e3779b1);
+  hash = Math.imul((hash ^ (hash >>> 15)) + b, 0x85ebca6b);
+  hash = Math.imul((hash ^ (hash >>> 13)) + c, 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }
 
 function isUnset(words: Uint32Array, at: number): boolean {
@@ -126,22 +295,32 @@ function isUnset(words: Uint32Array, at: number): boolean {
 
 // Inode numbers in an open hash: a Set of 100,000 numbers costs ten times as much.
 class InodeSet {
-  readonly #slots: Uint32Array;
-  readonly #mask: number;
+  #slots = new Uint32Array(16);
+  #mask = 15;
 
-  constructor(count: number) {
+  /** Empties the set and makes room for so many. */
+  reset(count: number): void {
     const size = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)));
-    this.#slots = new Uint32Array(size);
+    if (size === this.#slots.length) this.#slots.fill(0);
+    else this.#slots = new Uint32Array(size);
     this.#mask = size - 1;
   }
 
   /** False where it was there already; 0 is no inode number and never is. */
   add(inode: number): boolean {
-    if (inode === 0) return true;
-    let slot = (Math.imul(inode, 0x9e3779b1) >>> 7) & this.#mask;
-    for (; this.#slots[slot] !== 0; slot = (slot + 1) & this.#mask)
-      if (this.#slots[slot] === inode) return false;
+    const slot = this.#slotOf(inode);
+    if (inode !== 0 && this.#slots[slot] === inode) return false;
     this.#slots[slot] = inode;
     return true;
+  }
+
+  has(inode: number): boolean {
+    return inode !== 0 && this.#slots[this.#slotOf(inode)] === inode;
+  }
+
+  #slotOf(inode: number): number {
+    let slot = (Math.imul(inode, 0x9e3779b1) >>> 7) & this.#mask;
+    while (this.#slots[slot] !== 0 && this.#slots[slot] !== inode) slot = (slot + 1) & this.#mask;
+    return slot;
   }
 }

@@ -1,0 +1,170 @@
+// What whotalks costs a node on which nothing happens: the agent as it runs in a cluster, and `whotalks local`, on quiet
+// namespaces at the default interval. CPU and memory are those that the kernel counted for the whole process.
+
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { freePort, NatsServerForTests, natsServerMissing } from "../../lib/nats/nats-server-for-tests.ts";
+import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
+import { readerNames } from "../../services/node-agent/readers/reader-names.ts";
+import { median, printTable } from "../measure.ts";
+import { makeSocketLoad } from "../socket-load.ts";
+
+const NAMESPACES = 110;
+const SOCKETS = 10_000;
+
+/** Seconds until the first keyframes are out and the code is compiled; seconds that are measured, in parts. */
+const WARM_SECONDS = 20;
+const PART_SECONDS = 10;
+const PARTS = 3;
+
+/** Clock ticks a second of /proc/<pid>/stat: USER_HZ, 100 on every architecture of ours. */
+const TICKS_PER_SECOND = 100;
+
+const root = path.join(import.meta.dirname, "../..");
+
+interface Candidate {
+  readonly name: string;
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where its metrics are; null where it has none. */
+  readonly metrics: string | null;
+}
+
+interface Figures {
+  readonly cpuPercent: number;
+  readonly rssMiB: number;
+  readonly intervalSeconds: number | null;
+}
+
+/** Makes the load, runs one candidate after the other and prints a table. Names on the command line choose candidates. */
+export async function run(): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    console.log("SKIP: needs root to make network namespaces");
+    return;
+  }
+  const missing = natsServerMissing();
+  if (missing !== null) {
+    console.log(`SKIP: ${missing}`);
+    return;
+  }
+  console.error(`making ${SOCKETS} sockets in ${NAMESPACES} namespaces`);
+  await using _load = await makeSocketLoad(NAMESPACES, SOCKETS);
+  const nats = await NatsServerForTests.start();
+  const asked = process.argv.slice(3);
+  const rows: string[][] = [];
+  try {
+    for (const candidate of await candidates(nats.url)) {
+      if (asked.length > 0 && !asked.includes(candidate.name)) continue;
+      console.error(`measuring ${candidate.name}`);
+      const { cpuPercent, rssMiB, intervalSeconds } = await measure(candidate);
+      rows.push([
+        candidate.name,
+        `${cpuPercent.toFixed(2)} %`,
+        rssMiB.toFixed(0),
+        intervalSeconds === null ? "" : intervalSeconds.toFixed(2),
+      ]);
+    }
+  } finally {
+    await nats.remove();
+  }
+  printTable([
+    [
+      `${NAMESPACES} namespaces, ${SOCKETS / 1000}k sockets`,
+      "of one core",
+      "RSS in MiB",
+      "interval reached, s",
+    ],
+    ...rows,
+  ]);
+}
+
+async function candidates(natsUrl: string): Promise<Candidate[]> {
+  const found: Candidate[] = [];
+  const usable = readerNames.filter((name) => {
+    const obstacle = chooseReader(name, { procRoot: "/proc", nowTicks: () => 0 }).probe();
+    if (obstacle !== null) console.error(`SKIP ${name}: ${obstacle}`);
+    return obstacle === null;
+  });
+  for (const reader of usable) {
+    const port = await freePort();
+    found.push({
+      name: `agent ${reader}`,
+      script: path.join(root, "services/node-agent/main.ts"),
+      args: [],
+      environment: {
+        WHOTALKS_NODE_NAME: `bench-${reader}`,
+        WHOTALKS_NATS_URL: natsUrl,
+        WHOTALKS_READER: reader,
+        WHOTALKS_HTTP_ADDRESS: `127.0.0.1:${port}`,
+      },
+      metrics: `http://127.0.0.1:${port}/metrics`,
+    });
+  }
+  for (const reader of usable) {
+    found.push({
+      name: `local ${reader}`,
+      script: path.join(root, "cli/main.ts"),
+      args: ["local", "watch", "--reader", reader, "--listen", "none"],
+      environment: {},
+      metrics: null,
+    });
+  }
+  return found;
+}
+
+async function measure({ script, args, environment, metrics }: Candidate): Promise<Figures> {
+  const child = spawn(process.execPath, ["--max-semi-space-size=1", script, ...args], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+    // As `npm start` and the chart run it.
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
+      MALLOC_ARENA_MAX: "1",
+      MALLOC_MMAP_THRESHOLD_: "131072",
+      ...environment,
+    },
+  });
+  try {
+    await sleep(WARM_SECONDS * 1000);
+    const shares: number[] = [];
+    for (let part = 0; part < PARTS; part++) {
+      const [before, startMs] = [cpuSeconds(child), performance.now()];
+      await sleep(PART_SECONDS * 1000);
+      shares.push((100_000 * (cpuSeconds(child) - before)) / (performance.now() - startMs));
+    }
+    return {
+      cpuPercent: median(shares),
+      rssMiB: residentMiB(child),
+      intervalSeconds: metrics === null ? null : await gauge(metrics, "whotalks_agent_interval_seconds"),
+    };
+  } finally {
+    const ended = once(child, "exit");
+    child.kill();
+    await ended;
+  }
+}
+
+// utime and stime are the 14th and 15th field; comm, the second one, may hold anything.
+function cpuSeconds({ pid }: ChildProcess): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function residentMiB({ pid }: ChildProcess): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+}
+
+async function gauge(url: string, name: string): Promise<number> {
+  const text = await (await fetch(url)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+}

@@ -1,0 +1,266 @@
+// The program that the kernel runs for each open file of each task: where the file is a socket it writes a record of it.
+// Assembled from the offsets of the kernel's BTF.
+
+import { BpfProgram } from "./bpf-program.ts";
+import type { Register, Width } from "./bpf-program.ts";
+import type { KernelTypes } from "./kernel-types.ts";
+import { loadPid } from "./pid-namespace.ts";
+import { IPPROTO_MPTCP, SocketRecord } from "./socket-record.ts";
+
+// Helpers by number (include/uapi/linux/bpf.h), and the version they came with.
+const GET_SOCKET_COOKIE = 46; // for iterators 5.12
+const PROBE_READ_KERNEL = 113; // 5.5
+const JIFFIES64 = 118; // 5.6
+const SEQ_WRITE = 127; // 5.8
+const SKC_TO_TCP_SOCK = 137; // 5.9
+const SOCK_FROM_FILE = 162; // 5.11
+const SKC_TO_UNIX_SOCK = 178; // 5.16
+
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const AF_NETLINK = 16;
+const AF_PACKET = 17;
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
+
+// include/uapi/linux/stat.h.
+const S_IFMT = 0o170000;
+const S_IFSOCK = 0o140000;
+
+// struct bpf_iter__task_file.
+const CONTEXT = { meta: 0, task: 8, fd: 16, file: 24 } as const;
+
+/** Below the record on the stack: eight bytes for what a helper reads. */
+const SCRATCH = -SocketRecord.bytes - 8;
+
+/**
+ * How the program gets at a socket: through typed pointers, which needs no helper that a kernel under lockdown forbids, or,
+ * before 5.11, by copying bytes from where the file's private data points.
+ */
+export type SocketAccess = "typed" | "copied";
+
+/** How the program can get at sockets on a kernel. */
+export function socketAccess(types: KernelTypes): SocketAccess {
+  return types.functionId("bpf_sock_from_file") === null ? "copied" : "typed";
+}
+
+/** The bit of the record's flags byte that stands for IPV6_V6ONLY. */
+export function v6onlyMask(types: KernelTypes, littleEndian: boolean): number {
+  const bit = types.bit("sock", "__sk_common", "skc_ipv6only") & 7;
+  return littleEndian ? 1 << bit : 128 >> bit;
+}
+
+/** Assembles the program for a reader in a pid namespace so deep. Throws where the kernel lacks a member. */
+export function assembleSocketProgram(types: KernelTypes, pidLevel: number): BpfProgram {
+  return new SocketProgram(types, socketAccess(types)).assemble(pidLevel);
+}
+
+// R6 is the context, R7 the task, R8 the file, R9 the sock; R7 and R8 are free once the record has what they tell.
+class SocketProgram {
+  readonly #program = new BpfProgram();
+  readonly #types: KernelTypes;
+  readonly #access: SocketAccess;
+
+  constructor(types: KernelTypes, access: SocketAccess) {
+    this.#types = types;
+    this.#access = access;
+  }
+
+  assemble(pidLevel: number): BpfProgram {
+    const program = this.#program;
+    const types = this.#types;
+    program.move(6, 1);
+    program.load(8, 7, 6, CONTEXT.task).jumpIfEqual(7, 0, "out");
+    program.load(8, 8, 6, CONTEXT.file).jumpIfEqual(8, 0, "out");
+    this.#findSock();
+    for (let offset = 0; offset < SocketRecord.bytes; offset += 8) program.clear(10, record(offset));
+    this.#keep(2, 9, types.common("skc_family"), SocketRecord.family);
+    program.load(2, 1, 10, record(SocketRecord.family));
+    for (const family of [AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET])
+      program.jumpIfEqual(1, family, "known");
+    program.jump("out").label("known");
+    this.#keepHolder(pidLevel);
+    this.#keepCommon();
+    program.load(2, 1, 10, record(SocketRecord.family));
+    program.jumpIfEqual(1, AF_INET, "ipv4").jumpIfEqual(1, AF_INET6, "ipv6");
+    program.jumpIfDifferent(1, AF_UNIX, "write");
+    this.#keepPeer();
+    program.jump("write");
+    this.#keepAddresses();
+    this.#keepTcp();
+    program.label("write");
+    program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
+    program.move(2, 10).add(2, -SocketRecord.bytes).set(3, SocketRecord.bytes).call(SEQ_WRITE);
+    return program.label("out").set(0, 0).exit();
+  }
+
+  #findSock(): void {
+    const program = this.#program;
+    const sk = this.#types.of("socket", "sk");
+    if (this.#access === "typed") {
+      program.move(1, 8).call(SOCK_FROM_FILE).jumpIfEqual(0, 0, "out");
+      program.load(8, 9, 0, sk).jumpIfEqual(9, 0, "out");
+      return;
+    }
+    program.load(8, 1, 8, this.#types.of("file", "f_inode")).load(2, 1, 1, this.#types.of("inode", "i_mode"));
+    program.and(1, S_IFMT).jumpIfDifferent(1, S_IFSOCK, "out");
+    program.load(8, 9, 8, this.#types.of("file", "private_data")).jumpIfEqual(9, 0, "out");
+    this.#follow(9, 9, sk);
+    program.jumpIfEqual(9, 0, "out");
+  }
+
+  #keepHolder(pidLevel: number): void {
+    const program = this.#program;
+    loadPid(program, this.#types, 7, pidLevel, "out");
+    program.store(4, 10, record(SocketRecord.pid), 1);
+    program.load(4, 1, 6, CONTEXT.fd).store(4, 10, record(SocketRecord.fd), 1);
+    program.load(8, 1, 8, this.#types.of("file", "f_inode"));
+    program.load(8, 1, 1, this.#types.of("inode", "i_ino")).store(4, 10, record(SocketRecord.inode), 1);
+  }
+
+  #keepCommon(): void {
+    const types = this.#types;
+    this.#keep(1, 9, types.common("skc_state"), SocketRecord.state);
+    this.#keep(2, 9, types.of("sock", "sk_protocol"), SocketRecord.protocol);
+    this.#keep(2, 9, types.of("sock", "sk_type"), SocketRecord.type);
+    this.#keep(4, 9, types.of("sock", "sk_uid"), SocketRecord.uid);
+    this.#keep(8, 9, types.common("skc_cookie"), SocketRecord.cookie);
+    this.#keep(4, 9, types.common("skc_refcnt"), SocketRecord.references);
+    this.#follow(7, 9, types.common("skc_net"));
+    this.#keep(4, 7, types.of("net", "ns", "inum"), SocketRecord.namespace);
+  }
+
+  // Of a socket without another end some pointer on the way is null, behind which everything reads as 0.
+  #keepPeer(): void {
+    const program = this.#program;
+    const types = this.#types;
+    if (this.#access === "typed") {
+      if (types.functionId("bpf_skc_to_unix_sock") === null) return;
+      program.move(1, 9).call(SKC_TO_UNIX_SOCK).jumpIfEqual(0, 0, "write");
+      this.#follow(7, 0, types.of("unix_sock", "peer"));
+    } else {
+      this.#follow(7, 9, types.of("unix_sock", "peer"));
+    }
+    for (const [struct, member] of [
+      ["sock", "sk_socket"],
+      ["socket", "file"],
+      ["file", "f_inode"],
+    ] as const) {
+      program.jumpIfEqual(7, 0, "write");
+      this.#follow(7, 7, types.of(struct, member));
+    }
+    program.jumpIfEqual(7, 0, "write");
+    this.#keep(8, 7, types.of("inode", "i_ino"), SocketRecord.peerInode, 4);
+  }
+
+  #keepAddresses(): void {
+    const program = this.#program;
+    const types = this.#types;
+    program.label("ipv6");
+    for (let at = 0; at < 16; at += 4) {
+      this.#keep(4, 9, types.common("skc_v6_rcv_saddr") + at, SocketRecord.local + at);
+      this.#keep(4, 9, types.common("skc_v6_daddr") + at, SocketRecord.remote + at);
+    }
+    program.jump("addressed").label("ipv4");
+    this.#keep(4, 9, types.common("skc_rcv_saddr"), SocketRecord.local);
+    this.#keep(4, 9, types.common("skc_daddr"), SocketRecord.remote);
+    program.label("addressed");
+    this.#keep(1, 9, types.bit("sock", "__sk_common", "skc_ipv6only") >> 3, SocketRecord.flags);
+    this.#keep(2, 9, types.common("skc_num"), SocketRecord.localPort);
+    this.#keep(2, 9, types.common("skc_dport"), SocketRecord.remotePort);
+    // A socket gets its cookie when it is asked for the first time: by it its destruction is known again.
+    if (this.#access === "typed" && types.functionId("bpf_get_socket_ptr_cookie") !== null)
+      program.move(1, 9).call(GET_SOCKET_COOKIE).store(8, 10, record(SocketRecord.cookie), 0);
+  }
+
+  #keepTcp(): void {
+    const program = this.#program;
+    const types = this.#types;
+    program.load(2, 1, 10, record(SocketRecord.type)).jumpIfDifferent(1, SOCK_STREAM, "write");
+    program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfEqual(1, IPPROTO_TCP, "tcp");
+    program.jumpIfDifferent(1, IPPROTO_MPTCP, "write").label("tcp");
+    this.#keep(4, 9, types.of("sock", "sk_ack_backlog"), SocketRecord.ackBacklog);
+    program.call(JIFFIES64).store(4, 10, record(SocketRecord.jiffies), 0);
+    let tcp: Register = 9;
+    if (this.#access === "typed") {
+      program.move(1, 9).call(SKC_TO_TCP_SOCK).jumpIfEqual(0, 0, "write");
+      program.move(8, 0);
+      tcp = 8;
+    } else {
+      program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfDifferent(1, IPPROTO_TCP, "write");
+    }
+    for (const [width, name, field] of counters) this.#keep(width, tcp, types.of("tcp_sock", name), field);
+    this.#keep(1, tcp, types.of("tcp_sock", "inet_conn", "icsk_retransmits"), SocketRecord.retransmits);
+    this.#keep(1, tcp, types.of("tcp_sock", "inet_conn", "icsk_pending"), SocketRecord.pending);
+    this.#keep(8, tcp, retransmitTimeout(types), SocketRecord.timeout, 4);
+    const keepalive = keepaliveTimer(types);
+    this.#follow(7, tcp, keepalive + types.of("timer_list", "entry") + types.of("hlist_node", "pprev"));
+    program.jumpIfEqual(7, 0, "without keepalive");
+    program.set(1, 1).store(1, 10, record(SocketRecord.keepalive), 1);
+    this.#keep(8, tcp, keepalive + types.of("timer_list", "expires"), SocketRecord.keepaliveTimeout, 4);
+    program.label("without keepalive");
+    program.set(1, 1).store(1, 10, record(SocketRecord.counted), 1);
+  }
+
+  // Writes a member of what `from` points to into the record: `kept` of its bytes, the low ones of a number.
+  #keep(width: Width, from: Register, offset: number, field: number, kept: Width = width): void {
+    const program = this.#program;
+    if (this.#access === "typed") {
+      program.load(width, 1, from, offset).store(kept, 10, record(field), 1);
+    } else if (kept === width) {
+      this.#copy(width, from, offset, record(field));
+    } else {
+      this.#copy(width, from, offset, SCRATCH);
+      program.load(width, 1, 10, SCRATCH).store(kept, 10, record(field), 1);
+    }
+  }
+
+  // Loads a pointer that what `from` points to holds.
+  #follow(into: Register, from: Register, offset: number): void {
+    if (this.#access === "typed") {
+      this.#program.load(8, into, from, offset);
+      return;
+    }
+    this.#copy(8, from, offset, SCRATCH);
+    this.#program.load(8, into, 10, SCRATCH);
+  }
+
+  #copy(width: Width, from: Register, offset: number, to: number): void {
+    this.#program.move(3, from).add(3, offset).move(1, 10).add(1, to).set(2, width).call(PROBE_READ_KERNEL);
+  }
+}
+
+function record(field: number): number {
+  return field - SocketRecord.bytes;
+}
+
+const counters: readonly (readonly [Width, string, number])[] = [
+  [4, "rcv_nxt", SocketRecord.rcvNxt],
+  [4, "copied_seq", SocketRecord.copiedSeq],
+  [4, "write_seq", SocketRecord.writeSeq],
+  [4, "snd_una", SocketRecord.sndUna],
+  [8, "bytes_acked", SocketRecord.bytesAcked],
+  [8, "bytes_received", SocketRecord.bytesReceived],
+  [8, "bytes_sent", SocketRecord.bytesSent],
+  [8, "bytes_retrans", SocketRecord.bytesRetrans],
+  [4, "srtt_us", SocketRecord.srtt],
+  [4, "total_retrans", SocketRecord.totalRetrans],
+];
+
+// Newer kernels keep the end of the retransmission timer in the timer itself, which has moved about.
+function retransmitTimeout(types: KernelTypes): number {
+  if (types.has("inet_connection_sock", "icsk_timeout"))
+    return types.of("tcp_sock", "inet_conn", "icsk_timeout");
+  const timer = types.has("sock", "tcp_retransmit_timer")
+    ? types.of("sock", "tcp_retransmit_timer")
+    : types.of("tcp_sock", "inet_conn", "icsk_retransmit_timer");
+  return timer + types.of("timer_list", "expires");
+}
+
+// The keepalive timer was the socket's own before it got one.
+function keepaliveTimer(types: KernelTypes): number {
+  return types.has("inet_connection_sock", "icsk_keepalive_timer")
+    ? types.of("tcp_sock", "inet_conn", "icsk_keepalive_timer")
+    : types.of("sock", "sk_timer");
+}

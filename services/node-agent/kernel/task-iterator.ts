@@ -1,0 +1,145 @@
+// A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the process
+// scan else takes three files of each for. It runs while it is read and changes nothing.
+
+import { BpfIterator } from "./bpf-iterator.ts";
+import { BpfProgram } from "./bpf-program.ts";
+import type { Register, Width } from "./bpf-program.ts";
+import type { KernelTypes } from "./kernel-types.ts";
+import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
+import { hostIsLittleEndian } from "./netlink.ts";
+import { loadPid, ownPidLevel } from "./pid-namespace.ts";
+
+const SEQ_WRITE = 127;
+
+// struct bpf_iter__task.
+const CONTEXT = { meta: 0, task: 8 } as const;
+
+/** Bytes of comm. */
+const NAME_BYTES = 16;
+
+/** Where the fields of a record are, in bytes; numbers are in the host's order. */
+const TaskRecord = {
+  pid: 0,
+  parentPid: 4,
+  /** Inode of the network namespace; 0 of a process that ends. */
+  namespace: 8,
+  uid: 12,
+  /** Nanoseconds since boot. */
+  start: 16,
+  name: 24,
+  /** Inode of the cgroup's directory where the node uses cgroup v2. */
+  cgroup: 40,
+  /** Raised by each execve(). */
+  executions: 48,
+  bytes: 56,
+} as const;
+
+/** Processes of one reading at most: the kernel's pid_max is 2^22 (235 MB); what overflows is counted. */
+const TASKS_MAX = 2 ** 22;
+
+/** start_boottime as stat's field 22 has it: USER_HZ is 100. */
+const NS_PER_TICK = 10_000_000;
+
+/** One process; the same object is used for each of a reading. */
+export interface Task {
+  pid: number;
+  parentPid: number;
+  /** Start in clock ticks since boot, as /proc/<pid>/stat has it. */
+  startTicks: number;
+  /** Inode of the network namespace. */
+  namespaceInode: number;
+  /** comm. */
+  name: string;
+  /** Changes whenever the owner, the cgroup or the program of the process does. */
+  marks: string;
+}
+
+/** A loaded program. */
+export class TaskIterator {
+  readonly #iterator: BpfIterator;
+
+  private constructor(iterator: BpfIterator) {
+    this.#iterator = iterator;
+  }
+
+  /** Loads the program. Throws with a reason. */
+  static load(): TaskIterator {
+    return withKernelTypes(BTF_PATH, (types) => {
+      const target = types.functionId("bpf_iter_task");
+      if (target === null) throw new Error("this kernel has no iterator over tasks (it came with 5.8)");
+      const program = assemble(types, ownPidLevel(types, target));
+      return new TaskIterator(BpfIterator.load(program, target, TaskRecord.bytes, TASKS_MAX));
+    });
+  }
+
+  /** Calls back for every process of this pid namespace that is not ending. Throws SyscallError, or the error of reading. */
+  forEach(callback: (task: Readonly<Task>) => void): void {
+    const { bytes } = this.#iterator.read();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const task: Task = { pid: 0, parentPid: 0, startTicks: 0, namespaceInode: 0, name: "", marks: "" };
+    const word = (at: number): number => view.getUint32(at, hostIsLittleEndian);
+    for (let at = 0; at < bytes.length; at += TaskRecord.bytes) {
+      task.pid = word(at + TaskRecord.pid);
+      task.parentPid = word(at + TaskRecord.parentPid);
+      task.namespaceInode = word(at + TaskRecord.namespace);
+      task.startTicks = Math.floor(uint64(view, at + TaskRecord.start) / NS_PER_TICK);
+      task.name = text(bytes, at + TaskRecord.name);
+      task.marks = `${word(at + TaskRecord.uid)} ${word(at + TaskRecord.cgroup)} ${word(at + TaskRecord.executions)}`;
+      callback(task);
+    }
+  }
+
+  close(): void {
+    this.#iterator.close();
+  }
+}
+
+function assemble(types: KernelTypes, level: number): BpfProgram {
+  const record = (offset: number): number => offset - TaskRecord.bytes;
+  const program = new BpfProgram();
+  const keep = (width: Width, from: Register, offset: number, field: number): void => {
+    program.load(width, 1, from, offset).store(width, 10, record(field), 1);
+  };
+  const task = (name: string): number => types.of("task_struct", name);
+  // R6 context, R7 task, R8 its parent.
+  program.move(6, 1);
+  program.load(8, 7, 6, CONTEXT.task).jumpIfEqual(7, 0, "out");
+  // Threads share what their process has.
+  program.load(4, 1, 7, task("pid")).load(4, 2, 7, task("tgid")).jumpUnlessSame(1, 2, "out");
+  program.load(4, 1, 7, task("exit_state")).jumpIfDifferent(1, 0, "out");
+  for (let offset = 0; offset < TaskRecord.bytes; offset += 8) program.clear(10, record(offset));
+  loadPid(program, types, 7, level, "out");
+  program.store(4, 10, record(TaskRecord.pid), 1);
+  program.load(8, 8, 7, task("real_parent"));
+  loadPid(program, types, 8, level, "without parent");
+  program.store(4, 10, record(TaskRecord.parentPid), 1).label("without parent");
+  program.load(8, 1, 7, task("nsproxy")).load(8, 1, 1, types.of("nsproxy", "net_ns"));
+  keep(4, 1, types.of("net", "ns", "inum"), TaskRecord.namespace);
+  program.load(8, 1, 7, task("real_cred"));
+  keep(4, 1, types.of("cred", "uid"), TaskRecord.uid);
+  keep(8, 7, task("start_boottime"), TaskRecord.start);
+  for (let at = 0; at < NAME_BYTES; at += 8) keep(8, 7, task("comm") + at, TaskRecord.name + at);
+  if (types.has("task_struct", "cgroups")) {
+    program.load(8, 1, 7, task("cgroups")).load(8, 1, 1, types.of("css_set", "dfl_cgrp"));
+    program.load(8, 1, 1, types.of("cgroup", "kn"));
+    keep(8, 1, types.of("kernfs_node", "id"), TaskRecord.cgroup);
+  }
+  keep(4, 7, task("self_exec_id"), TaskRecord.executions);
+  program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
+  program.move(2, 10).add(2, -TaskRecord.bytes).set(3, TaskRecord.bytes).call(SEQ_WRITE);
+  return program.label("out").set(0, 0).exit();
+}
+
+function uint64(view: DataView, at: number): number {
+  const [low, high] = hostIsLittleEndian ? [at, at + 4] : [at + 4, at];
+  return view.getUint32(high, hostIsLittleEndian) * 2 ** 32 + view.getUint32(low, hostIsLittleEndian);
+}
+
+const names = new TextDecoder();
+
+// comm ends with a zero byte; any other byte may be in it.
+function text(bytes: Uint8Array, at: number): string {
+  let end = at;
+  while (end < at + NAME_BYTES && bytes[end] !== 0) end++;
+  return names.decode(bytes.subarray(at, end));
+}

@@ -1,0 +1,49 @@
+// The holders of sockets as a reader of the whole node tells them, put into the index by inode.
+
+import type { HeldSockets } from "../observation.ts";
+import type { InodeIndex } from "./inode-index.ts";
+
+/** Whether both tell the same descriptors in the same order. */
+export function sameHolders(a: HeldSockets, b: HeldSockets): boolean {
+  return (
+    a.count === b.count &&
+    sameColumn(a.inodes, b.inodes) &&
+    sameColumn(a.fds, b.fds) &&
+    sameColumn(a.pids, b.pids)
+  );
+}
+
+/** Fills the index anew, so that it gives the holders of an inode in ascending order of pid, then descriptor. */
+export function indexHolders(index: InodeIndex, held: HeldSockets): void {
+  const { count, pids, fds, inodes } = held;
+  const order = ascending(held);
+  index.reset(count);
+  // From the last to the first, since the index puts each entry before those that it has.
+  for (let place = count - 1; place >= 0; place--) {
+    const at = order?.[place] ?? place;
+    const next = order?.[place + 1] ?? place + 1;
+    // A thread with a descriptor table of its own may tell what its process told.
+    const twice =
+      place + 1 < count && pids[at] === pids[next] && fds[at] === fds[next] && inodes[at] === inodes[next];
+    if (!twice) index.prepend(inodes[at]!, pids[at]!, fds[at]!);
+  }
+}
+
+// The places in ascending order; null where they stand so already, as processes without such threads do.
+function ascending({ count, pids, fds }: HeldSockets): Uint32Array | null {
+  const isInOrder = (a: number, b: number): boolean =>
+    pids[a]! < pids[b]! || (pids[a] === pids[b] && fds[a]! <= fds[b]!);
+  let inOrder = true;
+  for (let place = 1; place < count && inOrder; place++) inOrder = isInOrder(place - 1, place);
+  if (inOrder) return null;
+  const order = Uint32Array.from({ length: count }, (_, place) => place);
+  return order.toSorted((a, b) => pids[a]! - pids[b]! || fds[a]! - fds[b]!);
+}
+
+function sameColumn(a: Uint32Array, b: Uint32Array): boolean {
+  return Buffer.compare(asBytes(a), asBytes(b)) === 0;
+}
+
+function asBytes(column: Uint32Array): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
+}

@@ -1,0 +1,125 @@
+// Which namespaces need to be read at all: reading a TCP table costs the kernel a walk through a hash of the whole node's
+// sockets (milliseconds), its counters cost microseconds. Where no counter moved since a namespace was read, its sockets
+// are those that were read then.
+//
+// How stale what is shown may be: a socket that opens, closes or changes between established and not is read at once;
+// numbers of bytes, queues and states that only data moved after TRAFFIC_TICKS; what moves no counter at all (a queue
+// that its process drained, a descriptor that changed hands without the network) after REFRESH_TICKS.
+
+import type { NamespaceRecord, TcpCounters } from "../observation.ts";
+import { readText } from "../processes/small-file.ts";
+import {
+  connectionCounters,
+  datagramSocketCounts,
+  tcpSocketCounts,
+  trafficCounters,
+} from "../procfs/net-counters.ts";
+import { parseTcpCounters } from "../procfs/net-snmp.ts";
+import type { TcpSockets } from "../procfs/net-sockstat.ts";
+
+/** Ticks of 10 ms after which a namespace in which only data moved is read again: 5 s. */
+export const TRAFFIC_TICKS = 500;
+
+/** Ticks after which a namespace is read again though nothing moved: 60 s … */
+export const REFRESH_TICKS = 6000;
+
+/** … less up to half of it, by the namespace's id, so that not all of them are due at once. */
+const REFRESH_SPREAD = 30;
+const REFRESH_SPREAD_TICKS = 100;
+
+/** Processes of a namespace that are asked at most for its counters. */
+const PIDS_TRIED_MAX = 16;
+
+/** A namespace's counters at one moment. */
+export interface Counts {
+  /** TCP's and UDP's counters, of IPv4 and IPv6 together as far as the kernel counts them so. */
+  readonly traffic: string;
+  /** TCP's counters of connections. */
+  readonly connections: string;
+  /** How many sockets of each kind there are, and of TCP as numbers. */
+  readonly sockets: string;
+  readonly tcpSockets: TcpSockets;
+  readonly tcpCounters: TcpCounters | null;
+}
+
+/** What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted. */
+export type Movement = "sockets" | "traffic" | "nothing";
+
+interface Settled {
+  readonly counts: Counts;
+  readonly readTicks: number;
+  readonly refreshTicks: number;
+}
+
+/** Remembers the counters of each namespace from when it was read. */
+export class ChangeGate {
+  readonly #procRoot: string;
+  readonly #settled = new Map<number, Settled>();
+
+  constructor(procRoot: string) {
+    this.#procRoot = procRoot;
+  }
+
+  /** Reads a namespace's counters; null where they cannot be read. */
+  look(namespace: NamespaceRecord): Counts | null {
+    for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
+      const directory = `${this.#procRoot}/${pid}/net`;
+      const snmp = readText(`${directory}/snmp`);
+      if (!("text" in snmp)) continue;
+      const traffic = trafficCounters(snmp.text);
+      const counts = socketCounts(directory);
+      if (traffic === "" || counts === null) return null;
+      // Connections are among what is compared first: mostly there is nothing to take apart.
+      const before = this.#settled.get(namespace.inode)?.counts;
+      if (before?.traffic === traffic) return { ...before, ...counts };
+      const connections = connectionCounters(snmp.text);
+      return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text), ...counts };
+    }
+    return null;
+  }
+
+  /**
+   * What moved since the namespace was read; "sockets" too where it was not, or is due again: after REFRESH_TICKS, and
+   * where data moved after `trafficTicks`.
+   */
+  movement(
+    namespace: NamespaceRecord,
+    counts: Counts | null,
+    nowTicks: number,
+    trafficTicks: number = TRAFFIC_TICKS,
+  ): Movement {
+    const settled = this.#settled.get(namespace.inode);
+    if (counts === null || settled === undefined || nowTicks >= settled.refreshTicks) return "sockets";
+    if (counts.sockets !== settled.counts.sockets || counts.connections !== settled.counts.connections)
+      return "sockets";
+    if (counts.traffic === settled.counts.traffic) return "nothing";
+    return nowTicks >= settled.readTicks + trafficTicks ? "sockets" : "traffic";
+  }
+
+  /** Remembers that a namespace was read after these counters were. */
+  settle(namespace: NamespaceRecord, namespaceId: number, counts: Counts | null, nowTicks: number): void {
+    if (counts === null) {
+      this.#settled.delete(namespace.inode);
+      return;
+    }
+    const refreshTicks = nowTicks + REFRESH_TICKS - (namespaceId % REFRESH_SPREAD) * REFRESH_SPREAD_TICKS;
+    this.#settled.set(namespace.inode, { counts, readTicks: nowTicks, refreshTicks });
+  }
+
+  /** Forgets a namespace. */
+  forget(inode: number): void {
+    this.#settled.delete(inode);
+  }
+}
+
+function socketCounts(directory: string): Pick<Counts, "sockets" | "tcpSockets"> | null {
+  const ipv4 = readText(`${directory}/sockstat`);
+  const ipv6 = readText(`${directory}/sockstat6`);
+  if (!("text" in ipv4)) return null;
+  const text6 = "text" in ipv6 ? ipv6.text : "";
+  const tcpSockets = tcpSocketCounts(ipv4.text, text6);
+  if (tcpSockets === null) return null;
+  const { ipv4: narrow, ipv6: wide, timeWait } = tcpSockets;
+  const sockets = `${narrow} ${wide} ${timeWait} ${datagramSocketCounts(ipv4.text, text6)}`;
+  return { sockets, tcpSockets };
+}

@@ -1,0 +1,149 @@
+// A reader that asks another one only about namespaces in which something moved (change-gate.ts), and else tells again
+// what was read of them before.
+
+import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
+import { ChangeGate } from "./change-gate.ts";
+import { KeptRows } from "./kept-rows.ts";
+
+/** Ticks of 10 ms for which tables without counters (unix, netlink, packet, datagrams of IPv6) are kept: 3 s. */
+export const REST_TICKS = 300;
+
+/** What a gated reader is made of. */
+export interface GatedReaderOptions {
+  readonly procRoot: string;
+  readonly nowTicks: () => number;
+  /** Reads the tables tcp and tcp6 alone, and every other one. */
+  readonly tcpReader: SocketReader;
+  readonly restReader: SocketReader;
+}
+
+/** A reader of the name of those that it is made of. */
+export function createGatedReader(options: GatedReaderOptions): SocketReader {
+  return new GatedReader(options);
+}
+
+interface Kept {
+  readonly namespaceId: number;
+  tcp: KeptRows | null;
+  rest: KeptRows | null;
+  restTicks: number;
+  /** How the other tables' reading went, without what is counted once. */
+  restReading: NamespaceReading;
+  pass: number;
+}
+
+class GatedReader implements SocketReader {
+  readonly #options: GatedReaderOptions;
+  readonly #gate: ChangeGate;
+  readonly #kept = new Map<number, Kept>();
+  #pass = 0;
+
+  constructor(options: GatedReaderOptions) {
+    this.#options = options;
+    this.#gate = new ChangeGate(options.procRoot);
+  }
+
+  get name(): string {
+    return this.#options.tcpReader.name;
+  }
+
+  probe(): string | null {
+    return this.#options.tcpReader.probe();
+  }
+
+  limits(): readonly string[] {
+    return [...new Set([...this.#options.tcpReader.limits(), ...this.#options.restReader.limits()])];
+  }
+
+  begin(): void {
+    for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
+    this.#pass++;
+    this.#options.tcpReader.begin?.();
+    this.#options.restReader.begin?.();
+  }
+
+  read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
+    const nowTicks = this.#options.nowTicks();
+    const { inode } = namespace;
+    // An inode number that is used again is another namespace's: its id tells.
+    if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
+    const counts = inode === 0 ? null : this.#gate.look(namespace);
+    const movement = this.#gate.movement(namespace, counts, nowTicks);
+    const rows = sink.sockets.length;
+    const familyRows = sink.familySockets.length;
+    const rest = this.#readRest(namespace, namespaceId, sink, movement === "nothing", nowTicks);
+    const tcp = rest.read ? this.#readTcp(namespace, namespaceId, sink, movement === "sockets") : rest;
+    if (!rest.read || !tcp.read) {
+      sink.sockets.length = rows;
+      sink.familySockets.length = familyRows;
+      this.#forget(inode);
+      return tcp;
+    }
+    if (counts === null) this.#forget(inode);
+    else if (tcp.addresses !== NOT_READ) this.#gate.settle(namespace, namespaceId, counts, nowTicks);
+    return {
+      ...rest,
+      tcpCounters: counts?.tcpCounters ?? rest.tcpCounters,
+      linesMalformed: rest.linesMalformed + tcp.linesMalformed,
+      overflowed: rest.overflowed + tcp.overflowed,
+    };
+  }
+
+  #readRest(
+    namespace: NamespaceRecord,
+    namespaceId: number,
+    sink: SocketSink,
+    nothingMoved: boolean,
+    nowTicks: number,
+  ): NamespaceReading {
+    const kept = this.#kept.get(namespace.inode);
+    if (nothingMoved && kept?.rest && nowTicks < kept.restTicks + REST_TICKS)
+      return { ...kept.restReading, overflowed: kept.rest.append(sink, namespaceId, null) };
+    const rows = sink.sockets.length;
+    const familyRows = sink.familySockets.length;
+    const reading = this.#options.restReader.read(namespace, namespaceId, sink);
+    const rest = reading.read ? KeptRows.of(sink, rows, familyRows) : null;
+    const restReading = { ...reading, linesMalformed: 0, overflowed: 0 };
+    this.#kept.set(namespace.inode, {
+      namespaceId,
+      tcp: kept?.tcp ?? null,
+      rest,
+      restTicks: nowTicks,
+      restReading,
+      pass: this.#pass,
+    });
+    return reading;
+  }
+
+  #readTcp(
+    namespace: NamespaceRecord,
+    namespaceId: number,
+    sink: SocketSink,
+    moved: boolean,
+  ): NamespaceReading {
+    const kept = this.#kept.get(namespace.inode)!;
+    kept.pass = this.#pass;
+    if (!moved && kept.tcp !== null && !kept.tcp.waitsForAccept)
+      return { ...ALREADY_READ, overflowed: kept.tcp.append(sink, namespaceId, null) };
+    const rows = sink.sockets.length;
+    const reading = this.#options.tcpReader.read(namespace, namespaceId, sink);
+    kept.tcp = reading.read ? KeptRows.of(sink, rows, sink.familySockets.length) : null;
+    return reading;
+  }
+
+  #forget(inode: number): void {
+    this.#kept.delete(inode);
+    this.#gate.forget(inode);
+  }
+}
+
+// Addresses come with the other tables; here they tell that a reading was one from before.
+const NOT_READ: readonly Uint8Array[] = [];
+
+const ALREADY_READ: NamespaceReading = {
+  read: true,
+  linesMalformed: 0,
+  overflowed: 0,
+  addresses: NOT_READ,
+  tcpCounters: null,
+};
