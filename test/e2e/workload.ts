@@ -9,11 +9,12 @@ import { kubectl, kubectlJson } from "./command.ts";
 const programs = {
   server: await readFile(path.join(import.meta.dirname, "programs/server.ts"), "utf8"),
   client: await readFile(path.join(import.meta.dirname, "programs/client.ts"), "utf8"),
+  burst: await readFile(path.join(import.meta.dirname, "programs/burst.ts"), "utf8"),
 };
 const { whotalks: image } = await chartImages();
 
 /** Arguments for Node.js that run one of the programs. */
-export function programArguments(program: "server" | "client", argument: unknown): string[] {
+export function programArguments(program: keyof typeof programs, argument: unknown): string[] {
   return ["--input-type=module-typescript", "-e", programs[program], JSON.stringify(argument)];
 }
 
@@ -33,7 +34,7 @@ export interface Target {
 export function server(
   name: string,
   port: number,
-  options: { readonly host?: string; readonly udp?: boolean } = {},
+  options: { readonly host?: string; readonly udp?: boolean; readonly briefMs?: number } = {},
 ): Record<string, unknown> {
   const argument = { host: "::", port, ...options };
   return container(name, programArguments("server", argument), { containerPort: port });
@@ -42,6 +43,23 @@ export function server(
 /** A container that keeps connections. */
 export function client(name: string, ...targets: readonly Target[]): Record<string, unknown> {
   return container(name, programArguments("client", filled(targets)));
+}
+
+/** How many short connections, to whom. */
+export interface Burst {
+  readonly host: string;
+  readonly port: number;
+  readonly count: number;
+  readonly rounds?: number;
+  readonly pauseMs?: number;
+  /** One after the other with this pause, in place of ten at a time. */
+  readonly paceMs?: number;
+}
+
+/** A container that makes short connections. */
+export function burst(name: string, what: Burst): Record<string, unknown> {
+  const argument = { family: 4, rounds: 1, pauseMs: 0, paceMs: 0, ...what };
+  return container(name, programArguments("burst", argument));
 }
 
 /** Targets with all that the program wants to know. */
@@ -71,6 +89,7 @@ export interface PodOptions {
   readonly node?: string;
   readonly hostNetwork?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** The part of a pod that Deployments share. */
@@ -81,6 +100,7 @@ export function podSpec(options: PodOptions, containers: readonly object[]): Rec
     enableServiceLinks: false,
     tolerations: [{ operator: "Exists" }],
     ...(options.node === undefined ? {} : { nodeSelector: { "kubernetes.io/hostname": options.node } }),
+    ...(options.sysctls === undefined ? {} : { securityContext: { sysctls: options.sysctls } }),
     ...(options.hostNetwork === true ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
   };
 }
