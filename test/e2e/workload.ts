@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { chartImages } from "../../scripts/chart-images.ts";
 import { kubectl, kubectlJson } from "./command.ts";
+import { environment } from "./environment.ts";
 
 const programs = {
   server: await readFile(path.join(import.meta.dirname, "programs/server.ts"), "utf8"),
@@ -70,6 +71,12 @@ export function filled(targets: readonly Target[]): Required<Omit<Target, "lives
 /** A container that runs this JavaScript. */
 export function scriptContainer(name: string, script: string): Record<string, unknown> {
   return container(name, ["-e", script]);
+}
+
+/** A container that runs a program of busybox, which may do what ping needs. */
+export function toolContainer(name: string, ...command: readonly string[]): Record<string, unknown> {
+  const securityContext = { capabilities: { add: ["NET_RAW"] } };
+  return { name, image: environment.toolsImage, imagePullPolicy: "IfNotPresent", command, securityContext };
 }
 
 function container(name: string, args: readonly string[], port?: object): Record<string, unknown> {
