@@ -3,11 +3,7 @@ import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import fc from "fast-check";
-
-import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocols, FlowStatus, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
-import { CtnetlinkReader } from "./ctnetlink.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
 import {
   Account,
@@ -306,26 +302,5 @@ describe("flows of a namespace", { skip }, () => {
     await off.refresh();
     assert.equal(taken(off, true).added.length, 0);
     assert.match(off.limits()[0]!, /not read/);
-  });
-});
-
-describe("conntrack messages", () => {
-  it("are read from any bytes", () => {
-    const reader = new CtnetlinkReader(new ConntrackEntry(), true);
-    const attribute = fc
-      .record({ type: fc.nat(22), nested: fc.boolean(), bytes: fc.uint8Array({ maxLength: 24 }) })
-      .map(({ type, nested, bytes }) =>
-        [bytes.length + 4, 0, type, nested ? 0x80 : 0, ...bytes, 0, 0, 0].slice(0, (bytes.length + 7) & ~3),
-      );
-    fc.assert(
-      fc.property(
-        fc.constantFrom(2, 10, 7),
-        fc.array(fc.oneof(attribute, fc.array(fc.nat(255)))),
-        (family, parts) => {
-          const bytes = Uint8Array.from([family, 0, 0, 0, ...parts.flat()]);
-          reader.read(new DataView(bytes.buffer), 0, bytes.length);
-        },
-      ),
-    );
   });
 });
