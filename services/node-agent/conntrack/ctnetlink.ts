@@ -9,6 +9,7 @@ import { dumpRequest } from "../kernel/netlink.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;
+const IPCTNL_MSG_CT_GET_STATS = 5;
 
 /** Types of messages: an entry that is there (dumps, NEW events), and one that is gone (DESTROY events). */
 export const CtMessage = {
@@ -46,6 +47,15 @@ const TYPE_MASK = 0x3fff;
 export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
     (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET,
+    new Uint8Array(GENERIC_BYTES),
+    littleEndian,
+  );
+}
+
+/** The request for the table's statistics: the least that one can ask, and makes the kernel load conntrack. */
+export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
+  return dumpRequest(
+    (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET_STATS,
     new Uint8Array(GENERIC_BYTES),
     littleEndian,
   );

@@ -272,10 +272,7 @@ describe("flows of a namespace", { skip }, () => {
       const { added } = taken(source, true);
       const protocols = [...added.protocol.subarray(0, added.length)];
       // Beside the pings there may be what IPv6 says to its neighbours.
-      assert.deepEqual(
-        [...new Set(protocols)].toSorted(),
-        [flowProtocols.icmp, flowProtocols.icmpv6].toSorted(),
-      );
+      assert.deepEqual(new Set(protocols), new Set([flowProtocols.icmp, flowProtocols.icmpv6]));
       assert.equal(added.counters[protocols.indexOf(flowProtocols.icmp) * 4]! > 0, keeps === 1);
       source.close();
     }
