@@ -25,7 +25,7 @@ import { SocketTable } from "../../lib/socket-table.ts";
 import { CpuBudget } from "./cpu-budget.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
-import { holdByListeners } from "./attribute/listener-holders.ts";
+import { holdByListeners, isOverAtFirst } from "./attribute/listener-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
 import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
@@ -82,8 +82,17 @@ export interface AgentParts {
   readonly takeKeyframeRequest?: () => boolean;
   /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
   readonly limits?: () => readonly string[];
-  /** Told after each pass how it went. */
-  readonly onPass?: (coverage: NodeCoverage) => void;
+  /** Told after each pass how it went and what it cost. */
+  readonly onPass?: (coverage: NodeCoverage, cost: PassCost) => void;
+}
+
+/** What a pass cost. */
+export interface PassCost {
+  /** CPU milliseconds of the whole process since the pass before ended. */
+  readonly cpuMs: number;
+  /** Microseconds that reading one network namespace took: the dearest one, and all of them. */
+  readonly namespaceMicrosMax: number;
+  readonly namespaceMicrosTotal: number;
 }
 
 /** Where an agent gets its node's pods from. */
@@ -133,6 +142,12 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastStartMs = Number.NaN;
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
+  let cpuBefore = process.cpuUsage();
+  let namespaceCost = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
+  // Namespaces whose destroyed sockets were heard of in the pass before, when that took them, and what was lost by then.
+  let heardBefore: ReadonlySet<number> = new Set();
+  let takenTicks = 0;
+  let overrunsBefore = 0;
   const budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
   // Aborted when more sockets were destroyed than should wait for the next pass.
   let crowd = new AbortController();
@@ -143,6 +158,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const scan = parts.processes.scan();
     // Before the tables are read: what is destroyed from now on is still in them, or its TIME_WAIT entry is.
     parts.destroyed?.refresh(scan);
+    const takingTicks = Math.floor(parts.elapsedMs() / TICK_MS);
     const events = takeDestroyed();
     const places = events.places();
     const heardPlaces = parts.destroyed ? places : undefined;
@@ -168,6 +184,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       overflowed += reading.overflowed;
       await yieldToOthers();
     }
+    namespaceCost = costOf(readings);
     await parts.flows?.refresh(namespaces.map(({ namespace, record }) => ({ id: namespace.id, record })));
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
@@ -178,7 +195,17 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       previous: previous.sockets,
       next: sink.sockets,
       continued: settled.continued,
+      ticks,
+      heard: (namespaceId) => heardBefore.has(namespaceId),
+      lostSinceTicks: (parts.destroyed?.overruns ?? 0) > overrunsBefore ? takenTicks : null,
     });
+    heardBefore = new Set(
+      living
+        .filter(({ namespace }) => parts.destroyed?.hears(namespace.inode) === true)
+        .map(({ namespace }) => namespace.id),
+    );
+    overrunsBefore = parts.destroyed?.overruns ?? 0;
+    takenTicks = takingTicks;
     const begun = keepAccount(namespaces, readings, ticks);
     for (const { newTcpEnds } of [settled, merged]) {
       for (const [namespaceId, ends] of newTcpEnds)
@@ -200,7 +227,11 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     );
     overflowed += attribution.overflowed;
     const endedHolders = new HolderTable(64);
-    holdByListeners(merged.added, sink.sockets, attribution.holders, endedHolders);
+    const { holders } = attribution;
+    holdByListeners(merged.added, () => true, sink.sockets, holders, endedHolders);
+    // Kept with the pass's own: what is in TIME_WAIT keeps the holders that it had.
+    const isOver = (row: number): boolean => isOverAtFirst(sink.sockets, row, ticks);
+    if (!settled.unmoved) holdByListeners(sink.sockets, isOver, sink.sockets, holders, holders);
     return {
       ticks,
       namespaces: known,
@@ -353,7 +384,9 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     previous = next;
     lastStartMs = startMs;
     passes++;
-    parts.onPass?.(next.coverage);
+    const { user, system } = process.cpuUsage(cpuBefore);
+    cpuBefore = process.cpuUsage();
+    parts.onPass?.(next.coverage, { cpuMs: (user + system) / 1000, ...namespaceCost });
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -372,6 +405,15 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
 }
 
 // What reading cost differs each time, and alone is no news.
+function costOf(readings: Readings): Omit<PassCost, "cpuMs"> {
+  let [namespaceMicrosMax, namespaceMicrosTotal] = [0, 0];
+  for (const { micros } of readings.values()) {
+    namespaceMicrosMax = Math.max(namespaceMicrosMax, micros);
+    namespaceMicrosTotal += micros;
+  }
+  return { namespaceMicrosMax, namespaceMicrosTotal };
+}
+
 function saysTheSame(a: NamespaceCoverage, b: NamespaceCoverage): boolean {
   return (Object.keys(a) as (keyof NamespaceCoverage)[]).every(
     (field) => field === "readMicros" || a[field] === b[field],
