@@ -144,8 +144,7 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
   const bus = new MemoryBus(Date.now);
   bus.subscribe(aggregator.ingest);
   const destroyed = openDestroyedSockets(procRoot, elapsedMs);
-  let coverage: NodeCoverage | null = null;
-  let passes = 0;
+  const state = { passes: 0, coverage: null as NodeCoverage | null };
   const agent = createAgent(
     {
       origin: { node: "bench", bootId: "bench", epoch: Date.now() },
@@ -158,8 +157,8 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
       pods: null,
       elapsedMs,
       onPass: (latest) => {
-        coverage = latest;
-        passes++;
+        state.coverage = latest;
+        state.passes++;
       },
     },
     { intervalMs, keyframeMs: Number.POSITIVE_INFINITY, cpuShare: null },
@@ -167,14 +166,14 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
   const stop = new AbortController();
   const sweeping = setInterval(() => aggregator.tick(Date.now()), 1000);
   const running = agent.run(stop.signal);
-  while (passes === 0) await sleep(20);
-  const unseenBefore = told(coverage).unseen;
+  while (state.passes === 0) await sleep(20);
+  const unseenBefore = told(state.coverage).unseen;
   const generated = new Generated(generator, load);
   const port = await generated.number();
   const made = await generated.number();
   // The pass after the one after the end has told all, and has held it against the counters.
-  const last = passes + 2;
-  while (passes < last) await sleep(50);
+  const last = state.passes + 2;
+  while (state.passes < last) await sleep(50);
   stop.abort();
   await running;
   clearInterval(sweeping);
@@ -183,15 +182,15 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
   const sum = (of: (edge: (typeof edges)[number]) => number): number =>
     edges.reduce((all, edge) => all + of(edge), 0);
   const bytes = Math.min(
-    sum((edge) => Number(edge.bytesToServer ?? 0)) / SENT,
-    sum((edge) => Number(edge.bytesToClient ?? 0)) / ANSWERED,
+    sum((edge) => edge.bytesToServer ?? 0) / SENT,
+    sum((edge) => edge.bytesToClient ?? 0) / ANSWERED,
   );
   const seen = {
     made,
     connections: sum((edge) => edge.connections),
     exactBytes: Math.floor(bytes),
-    unseen: told(coverage).unseen - unseenBefore,
-    overruns: told(coverage).destroyedOverruns,
+    unseen: told(state.coverage).unseen - unseenBefore,
+    overruns: told(state.coverage).destroyedOverruns,
     rssMiB: process.memoryUsage.rss() / 2 ** 20,
   };
   destroyed.close();
@@ -210,9 +209,9 @@ async function bySs(generator: string, load: Load): Promise<Seen> {
   const generated = new Generated(generator, load);
   const port = await generated.number();
   const tuples = new Set<string>();
-  let polling = true;
+  const polling = { goesOn: true };
   const poll = async (): Promise<void> => {
-    while (polling) {
+    while (polling.goesOn) {
       const text = execFileSync("ip", ["netns", "exec", generated.namespace, "ss", "-tanH"], {
         encoding: "utf8",
         maxBuffer: 2 ** 28,
@@ -226,7 +225,7 @@ async function bySs(generator: string, load: Load): Promise<Seen> {
   };
   const polled = poll();
   const made = await generated.number();
-  polling = false;
+  polling.goesOn = false;
   await polled;
   await generated.end();
   return { made, connections: tuples.size, exactBytes: 0, unseen: null, overruns: null, rssMiB: null };

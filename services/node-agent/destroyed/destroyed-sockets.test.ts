@@ -146,10 +146,10 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
       setTimeout(() => undefined, 1e6);`);
     const known = (await watched.pass()).sockets.find(({ localPort }) => localPort === Number(client.line));
     assert.deepEqual([known?.state, known?.sent], ["ESTABLISHED", 0]);
-    const short = watched.run<{ port: number }>(`
+    const short = watched.run(`
       const client = require("node:net").connect(${server.line}, "127.0.0.1", () => client.write("x"));
       client.resume().on("close", () => console.log(JSON.stringify({ port })));
-      let port; client.on("connect", () => { port = client.localPort; });`);
+      let port; client.on("connect", () => { port = client.localPort; });`) as { readonly port: number };
     await sleep(800);
     await settled(watched, 4);
     const pass = await watched.pass();
@@ -276,12 +276,13 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
 
   it("count what the kernel had to drop, and the account says what is missing", async () => {
     using watched = new WatchedNamespace({
+      numbered: true,
       destroyed: { bufferBytes: 4096 },
     });
     await using held = await hold(watched);
     await watched.pass();
     // Synchronous: nothing is taken off the socket meanwhile.
-    watched.run<Talked>(talk(SERVER_FIRST, 1500) + QUIT);
+    watched.run(talk(SERVER_FIRST, 1500) + QUIT);
     const { coverage } = await watched.pass();
     assert.ok(coverage.destroyedOverruns > 0);
     assert.ok(coverage.limits.some((limit) => limit.includes("short connections may be missing")));
@@ -316,7 +317,7 @@ describe("TIME_WAIT in place of destroyed sockets", { skip: withoutNamespaces },
     using watched = new WatchedNamespace({ reader: "procfs", destroyed: null });
     await using held = await hold(watched);
     await watched.pass();
-    watched.run<Talked>(talk(CLIENT_FIRST, 20) + QUIT);
+    watched.run(talk(CLIENT_FIRST, 20) + QUIT);
     const { sockets, account } = await watched.pass();
     assert.equal(account?.destroyed, "time-wait");
     assert.equal(sockets.filter(({ state }) => state === "TIME_WAIT").length, 20);

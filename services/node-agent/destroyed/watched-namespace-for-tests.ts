@@ -141,8 +141,8 @@ export class WatchedNamespace implements Disposable {
   }
 
   /** Runs a script of Node's in the namespace to its end; gives what it printed as JSON. */
-  run<Result>(script: string): Result {
-    return JSON.parse(this.exec(process.execPath, "-e", script)) as Result;
+  run(script: string): unknown {
+    return JSON.parse(this.exec(process.execPath, "-e", script));
   }
 
   /** Runs a program in the namespace to its end; gives what it printed. */

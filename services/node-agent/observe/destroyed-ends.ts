@@ -12,6 +12,18 @@ import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
 import { MaybeFin } from "../destroyed/destroyed-table.ts";
 import type { IdPool } from "./id-pool.ts";
 import { RowIndex } from "./row-index.ts";
+import {
+  cookieHash,
+  endHash,
+  isLoopback,
+  isTimeWait,
+  isUnset,
+  localPortHash,
+  sameAddress,
+  sameCookie,
+  sameTuple,
+  tupleHash,
+} from "./row-tuples.ts";
 
 /** Ticks of 10 ms that a TIME_WAIT entry stays (TCP_TIMEWAIT_LEN, 60 s). */
 const TIME_WAIT_TICKS = 6000;
@@ -352,16 +364,6 @@ class Merge {
   }
 }
 
-// What the kernel keeps of a connection whose socket is destroyed: the rest of FIN_WAIT2 is an entry like TIME_WAIT's.
-function isTimeWait(table: SocketTable, row: number): boolean {
-  const state = table.state[row]!;
-  return (
-    table.inode[row] === 0 &&
-    table.protocol[row] === Protocol.tcp &&
-    (state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2)
-  );
-}
-
 function listenersOf(table: SocketTable): Set<number> {
   const listeners = new Set<number>();
   for (let row = 0; row < table.length; row++)
@@ -371,71 +373,4 @@ function listenersOf(table: SocketTable): Set<number> {
 
 function portKey(table: SocketTable, row: number): number {
   return table.namespace[row]! * 65_536 + table.localPort[row]!;
-}
-
-function sameCookie(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
-  return (
-    a.cookieLow[rowA] === b.cookieLow[rowB] &&
-    a.cookieHigh[rowA] === b.cookieHigh[rowB] &&
-    a.protocol[rowA] === b.protocol[rowB]
-  );
-}
-
-function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
-  return (
-    a.localPort[rowA] === b.localPort[rowB] &&
-    a.remotePort[rowA] === b.remotePort[rowB] &&
-    a.namespace[rowA] === b.namespace[rowB] &&
-    a.protocol[rowA] === b.protocol[rowB] &&
-    sameAddress(a, rowA, 0, b, rowB, 0) &&
-    sameAddress(a, rowA, 4, b, rowB, 4)
-  );
-}
-
-// Addresses are four words each, the local one at 0 and the remote one at 4.
-function sameAddress(
-  a: SocketTable,
-  rowA: number,
-  placeA: number,
-  b: SocketTable,
-  rowB: number,
-  placeB: number,
-) {
-  const atA = rowA * 8 + placeA;
-  const atB = rowB * 8 + placeB;
-  for (let i = 0; i < 4; i++) if (a.addresses[atA + i] !== b.addresses[atB + i]) return false;
-  return true;
-}
-
-function isUnset({ addresses, family }: SocketTable, row: number, place: number): boolean {
-  const at = row * 8 + place;
-  if (addresses[at] !== 0 || addresses[at + 1] !== 0 || addresses[at + 3] !== 0) return false;
-  return addresses[at + 2] === 0 || (family[row] === 4 && addresses[at + 2] === 0xffff);
-}
-
-function isLoopback({ addresses, family }: SocketTable, row: number): boolean {
-  const at = row * 8 + 4;
-  if (family[row] === 4) return addresses[at + 3]! >>> 24 === 127;
-  return addresses[at] === 0 && addresses[at + 1] === 0 && addresses[at + 2] === 0 && addresses[at + 3] === 1;
-}
-
-function cookieHash(table: SocketTable, row: number): number {
-  return Math.imul(table.cookieLow[row]! ^ Math.imul(table.cookieHigh[row]!, 31), 0x9e3779b1);
-}
-
-function tupleHash(table: SocketTable, row: number): number {
-  let hash = (table.localPort[row]! << 16) ^ table.remotePort[row]! ^ (table.namespace[row]! << 8);
-  for (let i = 0, at = row * 8; i < 8; i++) hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return hash;
-}
-
-function localPortHash(table: SocketTable, row: number): number {
-  return Math.imul((table.localPort[row]! << 12) ^ table.namespace[row]!, 0x9e3779b1);
-}
-
-function endHash(table: SocketTable, row: number, place: number, port: number): number {
-  let hash = port;
-  for (let i = 0, at = row * 8 + place; i < 4; i++)
-    hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return hash;
 }
