@@ -1,11 +1,16 @@
 // The words for protocols, socket states and timers, and the kernel's numbers behind them.
 
+import { flowProtocols } from "./conntrack/flow-words.ts";
+
 /** IANA protocol numbers of the sockets that the tables hold, and 255 for raw sockets, which carry any protocol. */
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132, udplite: 136, raw: 255 } as const;
 
 const protocolWords = new Map<number, string>(
-  Object.entries(Protocol).map(([word, number]) => [number, word]),
+  Object.entries({ ...flowProtocols, ...Protocol }).map(([word, number]) => [number, word]),
 );
+
+/** Every word that protocolWord() gives. */
+export const allProtocolWords: readonly string[] = [...protocolWords.values()];
 
 /** The word for a protocol number; the number itself where there is none. */
 export function protocolWord(number: number): string {

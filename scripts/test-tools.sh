@@ -4,7 +4,7 @@
 set -euo pipefail
 declare -A package_of=(
   [ip]=iproute2 [ss]=iproute2 [iptables]=iptables [conntrack]=conntrack [lsof]=lsof [netstat]=net-tools
-  [nats-server]=nats-server [gcc]=gcc [script]=bsdutils [setpriv]=util-linux
+  [nats-server]=nats-server [gcc]=gcc [script]=bsdutils [setpriv]=util-linux [ping]=iputils-ping
 )
 missing=()
 for tool in "${!package_of[@]}"; do command -v "$tool" >/dev/null || missing+=("${package_of[$tool]}"); done

@@ -25,6 +25,19 @@ export function connectionState(connection: Connection): string {
   return connection.state || connection.outcome;
 }
 
+// Several conversations kept as one, and what only passed through, show beside how they stand.
+function stateCell(connection: Connection): string {
+  const count = connection.count > 1 ? ` ×${connection.count}` : "";
+  return `${connectionState(connection)}${count}${connection.forwarded ? " forwarded" : ""}`;
+}
+
+// What ping sends is called so; other messages have the type's number (RFC 792, RFC 4443).
+function protocolCell({ protocol, icmp }: Connection): string {
+  if (icmp === undefined) return protocol;
+  const echo = icmp.type === (protocol === "icmpv6" ? 128 : 8);
+  return echo ? `${protocol} echo` : `${protocol} type ${icmp.type}`;
+}
+
 function clientCell(connection: Connection, { wide }: CellContext): string {
   return wide ? endpointLabel(connection.client) : endpointLabelWithAddress(connection.client);
 }
@@ -43,8 +56,8 @@ const pairs = {
 export const stateColumn: Column<Connection> = {
   key: "state",
   header: "STATE",
-  cell: connectionState,
-  rank: connectionState,
+  cell: stateCell,
+  rank: stateCell,
 };
 
 /** What -o wide adds about sockets, of connections and of unix sockets alike. */
@@ -98,8 +111,8 @@ export const connectionsView: View<Connection> = {
     {
       key: "protocol",
       header: "PROTOCOL",
-      cell: (connection) => connection.protocol,
-      rank: (connection) => connection.protocol,
+      cell: protocolCell,
+      rank: protocolCell,
     },
     stateColumn,
     ageColumn,

@@ -9,6 +9,13 @@ import { formatBytes, referencePart, type View } from "./view.ts";
 
 const portOrPath = (edge: Edge): string => (edge.port === 0 ? edge.unixPath : String(edge.port));
 
+// Beside what went well the attempts that did not are told by their number.
+function outcomeCell({ outcome, refused, timedOut }: Edge): string {
+  if (outcome !== "established") return outcome;
+  const failed = refused + timedOut;
+  return failed === 0 ? outcome : `${outcome}, ${failed} failed`;
+}
+
 /** Who talks to whom. */
 export const edgesView: View<Edge> = {
   name: "edges",
@@ -36,6 +43,12 @@ export const edgesView: View<Edge> = {
       header: "TOTAL",
       cell: (edge) => String(edge.connections),
       rank: (edge) => edge.connections,
+    },
+    {
+      key: "outcome",
+      header: "OUTCOME",
+      cell: outcomeCell,
+      rank: outcomeCell,
     },
     {
       key: "last-seen",
@@ -95,6 +108,10 @@ export const edgesView: View<Edge> = {
     "protocol",
     "port",
     "connections",
+    "outcome",
+    "refused",
+    "timedOut",
+    "pending",
     "open",
     ...endpointPaths("client").filter(hasNoPid),
     ...endpointPaths("server").filter(hasNoPid),
@@ -110,7 +127,10 @@ export const edgesView: View<Edge> = {
   identity: edgeIdentity,
   reference: (edge) =>
     `edge/${[endpointLabel(edge.client), endpointLabel(edge.server), edge.protocol, portOrPath(edge)].map(referencePart).join("~")}`,
-  tone: (edge) => (edge.open === 0 ? "quiet" : "plain"),
+  tone: (edge) => {
+    if (edge.outcome === "refused" || edge.outcome === "timed-out") return "bad";
+    return edge.open === 0 ? "quiet" : "plain";
+  },
 };
 
 function edgeIdentity(edge: Edge): string {

@@ -67,6 +67,11 @@ export function flowStates(protocol: number): readonly string[] {
   return protocol === flowProtocols.dccp ? dccpStates : noStates;
 }
 
+/** Every word that flowStateWord() gives for known states: what a filter may ask for. */
+export const allFlowStateWords: readonly string[] = [
+  ...new Set([...tcpStates, ...sctpStates, ...dccpStates]),
+];
+
 /** The word for a flow's state; empty where its protocol has none, UNKNOWN_<n> where the kernel has a newer one. */
 export function flowStateWord(protocol: number, state: number): string {
   const states = flowStates(protocol);

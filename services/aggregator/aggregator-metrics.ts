@@ -52,7 +52,11 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
       () => subscription()?.behind ?? 0,
     ),
     gauge("nodes", "Nodes that have reported.", () => counts().nodes),
-    gauge("nodes_expected", "Nodes that the cluster has.", () => identity.counters.nodes),
+    gauge(
+      "nodes_expected",
+      "Nodes that should report.",
+      () => cluster.coverage()?.nodesExpected ?? counts().nodes,
+    ),
     gauge("sockets", "Sockets known.", () => counts().sockets),
     gauge("listeners", "Listeners known.", () => counts().listeners),
     gauge("connections", "Connections known, ended ones too.", () => counts().connections),
@@ -63,6 +67,26 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
     ),
     gauge("edges", "Edges known.", () => counts().edges),
     counter("overflowed_total", "What found no place in the tables.", () => counts().overflowed),
+    counter(
+      "accounts_overflowed_total",
+      "Accounts of network namespaces that are gone, given up early.",
+      () => counts().accountsOverflowed,
+    ),
+    gauge(
+      "nodes_unread",
+      "Nodes that should report and never have.",
+      () => cluster.coverage()?.nodesUnread.length ?? 0,
+    ),
+    gauge(
+      "pods_unread",
+      "Pods that ran, now or lately, and were never read.",
+      () => cluster.coverage()?.podsUnread.length ?? 0,
+    ),
+    gauge(
+      "pods_unobservable",
+      "Pods whose sockets are in no kernel that is read.",
+      () => cluster.coverage()?.podsUnobservable.length ?? 0,
+    ),
     gauge(
       "ends_ambiguous",
       "Ends of connections that could belong to more than one.",
@@ -72,8 +96,8 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
     gauge("identity_addresses", "Addresses whose owners are remembered.", () => identity.counters.addresses),
     counter(
       "identity_overflowed_total",
-      "Pods and addresses that found no place.",
-      () => identity.counters.overflowed,
+      "Pods and addresses that found no place, and pods of which it was forgotten that they were read.",
+      () => identity.counters.overflowed + cluster.readingsForgotten(),
     ),
     counter(
       "identity_rejected_total",

@@ -24,6 +24,8 @@ export interface ClusterKnowledge {
   readonly onReport: ReportListener;
   /** Nodes and pods that should be read and are not, at most COVERAGE_AGE_MS_MAX ago; null without an API server. */
   coverage(): ClusterCoverage | null;
+  /** Pods and nodes of which it had to be forgotten, for want of room, that they were read. */
+  readingsForgotten(): number;
   /** Forgets what is too old; to be called now and then. */
   forget(): void;
   /** How the watches go, by kind; empty where there is no API server. */
@@ -51,6 +53,7 @@ export function learnCluster(
 ): ClusterKnowledge {
   const identity = new ClusterIdentity(goneKeepMs);
   const account = new PodGapAccount();
+  const readingsForgotten = (): number => account.overflowed;
   const forget = (): void => {
     identity.forget(now());
     account.forget(now() - goneKeepMs, (uid) => identity.pod(uid) !== undefined);
@@ -64,7 +67,7 @@ export function learnCluster(
   const api = kubernetesApi(environment, log);
   if (api === null) {
     const none = { synced: Promise.resolve(), states: () => new Map(), stop: () => Promise.resolve() };
-    return { identity, onReport, forget, coverage: () => null, ...none };
+    return { identity, onReport, forget, readingsForgotten, coverage: () => null, ...none };
   }
   const watch = watchCluster({ api, identity, now, log: (level, sentence) => log[level]({}, sentence) });
   let latest: ClusterCoverage | null = null;
@@ -73,6 +76,7 @@ export function learnCluster(
     identity,
     onReport,
     forget,
+    readingsForgotten,
     coverage: () => {
       const nowMs = now();
       if (latest !== null && Math.abs(nowMs - latestMs) < COVERAGE_AGE_MS_MAX) return latest;

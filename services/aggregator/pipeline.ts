@@ -46,6 +46,8 @@ export interface AggregatorCounts extends IngestCounts {
   readonly edges: number;
   readonly addresses: number;
   readonly overflowed: number;
+  /** Accounts of namespaces that are gone that were given up early. */
+  readonly accountsOverflowed: number;
   readonly ambiguousEnds: number;
   readonly rowsRejected: number;
   /** Milliseconds spent on taking reports, since start. */
@@ -116,6 +118,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       edges: tables.edges.size,
       addresses: tables.addresses.size,
       overflowed: tables.overflowed,
+      accountsOverflowed: tables.accounts.overflowed,
       ambiguousEnds: tables.ambiguousEnds,
       rowsRejected: ingest.rowsRejected,
       ingestMs,

@@ -43,6 +43,8 @@ export interface TestSocket {
   readonly timerDeadline?: number;
   /** Bytes sent and received; unknown unless told. */
   readonly bytes?: readonly [number, number];
+  /** The kernel's cookie; unknown unless told. */
+  readonly cookie?: number;
 }
 
 /** What changed of a socket. */
@@ -68,8 +70,10 @@ export interface TestReport {
   readonly changes?: readonly TestChange[];
   readonly removed?: readonly number[];
   readonly cleared?: readonly number[];
-  /** Lines as `conntrack -L -o id` has them: the id is the agent's; they are of namespace 0. */
-  readonly flows?: readonly string[];
+  /** Lines as `conntrack -L -o id` has them: the id is the agent's; they are of namespace 0 unless told. */
+  readonly flows?: readonly (string | { readonly line: string; readonly namespace: number })[];
+  /** Lines of known flows whose state, status or counters changed. */
+  readonly flowChanges?: readonly string[];
   readonly flowsRemoved?: readonly number[];
   /** What the node says of itself, beside its name and its reader. */
   readonly coverage?: Partial<NodeCoverage>;
@@ -112,15 +116,12 @@ export class TestAgent {
       fillBytes(changes, row, bytes);
     }
     const flows = new FlowTable(8);
-    const entry = new ConntrackEntry();
-    for (const line of content.flows ?? []) {
-      const bytes = Buffer.from(line);
-      if (!new ConntrackLineParser(entry).parse(bytes, 0, bytes.length)) throw new Error(`no flow: ${line}`);
-      const row = flows.append();
-      flows.write(row, entry);
-      flows.id[row] = entry.id;
-      flows.firstSeen[row] = this.ticks;
+    for (const flow of content.flows ?? []) {
+      const told = typeof flow === "string" ? { line: flow, namespace: 0 } : flow;
+      appendFlow(flows, told.line, told.namespace, this.ticks);
     }
+    const flowChanges = new FlowTable(8);
+    for (const line of content.flowChanges ?? []) appendFlow(flowChanges, line, 0, this.ticks);
     const parts = content.parts ?? 1;
     return encodeReport(
       Report.fromPartial({
@@ -162,9 +163,21 @@ export class TestAgent {
         changes: { table: changes, from: 0, to: changes.length },
         holders: { table: holders, from: 0, to: holders.length },
         flows: { table: flows, from: 0, to: flows.length },
+        flowChanges: { table: flowChanges, from: 0, to: flowChanges.length },
       },
     );
   }
+}
+
+function appendFlow(table: FlowTable, line: string, namespace: number, ticks: number): void {
+  const entry = new ConntrackEntry();
+  const bytes = Buffer.from(line);
+  if (!new ConntrackLineParser(entry).parse(bytes, 0, bytes.length)) throw new Error(`no flow: ${line}`);
+  const row = table.append();
+  table.write(row, entry);
+  table.id[row] = entry.id;
+  table.namespace[row] = namespace;
+  table.firstSeen[row] = ticks;
 }
 
 function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
@@ -184,6 +197,7 @@ function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
   table.firstSeen[row] = socket.firstSeen ?? ticks;
   table.timer[row] = socket.timer ?? 0;
   table.timerDeadline[row] = socket.timerDeadline ?? 0;
+  table.cookieLow[row] = socket.cookie ?? 0;
   fillBytes(table, row, socket.bytes);
 }
 

@@ -30,6 +30,8 @@ export interface Connection {
     readonly port: number;
     readonly service?: { readonly namespace: string; readonly name: string };
   };
+  /** What the server saw in place of the client, where that differs. */
+  readonly snat?: { readonly ip: string; readonly port: number };
   readonly protocol: string;
   readonly state?: string;
   readonly outcome?: string;
@@ -120,8 +122,10 @@ async function list<Item>(kind: string, ...args: readonly string[]): Promise<Ite
 }
 
 /** A connection in one line, for messages. */
-export function shown({ client, server, protocol, state, evidence, closed }: Connection): string {
-  const ends = `${shownEnd(client)} -> ${shownEnd(server)}`;
+export function shown({ client, server, via, snat, protocol, state, evidence, closed }: Connection): string {
+  const dialled = via === undefined ? "" : ` via ${via.service?.name ?? ""}[${via.ip}]:${via.port}`;
+  const hidden = snat === undefined ? "" : ` snat [${snat.ip}]:${snat.port}`;
+  const ends = `${shownEnd(client)} -> ${shownEnd(server)}${dialled}${hidden}`;
   return `${ends} ${protocol} ${state} ${(evidence ?? []).join("+")}${closed === true ? " closed" : ""}`;
 }
 

@@ -2,11 +2,11 @@
 // own for its workloads.
 
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { after, test, type TestContext } from "node:test";
 import { apply, kubectl, kubectlJson, run } from "./command.ts";
 import { type Connection, shown } from "./answer.ts";
 import { ensureInstalled } from "./release.ts";
-import type { OwnConnection } from "./workload.ts";
+import { type OwnConnection } from "./truth.ts";
 
 /** What a claim has to work with. */
 export interface Scene {
@@ -15,6 +15,11 @@ export interface Scene {
   readonly namespace: string;
   /** Names of the nodes that pods can run on, at least one. */
   readonly nodes: readonly string[];
+}
+
+/** Whatever ends: a claim, or all those of a file. */
+export interface Lifetime {
+  after(done: () => unknown): void;
 }
 
 const claimTimeoutMs = 420_000;
@@ -27,14 +32,53 @@ export function claim(
   options: { readonly installed?: boolean } = {},
 ): void {
   void test(`${number} ${sentence}`, { timeout: claimTimeoutMs }, async (t) => {
-    const namespace = `whotalks-e2e-${number}`;
-    await kubectl("delete", "namespace", namespace, "--ignore-not-found"); // what an interrupted run left
-    const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
-    await apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } }]);
-    t.after(() => run("kubectl", ["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]));
+    const namespace = await ownNamespace(number, t);
     if (options.installed !== false) await ensureInstalled();
     await prove({ t, namespace, nodes: await schedulableNodes() });
   });
+}
+
+/** Where several claims of a file have their workloads together. */
+export interface Stage extends Lifetime {
+  readonly namespace: string;
+  readonly nodes: readonly string[];
+}
+
+/**
+ * Workloads that all claims of a file look at: the first claim that runs makes them, and they go with the last one.
+ * Gives what states such a claim.
+ */
+export function stage<Made>(
+  number: number,
+  make: (stage: Stage) => Promise<Made>,
+): (number: number, sentence: string, prove: (made: Made, t: TestContext) => Promise<void>) => void {
+  let made: Promise<Made> | undefined;
+  const endings: (() => unknown)[] = [];
+  after(() => Promise.all(endings.map((end) => end()))); // Called within a test it would mean the end of that test.
+  const lifetime: Lifetime = { after: (done) => endings.push(done) };
+  const begin = async (): Promise<Made> => {
+    const namespace = await ownNamespace(number, lifetime);
+    await ensureInstalled();
+    return make({ ...lifetime, namespace, nodes: await schedulableNodes() });
+  };
+  return (claimNumber, sentence, prove) => {
+    void test(`${claimNumber} ${sentence}`, { timeout: claimTimeoutMs }, async (t) => {
+      made ??= begin();
+      await prove(await made, t);
+    });
+  };
+}
+
+/** A namespace of its own, as long as this lives. */
+async function ownNamespace(number: number, lifetime: Lifetime): Promise<string> {
+  const namespace = `whotalks-e2e-${number}`;
+  await kubectl("delete", "namespace", namespace, "--ignore-not-found"); // what an interrupted run left
+  const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
+  await apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } }]);
+  lifetime.after(() =>
+    run("kubectl", ["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]),
+  );
+  return namespace;
 }
 
 /** Names of the nodes that pods of the claims may run on: workers first. */

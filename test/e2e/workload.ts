@@ -22,21 +22,31 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly family?: 4 | 6;
+  readonly protocol?: "tcp" | "udp";
   /** How many connections it keeps. */
   readonly count?: number;
   /** How long each lives before it is opened anew; for ever where not given. */
   readonly livesMs?: number;
 }
 
-/** A container that serves. */
-export function server(name: string, port: number, host = "::"): Record<string, unknown> {
-  return container(name, programArguments("server", { host, port }), { containerPort: port });
+/** A container that serves, by UDP too where asked. */
+export function server(
+  name: string,
+  port: number,
+  options: { readonly host?: string; readonly udp?: boolean } = {},
+): Record<string, unknown> {
+  const argument = { host: "::", port, ...options };
+  return container(name, programArguments("server", argument), { containerPort: port });
 }
 
 /** A container that keeps connections. */
 export function client(name: string, ...targets: readonly Target[]): Record<string, unknown> {
-  const filled = targets.map((target) => Object.assign({ family: 4, count: 1 }, target));
-  return container(name, programArguments("client", filled));
+  return container(name, programArguments("client", filled(targets)));
+}
+
+/** Targets with all that the program wants to know. */
+export function filled(targets: readonly Target[]): Required<Omit<Target, "livesMs">>[] {
+  return targets.map((target) => Object.assign({ family: 4, protocol: "tcp", count: 1 } as const, target));
 }
 
 /** A container that runs this JavaScript. */
@@ -86,6 +96,33 @@ export function pod(
   return { apiVersion: "v1", kind: "Pod", metadata, spec: podSpec(options, containers) };
 }
 
+/** A Deployment, as many of its pods on each node as on the others. */
+export function deployment(
+  namespace: string,
+  name: string,
+  replicas: number,
+  labels: Readonly<Record<string, string>>,
+  ...containers: readonly object[]
+): Record<string, unknown> {
+  const app = { app: name };
+  const spread = {
+    maxSkew: 1,
+    topologyKey: "kubernetes.io/hostname",
+    whenUnsatisfiable: "ScheduleAnyway",
+    labelSelector: { matchLabels: app },
+  };
+  const template = {
+    metadata: { labels: { ...app, ...labels } },
+    spec: { ...podSpec({}, containers), topologySpreadConstraints: [spread] },
+  };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { namespace, name },
+    spec: { replicas, selector: { matchLabels: app }, template },
+  };
+}
+
 /** A Service for the pods with this `app`, on both IP families where the cluster has both. */
 export function service(
   namespace: string,
@@ -130,59 +167,4 @@ export function byFamily(addresses: readonly string[]): { ipv4?: string; ipv6?: 
   const ipv4 = addresses.find((address) => !address.includes(":"));
   const ipv6 = addresses.find((address) => address.includes(":"));
   return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
-}
-
-/** A connection as the client itself knows it. */
-export interface OwnConnection {
-  readonly ip: string;
-  readonly port: number;
-  readonly remoteIp: string;
-  readonly remotePort: number;
-}
-
-/** A connection that a client has or had. Times are milliseconds since 1970 by the client's clock. */
-export interface PastConnection extends OwnConnection {
-  readonly openedMs: number;
-  /** Absent while it is open. */
-  readonly closedMs?: number;
-}
-
-/** All connections that a client says it has or had, and the time of its last word. */
-export async function pastConnections(
-  namespace: string,
-  name: string,
-  containerName: string,
-): Promise<{ connections: PastConnection[]; lastMs: number }> {
-  return pastIn((await kubectl("logs", "-n", namespace, name, "-c", containerName)).split("\n"));
-}
-
-/** The connections that a client says it has open now. */
-export async function openConnections(
-  namespace: string,
-  name: string,
-  containerName: string,
-): Promise<OwnConnection[]> {
-  const { connections } = await pastConnections(namespace, name, containerName);
-  return connections.filter(({ closedMs }) => closedMs === undefined);
-}
-
-/** What these lines of a client tell. */
-export function pastIn(lines: readonly string[]): { connections: PastConnection[]; lastMs: number } {
-  const open = new Map<string, PastConnection>();
-  const closed: PastConnection[] = [];
-  let lastMs = 0;
-  for (const line of lines) {
-    if (!line.startsWith("{")) continue;
-    const { event, atMs, ...own } = JSON.parse(line) as OwnConnection & { event: string; atMs: number };
-    const key = `${own.ip} ${own.port} ${own.remoteIp} ${own.remotePort}`;
-    lastMs = atMs;
-    if (event === "open") {
-      open.set(key, { ...own, openedMs: atMs });
-      continue;
-    }
-    const ended = open.get(key);
-    open.delete(key);
-    if (ended !== undefined) closed.push({ ...ended, closedMs: atMs });
-  }
-  return { connections: [...closed, ...open.values()], lastMs };
 }

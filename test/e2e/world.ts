@@ -3,9 +3,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type os from "node:os";
 import type { TestContext } from "node:test";
+import type { Lifetime } from "./claim.ts";
 import { must } from "./command.ts";
 import { environment } from "./environment.ts";
-import { byFamily, type OwnConnection, pastIn, programArguments } from "./workload.ts";
+import { openIn, type OwnConnection } from "./truth.ts";
+import { byFamily, filled, programArguments, type Target } from "./workload.ts";
 
 /** Whether there is one; if not, the claim is skipped with the reason. */
 export function hasWorld(t: TestContext): boolean {
@@ -32,19 +34,25 @@ export async function worldAddresses(): Promise<{ ipv4?: string; ipv6?: string }
 
 /** A program that runs outside until the claim ends. */
 export interface WorldProgram {
-  /** The connections it has open, where it is a client. */
+  /** The connections it says it has open. */
   openConnections(): OwnConnection[];
 }
 
-/** Starts one of the workloads' programs outside. It ends with the claim. */
-export function startInWorld(t: TestContext, program: "server" | "client", argument: unknown): WorldProgram {
-  const [command, args] = outside(programArguments(program, argument));
+/** Serves outside on a port, by TCP and UDP. */
+export function serveInWorld(lifetime: Lifetime, port: number): WorldProgram {
+  return startInWorld(lifetime, programArguments("server", { host: "::", port, udp: true }));
+}
+
+/** Keeps connections from outside. */
+export function callFromWorld(lifetime: Lifetime, ...targets: readonly Target[]): WorldProgram {
+  return startInWorld(lifetime, programArguments("client", filled(targets)));
+}
+
+function startInWorld(lifetime: Lifetime, words: readonly string[]): WorldProgram {
+  const [command, args] = outside(words);
   const child: ChildProcess = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
-  t.after(() => child.kill());
+  lifetime.after(() => child.kill());
   let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text));
-  return {
-    openConnections: () =>
-      pastIn(output.split("\n").slice(0, -1)).connections.filter(({ closedMs }) => closedMs === undefined),
-  };
+  return { openConnections: () => openIn(output.split("\n").slice(0, -1)) };
 }

@@ -11,7 +11,7 @@ import type { Kernel } from "./kernels.ts";
 import { kernels } from "./kernels.ts";
 
 /** Seconds that one file may take, and a kernel to boot; one that hangs must not keep the others from running. */
-const FILE_SECONDS_MAX = 240;
+const FILE_SECONDS_MAX = 400;
 const BOOT_SECONDS_MAX = 240;
 
 /** Begins the lines in a kernel's output that are ours. */
@@ -68,7 +68,7 @@ function commandOf(files: readonly string[]): string {
     ...files.flatMap((file) => [
       `echo ${MARK} file ${file} $(cut -d ' ' -f 1 /proc/uptime)`,
       `timeout ${FILE_SECONDS_MAX} ${node} ${file} 2>&1`,
-      `echo; echo ${MARK} exit $? $(cut -d ' ' -f 1 /proc/uptime)`,
+      `status=$?; echo; echo ${MARK} exit $status $(cut -d ' ' -f 1 /proc/uptime)`,
     ]),
   ];
   return lines.join("\n");

@@ -147,8 +147,8 @@ export class PodTable {
 
   /** The pod with this uid, living or gone; a static pod is found by its own uid too. */
   identity(uid: string): PodIdentity | undefined {
-    const entry =
-      this.#living.get(uid) ?? this.#gone.get(uid) ?? this.#living.get(this.#mirrors.get(uid) ?? "");
+    const known = this.#mirrors.get(uid) ?? uid;
+    const entry = this.#living.get(known) ?? this.#gone.get(known);
     if (entry === undefined) return undefined;
     if (entry.identity === undefined || entry.ownersVersion !== this.#owners.version) {
       entry.identity = identityOf(entry.pod, this.#owners);

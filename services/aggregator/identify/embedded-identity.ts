@@ -1,7 +1,7 @@
 // Identity on one machine without Kubernetes: pods are known by their uid alone (from cgroups), addresses by whether
 // any network namespace of the machine has them.
 
-import { isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
+import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
 import type { AddressOwner, Identity } from "./identity.ts";
 
 /** What the embedded identity asks of the tables. */
@@ -35,6 +35,8 @@ export class EmbeddedIdentity implements Identity {
     // Loopback is the machine's own: which namespace's, only a socket tells.
     if (isLoopback(words, 0)) return { kind: "node", node: "" };
     const node = this.#addresses?.ownerNode(words) ?? null;
+    // A group's address (224.0.0.0/4, the broadcast address, ff00::/8) is nobody's, so nobody outside's either.
+    if (node === null && isGroup(words)) return { kind: "unknown" };
     return node === null ? { kind: "external", name: "" } : { kind: "node", node };
   }
 
@@ -49,4 +51,8 @@ export class EmbeddedIdentity implements Identity {
   declaration(): undefined {
     return undefined;
   }
+}
+
+function isGroup(words: Uint32Array): boolean {
+  return isIpv4(words, 0) ? words[3]! >>> 28 >= 0xe : words[0]! >>> 24 === 0xff;
 }

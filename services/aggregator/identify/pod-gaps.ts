@@ -54,6 +54,8 @@ interface ReportedNode {
 
 /** Keeps what reports have named. */
 export class PodGapAccount {
+  /** Pods and nodes that had to make room for others. */
+  overflowed = 0;
   // Uid → when a report named it last; those named longest ago first.
   readonly #named = new Map<string, number>();
   readonly #nodes = new Map<string, ReportedNode>();
@@ -65,7 +67,7 @@ export class PodGapAccount {
     if (header.coverage === undefined) return;
     const { intervalMs } = header.coverage;
     const firstMs = this.#nodes.get(header.node)?.firstMs ?? observedMs;
-    remember(this.#nodes, header.node, { firstMs, lastMs: observedMs, intervalMs }, NODES_MAX);
+    this.#remember(this.#nodes, header.node, { firstMs, lastMs: observedMs, intervalMs }, NODES_MAX);
   }
 
   /** Whether a node has ever reported. */
@@ -97,7 +99,18 @@ export class PodGapAccount {
   }
 
   #name(uid: string, observedMs: number): void {
-    if (uid !== "") remember(this.#named, uid, observedMs, NAMED_MAX);
+    if (uid !== "") this.#remember(this.#named, uid, observedMs, NAMED_MAX);
+  }
+
+  // What was remembered longest ago makes room.
+  #remember<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
+    map.delete(key);
+    const [oldest] = map.size >= max ? map.keys() : [];
+    if (oldest !== undefined) {
+      map.delete(oldest);
+      this.overflowed++;
+    }
+    map.set(key, value);
   }
 
   // A hostNetwork pod's sockets are in its node's own namespace: any pass of the node while it ran has read them.
@@ -120,14 +133,6 @@ export class PodGapAccount {
       ? `no pass of node ${pod.node} found its network namespace`
       : `it ended before a pass of node ${pod.node} found it`;
   }
-}
-
-// What was remembered longest ago makes room.
-function remember<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
-  map.delete(key);
-  const [oldest] = map.size >= max ? map.keys() : [];
-  if (oldest !== undefined) map.delete(oldest);
-  map.set(key, value);
 }
 
 function gapOf({ uid, namespace, name, node }: RanPod, reason: string): PodGap {

@@ -55,7 +55,7 @@ export class ReportApplier {
     if (rebooted) this.#retireAll(node.sockets.slots());
     else node.unnamedSockets = [...node.unnamedSockets, ...node.sockets.slots()];
     node.sockets.clear();
-    this.#joiner.flows.dropAll(node, false);
+    this.#joiner.flowLife.dropAll(node, false);
     for (const id of node.processIds.keys()) this.#tables.processes.release(node.processes.get(id));
     node.processIds.clear();
     node.processes.clear();
@@ -196,7 +196,7 @@ export class ReportApplier {
 
   #applyFlows(node: NodeRecord, report: DecodedReport, observedMs: number): void {
     const { flows, flowChanges, flowsRemoved, header } = report;
-    const links = this.#joiner.flows;
+    const { flowLife } = this.#joiner;
     for (let row = 0; row < (flows?.length ?? 0); row++) {
       const namespace = node.namespaces.get(flows!.namespace[row]!);
       if (namespace < 0 || flows!.id[row] === 0) {
@@ -204,10 +204,10 @@ export class ReportApplier {
         continue;
       }
       const age = Math.max(0, header.ticks - flows!.firstSeen[row]!) * TICK_MS;
-      links.put(node, flows!, row, namespace, observedMs - age);
+      flowLife.put(node, flows!, row, namespace, observedMs - age, observedMs);
     }
-    for (let row = 0; row < (flowChanges?.length ?? 0); row++) links.change(node, flowChanges!, row);
-    for (const id of flowsRemoved) links.remove(node, id);
+    for (let row = 0; row < (flowChanges?.length ?? 0); row++) flowLife.change(node, flowChanges!, row);
+    for (const id of flowsRemoved) flowLife.remove(node, id);
   }
 
   #change(node: NodeRecord, report: DecodedReport, table: SocketTable, observedMs: number): void {
@@ -293,7 +293,7 @@ export class ReportApplier {
 
   #dropUnnamed(node: NodeRecord): void {
     const { sockets } = this.#tables;
-    this.#joiner.flows.dropAll(node, true);
+    this.#joiner.flowLife.dropAll(node, true);
     const isUnnamed = (slot: number): boolean => sockets.keyframe[slot] !== node.keyframe;
     this.#retireAll(node.sockets.slots().filter(isUnnamed));
     // Sockets of the run before that were not found again; their slots may hold others by now.

@@ -46,10 +46,27 @@ export function findDatagramServer(
   if (sockets.protocol[slot] === Family.unix)
     return familyListeners.find(namespaces.nodeOf(namespace), remote);
   const inScope = tables.addresses.isLoopback(remote) || remote === sockets.localAddress[slot];
-  if (inScope) return listenerIn(parts, slot, namespace, target);
+  const timeMs = tables.connections.firstSeenMs[sockets.connection[slot]!]!;
+  const sender = { protocol: sockets.protocol[slot]!, namespace, timeMs };
+  if (inScope) return listenerIn(parts, sender.protocol, namespace, target);
+  return findListenerAt(parts, sender, target);
+}
+
+/** Who sends datagrams: in which namespace, when. */
+export interface DatagramSender {
+  readonly protocol: number;
+  readonly namespace: number;
+  readonly timeMs: number;
+}
+
+/** The listener that gets datagrams at a place; NO_LISTENER where none is known, SEVERAL_LISTENERS where more than one. */
+export function findListenerAt(parts: DatagramParts, sender: DatagramSender, target: DatagramTarget): number {
+  const { protocol, namespace, timeMs } = sender;
+  const { tables } = parts;
+  if (tables.addresses.isLoopback(target.address)) return listenerIn(parts, protocol, namespace, target);
   let found = NO_LISTENER;
-  for (const owner of ownersOf(tables, remote, slot)) {
-    const listener = listenerIn(parts, slot, owner, target);
+  for (const owner of ownersOf(tables, target.address, timeMs)) {
+    const listener = listenerIn(parts, protocol, owner, target);
     if (listener === NO_LISTENER) continue;
     if (owner === namespace) return listener;
     if (found !== NO_LISTENER) return SEVERAL_LISTENERS;
@@ -59,20 +76,19 @@ export function findDatagramServer(
 }
 
 function listenerIn(
-  { tables, listeners, keys }: DatagramParts,
-  slot: number,
+  { listeners, keys }: DatagramParts,
+  protocol: number,
   namespace: number,
   { address, port }: DatagramTarget,
 ): number {
-  const { sockets } = tables;
-  return listeners.find(namespace, sockets.protocol[slot]!, address, port, (a, b) => keys.areAlike(a, b));
+  return listeners.find(namespace, protocol, address, port, (a, b) => keys.areAlike(a, b));
 }
 
-function ownersOf(tables: Tables, address: number, slot: number): number[] {
-  const { localAddresses, addresses, namespaces, sockets, identity, connections } = tables;
+/** The network namespaces that an address belongs to, as far as they are known. */
+export function ownersOf(tables: Tables, address: number, timeMs: number): number[] {
+  const { localAddresses, addresses, namespaces, identity } = tables;
   const known = localAddresses.namespacesOf(address);
   if (known.length > 0) return known;
-  const timeMs = connections.firstSeenMs[sockets.connection[slot]!]!;
   const owner = identity.addressOwner(addresses.text(address), timeMs);
   let namespace = -1;
   if (owner.kind === "pod" && !owner.pod.hostNetwork) namespace = namespaces.ofPod(owner.pod.uid);

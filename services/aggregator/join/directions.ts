@@ -23,7 +23,8 @@ export class Directions {
     const { connections, sockets } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
-    if (connections.has(connection, ConnectionFlag.directionFinal | ConnectionFlag.sharedServer)) return;
+    const told = ConnectionFlag.directionFinal | ConnectionFlag.sharedServer | ConnectionFlag.lone;
+    if (connections.has(connection, told)) return;
     if (client === server) return;
     const slot = client >= 0 ? client : server;
     const flow = connections.flow[connection]!;
@@ -39,9 +40,9 @@ export class Directions {
     }
     const first = this.#facts(client, server);
     const second = this.#facts(server, client);
-    const told = decideDirection(first, second);
-    const { final } = told;
-    let { firstIsServer, by } = told;
+    const decided = decideDirection(first, second);
+    const { final } = decided;
+    let { firstIsServer, by } = decided;
     // An entry that was made in the middle of a conversation may have it the wrong way round: against ports it is not
     // believed, and listeners know better in any case.
     if (

@@ -1,8 +1,10 @@
 // Counts connections on their edges: one row of the edge store for each pair of endpoints, protocol, server port and
 // dialled address. What a connection adds to its edge follows it as it changes.
 
+import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
 import { connectionBytes } from "../store/connection-bytes.ts";
-import { ConnectionFlag } from "../store/connection-store.ts";
+import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
+import type { EdgeKey, EdgeStore } from "../store/edge-store.ts";
 import { FlowPlace } from "../store/flow-store.ts";
 import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -24,14 +26,78 @@ export class EdgeCounts {
 
   /** Counts a connection on the edge that it belongs to by now. */
   count(connection: number): void {
-    const { connections, edges, sockets, addresses, flows } = this.#tables;
+    const { connections, edges } = this.#tables;
+    const firstSeenMs = connections.firstSeenMs[connection]!;
+    const key = this.#keyOf(connection);
+    const before = connections.edge[connection]!;
+    if (before >= 0 && edges.is(before, key)) {
+      this.#recount(connection, before);
+      return;
+    }
+    const edge = edges.intern(key, firstSeenMs);
+    if (before >= 0) {
+      uncountConnection(this.#tables, connection);
+      connections.set(connection, ConnectionFlag.changed);
+    }
+    connections.edge[connection] = edge;
+    if (edge < 0) {
+      this.#tables.overflowed++;
+      return;
+    }
+    edges.count(edge, firstSeenMs, connections.count(connection));
+    this.#recount(connection, edge);
+  }
+
+  /** Counts conversations more, or fewer, that a connection stands for. */
+  add(connection: number, conversations: number): void {
+    const { connections, edges } = this.#tables;
+    const edge = connections.edge[connection]!;
+    if (edge < 0) return;
+    edges.connections[edge]! += conversations;
+    const outcomes = outcomeColumn(edges, connections.countedOutcome[connection]!);
+    if (outcomes !== null) outcomes[edge]! += conversations;
+  }
+
+  /**
+   * The edge of a flow without sockets. `server` is the slot of the listener that answers it, or -1; `reversed` says
+   * that its destination is the client.
+   */
+  keyOfFlow(flow: number, reversed: boolean, server: number, timeMs: number): EdgeKey {
+    const { flows, addresses } = this.#tables;
+    const last = reversed ? flow : flows.last(flow);
+    const clientPlace = reversed ? FlowPlace.originalDestination : FlowPlace.originalSource;
+    const serverPlace = reversed ? FlowPlace.originalSource : FlowPlace.replySource;
+    const namespace = flows.namespace[flow]!;
+    const protocol = flows.protocol[flow]!;
+    const dialled = !reversed && flows.isDestinationTranslated(flow);
+    const hasPorts = tupleKind(protocol) === TupleKind.ports;
+    return {
+      client: this.#keys.ofFlowAddress(flows.address(flow, clientPlace), namespace, timeMs),
+      server:
+        server >= 0
+          ? this.#keys.ofSocket(server)
+          : this.#keys.ofFlowAddress(flows.address(last, serverPlace), namespace, timeMs),
+      protocol,
+      port: hasPorts ? flows.port(last, serverPlace) : 0,
+      viaIp: dialled ? addresses.text(flows.address(flow, FlowPlace.originalDestination)) : "",
+      viaPort: dialled && hasPorts ? flows.port(flow, FlowPlace.originalDestination) : 0,
+      path: "",
+    };
+  }
+
+  #keyOf(connection: number): EdgeKey {
+    const { connections, sockets, addresses, flows } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
-    const either = client >= 0 ? client : server;
-    const protocol = sockets.protocol[either]!;
     const firstSeenMs = connections.firstSeenMs[connection]!;
+    if (connections.has(connection, ConnectionFlag.lone)) {
+      const reversed = connections.has(connection, ConnectionFlag.reversed);
+      return this.keyOfFlow(connections.flow[connection]!, reversed, server, firstSeenMs);
+    }
+    const protocol = sockets.protocol[client >= 0 ? client : server]!;
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
     const flow = this.#flows.ofConnection(connection);
+    const last = flow < 0 ? -1 : flows.last(flow);
     const dialled =
       flow >= 0
         ? flows.isDestinationTranslated(flow)
@@ -47,38 +113,21 @@ export class EdgeCounts {
             port: flows.port(flow, FlowPlace.originalDestination),
           }
         : { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
-    const remoteKey = (slot: number, place: number): number =>
+    const remoteKey = (slot: number, at: number, place: number): number =>
       flow >= 0
-        ? this.#keys.ofAddress(flows.address(flow, place), firstSeenMs)
+        ? this.#keys.ofAddress(flows.address(at, place), firstSeenMs)
         : this.#remoteKey(slot, firstSeenMs);
     const remotePort = (): number =>
-      flow >= 0 ? flows.port(flow, FlowPlace.replySource) : sockets.remotePort[client]!;
-    const key = {
-      client: client >= 0 ? this.#keys.ofSocket(client) : remoteKey(server, FlowPlace.originalSource),
-      server: server >= 0 ? this.#keys.ofSocket(server) : remoteKey(client, FlowPlace.replySource),
+      flow >= 0 ? flows.port(last, FlowPlace.replySource) : sockets.remotePort[client]!;
+    return {
+      client: client >= 0 ? this.#keys.ofSocket(client) : remoteKey(server, flow, FlowPlace.originalSource),
+      server: server >= 0 ? this.#keys.ofSocket(server) : remoteKey(client, last, FlowPlace.replySource),
       protocol,
       port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort[server]! : remotePort(),
       viaIp: dialled ? addresses.text(dialledAt().address) : "",
       viaPort: dialled ? dialledAt().port : 0,
       path: sockets.paths.size === 0 ? "" : (sockets.paths.get(server) ?? sockets.paths.get(client) ?? ""),
     };
-    const before = connections.edge[connection]!;
-    if (before >= 0 && edges.is(before, key)) {
-      this.#recount(connection, before);
-      return;
-    }
-    const edge = edges.intern(key, firstSeenMs);
-    if (before >= 0) {
-      this.#uncount(connection, before);
-      connections.set(connection, ConnectionFlag.changed);
-    }
-    connections.edge[connection] = edge;
-    if (edge < 0) {
-      this.#tables.overflowed++;
-      return;
-    }
-    edges.count(edge, firstSeenMs);
-    this.#recount(connection, edge);
   }
 
   #remoteKey(slot: number, timeMs: number): number {
@@ -95,18 +144,17 @@ export class EdgeCounts {
     }));
   }
 
-  // Open and evidence counts of the edge follow the connection's flags.
+  // Open, outcome and evidence counts of the edge follow the connection's.
   #recount(connection: number, edge: number): void {
     const { connections, edges } = this.#tables;
     const open = !connections.has(connection, ConnectionFlag.closed);
-    edges.open[edge]! += this.#step(connection, ConnectionFlag.countedOpen, open);
-    const byClient = connections.client[connection]! >= 0;
-    edges.withClientSocket[edge]! += this.#step(connection, ConnectionFlag.countedClient, byClient);
-    const byServer = connections.server[connection]! >= 0;
-    edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, byServer);
+    edges.open[edge]! += step(this.#tables, connection, ConnectionFlag.countedOpen, open);
+    recountOutcome(this.#tables, connection, edge, connections.outcome[connection]!);
+    const { client, server, flow } = evidenceOf(this.#tables, connection);
+    edges.withClientSocket[edge]! += step(this.#tables, connection, ConnectionFlag.countedClient, client);
+    edges.withServerSocket[edge]! += step(this.#tables, connection, ConnectionFlag.countedServer, server);
     this.#recountBytes(connection, edge);
-    const byFlow = connections.flow[connection]! >= 0;
-    edges.withFlow[edge]! += this.#step(connection, ConnectionFlag.countedFlow, byFlow);
+    edges.withFlow[edge]! += step(this.#tables, connection, ConnectionFlag.countedFlow, flow);
     if (!open && connections.lastSeenMs[connection]! > edges.lastSeenMs[edge]!) {
       edges.lastSeenMs[edge] = connections.lastSeenMs[connection]!;
     }
@@ -116,7 +164,7 @@ export class EdgeCounts {
   #recountBytes(connection: number, edge: number): void {
     const { connections, edges } = this.#tables;
     const bytes = connectionBytes(this.#tables, connection);
-    edges.withBytes[edge]! += this.#step(connection, ConnectionFlag.countedBytes, bytes !== null);
+    edges.withBytes[edge]! += step(this.#tables, connection, ConnectionFlag.countedBytes, bytes !== null);
     const toServer = bytes?.toServer ?? 0;
     const toClient = bytes?.toClient ?? 0;
     edges.bytesToServer[edge]! += toServer - connections.countedToServer[connection]!;
@@ -124,28 +172,71 @@ export class EdgeCounts {
     connections.countedToServer[connection] = toServer;
     connections.countedToClient[connection] = toClient;
   }
+}
 
-  #step(connection: number, flag: number, wanted: boolean): number {
-    const { connections } = this.#tables;
-    const counted = connections.has(connection, flag);
-    if (wanted === counted) return 0;
-    if (wanted) connections.set(connection, flag);
-    else connections.clear(connection, flag);
-    return wanted ? 1 : -1;
-  }
+/** What a connection rests on, with what was folded into it. */
+export function evidenceOf(
+  { connections }: Tables,
+  connection: number,
+): { readonly client: boolean; readonly server: boolean; readonly flow: boolean } {
+  const flags = connections.flags[connection]!;
+  return {
+    client: connections.client[connection]! >= 0 || (flags & ConnectionFlag.foldedClient) !== 0,
+    server: connections.server[connection]! >= 0 || (flags & ConnectionFlag.foldedServer) !== 0,
+    flow: connections.flow[connection]! >= 0 || (flags & ConnectionFlag.foldedFlow) !== 0,
+  };
+}
 
-  /** Takes back all that the edge counts of a connection. */
-  #uncount(connection: number, edge: number): void {
-    const { connections, edges } = this.#tables;
-    edges.open[edge]! += this.#step(connection, ConnectionFlag.countedOpen, false);
-    edges.withClientSocket[edge]! += this.#step(connection, ConnectionFlag.countedClient, false);
-    edges.withServerSocket[edge]! += this.#step(connection, ConnectionFlag.countedServer, false);
-    edges.withBytes[edge]! += this.#step(connection, ConnectionFlag.countedBytes, false);
-    edges.bytesToServer[edge]! -= connections.countedToServer[connection]!;
-    edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
-    connections.countedToServer[connection] = 0;
-    connections.countedToClient[connection] = 0;
-    edges.withFlow[edge]! += this.#step(connection, ConnectionFlag.countedFlow, false);
-    edges.uncount(edge);
+/** Takes back all that its edge counts of a connection, as if it had never been counted. */
+export function uncountConnection(tables: Tables, connection: number): void {
+  const { connections, edges } = tables;
+  const edge = connections.edge[connection]!;
+  if (edge < 0) return;
+  edges.open[edge]! += step(tables, connection, ConnectionFlag.countedOpen, false);
+  recountOutcome(tables, connection, edge, Outcome.none);
+  edges.withClientSocket[edge]! += step(tables, connection, ConnectionFlag.countedClient, false);
+  edges.withServerSocket[edge]! += step(tables, connection, ConnectionFlag.countedServer, false);
+  edges.withBytes[edge]! += step(tables, connection, ConnectionFlag.countedBytes, false);
+  edges.bytesToServer[edge]! -= connections.countedToServer[connection]!;
+  edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
+  connections.countedToServer[connection] = 0;
+  connections.countedToClient[connection] = 0;
+  edges.withFlow[edge]! += step(tables, connection, ConnectionFlag.countedFlow, false);
+  if (edges.aggregate[edge] === connection) edges.aggregate[edge] = -1;
+  edges.uncount(edge, connections.count(connection));
+  connections.edge[connection] = -1;
+}
+
+function recountOutcome(tables: Tables, connection: number, edge: number, outcome: number): void {
+  const { connections, edges } = tables;
+  const counted = connections.countedOutcome[connection]!;
+  if (counted === outcome) return;
+  const conversations = connections.count(connection);
+  const before = outcomeColumn(edges, counted);
+  if (before !== null) before[edge]! -= conversations;
+  const now = outcomeColumn(edges, outcome);
+  if (now !== null) now[edge]! += conversations;
+  connections.countedOutcome[connection] = outcome;
+}
+
+// Established ones are what is left of all.
+function outcomeColumn({ refused, timedOut, pending }: EdgeStore, outcome: number): Float64Array | null {
+  switch (outcome) {
+    case Outcome.refused:
+      return refused;
+    case Outcome.timedOut:
+      return timedOut;
+    case Outcome.pending:
+      return pending;
+    default:
+      return null;
   }
+}
+
+function step({ connections }: Tables, connection: number, flag: number, wanted: boolean): number {
+  const counted = connections.has(connection, flag);
+  if (wanted === counted) return 0;
+  if (wanted) connections.set(connection, flag);
+  else connections.clear(connection, flag);
+  return wanted ? 1 : -1;
 }

@@ -50,49 +50,92 @@ export class EndpointKeys {
   /** The endpoint key of a socket. */
   ofSocket(slot: number): number {
     const { endpoints, processes, nodes } = this.#tables;
-    const { row, process } = this.#placeOf(slot);
+    const owner = this.#ownerOf(slot);
+    const process = this.primaryProcess(owner);
+    const row = this.#homeOf(owner, process);
     const remembered = process < 0 ? row.rememberedKey : processes.rememberedKey(process, row);
     if (remembered !== 0 && endpoints.get(remembered) !== undefined) return remembered;
     const key = socketKey(nodes[row.node]!.name, row, process < 0 ? null : processes.row(process));
     const number = endpoints.intern(textOfKey(key), () => key);
     if (process < 0) row.rememberedKey = number;
-    else processes.remember(process, row, number);
+    else {
+      processes.remember(process, row, number);
+      const alone = row.soleKey === 0 || endpoints.get(row.soleKey) === undefined;
+      if (row.soleKey !== number) row.soleKey = alone && row.soleKey >= 0 ? number : -1;
+    }
     return number;
+  }
+
+  /**
+   * The endpoint key of an address that a flow in a namespace names: where one pod has it whose sockets all belong to
+   * one container, that one's, as sockets of it would have; else the address's.
+   */
+  ofFlowAddress(address: number, namespace: number, timeMs: number): number {
+    const { addresses, namespaces, endpoints, localAddresses } = this.#tables;
+    if (addresses.isLoopback(address)) return this.#ofNamespace(namespace);
+    const number = this.ofAddress(address, timeMs);
+    const key = endpoints.get(number);
+    if (key?.kind !== "address") return number;
+    const { owner } = key;
+    let home = -1;
+    if (owner.kind === "pod" && !owner.pod.hostNetwork) home = namespaces.ofPod(owner.pod.uid);
+    else if (owner.kind === "node") {
+      const having = localAddresses.namespacesOf(address);
+      if (having.length === 1) home = having[0]!;
+    }
+    if (home < 0 || namespaces.row(home).host) return number;
+    const sole = namespaces.row(home).soleKey;
+    if (sole <= 0 || endpoints.get(sole) === undefined) return number;
+    endpoints.drop(number);
+    return sole;
+  }
+
+  #ofNamespace(namespace: number): number {
+    const { namespaces, endpoints, nodes } = this.#tables;
+    const row = namespaces.row(namespace);
+    for (const known of [row.soleKey, row.rememberedKey])
+      if (known > 0 && endpoints.get(known) !== undefined) return known;
+    const key = socketKey(nodes[row.node]!.name, row, null);
+    row.rememberedKey = endpoints.intern(textOfKey(key), () => key);
+    return row.rememberedKey;
   }
 
   /** What the endpoint key of a socket would be; nothing is kept of it. */
   keyOfSocket(slot: number): EndpointKey {
     const { processes, nodes } = this.#tables;
-    const { row, process } = this.#placeOf(slot);
+    const owner = this.#ownerOf(slot);
+    const process = this.primaryProcess(owner);
+    const row = this.#homeOf(owner, process);
     return socketKey(nodes[row.node]!.name, row, process < 0 ? null : processes.row(process));
   }
 
-  #placeOf(slot: number): { readonly row: NamespaceRow; readonly process: number } {
-    const { sockets, namespaces } = this.#tables;
-    const row = namespaces.row(sockets.namespace[slot]!);
-    const process = this.primaryProcess(slot);
-    return sockets.protocol[slot] === Family.unix ? this.#unixPlaceOf(slot, row, process) : { row, process };
+  // The kernel puts an accepted unix socket into its client's network namespace (net/unix/af_unix.c,
+  // unix_stream_connect): whose it is, its holder tells, or the only listener with its path, and nothing else.
+
+  // The socket that tells whose a socket is: itself, or that listener.
+  #ownerOf(slot: number): number {
+    const { sockets } = this.#tables;
+    if (sockets.protocol[slot] !== Family.unix || !this.#isHeldByNobody(slot)) return slot;
+    const listener = this.#unixListeners.withPathOf(slot);
+    return listener < 0 ? slot : listener;
   }
 
-  // The kernel puts an accepted unix socket into its client's network namespace (net/unix/af_unix.c,
-  // unix_stream_connect): whose it is, its holder tells, or the listener whose path it has, and nothing else.
-  #unixPlaceOf(
-    slot: number,
-    row: NamespaceRow,
-    process: number,
-  ): { readonly row: NamespaceRow; readonly process: number } {
+  // Where the owner of a socket is at home.
+  #homeOf(slot: number, process: number): NamespaceRow {
     const { sockets, namespaces, processes, nodes } = this.#tables;
-    if (process >= 0) {
-      const { namespace, podUid, containerId } = processes.row(process);
-      const own = namespace === 0 ? -1 : nodes[row.node]!.namespaces.get(namespace - 1);
-      const home = own < 0 ? null : namespaces.row(own);
-      if (home !== null && (home.host || home.podUid === podUid)) return { row: home, process };
-      return { row: { ...row, inode: 0, host: false, podUid, containerId, rememberedKey: 0 }, process };
-    }
-    if (sockets.kind[slot] !== SocketKind.end || !sockets.paths.has(slot)) return { row, process };
-    const listener = this.#unixListeners.withPathOf(slot);
-    if (listener >= 0) return this.#placeOf(listener);
-    return { row: { ...row, inode: 0, host: false, podUid: "", containerId: "", rememberedKey: 0 }, process };
+    const row = namespaces.row(sockets.namespace[slot]!);
+    if (sockets.protocol[slot] !== Family.unix) return row;
+    if (process < 0) return this.#isHeldByNobody(slot) ? nowhere(row, "", "") : row;
+    const { namespace, podUid, containerId } = processes.row(process);
+    const own = namespace === 0 ? -1 : nodes[row.node]!.namespaces.get(namespace - 1);
+    const home = own < 0 ? null : namespaces.row(own);
+    return home !== null && (home.host || home.podUid === podUid) ? home : nowhere(row, podUid, containerId);
+  }
+
+  // Whether it may have been accepted, by somebody who is not known.
+  #isHeldByNobody(slot: number): boolean {
+    const { sockets } = this.#tables;
+    return sockets.kind[slot] === SocketKind.end && sockets.holders[slot] === 0 && sockets.paths.has(slot);
   }
 
   /** The endpoint key of an address that no socket is known for, by who had it at a time. */
@@ -129,6 +172,11 @@ export class EndpointKeys {
     addresses.tag[address] = number;
     return number;
   }
+}
+
+// A place on a namespace's node that is in no namespace that is known.
+function nowhere(row: NamespaceRow, podUid: string, containerId: string): NamespaceRow {
+  return { ...row, inode: 0, host: false, podUid, containerId, rememberedKey: 0 };
 }
 
 function socketKey(node: string, namespace: NamespaceRow, process: ProcessInfo | null): EndpointKey {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it, test } from "node:test";
 
 import { World } from "../world-for-tests.ts";
+import { flowLine } from "./flow-lines-for-tests.ts";
 import { all, processes, testJoins } from "./join-cases-for-tests.ts";
 
 const CLIENT = { id: 1, namespace: 1, local: "10.1.0.1:40000", remote: "10.96.0.9:80", holders: [2] };
@@ -11,20 +12,8 @@ const SERVER = { id: 2, namespace: 2, local: "10.1.0.2:8080", remote: "10.1.0.1:
 const LISTENER = { id: 9, namespace: 2, local: "*:8080", state: "LISTEN", holders: [1] } as const;
 const base = { namespaces: all, processes };
 
-function tuple(text: string): string {
-  const [source, destination] = text.split(" > ") as [string, string];
-  const [from, to] = [source, destination].map((end) => [
-    end.slice(0, end.lastIndexOf(":")),
-    end.slice(end.lastIndexOf(":") + 1),
-  ]) as [string[], string[]];
-  return `src=${from[0]} dst=${to[0]} sport=${from[1]} dport=${to[1]}`;
-}
-
-function tcp(id: number, original: string, reply: string, state = "ESTABLISHED"): string {
-  return `tcp 6 100 ${state} ${tuple(original)} ${tuple(reply)} [ASSURED] mark=0 use=1 id=${id}`;
-}
-const udp = (id: number, original: string, reply: string): string =>
-  tcp(id, original, reply).replace("tcp 6 100 ESTABLISHED", "udp 17 100");
+const tcp = (id: number, original: string, reply: string): string => flowLine("tcp", id, original, reply);
+const udp = (id: number, original: string, reply: string): string => flowLine("udp", id, original, reply);
 
 const DNAT = tcp(7, "10.1.0.1:40000 > 10.96.0.9:80", "10.1.0.2:8080 > 10.1.0.1:40000");
 const joined = "client 10.1.0.1:40000 -> server 10.1.0.2:8080 tcp csf via 10.96.0.9:80 flow";

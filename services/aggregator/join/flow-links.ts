@@ -2,87 +2,35 @@
 // its reply: so a flow that was translated says which server's socket answers which client's, and what was dialled.
 // Flows are found from ends and ends from flows, so that either may be reported first.
 
-import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
-import type { FlowTable } from "../../../lib/flow-table.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
-import { ChainIndex } from "../store/chain-index.ts";
-import { FlowPlace } from "../store/flow-store.ts";
-import { mixHash } from "../store/hash.ts";
-import type { NodeRecord } from "../store/node-record.ts";
+import { FlowFlag, FlowPlace } from "../store/flow-store.ts";
 import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
+import type { Conversations } from "./conversations.ts";
+import type { FlowIndex } from "./flow-index.ts";
+import { destinationOf, hashSegment, Segment, sourceOf } from "./flow-index.ts";
+import type { FlowLife } from "./flow-life.ts";
 import { LAG_MS } from "./mates.ts";
 import type { TupleIndex } from "./tuple-index.ts";
 
-/** Flows by their tuples, and what they are of connections. */
+/** Where flows are found. */
+export interface FlowParts {
+  readonly tuples: TupleIndex;
+  readonly index: FlowIndex;
+  readonly conversations: Conversations;
+  readonly life: FlowLife;
+}
+
+/** What flows are of connections. */
 export class FlowLinks {
+  /** Flows that were shown alone and turned out to be of a connection that sockets make. */
+  readonly takenOver: number[] = [];
   readonly #tables: Tables;
-  readonly #tuples: TupleIndex;
-  readonly #byOriginal = new ChainIndex();
-  readonly #byReply = new ChainIndex();
+  readonly #parts: FlowParts;
 
-  constructor(tables: Tables, tuples: TupleIndex) {
+  constructor(tables: Tables, parts: FlowParts) {
     this.#tables = tables;
-    this.#tuples = tuples;
-  }
-
-  /** Adds a flow, or brings a known one up to date. False where there was no room for it. */
-  put(node: NodeRecord, table: FlowTable, row: number, namespace: number, sinceMs: number): boolean {
-    const { flows, addresses } = this.#tables;
-    // Flows without ports (icmp, unknown protocols) have no sockets that they could tie together.
-    if (tupleKind(table.protocol[row]!) !== TupleKind.ports) return true;
-    const id = table.id[row]!;
-    const known = node.flows.get(id);
-    if (known >= 0) {
-      if (this.#isSame(known, table, row, namespace)) {
-        flows.keyframe[known] = node.keyframe;
-        this.#write(known, table, row);
-        return true;
-      }
-      this.#retire(node, known);
-    }
-    const slot = flows.allocate();
-    if (slot < 0 || !node.flows.set(id, slot)) {
-      if (slot >= 0) flows.free(slot);
-      this.#tables.overflowed++;
-      return false;
-    }
-    flows.id[slot] = id;
-    flows.namespace[slot] = namespace;
-    flows.protocol[slot] = table.protocol[row]!;
-    flows.zone[slot] = table.zone[row]!;
-    flows.sinceMs[slot] = sinceMs;
-    flows.keyframe[slot] = node.keyframe;
-    for (let place = 0; place < 4; place++) {
-      flows.addresses[slot * 4 + place] = addresses.intern(table.addresses, row * 16 + place * 4);
-      flows.ports[slot * 4 + place] = table.ports[row * 4 + place]!;
-    }
-    this.#write(slot, table, row);
-    this.#byOriginal.add(slot, this.#hash(slot, FlowPlace.originalSource));
-    this.#byReply.add(slot, this.#hash(slot, FlowPlace.replySource));
-    this.#wakeEnds(slot);
-    return true;
-  }
-
-  /** Takes over what changed of a known flow; false where the id is not known. */
-  change(node: NodeRecord, table: FlowTable, row: number): boolean {
-    const slot = node.flows.get(table.id[row]!);
-    // Flows that are not kept (those without ports) change too.
-    if (slot >= 0) this.#write(slot, table, row);
-    return slot >= 0;
-  }
-
-  /** A flow is there no more. */
-  remove(node: NodeRecord, id: number): void {
-    const slot = node.flows.get(id);
-    if (slot >= 0) this.#retire(node, slot);
-  }
-
-  /** Drops the flows that a keyframe did not name, or all of them. */
-  dropAll(node: NodeRecord, unnamedOnly: boolean): void {
-    const { flows } = this.#tables;
-    for (const slot of node.flows.slots())
-      if (!unnamedOnly || flows.keyframe[slot] !== node.keyframe) this.#retire(node, slot);
+    this.#parts = parts;
   }
 
   /**
@@ -97,18 +45,50 @@ export class FlowLinks {
       before >= 0 &&
       flows.isLive(before) &&
       flows.isTranslated(before) &&
-      this.#stillFits(connection, before)
+      this.#stillFits(connection, before) &&
+      this.#parts.conversations.firstOf(before) === before
     )
       return before;
     const found = this.#findFor(connection);
     if (found < 0) return before;
     if (found !== before) {
-      this.release(connection);
-      connections.flow[connection] = found;
-      flows.references[found]!++;
-      connections.set(connection, ConnectionFlag.changed);
+      this.rest(connection, found);
+      if (flows.has(found, FlowFlag.shown)) this.takenOver.push(found);
+      else flows.connection[found] = connection;
+      flows.set(found, FlowFlag.explained);
     }
     return found;
+  }
+
+  /** Has a connection rest on a flow. */
+  rest(connection: number, flow: number): void {
+    const { connections, flows } = this.#tables;
+    flows.references[flow]!++;
+    this.release(connection);
+    connections.flow[connection] = flow;
+    connections.set(connection, ConnectionFlag.changed);
+  }
+
+  /** Whether a socket's end of a conversation that a flow may be of is known. */
+  hasEnd(flow: number): boolean {
+    const { flows } = this.#tables;
+    const { tuples } = this.#parts;
+    for (const segment of [Segment.before, Segment.after] as const) {
+      const from = sourceOf(segment);
+      const to = destinationOf(segment);
+      let end = tuples.first(
+        flows.protocol[flow]!,
+        flows.address(flow, from),
+        flows.port(flow, from),
+        flows.address(flow, to),
+        flows.port(flow, to),
+      );
+      for (; end >= 0; end = tuples.after(end)) {
+        const fits = this.#has(flow, from, to, end) || this.#has(flow, to, from, end);
+        if (fits && this.#isInScope(flow, end) && this.#isTimely(flow, end)) return true;
+      }
+    }
+    return false;
   }
 
   /** Has a connection rest on no flow. */
@@ -117,7 +97,9 @@ export class FlowLinks {
     const flow = connections.flow[connection]!;
     if (flow < 0) return;
     connections.flow[connection] = -1;
-    if (--flows.references[flow]! === 0 && !flows.isLive(flow)) this.#free(flow);
+    if (flows.connection[flow] === connection && !flows.has(flow, FlowFlag.shown))
+      flows.connection[flow] = -1;
+    this.#parts.life.release(flow);
   }
 
   /** The flow that a connection rests on, where its client is the flow's too; -1 where there is none. */
@@ -132,24 +114,28 @@ export class FlowLinks {
 
   /** Whether an end has the original tuple of a flow: then it is the client's. */
   isClientEnd(flow: number, end: number): boolean {
-    return this.#has(flow, FlowPlace.originalSource, end);
+    return this.#has(flow, FlowPlace.originalSource, FlowPlace.originalDestination, end);
   }
 
   /** The one end that a flow says is the other end of this one; -1 where none, or more than one, fits. */
   mateOf(flow: number, end: number): number {
     const { flows, sockets } = this.#tables;
-    const place = this.isClientEnd(flow, end) ? FlowPlace.replySource : FlowPlace.originalSource;
+    const { tuples } = this.#parts;
+    const toServer = this.isClientEnd(flow, end);
+    const at = toServer ? flows.last(flow) : flow;
+    const local = toServer ? FlowPlace.replySource : FlowPlace.originalSource;
+    const remote = toServer ? FlowPlace.replyDestination : FlowPlace.originalDestination;
     let found = -1;
-    let other = this.#tuples.first(
-      flows.protocol[flow]!,
-      flows.address(flow, place),
-      flows.port(flow, place),
-      flows.address(flow, place + 1),
-      flows.port(flow, place + 1),
+    let other = tuples.first(
+      flows.protocol[at]!,
+      flows.address(at, local),
+      flows.port(at, local),
+      flows.address(at, remote),
+      flows.port(at, remote),
     );
-    for (; other >= 0; other = this.#tuples.after(other)) {
-      if (other === end || !this.#has(flow, place, other)) continue;
-      if (this.#tuples.isNamespaceScoped(other) || !this.#isTimely(flow, other)) continue;
+    for (; other >= 0; other = tuples.after(other)) {
+      if (other === end || !this.#has(at, local, remote, other)) continue;
+      if (tuples.isNamespaceScoped(other) || !this.#isTimely(at, other)) continue;
       if (!sockets.isLive(other) && sockets.isLive(end)) continue;
       if (found >= 0) return -1;
       found = other;
@@ -174,29 +160,32 @@ export class FlowLinks {
 
   #findForEnd(end: number): number {
     const { sockets, flows } = this.#tables;
-    if (isFamily(sockets.protocol[end]!) || this.#tuples.isNamespaceScoped(end)) return -1;
-    const hash = hashTuple(
-      sockets.protocol[end]!,
-      sockets.localAddress[end]!,
-      sockets.localPort[end]!,
-      sockets.remoteAddress[end]!,
-      sockets.remotePort[end]!,
-    );
+    const { index, conversations } = this.#parts;
+    const protocol = sockets.protocol[end]!;
+    if (isFamily(protocol)) return -1;
+    const localAddress = sockets.localAddress[end]!;
+    const localPort = sockets.localPort[end]!;
+    const remoteAddress = sockets.remoteAddress[end]!;
+    const remotePort = sockets.remotePort[end]!;
     let plain = -1;
     let translated = -1;
-    for (const [index, place] of [
-      [this.#byOriginal, FlowPlace.originalSource],
-      [this.#byReply, FlowPlace.replySource],
-    ] as const) {
-      for (let flow = index.first(hash); flow >= 0; flow = index.after(flow)) {
-        if (!this.#has(flow, place, end) || !this.#isTimely(flow, end)) continue;
+    for (const segment of [Segment.before, Segment.after] as const) {
+      const asClient = segment === Segment.before;
+      const hash = asClient
+        ? hashSegment(protocol, localAddress, localPort, remoteAddress, remotePort)
+        : hashSegment(protocol, remoteAddress, remotePort, localAddress, localPort);
+      const local = asClient ? sourceOf(segment) : destinationOf(segment);
+      const remote = asClient ? destinationOf(segment) : sourceOf(segment);
+      for (let flow = index.first(segment, hash); flow >= 0; flow = index.after(segment, flow)) {
+        if (!this.#has(flow, local, remote, end) || !this.#isInScope(flow, end)) continue;
+        if (!this.#isTimely(flow, end)) continue;
         if (!flows.isTranslated(flow)) plain = plain < 0 || flows.isLive(flow) ? flow : plain;
         else if (translated < 0 || this.#supersedes(flow, translated)) translated = flow;
         else if (!this.#supersedes(translated, flow) && !this.#translatesAlike(flow, translated))
           return SEVERAL;
       }
     }
-    return translated >= 0 ? translated : plain;
+    return translated >= 0 ? conversations.firstOf(translated) : plain;
   }
 
   #supersedes(a: number, b: number): boolean {
@@ -223,7 +212,10 @@ export class FlowLinks {
     const server = shared ? -1 : connections.server[connection]!;
     const end = client >= 0 ? client : server;
     if (!this.#isTimely(flow, end)) return false;
-    return this.#has(flow, FlowPlace.originalSource, end) || this.#has(flow, FlowPlace.replySource, end);
+    const last = this.#tables.flows.last(flow);
+    return (
+      this.isClientEnd(flow, end) || this.#has(last, FlowPlace.replySource, FlowPlace.replyDestination, end)
+    );
   }
 
   // Ports are used again, and the kernel makes a new entry for it: a flow that was there long before the socket, or
@@ -240,91 +232,23 @@ export class FlowLinks {
     return flows.isLive(flow) || flows.goneMs[flow]! >= beganMs;
   }
 
-  // Whether an end's (local, remote) are a flow's tuple that begins at a place.
-  #has(flow: number, place: number, end: number): boolean {
+  // Loopback addresses are another machine's in each network namespace.
+  #isInScope(flow: number, end: number): boolean {
+    const { flows, sockets } = this.#tables;
+    return flows.namespace[flow] === sockets.namespace[end] || !this.#parts.tuples.isNamespaceScoped(end);
+  }
+
+  // Whether an end's local and remote address and port are at two places of a flow.
+  #has(flow: number, local: number, remote: number, end: number): boolean {
     const { flows, sockets } = this.#tables;
     return (
       flows.protocol[flow] === sockets.protocol[end] &&
-      flows.port(flow, place) === sockets.localPort[end] &&
-      flows.port(flow, place + 1) === sockets.remotePort[end] &&
-      flows.address(flow, place) === sockets.localAddress[end] &&
-      flows.address(flow, place + 1) === sockets.remoteAddress[end]
-    );
-  }
-
-  // The connections of both ends have to be looked at again.
-  #wakeEnds(flow: number): void {
-    const { flows, sockets } = this.#tables;
-    for (const place of [FlowPlace.originalSource, FlowPlace.replySource]) {
-      const protocol = flows.protocol[flow]!;
-      let end = this.#tuples.first(
-        protocol,
-        flows.address(flow, place),
-        flows.port(flow, place),
-        flows.address(flow, place + 1),
-        flows.port(flow, place + 1),
-      );
-      for (; end >= 0; end = this.#tuples.after(end))
-        if (this.#has(flow, place, end)) this.#tables.markDirty(sockets.connection[end]!, false);
-    }
-  }
-
-  #write(slot: number, table: FlowTable, row: number): void {
-    const { flows } = this.#tables;
-    flows.state[slot] = table.state[row]!;
-    flows.status[slot] = table.status[row]!;
-    for (let i = 0; i < 4; i++) flows.counters[slot * 4 + i] = table.counters[row * 4 + i]!;
-  }
-
-  #isSame(slot: number, table: FlowTable, row: number, namespace: number): boolean {
-    const { flows, addresses } = this.#tables;
-    if (flows.namespace[slot] !== namespace || flows.protocol[slot] !== table.protocol[row]) return false;
-    for (let place = 0; place < 4; place++) {
-      if (flows.port(slot, place) !== table.ports[row * 4 + place]) return false;
-      const address = flows.address(slot, place);
-      for (let i = 0; i < 4; i++)
-        if (addresses.words[address * 4 + i] !== table.addresses[row * 16 + place * 4 + i]) return false;
-    }
-    return true;
-  }
-
-  #retire(node: NodeRecord, slot: number): void {
-    const { flows } = this.#tables;
-    node.flows.delete(flows.id[slot]!);
-    // What was found gone with a report was there until then, give or take the node's last look.
-    flows.goneMs[slot] = Math.max(1, node.observedMs, flows.sinceMs[slot]!);
-    if (flows.references[slot] === 0) this.#free(slot);
-  }
-
-  #free(slot: number): void {
-    const { flows, addresses } = this.#tables;
-    this.#byOriginal.remove(slot);
-    this.#byReply.remove(slot);
-    for (let place = 0; place < 4; place++) addresses.release(flows.address(slot, place));
-    flows.free(slot);
-  }
-
-  #hash(slot: number, place: number): number {
-    const { flows } = this.#tables;
-    return hashTuple(
-      flows.protocol[slot]!,
-      flows.address(slot, place),
-      flows.port(slot, place),
-      flows.address(slot, place + 1),
-      flows.port(slot, place + 1),
+      flows.port(flow, local) === sockets.localPort[end] &&
+      flows.port(flow, remote) === sockets.remotePort[end] &&
+      flows.address(flow, local) === sockets.localAddress[end] &&
+      flows.address(flow, remote) === sockets.remoteAddress[end]
     );
   }
 }
 
 const SEVERAL = -2;
-
-// In one direction only: whose tuple it is matters.
-function hashTuple(
-  protocol: number,
-  addressA: number,
-  portA: number,
-  addressB: number,
-  portB: number,
-): number {
-  return mixHash(mixHash(mixHash(mixHash(protocol, addressA), portA), addressB), portB);
-}

@@ -7,6 +7,9 @@ import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { Family, isFamily, SocketKind } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
+import { Conversations } from "./conversations.ts";
+import { FlowIndex } from "./flow-index.ts";
+import { FlowLife } from "./flow-life.ts";
 import { FlowLinks } from "./flow-links.ts";
 import { FamilyListeners } from "./family-listeners.ts";
 import { familyKind, familyNumber, familyProtocol } from "./family-sockets.ts";
@@ -17,7 +20,7 @@ import { ServiceEnds } from "./service-ends.ts";
 import type { NewSocket } from "./socket-life.ts";
 import { SocketLife } from "./socket-life.ts";
 import { continues, kindOf, pairedRemotePort } from "./socket-role.ts";
-import { isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
+import { isOtherCookie, isSameSocket, writeColumns, writeFamilyColumns } from "./socket-rows.ts";
 import { TupleIndex } from "./tuple-index.ts";
 
 /** Applies rows of reports to the tables. */
@@ -26,6 +29,8 @@ export class Joiner {
   readonly familyListeners: FamilyListeners;
   readonly pairing: Pairing;
   readonly flows: FlowLinks;
+  readonly flowLife: FlowLife;
+  readonly conversations: Conversations;
   readonly #tables: Tables;
   readonly #tuples: TupleIndex;
   readonly #life: SocketLife;
@@ -35,7 +40,12 @@ export class Joiner {
     this.#tuples = new TupleIndex(tables);
     this.listeners = new ListenerIndex(tables);
     this.familyListeners = new FamilyListeners(tables);
-    this.flows = new FlowLinks(tables, this.#tuples);
+    const index = new FlowIndex(tables);
+    const tuples = this.#tuples;
+    this.conversations = new Conversations(tables, index);
+    this.flowLife = new FlowLife(tables, tuples, index, this.conversations);
+    const { conversations, flowLife } = this;
+    this.flows = new FlowLinks(tables, { tuples, index, conversations, life: flowLife });
     this.pairing = new Pairing(tables, this.#tuples, new ServiceEnds(tables), this.flows);
     const { listeners, familyListeners, pairing } = this;
     this.#life = new SocketLife(tables, { tuples: this.#tuples, listeners, familyListeners, pairing });
@@ -82,14 +92,15 @@ export class Joiner {
         remotePort,
       );
       if (before >= 0) {
-        if (this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
+        const other = isOtherCookie(sockets, before, table, row);
+        if (!other && this.#goesOn(before, table.state[row]!, table.inode[row]!, sinceMs)) {
           addresses.release(localAddress);
           addresses.release(remoteAddress);
           this.#life.adopt(node, before, id, sinceMs);
           this.#write(before, table, row);
           return true;
         }
-        if (protocol === Protocol.tcp && sockets.isLive(before)) this.#life.retire(before);
+        if ((other || protocol === Protocol.tcp) && sockets.isLive(before)) this.#life.retire(before);
       }
     } else if (kind === SocketKind.listener) {
       const inode = table.inode[row]!;

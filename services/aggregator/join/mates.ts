@@ -28,17 +28,14 @@ export function findMate(tables: Tables, tuples: TupleIndex, slot: number): numb
   let mates = 0;
   let mate = NO_MATE;
   let rivals = 0;
-  let lateMates = 0;
   let lateMate = NO_MATE;
   for (let other = tuples.firstLike(slot); other >= 0; other = tuples.after(other)) {
     if (other === slot || !tuples.sharesScope(slot, other)) continue;
     const atHome = sockets.namespace[other] === namespace;
     if (tuples.mirrors(slot, other)) {
       if (!sockets.isLive(other)) {
-        if (isVacant(tables, other) && isTimely(tables, slot, other)) {
-          lateMates++;
-          lateMate = other;
-        }
+        if (isVacant(tables, other) && isTimely(tables, slot, other))
+          lateMate = laterMate(tables, slot, lateMate, other);
       } else if (atHome) {
         if (isVacant(tables, other) && isTimely(tables, slot, other)) return other;
       } else if (!isPairedAtHome(tables, other)) {
@@ -54,10 +51,19 @@ export function findMate(tables: Tables, tuples: TupleIndex, slot: number): numb
       rivals++;
     }
   }
-  if (mates === 0) return rivals === 0 && lateMates === 1 ? lateMate : NO_MATE;
+  if (mates === 0) return rivals === 0 && lateMate >= 0 ? lateMate : NO_MATE;
   if (mates > 1 || rivals > 0) return SEVERAL_MATES;
   if (isVacant(tables, mate)) return isTimely(tables, slot, mate) ? mate : NO_MATE;
   return TAKEN_MATE;
+}
+
+// Of ends that are gone already the one that went at about the same time, as ports are used again and again; none where
+// they are in several places.
+function laterMate({ sockets }: Tables, slot: number, best: number, other: number): number {
+  if (best === NO_MATE) return other;
+  if (best === SEVERAL_MATES || sockets.namespace[best] !== sockets.namespace[other]) return SEVERAL_MATES;
+  const at = sockets.sinceMs[slot]!;
+  return Math.abs(sockets.sinceMs[other]! - at) < Math.abs(sockets.sinceMs[best]! - at) ? other : best;
 }
 
 /** Every living end in another namespace than its mate's that a SEVERAL_MATES answer for this end is about. */

@@ -1,12 +1,13 @@
 // Makes connections of ends and keeps them right: creates, joins, merges, splits and frees them. Each end belongs to
 // exactly one connection; a connection has one end or two.
 
-import { hexOfHashes, mixHash } from "../store/hash.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
 import { isFamily, SocketFlag } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { contenders, findMate, NO_MATE, SEVERAL_MATES, TAKEN_MATE } from "./mates.ts";
+import { hashForUid, UidSeed } from "./connection-uid.ts";
 import type { FlowLinks } from "./flow-links.ts";
+import { uncountConnection } from "./edge-counts.ts";
 import type { ServiceEnds } from "./service-ends.ts";
 import type { TupleIndex } from "./tuple-index.ts";
 
@@ -89,7 +90,8 @@ export class Pairing {
     const given = aFirst ? b : a;
     const slot = this.loneEnd(given);
     if (connections.has(given, ConnectionFlag.established)) connections.set(kept, ConnectionFlag.established);
-    this.#detachFromEdge(given);
+    // As if it had never been counted.
+    uncountConnection(this.#tables, given);
     this.#forget(given);
     this.#join(kept, slot);
     return kept;
@@ -106,14 +108,23 @@ export class Pairing {
     this.#tables.markDirty(connection, true);
   }
 
+  /** Takes a listener that is gone away from a connection that has no other end of its own. */
+  dropGoneServer(connection: number): void {
+    const { sockets, connections } = this.#tables;
+    if (!connections.has(connection, ConnectionFlag.sharedServer)) return;
+    if (!sockets.isLive(connections.server[connection]!)) this.#dropSharedServer(connection);
+  }
+
   /** Frees a connection and its ends. */
   free(connection: number): void {
     const { connections, edges } = this.#tables;
     const edge = connections.edge[connection]!;
     if (edge >= 0) {
       if (connections.has(connection, ConnectionFlag.countedOpen)) edges.open[edge]!--;
+      if (edges.aggregate[edge] === connection) edges.aggregate[edge] = -1;
       edges.retained[edge]!--;
     }
+    this.#freeLone(connection);
     this.#dropSharedServer(connection);
     this.#flows.release(connection);
     const client = connections.client[connection]!;
@@ -203,8 +214,8 @@ export class Pairing {
     connections.client[connection] = slot;
     connections.firstSeenMs[connection] = sockets.sinceMs[slot]!;
     sockets.connection[slot] = connection;
-    connections.uidHigh[connection] = this.#hashForUid(slot, birthMs, 0x243f6a88);
-    connections.uidLow[connection] = this.#hashForUid(slot, birthMs, 0x13198a2e);
+    connections.uidHigh[connection] = this.#hashForUid(slot, birthMs, UidSeed.high);
+    connections.uidLow[connection] = this.#hashForUid(slot, birthMs, UidSeed.low);
     this.#tables.markDirty(connection, true);
     return connection;
   }
@@ -231,22 +242,20 @@ export class Pairing {
     this.serviceEnds.remove(slot);
   }
 
-  // A connection that turned out to be part of another one: as if it had never been counted.
-  #detachFromEdge(connection: number): void {
-    const { connections, edges } = this.#tables;
-    const edge = connections.edge[connection]!;
-    if (edge < 0) return;
-    if (connections.has(connection, ConnectionFlag.countedOpen)) edges.open[edge]!--;
-    if (connections.has(connection, ConnectionFlag.countedClient)) edges.withClientSocket[edge]!--;
-    if (connections.has(connection, ConnectionFlag.countedServer)) edges.withServerSocket[edge]!--;
-    if (connections.has(connection, ConnectionFlag.countedBytes)) edges.withBytes[edge]!--;
-    edges.bytesToServer[edge]! -= connections.countedToServer[connection]!;
-    edges.bytesToClient[edge]! -= connections.countedToClient[connection]!;
-    connections.countedToServer[connection] = 0;
-    connections.countedToClient[connection] = 0;
-    if (connections.has(connection, ConnectionFlag.countedFlow)) edges.withFlow[edge]!--;
-    edges.uncount(edge);
-    connections.edge[connection] = -1;
+  /** Forgets a connection that has no end of its own: flows told of it and sockets tell it better. */
+  discard(connection: number): void {
+    uncountConnection(this.#tables, connection);
+    this.#forget(connection);
+  }
+
+  /** Frees a connection that has been folded into another one. */
+  absorb(connection: number): void {
+    uncountConnection(this.#tables, connection);
+    this.free(connection);
+  }
+
+  #freeLone(connection: number): void {
+    if (this.#tables.connections.has(connection, ConnectionFlag.lone)) this.#tables.loneCount--;
   }
 
   #forget(connection: number): void {
@@ -258,6 +267,7 @@ export class Pairing {
     ) {
       this.#tables.watcher?.("closed", connection);
     }
+    this.#freeLone(connection);
     this.#dropSharedServer(connection);
     this.#flows.release(connection);
     this.waiting.delete(connection);
@@ -291,30 +301,14 @@ export class Pairing {
     );
   }
 
-  // The same for both ends and for whoever computes it: network, protocol, the pair of ends in either order, birth.
   #hashForUid(slot: number, birthMs: number, seed: number): number {
     const { sockets, namespaces } = this.#tables;
     const protocol = sockets.protocol[slot]!;
     const local =
       this.tuples.isNamespaceScoped(slot) || isFamily(protocol) || sockets.has(slot, SocketFlag.ambiguous);
     const network = local ? namespaces.row(sockets.namespace[slot]!).inode : 0;
-    const ends =
-      this.#hashEnd(sockets.localAddress[slot]!, sockets.localPort[slot]!, protocol, seed) +
-      this.#hashEnd(sockets.remoteAddress[slot]!, sockets.remotePort[slot]!, protocol, seed);
-    const birth = mixHash(mixHash(seed, Math.floor(birthMs / 2 ** 32)), birthMs % 2 ** 32);
-    return mixHash(mixHash(mixHash(mixHash(seed, network), protocol), ends), birth);
+    const here = { address: sockets.localAddress[slot]!, port: sockets.localPort[slot]! };
+    const there = { address: sockets.remoteAddress[slot]!, port: sockets.remotePort[slot]! };
+    return hashForUid(this.#tables, { network, protocol, ends: [here, there], birthMs }, seed);
   }
-
-  #hashEnd(address: number, port: number, protocol: number, seed: number): number {
-    const hash = mixHash(seed, port);
-    if (isFamily(protocol)) return mixHash(hash, address);
-    const { words } = this.#tables.addresses;
-    const high = mixHash(mixHash(hash, words[address * 4]!), words[address * 4 + 1]!);
-    return mixHash(mixHash(high, words[address * 4 + 2]!), words[address * 4 + 3]!);
-  }
-}
-
-/** A connection's stable id as text. */
-export function connectionUid(tables: Tables, connection: number): string {
-  return hexOfHashes(tables.connections.uidHigh[connection]!, tables.connections.uidLow[connection]!);
 }

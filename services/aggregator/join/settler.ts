@@ -1,16 +1,21 @@
 // What reports leave to think over for each connection that changed, until the next tick or query: is its other end known by now, who
 // opened it, is it still there, which edge counts it, and what those who watch are told.
 
-import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
+import { TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
+import { Protocol } from "../../../lib/words.ts";
+import { connectionBytes } from "../store/connection-bytes.ts";
+import { ConnectionFlag, DirectionBy, Outcome } from "../store/connection-store.ts";
 import { FlowPlace } from "../store/flow-store.ts";
 import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { findDatagramServer, isDatagram } from "./datagram-servers.ts";
 import { Directions } from "./directions.ts";
-import { EdgeCounts } from "./edge-counts.ts";
+import { EdgeCounts, evidenceOf } from "./edge-counts.ts";
 import { EndpointKeys } from "./endpoint-keys.ts";
 import type { FlowLinks } from "./flow-links.ts";
 import type { Joiner } from "./joiner.ts";
+import { isFolded, LoneFlows } from "./lone-flows.ts";
+import { outcomeOf } from "./outcomes.ts";
 import { isOpen } from "./socket-role.ts";
 
 /** Settles connections that were marked dirty. */
@@ -20,6 +25,7 @@ export class Settler {
   readonly #joiner: Joiner;
   readonly #directions: Directions;
   readonly #edgeCounts: EdgeCounts;
+  readonly #loneFlows: LoneFlows;
 
   constructor(tables: Tables, joiner: Joiner) {
     this.#tables = tables;
@@ -27,6 +33,7 @@ export class Settler {
     this.keys = new EndpointKeys(tables, joiner.familyListeners);
     this.#directions = new Directions(tables, joiner);
     this.#edgeCounts = new EdgeCounts(tables, joiner.flows, this.keys);
+    this.#loneFlows = new LoneFlows(tables, joiner, this.keys, this.#edgeCounts);
   }
 
   /** The flows that connections rest on. */
@@ -37,25 +44,43 @@ export class Settler {
   /** Settles everything that is dirty, at a time of the stream's clock. */
   settle(nowMs: number): void {
     const { dirty, connections } = this.#tables;
+    const { takenOver } = this.#joiner.flows;
     this.keys.nowMs = nowMs;
     // Settling may mark more connections dirty: the list grows while it is walked.
     for (let at = 0; at < dirty.length; at++) {
       const connection = dirty[at]!;
       if (!connections.has(connection, ConnectionFlag.dirty)) continue;
       connections.clear(connection, ConnectionFlag.dirty);
-      if (this.#complete(connection, nowMs)) continue;
+      const joined = this.#complete(connection, nowMs);
+      for (let flow = takenOver.pop(); flow !== undefined; flow = takenOver.pop())
+        this.#loneFlows.takeOver(flow);
+      if (joined) continue;
       this.#directions.decide(connection);
       this.#close(connection, nowMs);
+      connections.outcome[connection] = outcomeOf(this.#tables, connection);
       this.#edgeCounts.count(connection);
       this.#announce(connection);
+      if (connections.has(connection, ConnectionFlag.ended)) this.#fold(connection, nowMs);
     }
     dirty.length = 0;
+  }
+
+  /** Settles everything that is dirty, and flows that have waited long enough for their sockets. */
+  settleFlows(nowMs: number): void {
+    this.settle(nowMs);
+    this.#loneFlows.judge(nowMs);
+    this.settle(nowMs);
   }
 
   // True where the connection may have become part of another one; whichever went on is dirty again.
   #complete(connection: number, nowMs: number): boolean {
     const { sockets, connections } = this.#tables;
     const { pairing } = this.#joiner;
+    if (connections.has(connection, ConnectionFlag.lone)) {
+      this.#joiner.pairing.dropGoneServer(connection);
+      return false;
+    }
+    if (connections.folds.has(connection)) return false;
     const slot = pairing.loneEnd(connection);
     const flow = this.#joiner.flows.link(connection);
     if (slot < 0) return false;
@@ -102,9 +127,7 @@ export class Settler {
     const flow = connections.flow[connection]!;
     const translated =
       flow >= 0 && flows.isDestinationTranslated(flow) && this.#joiner.flows.isClientEnd(flow, slot);
-    const target = translated
-      ? { address: flows.address(flow, FlowPlace.replySource), port: flows.port(flow, FlowPlace.replySource) }
-      : null;
+    const target = translated ? this.#answererOf(flow) : null;
     if (shared && target === null && sockets.isLive(connections.server[connection]!)) return;
     if (this.#directions.listens(slot) || !sockets.isLive(slot)) return;
     const { listeners, familyListeners } = this.#joiner;
@@ -120,14 +143,66 @@ export class Settler {
     connections.clear(connection, ConnectionFlag.dirty);
   }
 
+  #answererOf(flow: number): { readonly address: number; readonly port: number } {
+    const { flows } = this.#tables;
+    const last = flows.last(flow);
+    return {
+      address: flows.address(last, FlowPlace.replySource),
+      port: flows.port(last, FlowPlace.replySource),
+    };
+  }
+
+  // Datagrams' conversations are many and short: what has ended goes into the one that stands for its edge.
+  #fold(connection: number, nowMs: number): void {
+    const { connections, edges } = this.#tables;
+    const edge = connections.edge[connection]!;
+    if (edge < 0 || connections.has(connection, ConnectionFlag.lone)) return;
+    if (!isFolded(edges.protocol[edge]!) || isFamily(edges.protocol[edge]!)) return;
+    const aggregate = edges.aggregate[edge]!;
+    if (aggregate === connection) return;
+    if (aggregate < 0) edges.aggregate[edge] = connection;
+    else this.#foldInto(aggregate, connection, nowMs);
+  }
+
+  #foldInto(aggregate: number, connection: number, nowMs: number): void {
+    const { connections, flows } = this.#tables;
+    const fold = connections.fold(aggregate, flows);
+    const count = connections.count(connection);
+    const bytes = connectionBytes(this.#tables, connection);
+    if (bytes !== null) {
+      fold.bytesKnown = true;
+      fold.toServer += bytes.toServer;
+      fold.toClient += bytes.toClient;
+    }
+    fold.count += count;
+    this.#edgeCounts.add(aggregate, count);
+    const { client, server, flow } = evidenceOf(this.#tables, connection);
+    if (client) connections.set(aggregate, ConnectionFlag.foldedClient);
+    if (server) connections.set(aggregate, ConnectionFlag.foldedServer);
+    if (flow) connections.set(aggregate, ConnectionFlag.foldedFlow);
+    if (connections.outcome[connection] === Outcome.established)
+      connections.set(aggregate, ConnectionFlag.established);
+    const { firstSeenMs, lastSeenMs } = connections;
+    firstSeenMs[aggregate] = Math.min(firstSeenMs[aggregate]!, firstSeenMs[connection]!);
+    lastSeenMs[aggregate] = Math.max(lastSeenMs[aggregate]!, lastSeenMs[connection]!);
+    this.#joiner.pairing.absorb(connection);
+    if (connections.has(aggregate, ConnectionFlag.ended)) {
+      connections.revive(aggregate);
+      connections.end(aggregate, nowMs);
+    }
+    this.#tables.markDirty(aggregate, true);
+  }
+
   #close(connection: number, nowMs: number): void {
     const { connections } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.has(connection, ConnectionFlag.sharedServer)
       ? -1
       : connections.server[connection]!;
-    const live = this.#isLiveEnd(client) || this.#isLiveEnd(server);
-    const open = this.#isOpenEnd(client) || this.#isOpenEnd(server);
+    const byFlow = this.#hasLiveFlow(connection);
+    const live = byFlow || this.#isLiveEnd(client) || this.#isLiveEnd(server);
+    const open =
+      (byFlow && this.#isOpenFlow(connection)) || this.#isOpenEnd(client) || this.#isOpenEnd(server);
     const closed = connections.has(connection, ConnectionFlag.closed);
     if (!open && !closed) {
       connections.set(connection, ConnectionFlag.closed);
@@ -141,6 +216,25 @@ export class Settler {
     else if (live && ended) connections.revive(connection);
   }
 
+  // Of connections that rest on flows alone, and of those into which such were folded.
+  #hasLiveFlow(connection: number): boolean {
+    const { connections, flows } = this.#tables;
+    const fold = connections.folds.get(connection);
+    if (fold !== undefined) return fold.liveFlows > 0;
+    return connections.has(connection, ConnectionFlag.lone) && flows.isLive(connections.flow[connection]!);
+  }
+
+  // conntrack keeps entries of TCP for minutes after the end, and those that no end was seen of for days: where one side
+  // is read and has no socket, there is none.
+  #isOpenFlow(connection: number): boolean {
+    const { connections, flows } = this.#tables;
+    const flow = connections.flow[connection]!;
+    if (flow < 0 || flows.protocol[flow] !== Protocol.tcp) return true;
+    if (connections.has(connection, ConnectionFlag.covered)) return false;
+    const state = flows.state[flow]!;
+    return state <= TcpFlowState.established || state === TcpFlowState.synSent2;
+  }
+
   /** When an end of a connection was last found to be there: never before it was first seen. */
   lastSeenMs(connection: number): number {
     const { connections } = this.#tables;
@@ -149,9 +243,21 @@ export class Settler {
       : connections.server[connection]!;
     return Math.max(
       connections.firstSeenMs[connection]!,
+      this.#flowSeenMs(connection),
       this.#endSeenMs(connections.client[connection]!),
       this.#endSeenMs(server),
     );
+  }
+
+  #flowSeenMs(connection: number): number {
+    const { connections, flows } = this.#tables;
+    if (!connections.has(connection, ConnectionFlag.lone) && !connections.folds.has(connection)) return 0;
+    const flow = connections.flow[connection]!;
+    if (flow < 0) return connections.lastSeenMs[connection]!;
+    const goneMs = Math.max(connections.lastSeenMs[connection]!, flows.goneMs[flow]!);
+    return this.#hasLiveFlow(connection)
+      ? Math.max(goneMs, this.#joiner.conversations.nodeOf(flow).observedMs)
+      : goneMs;
   }
 
   #endSeenMs(slot: number): number {

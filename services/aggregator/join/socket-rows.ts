@@ -19,6 +19,11 @@ export function writeColumns(sockets: SocketStore, slot: number, table: SocketTa
   sockets.retransmits[slot] = table.retransmits[row]!;
   sockets.references[slot] = table.references[row]!;
   sockets.drops[slot] = table.drops[row]!;
+  sockets.attempt[slot] = table.attempt[row]!;
+  if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) {
+    sockets.cookieLow[slot] = table.cookieLow[row]!;
+    sockets.cookieHigh[slot] = table.cookieHigh[row]!;
+  }
   // TIME_WAIT entries are not counted, nor is anything by a reader that was not told: what was known last stays.
   if (table.counted[row] === 0) return;
   sockets.counted[slot] = 1;
@@ -41,6 +46,21 @@ export function writeFamilyColumns(sockets: SocketStore, slot: number, socket: F
   sockets.timerDeadline[slot] = 0;
   sockets.retransmits[slot] = 0;
   if (socket.path !== "") sockets.paths.set(slot, socket.path);
+}
+
+/** Whether a row and a socket in the store both have a cookie, and not the same: then they are two sockets. */
+export function isOtherCookie(
+  { cookieLow, cookieHigh, inode }: SocketStore,
+  slot: number,
+  table: SocketTable,
+  row: number,
+): boolean {
+  const low = table.cookieLow[row]!;
+  const high = table.cookieHigh[row]!;
+  if ((low === 0 && high === 0) || (cookieLow[slot] === 0 && cookieHigh[slot] === 0)) return false;
+  // What one file refers to is one socket: of an MPTCP one, readers may tell its own cookie or its subflow's.
+  if (inode[slot] !== 0 && inode[slot] === table.inode[row]) return false;
+  return cookieLow[slot] !== low || cookieHigh[slot] !== high;
 }
 
 /** Whether a row is of the same namespace, protocol and tuple as a socket in the store. */

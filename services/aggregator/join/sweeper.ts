@@ -63,7 +63,7 @@ export class Sweeper {
     for (const connection of this.#joiner.pairing.waiting) this.#tables.markDirty(connection, false);
     this.#round ??= this.#begin();
     if (this.#round !== null && this.#mark(this.#round)) this.#round = null;
-    this.#settler.settle(nowMs);
+    this.#settler.settleFlows(nowMs);
   }
 
   // Takes the news over, so that what comes while this round lasts makes another one.
@@ -109,6 +109,7 @@ export class Sweeper {
     if (ports.size === 0 || (!lone && connections.directionBy[connection]! >= DirectionBy.listener))
       return false;
     const slot = client >= 0 ? client : server;
+    if (slot < 0) return false;
     return ports.has(sockets.localPort[slot]!) || ports.has(sockets.remotePort[slot]!);
   }
 
@@ -118,7 +119,7 @@ export class Sweeper {
       node.lost = true;
       node.awaitsKeyframe = true;
       for (const slot of node.sockets.slots()) this.#joiner.retire(slot);
-      this.#joiner.flows.dropAll(node, false);
+      this.#joiner.flowLife.dropAll(node, false);
     }
     this.#settler.settle(nowMs);
   }

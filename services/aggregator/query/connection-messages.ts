@@ -2,10 +2,11 @@
 
 import type { Connection, Endpoint, Holder, Timer } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Connection as ConnectionMessage, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
-import { Protocol, protocolWord, stateWord, timerWord } from "../../../lib/words.ts";
-import { connectionUid } from "../join/pairing.ts";
+import { allProtocolWords, stateWord, timerWord } from "../../../lib/words.ts";
+import { connectionUid } from "../join/connection-uid.ts";
+import { evidenceOf } from "../join/edge-counts.ts";
 import type { Settler } from "../join/settler.ts";
-import { connectionBytes, countedSocket } from "../store/connection-bytes.ts";
+import { countedSocket } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
 import { TICK_MS } from "../store/node-record.ts";
 import { Family, isFamily, storeProtocolWord } from "../store/socket-store.ts";
@@ -13,10 +14,6 @@ import type { Tables } from "../store/tables.ts";
 import { ConnectionView } from "./connection-view.ts";
 import type { Side } from "./connection-view.ts";
 import { EndpointMessages } from "./endpoint-messages.ts";
-
-/** Echo request, the only ICMP type that ping sockets send (RFC 792, RFC 4443). */
-const ICMP_ECHO = 8;
-const ICMPV6_ECHO = 128;
 
 /** Makes messages, for one answer at one time. */
 export class ConnectionMessages {
@@ -44,25 +41,29 @@ export class ConnectionMessages {
     const client = view.client(slot);
     const server = view.server(slot);
     const firstSeenMs = connections.firstSeenMs[slot]!;
-    const speaker = client.socket >= 0 ? client.socket : server.socket;
+    const evidence = evidenceOf(this.#tables, slot);
     const message = ConnectionMessage.create({
       client: this.#endpoint(client),
       server: this.#endpoint(server),
       protocol: word,
       outcome: view.outcome(slot),
-      state: stateWord(view.state(slot)),
-      evidence: evidenceWords(client.socket >= 0, server.socket >= 0, connections.flow[slot]! >= 0),
-      retransmits: sockets.retransmits[speaker]!,
-      recvQueue: sockets.recvQueue[speaker]!,
-      sendQueue: sockets.sendQueue[speaker]!,
+      state: view.state(slot),
+      evidence: evidenceWords(evidence.client, evidence.server, evidence.flow),
       firstSeenMs: Math.round(firstSeenMs),
       lastSeenMs: Math.round(view.lastSeenMs(slot)),
       closed: connections.has(slot, ConnectionFlag.closed),
-      count: 1,
+      forwarded: connections.has(slot, ConnectionFlag.forwarded),
+      count: connections.count(slot),
       directionBy: directionWord(connections.directionBy[slot]!),
       unixPath: view.path(slot),
       uid: connectionUid(this.#tables, slot),
     });
+    const speaker = client.socket >= 0 ? client.socket : server.socket;
+    if (speaker >= 0) {
+      message.retransmits = sockets.retransmits[speaker]!;
+      message.recvQueue = sockets.recvQueue[speaker]!;
+      message.sendQueue = sockets.sendQueue[speaker]!;
+    }
     this.#addCounters(message, slot);
     const via = view.via(slot);
     if (via !== null) {
@@ -71,27 +72,24 @@ export class ConnectionMessages {
       const service = front === undefined ? undefined : { namespace: front.namespace, name: front.name };
       message.via = { ip, port: via.port, service };
     }
-    const bytes = view.flowBytes(slot);
-    if (bytes !== null) {
-      message.bytesToServer ??= bytes.toServer;
-      message.bytesToClient ??= bytes.toClient;
-    }
     const seenAs = view.snat(slot);
     if (seenAs !== null) message.snat = { ip: addresses.text(seenAs.address), port: seenAs.port };
-    if (protocol === Protocol.icmp) message.icmp = { type: ICMP_ECHO, code: 0, id: client.port };
-    if (protocol === Protocol.icmpv6) message.icmp = { type: ICMPV6_ECHO, code: 0, id: client.port };
+    const icmp = view.icmp(slot);
+    if (icmp !== null) message.icmp = icmp;
     return message;
   }
 
   // RTT and retransmissions are the client's where its counters are known: it is who waits.
   #addCounters(message: Connection, slot: number): void {
     const { connections, sockets } = this.#tables;
-    const bytes = connectionBytes(this.#tables, slot);
-    if (bytes === null) return;
-    message.bytesToServer = bytes.toServer;
-    message.bytesToClient = bytes.toClient;
+    const bytes = this.view.bytes(slot);
+    if (bytes !== null) {
+      message.bytesToServer = bytes.toServer;
+      message.bytesToClient = bytes.toClient;
+    }
     const client = countedSocket(this.#tables, connections.client[slot]!);
-    const teller = client >= 0 ? client : connections.server[slot]!;
+    const teller = client >= 0 ? client : countedSocket(this.#tables, connections.server[slot]!);
+    if (teller < 0) return;
     message.rttMicros = sockets.rttMicros[teller]!;
     message.retransmits = sockets.totalRetransmits[teller]!;
   }
@@ -206,9 +204,4 @@ function directionWord(by: number): string {
 }
 
 /** Every word that a protocol filter may name, besides numbers. */
-export const protocolWords: readonly string[] = [
-  ...Object.values(Protocol).map((number) => protocolWord(number)),
-  "unix",
-  "netlink",
-  "packet",
-];
+export const protocolWords: readonly string[] = [...allProtocolWords, "unix", "netlink", "packet"];

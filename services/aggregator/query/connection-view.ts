@@ -1,16 +1,21 @@
 // A connection as queries look at it: its two sides, each with its endpoint's key and its socket, if any was seen.
 
-import { SocketState, stateWord } from "../../../lib/words.ts";
+import { flowStateWord, TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { Protocol, SocketState, stateWord } from "../../../lib/words.ts";
+import { outcomeWord } from "../join/outcomes.ts";
 import { isThroughService } from "../join/service-ends.ts";
 import type { Settler } from "../join/settler.ts";
 import { isOpen } from "../join/socket-role.ts";
+import type { ConnectionBytes } from "../store/connection-bytes.ts";
+import { connectionBytes, flowBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
 import { FlowPlace } from "../store/flow-store.ts";
 import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 
-/** Milliseconds that an attempt lasted at least to count as timed out and not as refused. */
-const TIMED_OUT_MS = 20_000;
+/** Echo requests (RFC 792, RFC 4443). */
+const ICMP_ECHO = 8;
+const ICMPV6_ECHO = 128;
 
 /** One side of a connection. */
 export interface Side {
@@ -50,7 +55,11 @@ export class ConnectionView {
       };
     }
     const flow = this.#settler.flows.ofConnection(connection);
-    if (flow >= 0) return { socket: -1, ...this.#place(flow, FlowPlace.originalSource), key };
+    if (flow >= 0) {
+      const reversed = connections.has(connection, ConnectionFlag.reversed);
+      const place = reversed ? FlowPlace.originalDestination : FlowPlace.originalSource;
+      return { socket: -1, ...this.#place(flow, place), key };
+    }
     return {
       socket: -1,
       address: family ? -1 : sockets.remoteAddress[other]!,
@@ -76,7 +85,13 @@ export class ConnectionView {
       };
     }
     const flow = this.#settler.flows.ofConnection(connection);
-    if (flow >= 0) return { socket: slot, ...this.#place(flow, FlowPlace.replySource), key };
+    if (flow >= 0) {
+      const reversed = connections.has(connection, ConnectionFlag.reversed);
+      const last = this.#tables.flows.last(flow);
+      return reversed
+        ? { socket: slot, ...this.#place(flow, FlowPlace.originalSource), key }
+        : { socket: slot, ...this.#place(last, FlowPlace.replySource), key };
+    }
     const address = family ? -1 : sockets.remoteAddress[other]!;
     return { socket: slot, address, port: family ? 0 : sockets.remotePort[other]!, key };
   }
@@ -88,6 +103,7 @@ export class ConnectionView {
     const server = connections.server[connection]!;
     const flow = this.#settler.flows.ofConnection(connection);
     if (flow >= 0) {
+      if (connections.has(connection, ConnectionFlag.reversed)) return null;
       const dialled = this.#tables.flows.isDestinationTranslated(flow);
       return dialled ? this.#place(flow, FlowPlace.originalDestination) : null;
     }
@@ -100,8 +116,11 @@ export class ConnectionView {
   snat(connection: number): { readonly address: number; readonly port: number } | null {
     const { connections, sockets, flows } = this.#tables;
     const flow = this.#settler.flows.ofConnection(connection);
-    if (flow >= 0)
-      return flows.isSourceTranslated(flow) ? this.#place(flow, FlowPlace.replyDestination) : null;
+    if (flow >= 0) {
+      const translated =
+        !connections.has(connection, ConnectionFlag.reversed) && flows.isSourceTranslated(flow);
+      return translated ? this.#place(flows.last(flow), FlowPlace.replyDestination) : null;
+    }
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
     if (client < 0 || server < 0 || connections.has(connection, ConnectionFlag.sharedServer)) return null;
@@ -112,18 +131,37 @@ export class ConnectionView {
     return same ? null : { address, port };
   }
 
-  /** Bytes that conntrack counted (IP headers included); null where it counts none or there is no flow. */
-  flowBytes(connection: number): { readonly toServer: number; readonly toClient: number } | null {
+  /** Bytes of its sockets, else those that conntrack counted; null where neither tells. */
+  bytes(connection: number): ConnectionBytes | null {
+    const bytes = connectionBytes(this.#tables, connection);
+    if (bytes !== null) return bytes;
     const flow = this.#settler.flows.ofConnection(connection);
-    if (flow < 0) return null;
-    const { counters } = this.#tables.flows;
-    // A connection without one packet there is none: zeros say that nf_conntrack_acct is off.
-    if (counters[flow * 4] === 0) return null;
-    return { toServer: counters[flow * 4 + 1]!, toClient: counters[flow * 4 + 3]! };
+    return flow < 0 ? null : flowBytes(this.#tables.flows.counters, flow);
   }
 
   protocol(connection: number): number {
-    return this.#tables.sockets.protocol[this.#anySocket(connection)]!;
+    const { connections, flows, sockets } = this.#tables;
+    if (connections.has(connection, ConnectionFlag.lone))
+      return flows.protocol[connections.flow[connection]!]!;
+    return sockets.protocol[this.#anySocket(connection)]!;
+  }
+
+  /** What an ICMP conversation is about; null for other protocols. Ping sockets send echo requests only. */
+  icmp(connection: number): { readonly type: number; readonly code: number; readonly id: number } | null {
+    const { connections, flows } = this.#tables;
+    const protocol = this.protocol(connection);
+    if (protocol !== Protocol.icmp && protocol !== Protocol.icmpv6) return null;
+    const flow = connections.flow[connection]!;
+    if (flow >= 0) {
+      const typeAndCode = flows.port(flow, FlowPlace.originalDestination);
+      return {
+        type: typeAndCode >> 8,
+        code: typeAndCode & 255,
+        id: flows.port(flow, FlowPlace.originalSource),
+      };
+    }
+    const type = protocol === Protocol.icmp ? ICMP_ECHO : ICMPV6_ECHO;
+    return { type, code: 0, id: this.client(connection).port };
   }
 
   /** Path of a unix connection: the server's, else the client's; empty where neither has one. */
@@ -139,16 +177,19 @@ export class ConnectionView {
 
   /** established, refused, timed-out or pending. */
   outcome(connection: number): string {
-    const { connections } = this.#tables;
-    if (connections.has(connection, ConnectionFlag.established)) return "established";
-    if (!connections.has(connection, ConnectionFlag.closed)) return "pending";
-    const livedMs = connections.lastSeenMs[connection]! - connections.firstSeenMs[connection]!;
-    return livedMs >= TIMED_OUT_MS ? "timed-out" : "refused";
+    return outcomeWord(this.#tables.connections.outcome[connection]!);
   }
 
-  /** State of the socket that says most: one that is open, the client's before the server's; CLOSE once all are gone. */
-  state(connection: number): number {
-    const { connections, sockets } = this.#tables;
+  /**
+   * The word for the state of the socket that says most: one that is open, the client's before the server's; CLOSE once
+   * all are gone. Where no socket is known conntrack's word, empty for protocols without states.
+   */
+  state(connection: number): string {
+    const { connections, sockets, flows } = this.#tables;
+    if (connections.has(connection, ConnectionFlag.lone)) {
+      const flow = connections.flow[connection]!;
+      return flowStateWord(flows.protocol[flow]!, flows.state[flow]!);
+    }
     const client = connections.client[connection]!;
     const server = connections.has(connection, ConnectionFlag.sharedServer)
       ? -1
@@ -156,13 +197,13 @@ export class ConnectionView {
     const live = [client, server].filter((slot) => sockets.isLive(slot));
     const open = live.find((slot) => isOpen(sockets.protocol[slot]!, sockets.state[slot]!));
     const chosen = open ?? live[0];
-    return chosen === undefined ? SocketState.CLOSE : sockets.state[chosen]!;
+    return stateWord(chosen === undefined ? SocketState.CLOSE : sockets.state[chosen]!);
   }
 
   /** The words of the connection's state and of its living sockets' states. */
   stateWords(connection: number): string[] {
     const { connections, sockets } = this.#tables;
-    const words = [stateWord(this.state(connection))];
+    const words = [this.state(connection)];
     for (const slot of [connections.client[connection]!, connections.server[connection]!]) {
       if (sockets.isLive(slot)) words.push(stateWord(sockets.state[slot]!));
     }
@@ -179,7 +220,9 @@ export class ConnectionView {
 
   #place(flow: number, place: number): { address: number; port: number } {
     const { flows } = this.#tables;
-    return { address: flows.address(flow, place), port: flows.port(flow, place) };
+    // Of protocols without ports the column has what else tells one flow from another.
+    const hasPorts = tupleKind(flows.protocol[flow]!) === TupleKind.ports;
+    return { address: flows.address(flow, place), port: hasPorts ? flows.port(flow, place) : 0 };
   }
 
   #anySocket(connection: number): number {

@@ -4,7 +4,9 @@
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { connectionBytes } from "../store/connection-bytes.ts";
-import { ConnectionFlag } from "../store/connection-store.ts";
+import { evidenceOf } from "../join/edge-counts.ts";
+import { outcomeWord } from "../join/outcomes.ts";
+import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
 import { storeProtocolWord } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { evidenceWords } from "./connection-messages.ts";
@@ -20,6 +22,9 @@ interface Sum {
   readonly port: number;
   readonly unixPath: string;
   connections: number;
+  refused: number;
+  timedOut: number;
+  pending: number;
   open: number;
   firstSeenMs: number;
   lastSeenMs: number;
@@ -41,6 +46,9 @@ interface Piece {
   readonly port: number;
   readonly path: string;
   readonly connections: number;
+  readonly refused: number;
+  readonly timedOut: number;
+  readonly pending: number;
   readonly open: number;
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;
@@ -78,6 +86,9 @@ function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator
       port: edges.port[slot]!,
       path: edges.paths.get(slot) ?? "",
       connections: edges.connections[slot]!,
+      refused: edges.refused[slot]!,
+      timedOut: edges.timedOut[slot]!,
+      pending: edges.pending[slot]!,
       open: edges.open[slot]!,
       firstSeenMs: edges.firstSeenMs[slot]!,
       lastSeenMs:
@@ -115,6 +126,9 @@ function* connectionPieces(
     const server = view.server(slot);
     const via = view.via(slot);
     const bytes = connectionBytes(tables, slot);
+    const count = connections.count(slot);
+    const outcome = connections.outcome[slot]!;
+    const evidence = evidenceOf(tables, slot);
     yield {
       clientKey: client.key,
       serverKey: server.key,
@@ -123,15 +137,18 @@ function* connectionPieces(
       protocol: view.protocol(slot),
       port: server.port,
       path: view.path(slot),
-      connections: 1,
+      connections: count,
+      refused: outcome === Outcome.refused ? count : 0,
+      timedOut: outcome === Outcome.timedOut ? count : 0,
+      pending: outcome === Outcome.pending ? count : 0,
       open: connections.has(slot, ConnectionFlag.closed) ? 0 : 1,
       firstSeenMs: connections.firstSeenMs[slot]!,
       lastSeenMs: view.lastSeenMs(slot),
-      byClientSocket: client.socket >= 0,
-      byServerSocket: server.socket >= 0,
+      byClientSocket: evidence.client,
+      byServerSocket: evidence.server,
       bytesToServer: bytes?.toServer ?? null,
       bytesToClient: bytes?.toClient ?? null,
-      byFlow: connections.flow[slot]! >= 0,
+      byFlow: evidence.flow,
     };
   }
 }
@@ -159,6 +176,9 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
       port: piece.port,
       unixPath: piece.path,
       connections: piece.connections,
+      refused: piece.refused,
+      timedOut: piece.timedOut,
+      pending: piece.pending,
       open: piece.open,
       firstSeenMs: piece.firstSeenMs,
       lastSeenMs: piece.lastSeenMs,
@@ -173,6 +193,9 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
   keepShared(sum.client, client);
   keepShared(sum.server, server);
   sum.connections += piece.connections;
+  sum.refused += piece.refused;
+  sum.timedOut += piece.timedOut;
+  sum.pending += piece.pending;
   sum.open += piece.open;
   sum.firstSeenMs = Math.min(sum.firstSeenMs, piece.firstSeenMs);
   sum.lastSeenMs = Math.max(sum.lastSeenMs, piece.lastSeenMs);
@@ -254,6 +277,10 @@ function toEdge([, sum]: [string, Sum]): Edge {
     protocol: sum.protocol,
     port: sum.port,
     connections: sum.connections,
+    outcome: outcomeOfSum(sum),
+    refused: sum.refused,
+    timedOut: sum.timedOut,
+    pending: sum.pending,
     open: sum.open,
     firstSeenMs: Math.round(sum.firstSeenMs),
     lastSeenMs: Math.round(sum.lastSeenMs),
@@ -262,4 +289,11 @@ function toEdge([, sum]: [string, Sum]): Edge {
     bytesToServer: sum.bytesToServer ?? undefined,
     bytesToClient: sum.bytesToClient ?? undefined,
   });
+}
+
+// One connection that went well says that the two talk, however many others did not.
+function outcomeOfSum({ connections, refused, timedOut, pending }: Sum): string {
+  if (connections > refused + timedOut + pending) return outcomeWord(Outcome.established);
+  if (pending > 0) return outcomeWord(Outcome.pending);
+  return outcomeWord(timedOut >= refused ? Outcome.timedOut : Outcome.refused);
 }

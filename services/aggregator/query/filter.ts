@@ -1,9 +1,11 @@
 // Compiles a Filter into tests over the store's slots. Cheap tests on integers come first; who the ends are is looked at
 // only where a filter asks.
 
+import { allFlowStateWords } from "../../../lib/conntrack/flow-words.ts";
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { allStateWords, stateWord } from "../../../lib/words.ts";
+import { outcomeWords } from "../join/outcomes.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
 import { Family, storeProtocolWord } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -19,7 +21,10 @@ import { compileSelector, isHeldBy } from "./selectors.ts";
 /** Values that one field of a filter has at most. */
 export const FILTER_VALUES_MAX = 1000;
 
-const outcomes: readonly string[] = ["established", "refused", "timed-out", "pending"];
+const outcomes = outcomeWords.filter((word) => word !== "");
+
+/** States of sockets, and those that only flows have. */
+const stateWordsKnown = new Set([...allStateWords, ...allFlowStateWords]);
 
 /** A compiled filter; each test takes a slot. */
 export interface CompiledFilter {
@@ -225,11 +230,11 @@ function parsePort(port: number): number {
 }
 
 function parseState(word: string): string {
-  if (allStateWords.includes(word)) return word;
-  throw new FilterError(`"${word}" is no state: there are ${allStateWords.join(", ")}`);
+  if (stateWordsKnown.has(word)) return word;
+  throw new FilterError(`"${word}" is no state: there are ${[...stateWordsKnown].join(", ")}`);
 }
 
 function parseOutcome(word: string): string {
-  if (outcomes.includes(word)) return word;
+  if (outcomes.some((outcome) => outcome === word)) return word;
   throw new FilterError(`"${word}" is no outcome: there are ${outcomes.join(", ")}`);
 }

@@ -1,5 +1,6 @@
-// What a connection carried, by its two sockets' counters: each counts what it sent and what came. Where both are known
-// the larger figure is right, since one of them may have been read later or be gone by now.
+// What a connection carried. Its two sockets' counters come first: each counts what it sent and what came; where both are
+// known the larger figure is right, since one of them may have been read later or be gone by now. Where there is no
+// socket, its flow's counters tell (IP headers included, where nf_conntrack_acct is on).
 
 import { ConnectionFlag } from "./connection-store.ts";
 import type { Tables } from "./tables.ts";
@@ -10,17 +11,51 @@ export interface ConnectionBytes {
   readonly toClient: number;
 }
 
-/** What a connection carried as far as is known; null where neither socket's counters are. */
+/** What a connection carried as far as is known, with what was folded into it; null where nothing is. */
 export function connectionBytes(tables: Tables, connection: number): ConnectionBytes | null {
+  const own = ownBytes(tables, connection);
+  const { folds } = tables.connections;
+  const fold = folds.size === 0 ? undefined : folds.get(connection);
+  if (fold === undefined || !fold.bytesKnown) return own;
+  return { toServer: (own?.toServer ?? 0) + fold.toServer, toClient: (own?.toClient ?? 0) + fold.toClient };
+}
+
+function ownBytes(tables: Tables, connection: number): ConnectionBytes | null {
   const { connections, sockets } = tables;
+  if (connections.has(connection, ConnectionFlag.lone)) return loneBytes(tables, connection);
   const client = countedSocket(tables, connections.client[connection]!);
   const shared = connections.has(connection, ConnectionFlag.sharedServer);
   const server = shared ? -1 : countedSocket(tables, connections.server[connection]!);
   if (client < 0 && server < 0) return null;
+  const { bytesSent, bytesReceived } = sockets;
+  if (client >= 0 && server >= 0) {
+    return {
+      toServer: payload(bytesSent[client]!, bytesReceived[server]!),
+      toClient: payload(bytesSent[server]!, bytesReceived[client]!),
+    };
+  }
   return {
-    toServer: Math.max(of(sockets.bytesSent, client), of(sockets.bytesReceived, server)),
-    toClient: Math.max(of(sockets.bytesReceived, client), of(sockets.bytesSent, server)),
+    toServer: of(bytesSent, client) + of(bytesReceived, server),
+    toClient: of(bytesSent, server) + of(bytesReceived, client),
   };
+}
+
+function loneBytes({ connections, flows }: Tables, connection: number): ConnectionBytes | null {
+  const bytes = flowBytes(flows.counters, connections.flow[connection]!);
+  if (bytes === null || !connections.has(connection, ConnectionFlag.reversed)) return bytes;
+  return { toServer: bytes.toClient, toClient: bytes.toServer };
+}
+
+/** Bytes that conntrack counted of a flow; null where it counts none: there is no flow without one packet there. */
+export function flowBytes(counters: Float64Array, flow: number): ConnectionBytes | null {
+  if (counters[flow * 4] === 0) return null;
+  return { toServer: counters[flow * 4 + 1]!, toClient: counters[flow * 4 + 3]! };
+}
+
+// A receiver that is gone cannot always be told whether a FIN is among what came, which counts as a byte: the sender
+// knows what it sent.
+function payload(sent: number, received: number): number {
+  return received === sent + 1 ? sent : Math.max(sent, received);
 }
 
 function of(column: Float64Array, slot: number): number {

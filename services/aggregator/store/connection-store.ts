@@ -1,7 +1,9 @@
-// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 78 bytes
+// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 82 bytes
 // each. What has ended stays for a while in the order in which it ended.
 
 import { grownColumn, nextCapacity } from "./capacity.ts";
+import { FlowFlag } from "./flow-store.ts";
+import type { FlowStore } from "./flow-store.ts";
 
 /** Connections at most, living and lately ended. */
 export const CONNECTIONS_MAX = 2 ** 21;
@@ -36,8 +38,35 @@ export const ConnectionFlag = {
   /** Its edge counts it as one whose bytes are known. */
   countedBytes: 8192,
   /** Its edge counts it as resting on a flow. */
-  countedFlow: 16384,
+  countedFlow: 2 ** 14,
+  /** No socket makes it: its ends are those of its flow. */
+  lone: 2 ** 15,
+  /** The nodes that saw it have neither end. */
+  forwarded: 2 ** 16,
+  /** Its flow began in the middle, the wrong way round: the flow's destination is the client. */
+  reversed: 2 ** 17,
+  /** One of its ends is in a network namespace that is read. */
+  covered: 2 ** 18,
+  /** What was folded into it rested on a client's socket, on a server's. */
+  foldedClient: 2 ** 19,
+  foldedServer: 2 ** 20,
+  foldedFlow: 2 ** 21,
 } as const;
+
+/** How a connection went; 0 where it was not settled yet. */
+export const Outcome = { none: 0, established: 1, refused: 2, timedOut: 3, pending: 4 } as const;
+
+/** What a connection stands for beside the conversation that it shows. */
+export interface Fold {
+  /** Conversations, its own among them. */
+  count: number;
+  /** Flows of them that are there. */
+  liveFlows: number;
+  /** Bytes of those that are gone, where any were counted. */
+  bytesKnown: boolean;
+  toServer: number;
+  toClient: number;
+}
 
 /** How it is known who opened a connection, weakest first. */
 export const DirectionBy = { guess: 0, port: 1, listener: 2, flow: 3 } as const;
@@ -46,7 +75,10 @@ export const DirectionBy = { guess: 0, port: 1, listener: 2, flow: 3 } as const;
 export class ConnectionStore {
   /** Slots in use. */
   size = 0;
-  flags = new Uint16Array(256);
+  flags = new Uint32Array(256);
+  /** By Outcome; and the one that its edge counts it as. */
+  outcome = new Uint8Array(256);
+  countedOutcome = new Uint8Array(256);
   directionBy = new Uint8Array(256);
   /** Slots of sockets, or -1. */
   client = new Int32Array(256);
@@ -68,6 +100,8 @@ export class ConnectionStore {
   /** The two halves of the stable id. */
   uidHigh = new Uint32Array(256);
   uidLow = new Uint32Array(256);
+  /** Connections that stand for several: one of an edge at most, so that EDGES_MAX bounds it. */
+  readonly folds = new Map<number, Fold>();
   /** Ended connections, and how many there are. */
   endedCount = 0;
   #endedNext = new Int32Array(256);
@@ -95,6 +129,8 @@ export class ConnectionStore {
     this.size++;
     this.flags[slot] = ConnectionFlag.inUse;
     this.directionBy[slot] = DirectionBy.guess;
+    this.outcome[slot] = Outcome.none;
+    this.countedOutcome[slot] = Outcome.none;
     this.client[slot] = -1;
     this.server[slot] = -1;
     this.edge[slot] = -1;
@@ -110,6 +146,7 @@ export class ConnectionStore {
   free(slot: number): void {
     if (this.has(slot, ConnectionFlag.ended)) this.revive(slot);
     this.flags[slot] = 0;
+    this.folds.delete(slot);
     this.size--;
     this.#free.push(slot);
   }
@@ -124,6 +161,32 @@ export class ConnectionStore {
 
   clear(slot: number, flag: number): void {
     this.flags[slot]! &= ~flag;
+  }
+
+  /** How many conversations a connection stands for. */
+  count(slot: number): number {
+    return this.folds.size === 0 ? 1 : (this.folds.get(slot)?.count ?? 1);
+  }
+
+  /** A connection begins to stand for several, if it did not before. */
+  fold(slot: number, flows: FlowStore): Fold {
+    const known = this.folds.get(slot);
+    if (known !== undefined) return known;
+    const flow = this.flow[slot]!;
+    const live = flow >= 0 && flows.has(flow, FlowFlag.shown) && flows.isLive(flow);
+    const fold: Fold = { count: 1, liveFlows: live ? 1 : 0, bytesKnown: false, toServer: 0, toClient: 0 };
+    this.folds.set(slot, fold);
+    return fold;
+  }
+
+  /** A flow of a connection has gone. Of the one that it shows the counters stay there. */
+  loseFlow(slot: number, flow: number, flows: FlowStore): void {
+    const fold = this.folds.get(slot);
+    if (fold === undefined || !flows.has(flow, FlowFlag.shown)) return;
+    fold.liveFlows--;
+    if (this.flow[slot] === flow) return;
+    addFlowBytes(fold, flows, flow);
+    flows.connection[flow] = -1;
   }
 
   /** Appends a connection to the list of ended ones. */
@@ -161,6 +224,8 @@ export class ConnectionStore {
   #grow(capacity: number): void {
     this.flags = grownColumn(this.flags, capacity);
     this.directionBy = grownColumn(this.directionBy, capacity);
+    this.outcome = grownColumn(this.outcome, capacity);
+    this.countedOutcome = grownColumn(this.countedOutcome, capacity);
     this.client = grownColumn(this.client, capacity);
     this.server = grownColumn(this.server, capacity);
     this.firstSeenMs = grownColumn(this.firstSeenMs, capacity);
@@ -176,4 +241,12 @@ export class ConnectionStore {
     this.#endedNext = grownColumn(this.#endedNext, capacity);
     this.#endedPrevious = grownColumn(this.#endedPrevious, capacity);
   }
+}
+
+/** Adds what a flow carried to what is known of a fold. */
+export function addFlowBytes(fold: Fold, { counters }: FlowStore, flow: number): void {
+  if (counters[flow * 4] === 0) return;
+  fold.bytesKnown = true;
+  fold.toServer += counters[flow * 4 + 1]!;
+  fold.toClient += counters[flow * 4 + 3]!;
 }

@@ -37,6 +37,12 @@ export class EdgeStore {
   connections = new Float64Array(256);
   open = new Uint32Array(256);
   retained = new Uint32Array(256);
+  /** Connections of it that were refused, that timed out, and that are pending; the others were established. */
+  refused = new Float64Array(256);
+  timedOut = new Float64Array(256);
+  pending = new Float64Array(256);
+  /** The connection into which others of the edge are folded, or -1. */
+  aggregate = new Int32Array(256);
   /** Connections of it that rest on a client's socket, and on a server's. */
   withClientSocket = new Float64Array(256);
   withServerSocket = new Float64Array(256);
@@ -72,12 +78,19 @@ export class EdgeStore {
     return this.#order;
   }
 
+  /** The edge with this key, or -1. */
+  find(key: EdgeKey): number {
+    const hash = hashOf(key.client, key.server, key.protocol, key.port, key.viaPort);
+    for (let slot = this.#index.first(hash); slot >= 0; slot = this.#index.after(slot))
+      if (this.is(slot, key)) return slot;
+    return -1;
+  }
+
   /** The edge with this key, made where there is none; -1 where there is no room. */
   intern(key: EdgeKey, timeMs: number): number {
+    const known = this.find(key);
+    if (known >= 0) return known;
     const hash = hashOf(key.client, key.server, key.protocol, key.port, key.viaPort);
-    for (let slot = this.#index.first(hash); slot >= 0; slot = this.#index.after(slot)) {
-      if (this.is(slot, key)) return slot;
-    }
     return this.#insert(key, hash, timeMs);
   }
 
@@ -94,17 +107,17 @@ export class EdgeStore {
     );
   }
 
-  /** Counts one more connection. */
-  count(slot: number, firstSeenMs: number): void {
-    this.connections[slot]!++;
+  /** Counts one more connection, which stands for `conversations`. */
+  count(slot: number, firstSeenMs: number, conversations: number): void {
+    this.connections[slot]! += conversations;
     this.retained[slot]!++;
     if (firstSeenMs < this.firstSeenMs[slot]!) this.firstSeenMs[slot] = firstSeenMs;
     if (firstSeenMs > this.lastSeenMs[slot]!) this.lastSeenMs[slot] = firstSeenMs;
   }
 
   /** Takes a connection back that turned out to belong to another edge, or to be part of another connection. */
-  uncount(slot: number): void {
-    this.connections[slot]!--;
+  uncount(slot: number, conversations: number): void {
+    this.connections[slot]! -= conversations;
     this.retained[slot]!--;
     if (this.connections[slot] === 0) this.#remove(slot);
   }
@@ -129,6 +142,10 @@ export class EdgeStore {
     this.connections[slot] = 0;
     this.open[slot] = 0;
     this.retained[slot] = 0;
+    this.refused[slot] = 0;
+    this.timedOut[slot] = 0;
+    this.pending[slot] = 0;
+    this.aggregate[slot] = -1;
     this.withClientSocket[slot] = 0;
     this.withServerSocket[slot] = 0;
     this.withBytes[slot] = 0;
@@ -176,6 +193,10 @@ export class EdgeStore {
     this.connections = grownColumn(this.connections, capacity);
     this.open = grownColumn(this.open, capacity);
     this.retained = grownColumn(this.retained, capacity);
+    this.refused = grownColumn(this.refused, capacity);
+    this.timedOut = grownColumn(this.timedOut, capacity);
+    this.pending = grownColumn(this.pending, capacity);
+    this.aggregate = grownColumn(this.aggregate, capacity);
     this.withClientSocket = grownColumn(this.withClientSocket, capacity);
     this.withServerSocket = grownColumn(this.withServerSocket, capacity);
     this.withBytes = grownColumn(this.withBytes, capacity);

@@ -82,6 +82,14 @@ export class EndpointTable {
     return this.#rows.get(number)?.key;
   }
 
+  /** Forgets a key that was only asked for: no edge retains it. */
+  drop(number: number): void {
+    const row = this.#rows.get(number);
+    if (row === undefined || row.references > 0) return;
+    this.#byText.delete(row.text);
+    this.#rows.delete(number);
+  }
+
   retain(number: number): void {
     this.#rows.get(number)!.references++;
   }

@@ -1,5 +1,5 @@
-// Flows of every node in columns, as far as they may tell something of a connection: 90 bytes each. A flow that is gone
-// stays while a connection rests on it.
+// Flows of every node in columns: 103 bytes each. A flow that is gone stays while a connection rests on it, while it
+// waits to be judged, and while the flow before it in a chain of translations does.
 
 import { grownColumn, nextCapacity } from "./capacity.ts";
 
@@ -14,6 +14,21 @@ export const FlowPlace = {
   replyDestination: 3,
 } as const;
 
+/** Bits of the flags column. */
+export const FlowFlag = {
+  /** It waits until sockets that it belongs to would have been told. */
+  waiting: 1,
+  /** Sockets make its connection. */
+  explained: 2,
+  /** It is shown without sockets, by itself or by another flow of the same conversation. */
+  shown: 4,
+  /** When it began is not known: it was there already when its agent first looked, or only dumps tell. */
+  old: 8,
+} as const;
+
+/** Flows that follow each other at most: translations on the way of one conversation. */
+export const CHAIN_MAX = 4;
+
 /** Flows in columns; slots are used again. */
 export class FlowStore {
   /** Slots in use. */
@@ -26,7 +41,17 @@ export class FlowStore {
   state = new Uint8Array(256);
   status = new Uint32Array(256);
   zone = new Uint16Array(256);
-  /** Four a slot, by FlowPlace: numbers of addresses, and ports. */
+  /** Ticks since its agent's start when it was first seen. */
+  tick = new Uint32Array(256);
+  flags = new Uint8Array(256);
+  /** The connection that rests on it, or that it makes alone; -1 where there is none. */
+  connection = new Int32Array(256);
+  /** The flow that translates again what this one has translated, on another node; -1 where there is none. */
+  next = new Int32Array(256);
+  /**
+   * Four a slot, by FlowPlace: numbers of addresses, and ports. Of icmp the client's port is the id and the server's
+   * type * 256 + code of what the client sends, in both tuples, so that they mirror each other as ports do.
+   */
   addresses = new Uint32Array(1024);
   ports = new Uint16Array(1024);
   /** Four a slot: packets and bytes of the original direction, then of the reply's; zeros where none are kept. */
@@ -49,6 +74,9 @@ export class FlowStore {
     this.size++;
     this.goneMs[slot] = 0;
     this.references[slot] = 0;
+    this.flags[slot] = 0;
+    this.connection[slot] = -1;
+    this.next[slot] = -1;
     return slot;
   }
 
@@ -70,22 +98,47 @@ export class FlowStore {
     return this.ports[slot * 4 + place]!;
   }
 
-  /** Whether what was dialled is not who answered. */
+  has(slot: number, flag: number): boolean {
+    return (this.flags[slot]! & flag) !== 0;
+  }
+
+  set(slot: number, flag: number): void {
+    this.flags[slot]! |= flag;
+  }
+
+  clear(slot: number, flag: number): void {
+    this.flags[slot]! &= ~flag;
+  }
+
+  /** The last flow of the chain that begins with this one: its reply comes from the server itself. */
+  last(slot: number): number {
+    let at = slot;
+    for (let hops = 1; hops < CHAIN_MAX && this.next[at]! >= 0; hops++) at = this.next[at]!;
+    return at;
+  }
+
+  /** Whether what was dialled is not who answered, at the end of the chain. */
   isDestinationTranslated(slot: number): boolean {
-    return this.#differ(slot, FlowPlace.originalDestination, FlowPlace.replySource);
+    return this.#differ(slot, FlowPlace.originalDestination, this.last(slot), FlowPlace.replySource);
   }
 
-  /** Whether who dialled is not whom the answer goes to. */
+  /** Whether who dialled is not whom the answer goes to, at the end of the chain. */
   isSourceTranslated(slot: number): boolean {
-    return this.#differ(slot, FlowPlace.originalSource, FlowPlace.replyDestination);
+    return this.#differ(slot, FlowPlace.originalSource, this.last(slot), FlowPlace.replyDestination);
   }
 
+  /** Whether the flow itself translates anything. */
   isTranslated(slot: number): boolean {
-    return this.isDestinationTranslated(slot) || this.isSourceTranslated(slot);
+    return (
+      this.#differ(slot, FlowPlace.originalDestination, slot, FlowPlace.replySource) ||
+      this.#differ(slot, FlowPlace.originalSource, slot, FlowPlace.replyDestination)
+    );
   }
 
-  #differ(slot: number, a: number, b: number): boolean {
-    return this.address(slot, a) !== this.address(slot, b) || this.port(slot, a) !== this.port(slot, b);
+  #differ(a: number, placeA: number, b: number, placeB: number): boolean {
+    return (
+      this.address(a, placeA) !== this.address(b, placeB) || this.port(a, placeA) !== this.port(b, placeB)
+    );
   }
 
   #allocateNew(): number {
@@ -103,6 +156,10 @@ export class FlowStore {
     this.state = grownColumn(this.state, capacity);
     this.status = grownColumn(this.status, capacity);
     this.zone = grownColumn(this.zone, capacity);
+    this.tick = grownColumn(this.tick, capacity);
+    this.flags = grownColumn(this.flags, capacity);
+    this.connection = grownColumn(this.connection, capacity);
+    this.next = grownColumn(this.next, capacity);
     this.addresses = grownColumn(this.addresses, capacity * 4);
     this.ports = grownColumn(this.ports, capacity * 4);
     this.counters = grownColumn(this.counters, capacity * 4);

@@ -20,6 +20,8 @@ export interface NamespaceRow {
   addresses: number[];
   /** The endpoint key of a socket in it that no process is known for; 0 where it was not asked yet. */
   rememberedKey: number;
+  /** The endpoint key that every socket in it had so far; 0 where none was asked for, -1 where there are several. */
+  soleKey: number;
 }
 
 /** Namespaces by number. */
@@ -45,7 +47,16 @@ export class NamespaceTable {
     if (this.#free.length === 0 && this.#rows.length >= NAMESPACES_MAX) return -1;
     const slot = this.#free.pop() ?? this.#rows.length;
     const { inode, host, podUid, containerId } = namespace;
-    this.#rows[slot] = { node, inode, host, podUid, containerId, addresses: [], rememberedKey: 0 };
+    this.#rows[slot] = {
+      node,
+      inode,
+      host,
+      podUid,
+      containerId,
+      addresses: [],
+      rememberedKey: 0,
+      soleKey: 0,
+    };
     this.#references[slot] = 1;
     if (host) this.#hosts.set(node, slot);
     if (podUid !== "") this.#byPod.set(podUid, slot);
@@ -59,7 +70,7 @@ export class NamespaceTable {
     if (this.#byPod.get(row.podUid) === slot) this.#byPod.delete(row.podUid);
     const { podUid, containerId } = namespace;
     // Another object, so that what was remembered of the old one is not taken for its own.
-    this.#rows[slot] = { ...row, podUid, containerId, rememberedKey: 0 };
+    this.#rows[slot] = { ...row, podUid, containerId, rememberedKey: 0, soleKey: 0 };
     if (podUid !== "") this.#byPod.set(podUid, slot);
     return true;
   }

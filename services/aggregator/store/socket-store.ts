@@ -1,4 +1,4 @@
-// Every socket of every node in columns, living ones and those of connections that ended lately: 101 bytes each, no
+// Every socket of every node in columns, living ones and those of connections that ended lately: 110 bytes each, no
 // object and no string per row.
 
 import { protocolWord } from "../../../lib/words.ts";
@@ -84,6 +84,11 @@ export class SocketStore {
   bytesReceived = new Float64Array(256);
   rttMicros = new Uint32Array(256);
   totalRetransmits = new Uint32Array(256);
+  /** The kernel's cookie; both halves 0 where it is not known. */
+  cookieLow = new Uint32Array(256);
+  cookieHigh = new Uint32Array(256);
+  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
+  attempt = new Uint8Array(256);
   /** When it was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
   sinceMs = new Float64Array(256);
   /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
@@ -111,6 +116,8 @@ export class SocketStore {
     this.holders[slot] = 0;
     this.connection[slot] = 0;
     this.counted[slot] = 0;
+    this.cookieLow[slot] = 0;
+    this.cookieHigh[slot] = 0;
     return slot;
   }
 
@@ -172,6 +179,9 @@ export class SocketStore {
     this.bytesReceived = grownColumn(this.bytesReceived, capacity);
     this.rttMicros = grownColumn(this.rttMicros, capacity);
     this.totalRetransmits = grownColumn(this.totalRetransmits, capacity);
+    this.cookieLow = grownColumn(this.cookieLow, capacity);
+    this.cookieHigh = grownColumn(this.cookieHigh, capacity);
+    this.attempt = grownColumn(this.attempt, capacity);
     this.sinceMs = grownColumn(this.sinceMs, capacity);
     this.connection = grownColumn(this.connection, capacity);
     this.holders = grownColumn(this.holders, capacity);

@@ -36,6 +36,8 @@ export class Tables {
   readonly identity: Identity;
   /** Listeners now. */
   listenerCount = 0;
+  /** Connections now that flows make without sockets. */
+  loneCount = 0;
   /** What found no place, since start. */
   overflowed = 0;
   /** Ends that are ambiguous now. */

@@ -64,6 +64,8 @@ export interface FlowSourceOptions {
   readonly ids: IdPool;
   /** Flows at most. */
   readonly rowsMax: number;
+  /** Bytes that the buffer of events may grow to; the event pump's own limit where it is left out. */
+  readonly bufferMaxBytes?: number;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
 }
@@ -228,7 +230,9 @@ export class FlowSource {
   }
 
   #openPump(): EventPump {
-    return new EventPump(CONNTRACK_EVENTS, (view, start, end) => {
+    const { bufferMaxBytes } = this.#options;
+    const buffer = bufferMaxBytes === undefined ? {} : { bufferMinBytes: bufferMaxBytes, bufferMaxBytes };
+    return new EventPump({ ...CONNTRACK_EVENTS, ...buffer }, (view, start, end) => {
       if (!this.#messages.read(view, start, end)) {
         this.malformed++;
         return;

@@ -1,7 +1,9 @@
 // Flows as tests write and compare them, and a network namespace with a conntrack table of its own.
 
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 
 import { formatAddress } from "../../../lib/address.ts";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
@@ -48,10 +50,12 @@ export function flowSourceOf(
   pid: number,
   choice: ConntrackChoice,
   elapsedMs: () => number = () => 0,
+  bufferMaxBytes?: number,
 ): FlowSource {
   const directory = `/proc/${pid}`;
   const ids = createFlowIds();
   return new FlowSource({
+    ...(bufferMaxBytes === undefined ? {} : { bufferMaxBytes }),
     directory,
     inode: 0,
     choice,
@@ -152,6 +156,14 @@ export class ConntrackNamespace implements Disposable {
   /** `conntrack -I`: an entry of a protocol. */
   insert(protocol: string, ...words: string[]): void {
     this.run("conntrack", "-I", "-p", protocol, "-t", "600", ...words);
+  }
+
+  /** Many entries by one process: each line is the words of one insert(). */
+  insertAll(lines: readonly string[]): void {
+    const file = path.join(tmpdir(), `${this.name}.entries`);
+    writeFileSync(file, lines.map((line) => `-I -t 600 -p ${line}\n`).join(""));
+    this.run("conntrack", "-R", file);
+    rmSync(file);
   }
 
   /** Every entry with its id, as conntrack prints it. */

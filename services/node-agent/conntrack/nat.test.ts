@@ -1,10 +1,11 @@
-// Flows of real translations: two namespaces, one of which dials an address that the other's kernel translates.
+// Flows of real translations: a pod behind a node, whose kernel translates what the node or the pod itself dials.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import type { FlowSource } from "./flow-source.ts";
 import {
   Account,
   ConntrackNamespace,
@@ -14,7 +15,7 @@ import {
   textsOfLines,
 } from "./flows-for-tests.ts";
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 120_000;
 
 function obstacle(): string | null {
   const missing = conntrackObstacle();
@@ -28,34 +29,8 @@ function obstacle(): string | null {
   }
 }
 
-const echo = (family: 4 | 6): string =>
-  `require("net").createServer((s) => s.pipe(s)).listen(8080, ${family === 4 ? '"0.0.0.0"' : '"::"'}, () => console.log("up"))`;
-const dial = (address: string): string =>
-  `require("net").connect({ host: "${address}", port: 80, localPort: 41000 }).on("connect", () => console.log("up"))`;
-
-function withoutState(text: string): string {
-  return text.replace(/^tcp 6 \w+/, "tcp 6");
-}
-
-async function start(namespace: ConntrackNamespace, script: string): Promise<Disposable> {
-  const child = spawn("ip", ["netns", "exec", namespace.name, process.execPath, "-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
-  for await (const chunk of child.stdout) if (String(chunk).includes("up")) break;
-  clearTimeout(timer);
-  return { [Symbol.dispose]: () => void child.kill("SIGKILL") };
-}
-
-function connect(a: ConntrackNamespace, b: ConntrackNamespace): void {
-  const veth = ["type", "veth", "peer", "name", "eth0", "netns", b.name];
-  execFileSync("ip", ["link", "add", "eth0", "netns", a.name, ...veth]);
-  for (const [host, namespace] of [a, b].entries()) {
-    namespace.run("ip", "address", "add", `10.78.0.${host + 1}/24`, "dev", "eth0");
-    namespace.run("ip", "address", "add", `fd78::${host + 1}/64`, "dev", "eth0", "nodad");
-    namespace.run("ip", "link", "set", "eth0", "up");
-  }
-}
+// Accepts on the port that Services lead to, over IPv4 and IPv6.
+const SERVER = `require("net").createServer((s) => s.pipe(s)).listen(8080, "::", () => console.log("up"))`;
 
 const cases = [
   {
@@ -63,59 +38,142 @@ const cases = [
     tool: "iptables",
     service: "10.96.0.9",
     backend: "10.78.0.2:8080",
-    server: "10.78.0.2",
-    client: "10.78.0.1",
+    pod: "10.78.0.2",
+    node: "10.78.0.1",
   },
   {
     family: 6,
     tool: "ip6tables",
     service: "fd96::9",
     backend: "[fd78::2]:8080",
-    server: "fd78::2",
-    client: "fd78::1",
+    pod: "fd78::2",
+    node: "fd78::1",
   },
 ] as const;
 
+function withoutState(text: string): string {
+  return text.replace(/^tcp 6 \w+/, "tcp 6");
+}
+
+// Starts a program that says "up" when it is, and ends with its standard input or the test.
+async function start(namespace: ConntrackNamespace, ...words: string[]): Promise<Disposable> {
+  const child = spawn("ip", ["netns", "exec", namespace.name, ...words], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+  for await (const chunk of child.stdout) if (String(chunk).includes("up")) break;
+  clearTimeout(timer);
+  return { [Symbol.dispose]: () => void child.kill("SIGKILL") };
+}
+
+function dial(namespace: ConntrackNamespace, address: string): Promise<Disposable> {
+  return start(namespace, "bash", "-c", `exec 3<>/dev/tcp/${address}/80; echo up; read -r line`);
+}
+
+// The first flow of TCP that a source tells whose text fits.
+async function flowOf(source: FlowSource, pattern: string): Promise<RegExpExecArray> {
+  const account = new Account(true);
+  const expression = new RegExp(
+    `^tcp .*${pattern.replaceAll(".", "\\.").replaceAll("PORT", String.raw`(\d+)`)} .*$`,
+  );
+  for (const begun = performance.now(); ; await sleep(20)) {
+    account.apply(taken(source));
+    const found = account
+      .texts()
+      .map((text) => expression.exec(text))
+      .find((each) => each !== null);
+    if (found) return found;
+    if (performance.now() - begun > DEADLINE_MS)
+      assert.fail(`${pattern} is not in\n${account.texts().join("\n")}`);
+  }
+}
+
 describe("flows that are translated", { skip: obstacle() ?? false }, () => {
-  for (const { family, tool, service, backend, server, client } of cases) {
-    it(`tell both tuples over IPv${family}, source and destination translated together`, async () => {
-      using one = await new ConntrackNamespace().ready();
-      using two = await new ConntrackNamespace().ready();
-      connect(one, two);
-      one.run("ip", `-${family}`, "route", "add", service, "dev", "eth0");
+  let node: ConntrackNamespace;
+  let pod: ConntrackNamespace;
+  let server: Disposable;
+
+  before(async () => {
+    node = await new ConntrackNamespace().ready();
+    pod = await new ConntrackNamespace().ready();
+    execFileSync("ip", [
+      "link",
+      "add",
+      "eth0",
+      "netns",
+      node.name,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "eth0",
+      "netns",
+      pod.name,
+    ]);
+    for (const [host, namespace] of [node, pod].entries()) {
+      namespace.run("ip", "address", "add", `10.78.0.${host + 1}/24`, "dev", "eth0");
+      namespace.run("ip", "address", "add", `fd78::${host + 1}/64`, "dev", "eth0", "nodad");
+      namespace.run("ip", "link", "set", "eth0", "up");
+    }
+    node.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1");
+    for (const { family, tool, service, backend, node: gateway } of cases) {
+      node.run("ip", `-${family}`, "route", "add", service, "dev", "eth0");
+      pod.run("ip", `-${family}`, "route", "add", service, "via", gateway);
       const toService = ["-d", service, "-p", "tcp", "--dport", "80"];
-      one.run(tool, "-t", "nat", "-A", "OUTPUT", ...toService, "-j", "DNAT", "--to-destination", backend);
-      const masquerade = ["-p", "tcp", "-d", server, "-j", "MASQUERADE", "--to-ports", "50000-50010"];
-      one.run(tool, "-t", "nat", "-A", "POSTROUTING", ...masquerade);
-      two.run(tool, "-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP");
-      const near = flowSourceOf(one.pid, "auto");
-      const far = flowSourceOf(two.pid, "auto");
-      for (const source of [near, far]) await source.refresh();
-      using _server = await start(two, echo(family));
-      using _client = await start(one, dial(service));
-      for (const begun = performance.now(); near.size === 0 || far.size === 0; await sleep(5))
-        if (performance.now() - begun > DEADLINE_MS) assert.fail("no flow came");
-      const told = new Account(true);
-      told.apply(taken(near));
-      const flow = told.texts().find((text) => text.startsWith("tcp"));
-      const tuples = new RegExp(
-        `${client}/41000 > ${service}/80, ${server}/8080 > ${client}/(500[01]\\d) `.replaceAll(".", "\\."),
-      ).exec(flow!);
-      assert.ok(tuples, flow);
-      // What the server's node sees is the second half of it.
-      const seen = new Account(true);
-      seen.apply(taken(far));
-      assert.ok(
-        seen.texts().some((text) => text.includes(`${client}/${tuples[1]} > ${server}/8080, `)),
-        seen.texts().join("\n"),
+      for (const chain of ["OUTPUT", "PREROUTING"])
+        node.run(tool, "-t", "nat", "-A", chain, ...toService, "-j", "DNAT", "--to-destination", backend);
+      // As kube-proxy masquerades its node's own connections and those of a pod to itself.
+      node.run(
+        tool,
+        "-t",
+        "nat",
+        "-A",
+        "POSTROUTING",
+        "-p",
+        "tcp",
+        "--dport",
+        "8080",
+        "-j",
+        "MASQUERADE",
+        "--to-ports",
+        "50000-50010",
       );
+      pod.run(tool, "-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP");
+    }
+    server = await start(pod, process.execPath, "-e", SERVER);
+  });
+
+  after(() => {
+    server?.[Symbol.dispose]();
+    for (const namespace of [node, pod]) namespace?.[Symbol.dispose]();
+  });
+
+  for (const { family, service, pod: backend, node: client } of cases) {
+    it(`tell both tuples over IPv${family}, source and destination translated together`, async () => {
+      const [near, far] = [flowSourceOf(node.pid, "auto"), flowSourceOf(pod.pid, "auto")];
+      for (const source of [near, far]) await source.refresh();
+      using _client = await dial(node, service);
+      const [flow, , port] = await flowOf(
+        near,
+        `${client}/PORT > ${service}/80, ${backend}/8080 > ${client}/PORT`,
+      );
+      assert.match(port!, /^500(0\d|10)$/);
+      // What the server's node sees is the second half of it.
+      await flowOf(far, `${client}/${port} > ${backend}/8080,`);
       const listed = textsOfLines(
-        one.run("conntrack", "-L", "-f", `ipv${family}`, "-o", "extended,id"),
+        node.run("conntrack", "-L", "-f", `ipv${family}`, "-o", "extended,id"),
         true,
       );
-      assert.ok(listed.map(withoutState).includes(withoutState(flow!)));
-      near.close();
-      far.close();
+      assert.ok(listed.map(withoutState).includes(withoutState(flow)), listed.join("\n"));
+      for (const source of [near, far]) source.close();
+    });
+
+    it(`tell a pod that reaches itself through its Service over IPv${family}`, async () => {
+      const source = flowSourceOf(node.pid, "auto");
+      await source.refresh();
+      using _client = await dial(pod, service);
+      await flowOf(source, `${backend}/PORT > ${service}/80, ${backend}/8080 > ${client}/PORT`);
+      source.close();
     });
   }
 });

@@ -68,7 +68,7 @@ export class NamespaceNumbers {
     const count = recv(this.#descriptor, this.#answer, this.#answer.length, 0);
     if (count < 0) throw new SyscallError("recv", errorNumber());
     let nsid = -1;
-    readMessages(this.#answer, count, hostIsLittleEndian, (message, start, end) => {
+    readMessages(new DataView(this.#answer.buffer), 0, count, hostIsLittleEndian, (message, start, end) => {
       nsid = attributeOf(message, start + FAMILY_BYTES, end);
     });
     return nsid < 0 ? null : nsid;

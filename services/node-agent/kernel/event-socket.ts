@@ -67,7 +67,8 @@ export interface Drained {
 /** An open event socket; it belongs to the network namespace that it was opened in, and keeps that alive. */
 export class EventSocket {
   readonly descriptor: number;
-  readonly #slots: Uint8Array[] = [];
+  readonly #view: DataView;
+  readonly #slotBytes: number;
   readonly #headers: BigUint64Array;
   readonly #headerWords: Uint32Array;
   readonly #controls: DataView;
@@ -83,7 +84,9 @@ export class EventSocket {
     this.#batch = batch;
     const { bind, close, errorNumber, addressOf } = syscalls();
     this.#allNamespaces = allNamespaces;
+    this.#slotBytes = slotBytes;
     this.#memory = new ArrayBuffer(batch * slotBytes);
+    this.#view = new DataView(this.#memory);
     this.#vectors = new BigUint64Array(new ArrayBuffer(batch * VECTOR_WORDS * 8));
     this.#headers = new BigUint64Array(new ArrayBuffer(batch * HEADER_WORDS * 8));
     this.#headerWords = new Uint32Array(this.#headers.buffer);
@@ -92,7 +95,6 @@ export class EventSocket {
     const vectors = addressOf(this.#vectors.buffer as ArrayBuffer);
     const controls = addressOf(this.#controls.buffer as ArrayBuffer);
     for (let i = 0; i < batch; i++) {
-      this.#slots.push(new Uint8Array(this.#memory, i * slotBytes, slotBytes));
       this.#vectors[i * VECTOR_WORDS] = slots + BigInt(i * slotBytes);
       this.#vectors[i * VECTOR_WORDS + 1] = BigInt(slotBytes);
       this.#headers[i * HEADER_WORDS + 2] = vectors + BigInt(i * VECTOR_WORDS * 8);
@@ -144,7 +146,9 @@ export class EventSocket {
         const length = this.#headerWords[i * HEADER_WORDS * 2 + MESSAGE_LENGTH]!;
         if (this.#allNamespaces) nsid = this.#nsidOf(i);
         // A datagram that did not fit, or that makes no sense, is one event lost.
-        if (readMessages(this.#slots[i]!, length, hostIsLittleEndian, takeOne).kind === "failed") lost = true;
+        const from = i * this.#slotBytes;
+        const to = from + Math.min(length, this.#slotBytes);
+        if (readMessages(this.#view, from, to, hostIsLittleEndian, takeOne).kind === "failed") lost = true;
       }
       events += count;
       if (count < this.#batch) break;

@@ -17,7 +17,8 @@ function message(type: number, flags: number, payload: readonly number[], little
 
 function read(bytes: readonly number[], littleEndian = true) {
   const taken: number[][] = [];
-  const progress = readMessages(Uint8Array.from(bytes), bytes.length, littleEndian, (view, start, end) => {
+  const answer = new DataView(Uint8Array.from(bytes).buffer);
+  const progress = readMessages(answer, 0, bytes.length, littleEndian, (view, start, end) => {
     taken.push([...new Uint8Array(view.buffer, view.byteOffset + start, end - start)]);
   });
   return { taken, progress };

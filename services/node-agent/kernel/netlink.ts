@@ -59,36 +59,44 @@ export function dumpRequest(type: number, payload: Uint8Array, littleEndian: boo
   return message;
 }
 
+// One object each: progress is told for every datagram, and nothing is allocated for it.
+const MORE: DumpProgress = { kind: "more" };
+const DONE: DumpProgress = { kind: "done" };
+
+/** Takes a message: its payload is view bytes [start, end). */
+export type TakeMessage = (view: DataView, start: number, end: number) => void;
+
 /**
- * Cuts bytes[0, length) of an answer into messages and hands the payload of each to `take` as [start, end). Any bytes
- * do no harm: a message that does not fit ends the chunk as failed.
+ * Cuts view bytes [from, to) of an answer into messages and hands the payload of each to `take`. Any bytes do no harm:
+ * a message that does not fit ends the chunk as failed.
  */
 export function readMessages(
-  bytes: Uint8Array,
-  length: number,
+  view: DataView,
+  from: number,
+  to: number,
   littleEndian: boolean,
-  take: (view: DataView, start: number, end: number) => void,
+  take: TakeMessage,
 ): DumpProgress {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length));
-  let position = 0;
-  while (position < view.byteLength) {
-    if (position + HEADER_BYTES > view.byteLength) return { kind: "failed", errorNumber: EBADMSG };
+  const length = Math.min(to, view.byteLength);
+  let position = from;
+  while (position < length) {
+    if (position + HEADER_BYTES > length) return { kind: "failed", errorNumber: EBADMSG };
     const messageBytes = view.getUint32(position, littleEndian);
     const type = view.getUint16(position + 4, littleEndian);
     const flags = view.getUint16(position + 6, littleEndian);
     const end = position + messageBytes;
-    if (messageBytes < HEADER_BYTES || end > view.byteLength) return { kind: "failed", errorNumber: EBADMSG };
+    if (messageBytes < HEADER_BYTES || end > length) return { kind: "failed", errorNumber: EBADMSG };
     if ((flags & NLM_F_DUMP_INTR) !== 0) return { kind: "failed", errorNumber: DUMP_INTERRUPTED };
     if (type === NLMSG_DONE || type === NLMSG_ERROR) {
       // Both may carry an errno, negative; "done" without one is done.
       const errorNumber =
         messageBytes >= HEADER_BYTES + 4 ? -view.getInt32(position + HEADER_BYTES, littleEndian) : 0;
-      return type === NLMSG_DONE && errorNumber <= 0 ? { kind: "done" } : { kind: "failed", errorNumber };
+      return type === NLMSG_DONE && errorNumber <= 0 ? DONE : { kind: "failed", errorNumber };
     }
     take(view, position + HEADER_BYTES, end);
     position = (end + 3) & ~3;
   }
-  return { kind: "more" };
+  return MORE;
 }
 
 /** Opens a netlink socket in the network namespace of this thread. Throws SyscallError. */
@@ -108,29 +116,12 @@ export function openNetlink(protocol: number): number {
   return descriptor;
 }
 
-// One for all dumps: each is read to its end before the next begins.
-const buffer = new Uint8Array(RECEIVE_BYTES);
+// One for all dumps that are read to their end in one stretch.
+const sharedBuffer = new Uint8Array(RECEIVE_BYTES);
 
 /** Sends a dump request and hands every message of the answer to `take`. Throws SyscallError where the dump fails. */
-export function dump(
-  descriptor: number,
-  request: Uint8Array,
-  take: (view: DataView, start: number, end: number) => void,
-): void {
-  const { send, recv, errorNumber } = syscalls();
-  if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
-  for (let reads = 0; reads < READS_MAX; reads++) {
-    const count = recv(descriptor, buffer, buffer.length, 0);
-    if (count < 0) {
-      const failure = errorNumber();
-      if (failure === EINTR) continue;
-      throw new SyscallError("recv", failure);
-    }
-    const progress = readMessages(buffer, count, hostIsLittleEndian, take);
-    if (progress.kind === "done") return;
-    if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
-  }
-  throw new SyscallError("netlink dump", EBADMSG);
+export function dump(descriptor: number, request: Uint8Array, take: TakeMessage): void {
+  new Dump(descriptor, request, sharedBuffer).read(READS_MAX, take);
 }
 
 /** Reads of a dump in steps after which others get their turn: 16 of 32 KiB, about 2 ms. */
@@ -143,25 +134,46 @@ const READS_PER_STEP = 16;
 export async function dumpInSteps(
   descriptor: number,
   request: Uint8Array,
-  take: (view: DataView, start: number, end: number) => void,
+  take: TakeMessage,
   pause: () => Promise<unknown>,
 ): Promise<void> {
-  const { send, recv, errorNumber } = syscalls();
-  if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
-  const chunk = new Uint8Array(RECEIVE_BYTES);
-  for (let reads = 1; reads <= READS_MAX; reads++) {
-    const count = recv(descriptor, chunk, chunk.length, 0);
-    if (count < 0) {
-      const failure = errorNumber();
-      if (failure === EINTR) continue;
-      throw new SyscallError("recv", failure);
-    }
-    const progress = readMessages(chunk, count, hostIsLittleEndian, take);
-    if (progress.kind === "done") return;
-    if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
-    if (reads % READS_PER_STEP === 0) await pause();
+  // A buffer of its own: other dumps may be made in the pauses.
+  const answer = new Dump(descriptor, request, new Uint8Array(RECEIVE_BYTES));
+  while (!answer.read(READS_PER_STEP, take)) await pause();
+}
+
+// A dump whose answer is being read.
+class Dump {
+  readonly #descriptor: number;
+  readonly #buffer: Uint8Array;
+  readonly #view: DataView;
+  #readsLeft = READS_MAX;
+
+  constructor(descriptor: number, request: Uint8Array, buffer: Uint8Array) {
+    this.#descriptor = descriptor;
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer);
+    const { send, errorNumber } = syscalls();
+    if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
   }
-  throw new SyscallError("netlink dump", EBADMSG);
+
+  /** Reads at most so many chunks; whether that was all of it. Throws SyscallError. */
+  read(readsMax: number, take: TakeMessage): boolean {
+    const { recv, errorNumber } = syscalls();
+    for (let reads = 0; reads < readsMax && this.#readsLeft > 0; reads++, this.#readsLeft--) {
+      const count = recv(this.#descriptor, this.#buffer, this.#buffer.length, 0);
+      if (count < 0) {
+        const failure = errorNumber();
+        if (failure === EINTR) continue;
+        throw new SyscallError("recv", failure);
+      }
+      const progress = readMessages(this.#view, 0, count, hostIsLittleEndian, take);
+      if (progress.kind === "done") return true;
+      if (progress.kind === "failed") throw new SyscallError("netlink dump", progress.errorNumber);
+    }
+    if (this.#readsLeft === 0) throw new SyscallError("netlink dump", EBADMSG);
+    return false;
+  }
 }
 
 /** Type of the message whose payload begins at a position. */

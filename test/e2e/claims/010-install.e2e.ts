@@ -8,7 +8,8 @@ import { apply, kubectlJson, must } from "../command.ts";
 import { environment } from "../environment.ts";
 import { eventually } from "../eventually.ts";
 import { install, isInstalled, podsOf, uninstall, upgrade } from "../release.ts";
-import { client, openConnections, pod, ready, server, service } from "../workload.ts";
+import { openConnections } from "../truth.ts";
+import { client, pod, ready, server, service } from "../workload.ts";
 
 /** From the start of `helm install` to the first right answer, with images on the nodes. */
 const firstAnswerMsMax = 20_000;

@@ -5,7 +5,8 @@ import { connectionsOf, shown } from "../answer.ts";
 import { assertEachOnce, claim, type Scene, twoNodes, withClient } from "../claim.ts";
 import { apply } from "../command.ts";
 import { eventually } from "../eventually.ts";
-import { addressesOf, client, openConnections, pod, ready, server, service } from "../workload.ts";
+import { openConnections } from "../truth.ts";
+import { addressesOf, client, pod, ready, server, service } from "../workload.ts";
 
 const count = 4;
 

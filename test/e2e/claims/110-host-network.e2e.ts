@@ -5,7 +5,8 @@ import { connectionsOf, shown } from "../answer.ts";
 import { assertEachOnce, claim, twoNodes, withClient } from "../claim.ts";
 import { apply } from "../command.ts";
 import { eventually } from "../eventually.ts";
-import { addressesOf, client, openConnections, pod, ready, server } from "../workload.ts";
+import { openConnections } from "../truth.ts";
+import { addressesOf, client, pod, ready, server } from "../workload.ts";
 
 const portA = 18_471;
 const portB = 18_472;

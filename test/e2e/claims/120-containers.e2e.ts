@@ -5,7 +5,8 @@ import { connectionsOf, shown } from "../answer.ts";
 import { assertEachOnce, claim, withClient } from "../claim.ts";
 import { apply } from "../command.ts";
 import { eventually } from "../eventually.ts";
-import { client, openConnections, pod, ready, server, service } from "../workload.ts";
+import { openConnections } from "../truth.ts";
+import { client, pod, ready, server, service } from "../workload.ts";
 
 claim(120, "two containers of one pod are told apart by container and process", async ({ namespace }) => {
   const web = { labels: { app: "web" } };
@@ -50,7 +51,7 @@ claim(
   "containers of one pod that talk over loopback are shown, and pods do not mix there",
   async ({ namespace }) => {
     const containers = [
-      server("inside", 9000, "127.0.0.1"),
+      server("inside", 9000, { host: "127.0.0.1" }),
       client("outside", { host: "127.0.0.1", port: 9000, count: 2 }),
     ];
     await apply([pod(namespace, "left", {}, ...containers), pod(namespace, "right", {}, ...containers)]);

@@ -6,17 +6,9 @@ import { claim, type Scene, withClient } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
 import { environment } from "../environment.ts";
 import { eventually } from "../eventually.ts";
-import {
-  byFamily,
-  client,
-  openConnections,
-  type OwnConnection,
-  pod,
-  ready,
-  server,
-  service,
-} from "../workload.ts";
-import { hasWorld, startInWorld, worldAddresses } from "../world.ts";
+import { openConnections, type OwnConnection } from "../truth.ts";
+import { byFamily, client, pod, ready, server, service } from "../workload.ts";
+import { callFromWorld, hasWorld, serveInWorld, worldAddresses } from "../world.ts";
 
 type Family = "ipv4" | "ipv6";
 const number = { ipv4: 4, ipv6: 6 } as const;
@@ -34,7 +26,7 @@ async function podToWorld({ t, namespace }: Scene, family: Family): Promise<void
   if (!hasWorld(t)) return;
   const host = (await worldAddresses())[family];
   if (host === undefined) return t.skip(`the outside host has no ${family} address`);
-  startInWorld(t, "server", { host: "::", port: worldPort });
+  serveInWorld(t, worldPort);
   const target = { host, port: worldPort, family: number[family], count: 2 };
   await apply([pod(namespace, "crawler", {}, client("crawler", target))]);
   await ready(namespace, "crawler");
@@ -81,7 +73,7 @@ interface NodeObject {
 /** An outside client that calls this address must be shown as external, talking to the pod. */
 async function proveCaller(scene: Scene, family: Family, host: string, port: number): Promise<void> {
   const target = { host, port, family: number[family], count: 2 };
-  const caller = startInWorld(scene.t, "client", [target]);
+  const caller = callFromWorld(scene.t, target);
   await eventually(30_000, async () => {
     const truth = caller.openConnections();
     assert.equal(truth.length, 2, "the outside client is not connected yet");
@@ -160,7 +152,7 @@ claim(
       .map(({ address }) => address);
     const { ipv4: host } = byFamily(internal);
     if (host === undefined) return t.skip("the node has no ipv4 address");
-    const caller = startInWorld(t, "client", [{ host, port: spec.ports[0]?.nodePort, family: 4, count: 1 }]);
+    const caller = callFromWorld(t, { host, port: spec.ports[0]?.nodePort ?? 0 });
     await eventually(30_000, async () => {
       const truth = caller.openConnections();
       assert.equal(truth.length, 1);

@@ -5,7 +5,8 @@ import { connectionsOf, shown } from "../answer.ts";
 import { claim } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
 import { eventually } from "../eventually.ts";
-import { addressesOf, client, openConnections, pod, podSpec, ready, server } from "../workload.ts";
+import { openConnections } from "../truth.ts";
+import { addressesOf, client, pod, podSpec, ready, server } from "../workload.ts";
 
 /** Address pools of a node are often 254 addresses, given out one after the other. */
 const podsMax = 300;

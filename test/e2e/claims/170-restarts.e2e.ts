@@ -7,16 +7,8 @@ import { apply, kubectl } from "../command.ts";
 import { environment } from "../environment.ts";
 import { eventually } from "../eventually.ts";
 import { allReady, podsOf, replaced } from "../release.ts";
-import {
-  client,
-  openConnections,
-  pastConnections,
-  pod,
-  ready,
-  server,
-  service,
-  type Target,
-} from "../workload.ts";
+import { openConnections, pastConnections } from "../truth.ts";
+import { client, pod, ready, server, service, type Target } from "../workload.ts";
 
 const steady = 5;
 const churnLifeMs = 3000;

@@ -5,7 +5,7 @@ import { type Connection, connectionsOf, coverage, shown } from "../answer.ts";
 import { claim } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
 import { always, eventually } from "../eventually.ts";
-import { client, pod, podSpec, ready, server, service } from "../workload.ts";
+import { client, deployment, pod, ready, server, service } from "../workload.ts";
 
 const many = 60;
 const few = 3;
@@ -26,7 +26,7 @@ claim(
     await apply([
       pod(namespace, "web", {}, server("web", 8080)),
       service(namespace, "web", 8080),
-      deployment(namespace, few),
+      deployment(namespace, "swarm", few, {}, client("swarm", { host: "web", port: 8080 })),
     ]);
     await ready(namespace, "web");
     const scale = async (replicas: number): Promise<void> => {
@@ -75,18 +75,4 @@ function addressOwners(namespace: string, count: number): Promise<Map<string, st
     assert.deepEqual([items.length, owners.size, owners.has("")], [count, count, false]);
     return owners;
   });
-}
-
-function deployment(namespace: string, replicas: number): unknown {
-  const labels = { app: "swarm" };
-  const template = {
-    metadata: { labels },
-    spec: podSpec({}, [client("swarm", { host: "web", port: 8080 })]),
-  };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { namespace, name: "swarm" },
-    spec: { replicas, selector: { matchLabels: labels }, template },
-  };
 }

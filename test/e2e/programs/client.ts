@@ -1,15 +1,26 @@
-// A workload of the claims: keeps connections open and says on stdout which it has, so that a claim knows the truth.
+// A workload of the claims: keeps connections open and says on stdout which it has, so that a claim knows the truth; to
+// the server it says the same first, so that both sides' words can be held together.
 // Runs by `node --input-type=module-typescript -e`; its argument is JSON: a list of targets
-// {"host","port","family","count","livesMs"}. A connection that is lost, or has lived `livesMs`, is opened anew.
+// {"host","port","family","protocol","count","livesMs"}. A connection that is lost, or has lived `livesMs`, is opened
+// anew.
 
+import dgram from "node:dgram";
 import net from "node:net";
 
 interface Target {
   readonly host: string;
   readonly port: number;
   readonly family: 4 | 6;
+  readonly protocol: "tcp" | "udp";
   readonly count: number;
   readonly livesMs?: number;
+}
+
+/** What the two kinds of sockets have in common here. */
+interface Line {
+  readonly write: (text: string) => unknown;
+  readonly end: () => void;
+  readonly destroy: () => void;
 }
 
 const targets = JSON.parse(process.argv[1] ?? "[]") as Target[];
@@ -19,37 +30,84 @@ const talkMs = 1000;
 /** A first packet that a firewall dropped is not repeated by the kernel for seconds: it is faster to begin anew. */
 const connectMs = 2000;
 
-function tell(event: "open" | "close", connection: object): void {
-  console.log(JSON.stringify({ event, atMs: Date.now(), ...connection }));
+/** One connection of a target, from its first packet to its end. */
+class Conversation {
+  readonly #target: Target;
+  readonly #line: Line;
+  readonly #connecting: NodeJS.Timeout;
+  #talk: NodeJS.Timeout | undefined;
+  #ends: NodeJS.Timeout | undefined;
+  #own: object | undefined;
+  #told = false;
+
+  constructor(target: Target) {
+    this.#target = target;
+    this.#line = target.protocol === "udp" ? this.#datagrams(target) : this.#stream(target);
+    this.#connecting = setTimeout(() => this.#line.destroy(), connectMs);
+  }
+
+  #stream({ host, port, family }: Target): Line {
+    const socket = net.connect({ host, port, family });
+    socket.setKeepAlive(true);
+    socket.on("connect", () => {
+      const { localAddress: ip = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
+      this.#begin(ip, localPort, remoteAddress, remotePort);
+      this.#established();
+    });
+    socket.on("data", () => undefined);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#closed());
+    return socket;
+  }
+
+  #datagrams({ host, port, family }: Target): Line {
+    const socket = dgram.createSocket(family === 6 ? "udp6" : "udp4");
+    socket.connect(port, host, () => {
+      const [local, remote] = [socket.address(), socket.remoteAddress()];
+      this.#begin(local.address, local.port, remote.address, remote.port);
+    });
+    let alive = true;
+    const close = (): void => {
+      if (alive) socket.close();
+      alive = false;
+    };
+    socket.on("message", () => this.#established());
+    socket.on("error", close);
+    socket.on("close", () => this.#closed());
+    return { write: (text) => alive && socket.send(text, () => undefined), end: close, destroy: close };
+  }
+
+  #begin(ip: string, port: number, remoteIp: string, remotePort: number): void {
+    this.#own = { protocol: this.#target.protocol, ip, port, remoteIp, remotePort };
+    const name = `${ip} ${port} ${remoteIp} ${remotePort}\n`;
+    this.#line.write(name);
+    this.#talk = setInterval(() => this.#line.write(name), talkMs);
+  }
+
+  #established(): void {
+    if (this.#told) return;
+    this.#told = true;
+    clearTimeout(this.#connecting);
+    this.#tell("open");
+    const { livesMs } = this.#target;
+    if (livesMs !== undefined) this.#ends = setTimeout(() => this.#line.end(), livesMs);
+  }
+
+  #closed(): void {
+    clearInterval(this.#talk);
+    clearTimeout(this.#connecting);
+    clearTimeout(this.#ends);
+    if (this.#told) this.#tell("close");
+    setTimeout(() => open(this.#target), retryMs);
+  }
+
+  #tell(event: "open" | "close"): void {
+    console.log(JSON.stringify({ event, atMs: Date.now(), ...this.#own }));
+  }
 }
 
-function open(target: Target): void {
-  const socket = net.connect({ host: target.host, port: target.port, family: target.family });
-  let ends: NodeJS.Timeout | undefined;
-  let told: object | undefined;
-  const talk = setInterval(() => socket.write("."), talkMs);
-  socket.setKeepAlive(true);
-  const connecting = setTimeout(() => socket.destroy(), connectMs);
-  socket.on("connect", () => {
-    clearTimeout(connecting);
-    told = {
-      ip: socket.localAddress,
-      port: socket.localPort,
-      remoteIp: socket.remoteAddress,
-      remotePort: socket.remotePort,
-    };
-    tell("open", told);
-    if (target.livesMs !== undefined) ends = setTimeout(() => socket.end(), target.livesMs);
-  });
-  socket.on("data", () => undefined);
-  socket.on("error", () => socket.destroy());
-  socket.on("close", () => {
-    clearInterval(talk);
-    clearTimeout(connecting);
-    clearTimeout(ends);
-    if (told !== undefined) tell("close", told);
-    setTimeout(() => open(target), retryMs);
-  });
+function open(target: Target): Conversation {
+  return new Conversation(target);
 }
 
 for (const target of targets) for (let index = 0; index < target.count; index++) open(target);

@@ -1,13 +1,48 @@
-// A workload of the claims: accepts on a port and answers what it is sent, until it is stopped. Runs by
-// `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON: {"host","port"}.
+// A workload of the claims: answers what it is sent on a port, by TCP and where asked by UDP, until it is stopped. It
+// says on stdout whom it saw, and what each caller said of itself, so that a claim knows this side's truth too. Runs by
+// `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON: {"host","port","udp"}.
 
+import dgram from "node:dgram";
 import net from "node:net";
 
-const { host, port } = JSON.parse(process.argv[1] ?? "{}") as { host: string; port: number };
+const argument = JSON.parse(process.argv[1] ?? "{}") as { host: string; port: number; udp?: boolean };
+const { host, port } = argument;
+
+function tell(event: string, what: object = {}): void {
+  console.log(JSON.stringify({ event, atMs: Date.now(), ...what }));
+}
+
+/** IPv4 addresses as such, where one socket serves both families. */
+function plain(address = ""): string {
+  return address.replace(/^::ffff:(?=[0-9.]+$)/, "");
+}
 
 const server = net.createServer((socket) => {
+  const own = { protocol: "tcp", ip: plain(socket.localAddress), port: socket.localPort };
+  const seen = { ...own, remoteIp: plain(socket.remoteAddress), remotePort: socket.remotePort };
+  let told = false;
   socket.on("error", () => socket.destroy());
-  socket.pipe(socket);
+  socket.on("data", (data) => {
+    if (!told) tell("open", { ...seen, caller: data.toString().split("\n")[0] });
+    told = true;
+    socket.write(data);
+  });
+  socket.on("close", () => told && tell("close", seen));
 });
-server.listen(port, host, () => console.log(JSON.stringify({ event: "listening" })));
+server.listen(port, host, () => tell("listening"));
+
+if (argument.udp === true) {
+  const callers = new Set<string>();
+  const datagrams = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
+  datagrams.on("message", (message, { address, port: remotePort }) => {
+    const remoteIp = plain(address);
+    const caller = message.toString().split("\n")[0];
+    if (!callers.has(`${remoteIp} ${remotePort} ${caller}`)) {
+      tell("open", { protocol: "udp", ip: "", port, remoteIp, remotePort, caller });
+    }
+    callers.add(`${remoteIp} ${remotePort} ${caller}`);
+    datagrams.send(message, remotePort, address);
+  });
+  datagrams.bind(port, host);
+}
 process.on("SIGTERM", () => process.exit(0));

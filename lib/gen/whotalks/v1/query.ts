@@ -343,11 +343,17 @@ export interface Connection {
   via:
     | Via
     | undefined;
-  /** Protocol word: tcp, udp, udplite, icmp, icmpv6, raw, unix, or the number. */
+  /**
+   * Protocol word: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, raw, unix,
+   * or the number.
+   */
   protocol: string;
   /** How it went: established, refused, timed-out, pending. */
   outcome: string;
-  /** State (ESTABLISHED, TIME_WAIT …) of the socket that says most. */
+  /**
+   * State (ESTABLISHED, TIME_WAIT …) of the socket that says most; conntrack's
+   * where only a flow is known, empty where its protocol has none.
+   */
   state: string;
   /** What it rests on: some of client-socket, server-socket, flow. */
   evidence: string[];
@@ -391,9 +397,13 @@ export interface Connection {
   lastSeenMs: number;
   /** Whether it has ended. */
   closed: boolean;
-  /** Whether the node only forwarded it. */
+  /** Whether the nodes that saw it only forwarded it: neither end is on them. */
   forwarded: boolean;
-  /** How many conversations this one stands for, at least 1. */
+  /**
+   * How many conversations this one stands for, at least 1: those of udp, icmp
+   * and other protocols without connections are kept as one for each client,
+   * server, port and via.
+   */
   count: number;
   /** How it is known who opened it: flow, listener, port or guess. */
   directionBy: string;
@@ -601,6 +611,17 @@ export interface Edge {
   evidence: string[];
   /** unix only: the path. */
   unixPath: string;
+  /**
+   * The best outcome that any of its connections had: established, pending,
+   * timed-out, refused.
+   */
+  outcome: string;
+  /** Connections of it that were refused. */
+  refused: number;
+  /** Connections of it that nobody answered. */
+  timedOut: number;
+  /** Connections of it that wait for an answer now. */
+  pending: number;
 }
 
 /** A socket that accepts. */
@@ -3996,6 +4017,10 @@ function createBaseEdge(): Edge {
     lastSeenMs: 0,
     evidence: [],
     unixPath: "",
+    outcome: "",
+    refused: 0,
+    timedOut: 0,
+    pending: 0,
   };
 }
 
@@ -4039,6 +4064,18 @@ export const Edge: MessageFns<Edge> = {
     }
     if (message.unixPath !== "") {
       writer.uint32(106).string(message.unixPath);
+    }
+    if (message.outcome !== "") {
+      writer.uint32(114).string(message.outcome);
+    }
+    if (message.refused !== 0) {
+      writer.uint32(120).uint64(message.refused);
+    }
+    if (message.timedOut !== 0) {
+      writer.uint32(128).uint64(message.timedOut);
+    }
+    if (message.pending !== 0) {
+      writer.uint32(136).uint64(message.pending);
     }
     return writer;
   },
@@ -4160,6 +4197,38 @@ export const Edge: MessageFns<Edge> = {
             message.unixPath = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.refused = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.timedOut = longToNumber(reader.uint64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.pending = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4194,6 +4263,10 @@ export const Edge: MessageFns<Edge> = {
     message.lastSeenMs = object.lastSeenMs ?? 0;
     message.evidence = object.evidence?.map((e) => e) || [];
     message.unixPath = object.unixPath ?? "";
+    message.outcome = object.outcome ?? "";
+    message.refused = object.refused ?? 0;
+    message.timedOut = object.timedOut ?? 0;
+    message.pending = object.pending ?? 0;
     return message;
   },
 };

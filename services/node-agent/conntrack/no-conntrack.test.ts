@@ -1,0 +1,45 @@
+// A kernel that has no conntrack, and one that loads it when it is asked for. Runs on kernels of its own only
+// (npm run test:kernels), before anything else asked for conntrack there: elsewhere it would disturb the machine.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+
+import { flowSourceOf, taken } from "./flows-for-tests.ts";
+
+const LOADER = "/proc/sys/kernel/modprobe";
+
+function obstacle(): string | false {
+  if (process.env["OWN_KERNEL"] !== "1") return "needs a kernel of its own (npm run test:kernels)";
+  return readFileSync("/proc/modules", "utf8").includes("nf_conntrack_netlink")
+    ? "conntrack is loaded already"
+    : false;
+}
+
+describe("a kernel without conntrack", { skip: obstacle() }, () => {
+  it("is told to have none, and what to do", async () => {
+    const loader = readFileSync(LOADER, "utf8");
+    writeFileSync(LOADER, "/bin/false\n");
+    try {
+      const source = flowSourceOf(process.pid, "auto");
+      await source.refresh();
+      assert.equal(source.mode, "none");
+      assert.equal(taken(source, true).added.length, 0);
+      assert.match(
+        source.limits().join("\n"),
+        /^conntrack cannot be read: .*nf_conntrack_netlink.*; there is no /,
+      );
+      source.close();
+    } finally {
+      writeFileSync(LOADER, loader);
+    }
+  });
+
+  it("is asked to load it", async () => {
+    const source = flowSourceOf(process.pid, "auto");
+    await source.refresh();
+    assert.equal(source.mode, "events");
+    assert.deepEqual(source.limits(), []);
+    source.close();
+  });
+});

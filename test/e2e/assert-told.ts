@@ -1,0 +1,96 @@
+// Holds the product's answer against what both programs of each connection say.
+
+import assert from "node:assert/strict";
+import { type Connection, shown } from "./answer.ts";
+import type { Front, Told, ToldEnd } from "./echo.ts";
+
+/** What the answer may rest on. */
+export interface Expected {
+  readonly namespace: string;
+  /** Whether conntrack is read: then every translated connection has its flow as evidence, else none has. */
+  readonly flows: boolean;
+}
+
+/** Those that dialled this. */
+export function through(told: readonly Told[], front: Front): Told[] {
+  return told.filter(({ dialled, protocol }) => protocol === front.protocol && isAt(dialled, front));
+}
+
+/**
+ * Asserts that each connection is in the answer exactly once, from the right client to the right server, with the
+ * Service that was dialled and the address that the server saw.
+ */
+export function assertTold(
+  answer: readonly Connection[],
+  told: readonly Told[],
+  expected: Expected,
+  serviceName?: string,
+): void {
+  assert.ok(told.length > 0, "no such connection is open yet");
+  for (const each of told) {
+    const found = foundFor(answer, each);
+    const lines = `${toldLine(each)}\nis shown ${found.length} times:\n${linesAbout(answer, each)}`;
+    assert.equal(found.length, 1, lines);
+    const [only] = found as [Connection];
+    assert.deepEqual(endOf(only.client), expectedEnd(each.client), lines);
+    assert.deepEqual(endOf(only.server), expectedEnd(each.server), lines);
+    assert.deepEqual(only.via, expectedVia(each, expected.namespace, serviceName), lines);
+    const hidden = isAt(each.seen, each.client) ? undefined : { ip: each.seen.ip, port: each.seen.port };
+    assert.deepEqual(only.snat, hidden, lines);
+    if (each.protocol === "tcp") assert.equal(only.state, "ESTABLISHED", lines);
+    assertEvidence(only, each, expected.flows, lines);
+  }
+}
+
+/** The open connections of the answer that are this one by the client's address and what it dialled. */
+export function foundFor(answer: readonly Connection[], { protocol, client, dialled }: Told): Connection[] {
+  return answer.filter(
+    (one) =>
+      one.protocol === protocol &&
+      one.closed !== true &&
+      isAt(one.client, client) &&
+      isAt(one.via ?? one.server, dialled),
+  );
+}
+
+function assertEvidence(only: Connection, each: Told, flows: boolean, lines: string): void {
+  const evidence = only.evidence ?? [];
+  const translated = only.via !== undefined || only.snat !== undefined;
+  if (each.client.pod !== undefined) assert.ok(evidence.includes("client-socket"), lines);
+  if (each.server.pod !== undefined) assert.ok(evidence.includes("server-socket"), lines);
+  if (translated && flows) assert.ok(evidence.includes("flow"), lines);
+  if (!flows) assert.ok(!evidence.includes("flow"), lines);
+}
+
+function expectedVia({ dialled, server }: Told, namespace: string, name?: string): object | undefined {
+  if (name === undefined) return undefined;
+  assert.ok(!isAt(dialled, server), "a Service's address is not its pod's");
+  return { ip: dialled.ip, port: dialled.port, service: { namespace, name } };
+}
+
+/** An address is left out where the server's own datagram socket does not know it. */
+function expectedEnd({ pod, ip, port }: ToldEnd): object {
+  return { kind: pod === undefined ? "external" : "pod", pod, port, ...(pod === undefined ? { ip } : {}) };
+}
+
+function endOf({ kind, pod, ip, port }: Connection["client"]): object {
+  return { kind, pod, port, ...(pod === undefined ? { ip } : {}) };
+}
+
+function isAt(a: { readonly ip?: string; readonly port?: number }, b: ToldEnd | Front): boolean {
+  return a.ip === b.ip && a.port === b.port;
+}
+
+function toldLine({ protocol, client, dialled, server, seen }: Told): string {
+  const to = `${dialled.ip} ${dialled.port} = ${server.pod ?? server.ip} ${server.port}`;
+  return `${client.pod ?? "outside"} ${client.ip} ${client.port} -> ${to} ${protocol}, seen as ${seen.ip} ${seen.port}`;
+}
+
+/** What the answer has of any of its addresses and ports. */
+function linesAbout(answer: readonly Connection[], { client, seen }: Told): string {
+  const about = answer.filter(
+    (one) =>
+      one.client.port === client.port || one.client.port === seen.port || one.server.port === client.port,
+  );
+  return about.map(shown).join("\n");
+}
