@@ -1,13 +1,11 @@
 // Reading from the Kubernetes API: one GET as JSON, or as a stream of lines. The client library says who we are
-// (certificates, tokens that rotate, exec plugins); the request itself is Node's own, so that a watch's bytes are
+// (certificates, tokens that rotate, exec plugins; in a pod its service account); the request itself is Node's own, so that a watch's bytes are
 // bounded here and errors carry the server's own sentence.
 
 import { Agent as HttpAgent, get as httpGet } from "node:http";
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
 import type { RequestOptions } from "node:https";
-
-import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 
 import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 
@@ -28,15 +26,23 @@ export interface GetOptions {
   readonly idleMs?: number;
 }
 
+/** Which cluster, as whom: the client library's kubeconfig, or a pod's service account. */
+export interface ClusterAccess {
+  /** The API server's URL, and that of a proxy on the way to it; null where none is chosen. */
+  getCurrentCluster(): { readonly server: string; readonly proxyUrl?: string } | null;
+  /** Puts authority, certificates and tokens into the options of a request. */
+  applyToHTTPSOptions(options: RequestOptions): Promise<void>;
+}
+
 /** The API of one cluster as one identity sees it. */
 export class KubernetesApi {
   /** URL of the API server. */
   readonly server: string;
-  readonly #config: KubeConfig;
+  readonly #config: ClusterAccess;
   // TLS options go with each request and not with the agent, so that a rotated certificate opens a new connection.
   readonly #agent: HttpAgent | HttpsAgent;
 
-  constructor(config: KubeConfig) {
+  constructor(config: ClusterAccess) {
     const cluster = config.getCurrentCluster();
     if (cluster === null) throw new KubernetesError("no-config", "the kubeconfig names no cluster");
     this.#config = config;

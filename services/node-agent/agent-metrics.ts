@@ -6,6 +6,7 @@ import { type MetricSource, registerMetrics } from "../../lib/http/metrics.ts";
 import type { NodeFlows } from "./conntrack/node-flows.ts";
 import type { PodTable } from "./pods/pod-table.ts";
 import type { PodWatch } from "./pods/pod-watch.ts";
+import type { PassCost } from "./pipeline.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
 
 /** Where the figures come from. */
@@ -19,11 +20,13 @@ export interface AgentMetricSources {
   readonly passes: () => number;
   /** How the last pass went; null before the first. */
   readonly coverage: () => NodeCoverage | null;
+  /** What it cost; null before the first. */
+  readonly cost: () => PassCost | null;
 }
 
 /** A registry with the agent's metrics, all named whotalks_agent_…, and Node's own. */
 export function agentMetrics(sources: AgentMetricSources): Registry {
-  const { publisher, pods, podWatch, flows, passes, coverage } = sources;
+  const { publisher, pods, podWatch, flows, passes, coverage, cost } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const sent = () => publisher.counters();
@@ -34,6 +37,21 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
       "interval_seconds",
       "The interval between passes that was reached.",
       () => (coverage()?.intervalMs ?? 0) / 1000,
+    ),
+    gauge(
+      "pass_cpu_seconds",
+      "CPU that the agent used from the end of the pass before to the end of the last one.",
+      () => (cost()?.cpuMs ?? 0) / 1000,
+    ),
+    gauge(
+      "namespaces_read_seconds",
+      "How long reading all network namespaces took in the last pass.",
+      () => (cost()?.namespaceMicrosTotal ?? 0) / 1e6,
+    ),
+    gauge(
+      "namespace_read_seconds_max",
+      "How long the dearest network namespace took in the last pass.",
+      () => (cost()?.namespaceMicrosMax ?? 0) / 1e6,
     ),
     gauge("sockets", "Sockets that the last pass read.", () => coverage()?.sockets ?? 0),
     gauge("namespaces", "Network namespaces that the last pass read.", () => coverage()?.namespaces ?? 0),

@@ -8,8 +8,8 @@ const CREDIT_SECONDS = 60;
 /** Milliseconds of CPU beyond it, once: what compiling the code and reading all for the first time takes. */
 const START_CREDIT_MS = 2000;
 
-/** A pass waits for credit so long at most: 60 s. What the agent uses beyond its budget then, it uses. */
-export const WAIT_MS_MAX = 60_000;
+/** A pass waits for credit so long at most: 30 s. What the agent uses beyond its budget then, it uses. */
+export const WAIT_MS_MAX = 30_000;
 
 /** An interval that is longer than asked for by this factor counts as stretched. */
 const STRETCHED = 1.25;

@@ -82,8 +82,17 @@ export interface AgentParts {
   readonly takeKeyframeRequest?: () => boolean;
   /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
   readonly limits?: () => readonly string[];
-  /** Told after each pass how it went. */
-  readonly onPass?: (coverage: NodeCoverage) => void;
+  /** Told after each pass how it went and what it cost. */
+  readonly onPass?: (coverage: NodeCoverage, cost: PassCost) => void;
+}
+
+/** What a pass cost. */
+export interface PassCost {
+  /** CPU milliseconds of the whole process since the pass before ended. */
+  readonly cpuMs: number;
+  /** Microseconds that reading one network namespace took: the dearest one, and all of them. */
+  readonly namespaceMicrosMax: number;
+  readonly namespaceMicrosTotal: number;
 }
 
 /** Where an agent gets its node's pods from. */
@@ -133,6 +142,8 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastStartMs = Number.NaN;
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
+  let cpuBefore = process.cpuUsage();
+  let namespaceCost = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
   const budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
   // Aborted when more sockets were destroyed than should wait for the next pass.
   let crowd = new AbortController();
@@ -168,6 +179,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       overflowed += reading.overflowed;
       await yieldToOthers();
     }
+    namespaceCost = costOf(readings);
     await parts.flows?.refresh(namespaces.map(({ namespace, record }) => ({ id: namespace.id, record })));
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
@@ -353,7 +365,9 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     previous = next;
     lastStartMs = startMs;
     passes++;
-    parts.onPass?.(next.coverage);
+    const { user, system } = process.cpuUsage(cpuBefore);
+    cpuBefore = process.cpuUsage();
+    parts.onPass?.(next.coverage, { cpuMs: (user + system) / 1000, ...namespaceCost });
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -372,6 +386,15 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
 }
 
 // What reading cost differs each time, and alone is no news.
+function costOf(readings: Readings): Omit<PassCost, "cpuMs"> {
+  let [namespaceMicrosMax, namespaceMicrosTotal] = [0, 0];
+  for (const { micros } of readings.values()) {
+    namespaceMicrosMax = Math.max(namespaceMicrosMax, micros);
+    namespaceMicrosTotal += micros;
+  }
+  return { namespaceMicrosMax, namespaceMicrosTotal };
+}
+
 function saysTheSame(a: NamespaceCoverage, b: NamespaceCoverage): boolean {
   return (Object.keys(a) as (keyof NamespaceCoverage)[]).every(
     (field) => field === "readMicros" || a[field] === b[field],

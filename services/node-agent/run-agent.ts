@@ -3,7 +3,8 @@
 
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
-import { type KubeConfigChoice, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
+import { loadClusterAccess } from "../../lib/kubernetes/cluster-access.ts";
+import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { Log } from "../../lib/log.ts";
@@ -13,6 +14,7 @@ import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
 import { NodeFlows } from "./conntrack/node-flows.ts";
 import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
+import type { PassCost } from "./pipeline.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
@@ -20,6 +22,7 @@ import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
 import { createTaskSource } from "./processes/task-source.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
+import { ToldOnce } from "./told-once.ts";
 import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 import { readNamespaceCounters } from "./readers/tcp-counters.ts";
@@ -46,8 +49,7 @@ export async function runAgent(
   const startMs = performance.now();
   const elapsedMs = (): number => performance.now() - startMs;
   const pods = new PodTable(elapsedMs);
-  const { api, reason } = kubernetesApi(environment);
-  if (reason !== null) log.warn({}, reason);
+  const { api, reason } = await kubernetesApi(environment);
   const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
   const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
 
@@ -57,7 +59,6 @@ export async function runAgent(
   });
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
-  for (const limit of reader.limits()) log.warn({ reader: reader.name }, limit);
   const flows = new NodeFlows({ procRoot: config.procRoot, choice: config.conntrack, elapsedMs });
 
   const { procRoot } = config;
@@ -66,6 +67,8 @@ export async function runAgent(
   let passes = 0;
   let passedMs = 0;
   let coverage: NodeCoverage | null = null;
+  let passCost: PassCost | null = null;
+  const told = new ToldOnce((limit) => log.warn({ reader: reader.name }, limit));
   const agent = createAgent(
     {
       origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
@@ -87,10 +90,12 @@ export async function runAgent(
         ...(reason === null ? [] : [reason]),
         ...(podWatch?.limits() ?? []),
       ],
-      onPass: (latest) => {
+      onPass: (latest, cost) => {
         passes++;
         passedMs = elapsedMs();
         coverage = latest;
+        passCost = cost;
+        told.tell(latest.limits);
       },
     },
     { intervalMs: config.interval, keyframeMs: config.keyframeInterval, cpuShare: config.cpuBudget },
@@ -105,6 +110,7 @@ export async function runAgent(
       flows,
       passes: () => passes,
       coverage: () => coverage,
+      cost: () => passCost,
     }),
     live: () => {
       const ageMs = elapsedMs() - passedMs;
@@ -144,12 +150,12 @@ export async function runAgent(
   }
 }
 
-function kubernetesApi(environment: KubeConfigChoice["environment"]): {
+async function kubernetesApi(environment: KubeConfigChoice["environment"]): Promise<{
   api: KubernetesApi | null;
   reason: string | null;
-} {
+}> {
   try {
-    return { api: new KubernetesApi(loadKubeConfig({ environment })), reason: null };
+    return { api: new KubernetesApi(await loadClusterAccess(environment)), reason: null };
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
     return { api: null, reason: `pods have no names here: ${error.message}` };

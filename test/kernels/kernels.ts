@@ -11,7 +11,11 @@ export const conntrackTests: readonly string[] = [
 ];
 
 /** Tests of the socket readers. */
-export const readerTests: readonly string[] = [];
+export const readerTests: readonly string[] = [
+  "services/node-agent/readers/agreement.test.ts",
+  "services/node-agent/readers/fallback.test.ts",
+  "services/node-agent/readers/bpf-iter.test.ts",
+];
 
 /** A kernel that is booted. */
 export interface Kernel {

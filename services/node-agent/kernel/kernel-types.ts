@@ -57,7 +57,8 @@ export function withKernelTypes<Result>(path: string, use: (types: KernelTypes) 
     if (btf === null) throw new Error(`${path} is of a form that is not known`);
     return use(new KernelTypes(btf));
   } finally {
-    // The collector would let these many bytes lie for long: moving them to nowhere frees them now.
-    bytes.buffer.transfer(0);
+    // The collector would let these many bytes lie for long: moving them to nowhere frees them now. A small file's are
+    // in a buffer that others share.
+    if (bytes.length === bytes.buffer.byteLength) bytes.buffer.transfer(0);
   }
 }

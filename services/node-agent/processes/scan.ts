@@ -82,6 +82,33 @@ class Scanner implements ProcessScanner {
       );
     });
     if (told !== true) return null;
+    // Whose namespace is the node's own hangs on pid 1: a kernel that keeps it from BPF may show it in /proc.
+    const first = processes.has(1) ? null : this.#firstProcess(processes);
+    if (first !== null) {
+      inodes.set(1, first.namespaceInode);
+      return this.#finish(new Map([[1, first], ...processes]), inodes, marks);
+    }
+    return this.#finish(processes, inodes, marks);
+  }
+
+  #firstProcess(processes: ReadonlyMap<number, ProcessRecord>): ProcessRecord | null {
+    const identity = this.#identify(1);
+    if (identity === null) return null;
+    const known = this.#known.get(1);
+    if (known !== undefined) return this.#record(identity, known.namespaceInode);
+    // Its link may be denied to everybody: then its tables are held against those of one process of each namespace.
+    const others = new Map<number, Identity>();
+    for (const record of processes.values())
+      if (!others.has(record.namespaceInode)) others.set(record.namespaceInode, { ...record, marks: "" });
+    const inode = this.#namespacesOf([identity, ...others.values()], []).get(1);
+    return inode ? this.#record(identity, inode) : null;
+  }
+
+  #finish(
+    processes: Map<number, ProcessRecord>,
+    inodes: ReadonlyMap<number, number | null>,
+    marks: Map<number, string>,
+  ): ProcessScan {
     this.#known = processes;
     this.#marks = marks;
     return { processes, namespaces: group(processes, inodes), unreadable: 0, limits: [] };

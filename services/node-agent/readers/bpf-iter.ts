@@ -41,6 +41,9 @@ const BUSY_TICKS = 500;
  */
 export const REST_TICKS = 6000;
 
+/** Namespaces whose tables are read in one pass for no other reason than their age. */
+const REFRESHES_MAX = 4;
+
 /** Namespaces are first due for both after a part of the time that is their own, so that not all are due at once. */
 const SPREAD = 32;
 
@@ -115,6 +118,7 @@ class BpfIterReader implements SocketReader {
   #creditTicks = 0;
   #waiting = 0;
   #waitingBefore = 0;
+  #refreshes = 0;
   #heard: ReadonlySet<number> | null = null;
 
   constructor(options: BpfIterReaderOptions) {
@@ -150,6 +154,7 @@ class BpfIterReader implements SocketReader {
     this.#creditTicks = nowTicks;
     this.#waitingBefore = this.#waiting;
     this.#waiting = 0;
+    this.#refreshes = 0;
     this.#readRecords();
     this.#options.tcpReader.begin?.();
     this.#options.restReader.begin?.();
@@ -221,7 +226,9 @@ class BpfIterReader implements SocketReader {
 
   #readRest(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
     const mark = this.#index!.restMark(namespace.inode);
-    if (kept.rest !== null && kept.restMark === mark && nowTicks < kept.restTicks)
+    const same = kept.rest !== null && kept.restMark === mark;
+    if (same && nowTicks >= kept.restTicks) this.#refreshes++;
+    if (kept.rest !== null && same && (nowTicks < kept.restTicks || this.#refreshes > REFRESHES_MAX))
       return { ...kept.restReading, overflowed: kept.rest.append(sink, kept.namespaceId, null) };
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;

@@ -3,6 +3,7 @@
 
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
 import { ChangeGate } from "./change-gate.ts";
+import { hashAdvice } from "./hash-advice.ts";
 import { KeptRows } from "./kept-rows.ts";
 
 /** Ticks of 10 ms for which tables without counters (unix, netlink, packet, datagrams of IPv6) are kept: 3 s. */
@@ -37,6 +38,10 @@ class GatedReader implements SocketReader {
   readonly #gate: ChangeGate;
   readonly #kept = new Map<number, Kept>();
   #pass = 0;
+  // What reading TCP tables took in this pass, and the advice that it gave rise to once.
+  #tablesRead = 0;
+  #tablesMs = 0;
+  #advice: string | null = null;
 
   constructor(options: GatedReaderOptions) {
     this.#options = options;
@@ -52,12 +57,20 @@ class GatedReader implements SocketReader {
   }
 
   limits(): readonly string[] {
-    return [...new Set([...this.#options.tcpReader.limits(), ...this.#options.restReader.limits()])];
+    const { tcpReader, restReader } = this.#options;
+    const advice = this.#advice === null ? [] : [this.#advice];
+    return [...new Set([...tcpReader.limits(), ...restReader.limits(), ...advice])];
   }
 
   begin(): void {
     for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
     this.#pass++;
+    if (this.#tablesRead > 0) {
+      const msEach = this.#tablesMs / this.#tablesRead;
+      this.#advice ??= hashAdvice(this.#options.procRoot, this.#kept.size, msEach);
+    }
+    this.#tablesRead = 0;
+    this.#tablesMs = 0;
     this.#options.tcpReader.begin?.();
     this.#options.restReader.begin?.();
   }
@@ -126,7 +139,10 @@ class GatedReader implements SocketReader {
     if (!moved && kept.tcp !== null && !kept.tcp.waitsForAccept)
       return { ...ALREADY_READ, overflowed: kept.tcp.append(sink, namespaceId, null) };
     const rows = sink.sockets.length;
+    const startMs = performance.now();
     const reading = this.#options.tcpReader.read(namespace, namespaceId, sink);
+    this.#tablesRead++;
+    this.#tablesMs += performance.now() - startMs;
     kept.tcp = reading.read ? KeptRows.of(sink, rows, sink.familySockets.length) : null;
     return reading;
   }

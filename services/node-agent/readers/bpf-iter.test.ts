@@ -1,0 +1,28 @@
+// What the BPF iterators tell beside sockets' rows, against what /proc tells: processes, holders, peers of unix sockets;
+// in a pid namespace of its own too.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { describe, it } from "node:test";
+
+import { chooseReader } from "./choose-reader.ts";
+
+const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
+const script = path.join(import.meta.dirname, "bpf-iter-for-test.ts");
+
+describe("the BPF iterators", { skip: obstacle ?? false }, () => {
+  it("tell processes, holders and peers as /proc and sock_diag do", () => {
+    assert.equal(spawnSync(process.execPath, [script], { stdio: "inherit" }).status, 0);
+  });
+
+  it("number pids as the pid namespace of the reader does", (t) => {
+    const inNamespace = ["--pid", "--fork", "--mount-proc"];
+    if (spawnSync("unshare", [...inNamespace, "true"]).status !== 0)
+      return t.skip("pid namespaces cannot be made here");
+    // A shell between, so that the reader is not the first process of its namespace.
+    const command = `"${process.execPath}" "${script}"; exit $?`;
+    const { status } = spawnSync("unshare", [...inNamespace, "sh", "-c", command], { stdio: "inherit" });
+    assert.equal(status, 0);
+  });
+});
