@@ -37,6 +37,8 @@ export interface Connection {
   readonly outcome?: string;
   readonly evidence?: readonly string[];
   readonly closed?: boolean;
+  /** How many conversations are kept as this one. */
+  readonly count?: number;
   readonly firstSeen?: string;
   readonly lastSeen?: string;
   readonly uid: string;

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
-import { assertTold, through } from "../assert-told.ts";
+import { assertFolded, assertTold, countOf, through } from "../assert-told.ts";
 import { stage } from "../claim.ts";
 import { type Echo, familyOf, type Front, startEcho, worldPort } from "../echo.ts";
 import { environment } from "../environment.ts";
@@ -86,7 +86,8 @@ for (const family of [4, 6] as const) {
         for (const front of fronts) {
           const these = through(told, front);
           assert.equal(these.length, echo.countOf(front, way.fromOutside === true), "not all connected yet");
-          assertTold(answer, these, { namespace, flows: true }, front.service);
+          if (way.fromOutside === true && way.protocol === "udp") assertFolded(answer, these);
+          else assertTold(answer, these, { namespace, flows: true }, front.service);
         }
       });
       return undefined;
@@ -134,6 +135,6 @@ claim(240, "--to svc/echo and --to deploy/echo agree", async ({ echo }) => {
     const byWorkload = await connectionsOf(namespace, "--to", "deploy/echo", "--open");
     const lines = (answer: typeof byService): string[] => answer.map(shown).toSorted();
     assert.deepEqual(lines(byService), lines(byWorkload));
-    assert.equal(byService.length, told.length, lines(byService).join("\n"));
+    assert.equal(countOf(byService), told.length, lines(byService).join("\n"));
   });
 });
