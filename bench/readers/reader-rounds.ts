@@ -1,18 +1,30 @@
 // One reader of ours over the namespaces of the load, in a process of its own: each round reads all of them once.
 
+import { endianness } from "node:os";
+
+import type { SocketReader } from "../../services/node-agent/observation.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
+import { createProcfsReader } from "../../services/node-agent/readers/procfs.ts";
 import type { ReaderName } from "../../services/node-agent/readers/reader-names.ts";
+import { createSockDiagReader } from "../../services/node-agent/readers/sock-diag.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import { serveRounds } from "../measure.ts";
 
-const { reader: name, pids } = JSON.parse(process.argv[2]!) as { reader: ReaderName; pids: number[] };
+const {
+  reader: name,
+  pids,
+  quiet,
+} = JSON.parse(process.argv[2]!) as {
+  reader: ReaderName;
+  pids: number[];
+  /** Whether a namespace in which nothing moved need not be read. */
+  quiet: boolean;
+};
 const wanted = new Set(pids);
 const start = performance.now();
-const reader = chooseReader(name, {
-  procRoot: "/proc",
-  nowTicks: () => Math.floor((performance.now() - start) / 10),
-});
+const options = { procRoot: "/proc", nowTicks: () => Math.floor((performance.now() - start) / 10) };
+const reader = quiet ? chooseReader(name, options) : wholeReader(name);
 const obstacle = reader.probe();
 if (obstacle !== null) throw new Error(`${name}: ${obstacle}`);
 // Which processes there are is the scanner's work, and the same for every reader.
@@ -30,3 +42,15 @@ await serveRounds(() => {
   }
   return Promise.resolve({ sockets: sockets.length });
 });
+
+// One that reads every namespace in each round. The iterator tells every socket anew in any case.
+function wholeReader(whole: ReaderName): SocketReader {
+  switch (whole) {
+    case "bpf-iter":
+      return chooseReader(whole, options);
+    case "sock-diag":
+      return createSockDiagReader(options);
+    case "procfs":
+      return createProcfsReader({ ...options, littleEndian: endianness() === "LE", unixPeers: true });
+  }
+}

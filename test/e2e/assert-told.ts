@@ -42,6 +42,43 @@ export function assertTold(
   }
 }
 
+/**
+ * The same for datagrams of a client whose sockets nobody sees: those between the same client, address dialled and
+ * server are kept as one connection with a count.
+ */
+export function assertFolded(answer: readonly Connection[], told: readonly Told[]): void {
+  for (const each of told) {
+    const alike = told.filter(
+      ({ client, dialled, server }) =>
+        client.ip === each.client.ip && isAt(dialled, each.dialled) && server.pod === each.server.pod,
+    );
+    const found = answer.filter(
+      (one) =>
+        one.protocol === each.protocol &&
+        one.closed !== true &&
+        one.client.ip === each.client.ip &&
+        one.server.pod === each.server.pod &&
+        isAt(one.via ?? one.server, each.dialled),
+    );
+    const lines = `${toldLine(each)}\nis one of ${alike.length}, shown are\n${found.map(shown).join("\n")}`;
+    assert.equal(countOf(found), alike.length, lines);
+    const sources = alike.map(({ seen }) => ({ ip: seen.ip, port: seen.port }));
+    for (const one of found) {
+      const source = one.snat ?? { ip: one.client.ip, port: one.client.port };
+      assert.ok(
+        sources.some((ip) => ip.ip === source.ip && ip.port === source.port),
+        lines,
+      );
+      assert.ok(one.evidence?.includes("flow"), lines);
+    }
+  }
+}
+
+/** How many conversations these are. */
+export function countOf(answer: readonly Connection[]): number {
+  return answer.reduce((sum, { count }) => sum + (count ?? 1), 0);
+}
+
 /** The open connections of the answer that are this one by the client's address and what it dialled. */
 export function foundFor(answer: readonly Connection[], { protocol, client, dialled }: Told): Connection[] {
   return answer.filter(

@@ -56,6 +56,18 @@ void describe("connections through translated flows", () => {
       expect: [joined],
     },
     {
+      name: "are one each time where the same ports are used again before anybody looked",
+      reports: [
+        [{ ...base, keyframe: true }, "a"],
+        [{ ...base, keyframe: true }, "b"],
+        [{ sockets: [CLIENT], flows: [DNAT], removed: [1] }, "a"],
+        [{ sockets: [SERVER], removed: [2] }, "b"],
+        [{ sockets: [{ ...CLIENT, id: 11 }], removed: [11] }, "a"],
+        [{ sockets: [{ ...SERVER, id: 12 }], removed: [12] }, "b"],
+      ],
+      expect: [`${joined} closed`, `${joined} closed`],
+    },
+    {
       name: "name the server by address where its socket is not seen",
       reports: [[{ ...base, keyframe: true, sockets: [CLIENT], flows: [DNAT] }]],
       expect: ["client 10.1.0.1:40000 -> node 10.1.0.2:8080 tcp cf via 10.96.0.9:80 flow"].map((line) =>

@@ -75,6 +75,7 @@ export class FlowLife {
     this.#write(slot, table, row);
     this.#index.add(slot);
     if (flows.isTranslated(slot)) {
+      node.translates ||= flows.isDestinationTranslated(slot);
       this.#conversations.chain(slot);
       const last = flows.last(slot);
       if (last !== slot) this.#wakeEnds(last);

@@ -10,7 +10,7 @@ import type { Conversations } from "./conversations.ts";
 import type { FlowIndex } from "./flow-index.ts";
 import { destinationOf, hashSegment, Segment, sourceOf } from "./flow-index.ts";
 import type { FlowLife } from "./flow-life.ts";
-import { LAG_MS } from "./mates.ts";
+import { LAG_MS, laterMate, NO_MATE, partnerOf } from "./mates.ts";
 import type { TupleIndex } from "./tuple-index.ts";
 
 /** Where flows are found. */
@@ -126,6 +126,7 @@ export class FlowLinks {
     const local = toServer ? FlowPlace.replySource : FlowPlace.originalSource;
     const remote = toServer ? FlowPlace.replyDestination : FlowPlace.originalDestination;
     let found = -1;
+    let gone = NO_MATE;
     let other = tuples.first(
       flows.protocol[at]!,
       flows.address(at, local),
@@ -136,11 +137,17 @@ export class FlowLinks {
     for (; other >= 0; other = tuples.after(other)) {
       if (other === end || !this.#has(at, local, remote, other)) continue;
       if (tuples.isNamespaceScoped(other) || !this.#isTimely(at, other)) continue;
-      if (!sockets.isLive(other) && sockets.isLive(end)) continue;
+      if (!sockets.isLive(other)) {
+        // Ports are used again and again: an end that has its mate is of another conversation.
+        if (!sockets.isLive(end) && partnerOf(this.#tables, other) < 0)
+          gone = laterMate(this.#tables, end, gone, other);
+        continue;
+      }
       if (found >= 0) return -1;
       found = other;
     }
-    return found;
+    if (found < 0) return Math.max(gone, -1);
+    return gone === NO_MATE ? found : -1;
   }
 
   #findFor(connection: number): number {

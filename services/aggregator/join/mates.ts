@@ -57,9 +57,11 @@ export function findMate(tables: Tables, tuples: TupleIndex, slot: number): numb
   return TAKEN_MATE;
 }
 
-// Of ends that are gone already the one that went at about the same time, as ports are used again and again; none where
-// they are in several places.
-function laterMate({ sockets }: Tables, slot: number, best: number, other: number): number {
+/**
+ * Of ends that are gone already the one that went at about the same time, as ports are used again and again; none where
+ * they are in several places.
+ */
+export function laterMate({ sockets }: Tables, slot: number, best: number, other: number): number {
   if (best === NO_MATE) return other;
   if (best === SEVERAL_MATES || sockets.namespace[best] !== sockets.namespace[other]) return SEVERAL_MATES;
   const at = sockets.sinceMs[slot]!;
