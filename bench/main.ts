@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   conntrack: () => import("./conntrack/bench.ts"),
   procfs: () => import("./procfs/bench.ts"),
   readers: () => import("./readers/bench.ts"),
+  short: () => import("./short/bench.ts"),
   idle: () => import("./idle/bench.ts"),
 };
 

@@ -96,7 +96,7 @@ describe("what cannot work is refused with a sentence", { skip: noHelm }, () => 
 
 describe("defaults", { skip: noHelm }, () => {
   const minimal = ["SYS_PTRACE", "DAC_READ_SEARCH"];
-  const standard = [...minimal, "BPF", "PERFMON", "NET_ADMIN"];
+  const standard = [...minimal, "BPF", "PERFMON", "NET_ADMIN", "NET_BROADCAST"];
   const capabilities = { minimal, standard, full: [...standard, "SYS_ADMIN"] };
   for (const [privileges, add] of Object.entries(capabilities)) {
     test(`the agent's capabilities with ${privileges} privileges are these and no more`, () => {

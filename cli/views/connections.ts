@@ -38,6 +38,11 @@ function protocolCell({ protocol, icmp }: Connection): string {
   return echo ? `${protocol} echo` : `${protocol} type ${icmp.type}`;
 }
 
+// What may have been dialled and is not known is another thing than the server itself.
+function viaCell({ via, viaUnknown }: Connection): string {
+  return viaUnknown ? "?" : viaLabel(via);
+}
+
 function clientCell(connection: Connection, { wide }: CellContext): string {
   return wide ? endpointLabel(connection.client) : endpointLabelWithAddress(connection.client);
 }
@@ -174,8 +179,8 @@ export const connectionsView: View<Connection> = {
       key: "via",
       header: "VIA",
       wide: true,
-      cell: (connection) => viaLabel(connection.via),
-      rank: (connection) => viaLabel(connection.via),
+      cell: viaCell,
+      rank: viaCell,
     },
   ],
   order: ["client", "server", "protocol", "state", "age"],

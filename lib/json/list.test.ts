@@ -81,6 +81,9 @@ describe("itemJson", () => {
       protocol: "tcp",
       connections: 0,
       open: 0,
+      refused: 0,
+      timedOut: 0,
+      pending: 0,
     });
     assert.deepEqual(itemJson("ListenerList", samples.ListenerList), {
       endpoint: { kind: "unknown" },

@@ -124,6 +124,7 @@ export const connectionShape = shape<Connection>({
   firstSeenMs: ["firstSeen", time],
   lastSeenMs: ["lastSeen", time],
   closed: ["closed", flag],
+  viaUnknown: ["viaUnknown", flagIfTrue],
   forwarded: ["forwarded", flagIfTrue],
   count: ["count", number],
   directionBy: ["directionBy", text],

@@ -55,7 +55,7 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
     gauge(
       "nodes_expected",
       "Nodes that should report.",
-      () => cluster.coverage()?.nodesExpected ?? counts().nodes,
+      () => cluster.coverage()?.nodesExpected.size ?? counts().nodes,
     ),
     gauge("sockets", "Sockets known.", () => counts().sockets),
     gauge("listeners", "Listeners known.", () => counts().listeners),

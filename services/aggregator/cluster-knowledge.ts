@@ -84,7 +84,7 @@ export function learnCluster(
       const nodes = identity.readableNodes;
       const gaps = account.gaps(identity.ranPods(), nowMs, unreadKeepMs);
       latest = {
-        nodesExpected: nodes.length,
+        nodesExpected: new Set(nodes),
         nodesUnread: nodes.filter((node) => !account.hasReported(node)).toSorted(),
         podsUnread: gaps.unread,
         podsUnobservable: gaps.unobservable,

@@ -20,7 +20,7 @@ import {
 import { HolderTable } from "../../lib/holder-table.ts";
 import { encodeReport } from "../../lib/report-codec.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../lib/words.ts";
+import { Attempt, Protocol, SocketState } from "../../lib/words.ts";
 
 /** One socket. Addresses are "10.0.0.1:80" or "[::1]:80"; the wildcard is "*:80". */
 export interface TestSocket {
@@ -43,6 +43,10 @@ export interface TestSocket {
   readonly timerDeadline?: number;
   /** Bytes sent and received; unknown unless told. */
   readonly bytes?: readonly [number, number];
+  /** How an attempt went that never became a connection; none unless told. */
+  readonly attempt?: keyof typeof Attempt;
+  /** Unanswered retransmissions; 0 unless told. */
+  readonly retransmits?: number;
   /** The kernel's cookie; unknown unless told. */
   readonly cookie?: number;
 }
@@ -197,6 +201,8 @@ function fillRow(table: SocketTable, socket: TestSocket, ticks: number): void {
   table.firstSeen[row] = socket.firstSeen ?? ticks;
   table.timer[row] = socket.timer ?? 0;
   table.timerDeadline[row] = socket.timerDeadline ?? 0;
+  table.attempt[row] = Attempt[socket.attempt ?? "none"];
+  table.retransmits[row] = socket.retransmits ?? 0;
   table.cookieLow[row] = socket.cookie ?? 0;
   fillBytes(table, row, socket.bytes);
 }

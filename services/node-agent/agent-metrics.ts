@@ -67,6 +67,16 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
       () => coverage()?.openedByKernel ?? 0,
     ),
     counter("seen_total", "Ends of TCP connections that were seen.", () => coverage()?.seen ?? 0),
+    counter(
+      "destroyed_overruns_total",
+      "Times that the kernel dropped announcements of destroyed sockets for lack of buffer.",
+      () => coverage()?.destroyedOverruns ?? 0,
+    ),
+    counter(
+      "overflowed_total",
+      "Sockets, flows and announcements that found no place.",
+      () => coverage()?.socketsOverflowed ?? 0,
+    ),
     gauge("unseen", "TCP connections that were opened and not seen.", () => coverage()?.unseen ?? 0),
     gauge("flows", "Flows (conntrack entries) that are known.", () => flows.size),
     gauge("flow_namespaces", "Pods' network namespaces whose own flows are read.", () => flows.pods),

@@ -163,7 +163,7 @@ export interface FlowReader {
   readonly overruns: number;
   /** Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is a limit. */
   refresh(namespaces: readonly FlowNamespace[]): Promise<void>;
-  /** What changed since the last call, or everything. */
+  /** What changed since the last call, or everything; the tables may be used again by the next call. */
   take(everything: boolean): FlowChanges;
   /** What stands in the way of seeing every flow, as sentences that say what to do. */
   limits(): readonly string[];

@@ -25,7 +25,7 @@ import { SocketTable } from "../../lib/socket-table.ts";
 import { CpuBudget } from "./cpu-budget.ts";
 import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
-import { holdByListeners } from "./attribute/listener-holders.ts";
+import { holdByListeners, isOverAtFirst } from "./attribute/listener-holders.ts";
 import { emptyObservation } from "./delta/delta.ts";
 import { diff, keyframe } from "./delta/diff.ts";
 import type { ReportOrigin } from "./delta/reports.ts";
@@ -144,6 +144,10 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let keyframeNeeded = true;
   let cpuBefore = process.cpuUsage();
   let namespaceCost = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
+  // Namespaces whose destroyed sockets were heard of in the pass before, when that took them, and what was lost by then.
+  let heardBefore: ReadonlySet<number> = new Set();
+  let takenTicks = 0;
+  let overrunsBefore = 0;
   const budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
   // Aborted when more sockets were destroyed than should wait for the next pass.
   let crowd = new AbortController();
@@ -154,6 +158,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const scan = parts.processes.scan();
     // Before the tables are read: what is destroyed from now on is still in them, or its TIME_WAIT entry is.
     parts.destroyed?.refresh(scan);
+    const takingTicks = Math.floor(parts.elapsedMs() / TICK_MS);
     const events = takeDestroyed();
     const places = events.places();
     const heardPlaces = parts.destroyed ? places : undefined;
@@ -190,7 +195,17 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       previous: previous.sockets,
       next: sink.sockets,
       continued: settled.continued,
+      ticks,
+      heard: (namespaceId) => heardBefore.has(namespaceId),
+      lostSinceTicks: (parts.destroyed?.overruns ?? 0) > overrunsBefore ? takenTicks : null,
     });
+    heardBefore = new Set(
+      living
+        .filter(({ namespace }) => parts.destroyed?.hears(namespace.inode) === true)
+        .map(({ namespace }) => namespace.id),
+    );
+    overrunsBefore = parts.destroyed?.overruns ?? 0;
+    takenTicks = takingTicks;
     const begun = keepAccount(namespaces, readings, ticks);
     for (const { newTcpEnds } of [settled, merged]) {
       for (const [namespaceId, ends] of newTcpEnds)
@@ -212,7 +227,11 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     );
     overflowed += attribution.overflowed;
     const endedHolders = new HolderTable(64);
-    holdByListeners(merged.added, sink.sockets, attribution.holders, endedHolders);
+    const { holders } = attribution;
+    holdByListeners(merged.added, () => true, sink.sockets, holders, endedHolders);
+    // Kept with the pass's own: what is in TIME_WAIT keeps the holders that it had.
+    const isOver = (row: number): boolean => isOverAtFirst(sink.sockets, row, ticks);
+    if (!settled.unmoved) holdByListeners(sink.sockets, isOver, sink.sockets, holders, holders);
     return {
       ticks,
       namespaces: known,

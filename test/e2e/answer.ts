@@ -50,6 +50,8 @@ export interface Edge {
   readonly port?: number;
   readonly connections: number;
   readonly open?: number;
+  readonly bytesToServer?: number;
+  readonly bytesToClient?: number;
 }
 
 /** A listener, as documented for -o json. */
@@ -63,6 +65,7 @@ export interface Listener {
 export interface NodeCoverage {
   readonly node: string;
   readonly reader?: string;
+  readonly conntrack?: string;
   readonly namespaces?: number;
   readonly namespacesFailed?: number;
   readonly gaps?: number;
@@ -71,8 +74,18 @@ export interface NodeCoverage {
   readonly limits?: readonly string[];
 }
 
+/** How completely one pod was read, as documented for -o json. */
+export interface PodCoverage {
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly openedByKernel: number;
+  readonly seen: number;
+  readonly unseen: number;
+}
+
 /** What every answer rests on. */
 export interface Coverage {
+  readonly pods?: readonly PodCoverage[];
   readonly nodes?: readonly NodeCoverage[];
 }
 
@@ -113,6 +126,13 @@ export async function listenersOf(namespace: string): Promise<Listener[]> {
 export async function coverage(): Promise<readonly NodeCoverage[]> {
   const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
   return answer.nodes ?? answer.coverage?.nodes ?? [];
+}
+
+/** What the product says of its completeness for one pod. */
+export async function podCoverage(namespace: string, pod: string): Promise<PodCoverage | undefined> {
+  const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
+  const pods = answer.pods ?? answer.coverage?.pods ?? [];
+  return pods.find((each) => each.namespace === namespace && each.pod === pod);
 }
 
 async function list<Item>(kind: string, ...args: readonly string[]): Promise<Item[]> {

@@ -77,8 +77,11 @@ interface NodeList {
   }[];
 }
 
-/** Starts everything and waits until all of it runs. `worldAddresses` are what the pods call outside, if anything. */
-export async function startEcho(stage: Stage, worldAddresses: readonly string[]): Promise<Echo> {
+/**
+ * Starts everything and waits until all of it runs: with all that leads in and out of the cluster, or, where no
+ * addresses outside are given, only what is within.
+ */
+export async function startEcho(stage: Stage, worldAddresses: readonly string[] | null): Promise<Echo> {
   const { namespace } = stage;
   const ports = ["TCP", "UDP"].map((protocol) => ({
     name: protocol.toLowerCase(),
@@ -87,22 +90,25 @@ export async function startEcho(stage: Stage, worldAddresses: readonly string[])
     targetPort: podPort,
   }));
   const selector = { app: "echo" };
+  const isOpen = worldAddresses !== null;
+  const open = { type: "LoadBalancer", externalIPs };
   const local = { type: "NodePort", externalTrafficPolicy: "Local" };
   await apply([
     deployment(namespace, "echo", 3, label, server("echo", podPort, { udp: true })),
-    service(namespace, "echo", servicePort, { type: "LoadBalancer", ports, externalIPs }),
+    service(namespace, "echo", servicePort, { ports, ...(isOpen ? open : {}) }),
     service(namespace, "echo-local", servicePort, { selector, ports, ...local }),
     service(namespace, "echo-headless", podPort, { selector, clusterIP: "None" }),
     service(namespace, "mirror", servicePort, { ports }),
   ]);
-  await giveAddresses(namespace);
+  if (isOpen) await giveAddresses(namespace);
   await kubectl("rollout", "status", "-n", namespace, "deployment/echo", "--timeout=90s");
   const fronts = await frontsOf(namespace);
-  const outside = worldAddresses.length === 0 ? [] : startOutside(stage, fronts);
+  const world = worldAddresses ?? [];
+  const outside = world.length === 0 ? [] : startOutside(stage, fronts);
   const targets = [
     ...fronts.filter(({ service: name }) => name === "echo").map((front) => target(front)),
     ...([4, 6] as const).map((family) => ({ host: "echo-headless", port: podPort, family, count: 3 })),
-    ...worldAddresses.flatMap((host) =>
+    ...world.flatMap((host) =>
       (["tcp", "udp"] as const).map((protocol) => ({
         host,
         port: worldPort,

@@ -13,6 +13,10 @@ export interface Environment {
   readonly world: string;
   /** Node.js on that host. */
   readonly worldNode: string;
+  /** Command that runs, on the node whose name follows, what follows that; empty where there is none. */
+  readonly node: string;
+  /** Image with busybox; empty where there is none. */
+  readonly toolsImage: string;
   /** Addresses to give to a Service of type LoadBalancer where no controller does. */
   readonly loadBalancerAddresses: readonly string[];
   /** Namespace that the product is installed in. */
@@ -28,6 +32,8 @@ export const environment: Environment = {
   load: process.env["E2E_LOAD"] ?? "kind load image-archive",
   world: process.env["E2E_WORLD"] ?? "",
   worldNode: process.env["E2E_WORLD_NODE"] ?? process.execPath,
+  node: process.env["E2E_NODE"] ?? "",
+  toolsImage: process.env["E2E_TOOLS_IMAGE"] ?? "",
   loadBalancerAddresses: (process.env["E2E_LB_ADDRESSES"] ?? "").split(/[ ,]+/).filter((text) => text !== ""),
   namespace: process.env["E2E_NAMESPACE"] ?? "whotalks",
   release: "whotalks",

@@ -1,6 +1,7 @@
 // Installs and uninstalls the product with Helm, as the documentation says, with no values.
 
 import path from "node:path";
+import type { Lifetime } from "./claim.ts";
 import { kubectl, kubectlJson, must, run } from "./command.ts";
 import { environment, repository } from "./environment.ts";
 import { eventually } from "./eventually.ts";
@@ -21,6 +22,13 @@ export async function install(...args: readonly string[]): Promise<void> {
 /** `helm upgrade … --wait`. */
 export async function upgrade(...args: readonly string[]): Promise<void> {
   await must("helm", ["upgrade", release, chart, "-n", namespace, "--wait", ...args]);
+}
+
+/** Has the release run with these values (`key=value`) until the claims end, all agents restarted at once. */
+export async function upgradeWhile(lifetime: Lifetime, ...values: readonly string[]): Promise<void> {
+  const all = [...values, "agent.updateStrategy.rollingUpdate.maxUnavailable=100%"];
+  lifetime.after(() => upgrade("--reset-values"));
+  await upgrade(...all.flatMap((value) => ["--set", value]));
 }
 
 /** Installs where it is not installed, so that each claim can run alone. */

@@ -5,15 +5,17 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { chartImages } from "../../scripts/chart-images.ts";
 import { kubectl, kubectlJson } from "./command.ts";
+import { environment } from "./environment.ts";
 
 const programs = {
   server: await readFile(path.join(import.meta.dirname, "programs/server.ts"), "utf8"),
   client: await readFile(path.join(import.meta.dirname, "programs/client.ts"), "utf8"),
+  burst: await readFile(path.join(import.meta.dirname, "programs/burst.ts"), "utf8"),
 };
 const { whotalks: image } = await chartImages();
 
 /** Arguments for Node.js that run one of the programs. */
-export function programArguments(program: "server" | "client", argument: unknown): string[] {
+export function programArguments(program: keyof typeof programs, argument: unknown): string[] {
   return ["--input-type=module-typescript", "-e", programs[program], JSON.stringify(argument)];
 }
 
@@ -33,7 +35,7 @@ export interface Target {
 export function server(
   name: string,
   port: number,
-  options: { readonly host?: string; readonly udp?: boolean } = {},
+  options: { readonly host?: string; readonly udp?: boolean; readonly briefMs?: number } = {},
 ): Record<string, unknown> {
   const argument = { host: "::", port, ...options };
   return container(name, programArguments("server", argument), { containerPort: port });
@@ -44,6 +46,23 @@ export function client(name: string, ...targets: readonly Target[]): Record<stri
   return container(name, programArguments("client", filled(targets)));
 }
 
+/** How many short connections, to whom. */
+export interface Burst {
+  readonly host: string;
+  readonly port: number;
+  readonly count: number;
+  readonly rounds?: number;
+  readonly pauseMs?: number;
+  /** One after the other with this pause, in place of ten at a time. */
+  readonly paceMs?: number;
+}
+
+/** A container that makes short connections. */
+export function burst(name: string, what: Burst): Record<string, unknown> {
+  const argument = { family: 4, rounds: 1, pauseMs: 0, paceMs: 0, ...what };
+  return container(name, programArguments("burst", argument));
+}
+
 /** Targets with all that the program wants to know. */
 export function filled(targets: readonly Target[]): Required<Omit<Target, "livesMs">>[] {
   return targets.map((target) => Object.assign({ family: 4, protocol: "tcp", count: 1 } as const, target));
@@ -52,6 +71,12 @@ export function filled(targets: readonly Target[]): Required<Omit<Target, "lives
 /** A container that runs this JavaScript. */
 export function scriptContainer(name: string, script: string): Record<string, unknown> {
   return container(name, ["-e", script]);
+}
+
+/** A container that runs a program of busybox, which may do what ping needs. */
+export function toolContainer(name: string, ...command: readonly string[]): Record<string, unknown> {
+  const securityContext = { capabilities: { add: ["NET_RAW"] } };
+  return { name, image: environment.toolsImage, imagePullPolicy: "IfNotPresent", command, securityContext };
 }
 
 function container(name: string, args: readonly string[], port?: object): Record<string, unknown> {
@@ -71,6 +96,7 @@ export interface PodOptions {
   readonly node?: string;
   readonly hostNetwork?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** The part of a pod that Deployments share. */
@@ -81,6 +107,7 @@ export function podSpec(options: PodOptions, containers: readonly object[]): Rec
     enableServiceLinks: false,
     tolerations: [{ operator: "Exists" }],
     ...(options.node === undefined ? {} : { nodeSelector: { "kubernetes.io/hostname": options.node } }),
+    ...(options.sysctls === undefined ? {} : { securityContext: { sysctls: options.sysctls } }),
     ...(options.hostNetwork === true ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
   };
 }

@@ -14,7 +14,7 @@ import { FlowQueue } from "./flow-queue.ts";
 import type { TupleIndex } from "./tuple-index.ts";
 
 /** Ticks (10 ms) after its start within which an agent has looked for the first time: flows first seen then are older. */
-const FIRST_LOOK_TICKS = 300;
+export const FIRST_LOOK_TICKS = 300;
 
 /** Adds flows and takes them away. */
 export class FlowLife {
@@ -75,6 +75,7 @@ export class FlowLife {
     this.#write(slot, table, row);
     this.#index.add(slot);
     if (flows.isTranslated(slot)) {
+      node.translates ||= flows.isDestinationTranslated(slot);
       this.#conversations.chain(slot);
       const last = flows.last(slot);
       if (last !== slot) this.#wakeEnds(last);

@@ -21,9 +21,14 @@ export class FlowQueue {
     this.#times[at] = timeMs;
   }
 
-  /** When the first one was told; Infinity where there is none. */
+  /** The first one, which must be there. */
+  get first(): number {
+    return this.#flows[this.#first]!;
+  }
+
+  /** When the first one was told. */
   get firstMs(): number {
-    return this.#size === 0 ? Infinity : this.#times[this.#first]!;
+    return this.#times[this.#first]!;
   }
 
   /** Takes the first one out, which must be there. */

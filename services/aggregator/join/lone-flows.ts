@@ -15,6 +15,7 @@ import { findListenerAt, ownersOf } from "./datagram-servers.ts";
 import type { EdgeCounts } from "./edge-counts.ts";
 import type { EndpointKeys } from "./endpoint-keys.ts";
 import { Segment } from "./flow-index.ts";
+import { FIRST_LOOK_TICKS } from "./flow-life.ts";
 import type { FlowQueue } from "./flow-queue.ts";
 import type { Joiner } from "./joiner.ts";
 import { LAG_MS } from "./mates.ts";
@@ -75,8 +76,11 @@ export class LoneFlows {
   }
 
   #judgeAll(queue: FlowQueue, toldBeforeMs: number): void {
-    const { flows } = this.#tables;
-    for (let judged = 0; queue.firstMs <= toldBeforeMs && judged < JUDGED_MAX; judged++) {
+    const { flows, nodes } = this.#tables;
+    for (let judged = 0; queue.size > 0 && judged < JUDGED_MAX; judged++) {
+      // On a machine by itself the first look tells sockets and flows together.
+      const toldTogether = nodes.length === 1 && this.#isOfFirstLook(queue.first);
+      if (queue.firstMs > toldBeforeMs && !toldTogether) return;
       const flow = queue.shift();
       flows.clear(flow, FlowFlag.waiting);
       this.#judge(flow);
@@ -160,7 +164,11 @@ export class LoneFlows {
     const { flows } = this.#tables;
     if (flows.protocol[first] !== Protocol.tcp) return false;
     const covered = this.#coveredEnds(first);
-    return covered === 2 || (covered === 1 && group.every((each) => flows.has(each, FlowFlag.old)));
+    return covered === 2 || (covered === 1 && group.every((each) => this.#isOfFirstLook(each)));
+  }
+
+  #isOfFirstLook(flow: number): boolean {
+    return this.#tables.flows.tick[flow]! <= FIRST_LOOK_TICKS;
   }
 
   #coveredEnds(flow: number): number {

@@ -2,7 +2,7 @@
 // nobody answers.
 
 import { FlowStatus, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { Attempt, Protocol } from "../../../lib/words.ts";
 import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
 import type { FlowStore } from "../store/flow-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -31,8 +31,10 @@ export function outcomeOf(tables: Tables, connection: number): number {
       : sockets.protocol[Math.max(connections.client[connection]!, connections.server[connection]!)] ===
         Protocol.tcp;
   if (!isTcp) return Outcome.timedOut;
+  const attempt = attemptOf(tables, connection);
+  if (attempt !== Attempt.none) return attempt === Attempt.refused ? Outcome.refused : Outcome.timedOut;
   if (flow >= 0 && (flows.status[flow]! & FlowStatus.seenReply) !== 0) return Outcome.refused;
-  if (isRepeated(tables, connection)) return Outcome.timedOut;
+  if (lone || isRepeated(tables, connection)) return Outcome.timedOut;
   const livedMs = connections.lastSeenMs[connection]! - connections.firstSeenMs[connection]!;
   if (livedMs >= TIMED_OUT_MS) return Outcome.timedOut;
   if (flow >= 0) {
@@ -57,6 +59,12 @@ export function outcomeWord(outcome: number): string {
 
 /** Every word for an outcome, by its number. */
 export const outcomeWords = ["", "established", "refused", "timed-out", "pending"] as const;
+
+// What the kernel told as the client's socket was destroyed.
+function attemptOf({ connections, sockets }: Tables, connection: number): number {
+  const client = connections.client[connection]!;
+  return client < 0 ? Attempt.none : sockets.attempt[client]!;
+}
 
 // A SYN that had to be sent again got neither an answer nor a reset.
 function isRepeated({ connections, sockets }: Tables, connection: number): boolean {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { AddressOwner, Identity, PodIdentity, ServiceFront } from "../identify/identity.ts";
+import { flowLine } from "./flow-lines-for-tests.ts";
 import type { TestReport } from "../reports-for-tests.ts";
 import { World } from "../world-for-tests.ts";
 
@@ -39,7 +40,8 @@ class SmallCluster implements Identity {
     podUid: string,
     port: number,
   ): { declared: boolean; services: { namespace: string; name: string }[] } {
-    return { declared: podUid === "uid-db" && port === 5432, services: [] };
+    const isServed = podUid === "uid-db" && port === 5432;
+    return { declared: isServed, services: isServed ? [{ namespace: "shop", name: "db" }] : [] };
   }
 }
 
@@ -104,6 +106,21 @@ for (const order of ["client first", "server first"]) {
     assert.deepEqual(edges[0]!.evidence, ["client-socket", "server-socket"]);
   });
 }
+
+test("what was dialled is unknown, not absent, where sockets show the server that a Service leads to", () => {
+  const direct = { ...web.sockets![0]!, remote: "10.1.1.1:5432" };
+  const world = new World(clusterWithService());
+  world.report({ ...web, sockets: [direct] }, "a").report(db, "b");
+  const [connection] = world.connections();
+  assert.deepEqual([connection?.via, connection?.viaUnknown], [undefined, true]);
+  // A node whose flows show translations would show this one's.
+  const plain = flowLine("tcp", 1, "10.1.0.1:40000 > 10.1.1.1:5432", "10.1.1.1:5432 > 10.1.0.1:40000");
+  world.report({ flows: [{ line: plain, namespace: 1 }] }, "a");
+  assert.equal(world.connections()[0]?.viaUnknown, true);
+  const other = flowLine("tcp", 2, "10.1.0.9:40000 > 10.96.0.1:80", "10.1.1.1:5432 > 10.1.0.9:40000");
+  world.report({ flows: [{ line: other, namespace: 1 }] }, "a");
+  assert.equal(world.connections()[0]?.viaUnknown, false);
+});
 
 test("a Service that becomes known later joins then", () => {
   const cluster = clusterWithService();

@@ -3,7 +3,7 @@
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/words.ts";
 import { ConnectionFlag } from "../store/connection-store.ts";
 import type { NodeRecord } from "../store/node-record.ts";
 import { isFamily, SocketFlag, SocketKind } from "../store/socket-store.ts";
@@ -147,25 +147,11 @@ export class SocketLife {
     const protocol = sockets.protocol[slot]!;
     if (isPending(protocol, state)) {
       sockets.set(slot, isSynReceived(state) ? SocketFlag.accepting : SocketFlag.opening);
-    } else if (this.#neverHeard(slot)) {
+    } else if (sockets.attempt[slot] !== Attempt.none) {
       sockets.set(slot, SocketFlag.opening);
     } else {
       connections.set(sockets.connection[slot]!, ConnectionFlag.established);
     }
-  }
-
-  // A socket that is told of as it is destroyed is in CLOSE, whatever was before. One that measured no round trip and
-  // carried nothing never got an answer to its SYN: who accepts a connection has measured the handshake.
-  #neverHeard(slot: number): boolean {
-    const { sockets } = this.#tables;
-    return (
-      sockets.protocol[slot] === Protocol.tcp &&
-      sockets.state[slot] === SocketState.CLOSE &&
-      sockets.counted[slot] === 1 &&
-      sockets.rttMicros[slot] === 0 &&
-      sockets.bytesSent[slot] === 0 &&
-      sockets.bytesReceived[slot] === 0
-    );
   }
 
   #list(slot: number): void {

@@ -45,6 +45,7 @@ export function writeFamilyColumns(sockets: SocketStore, slot: number, socket: F
   sockets.timer[slot] = 0;
   sockets.timerDeadline[slot] = 0;
   sockets.retransmits[slot] = 0;
+  sockets.attempt[slot] = 0;
   if (socket.path !== "") sockets.paths.set(slot, socket.path);
 }
 

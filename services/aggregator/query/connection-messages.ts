@@ -21,6 +21,8 @@ export class ConnectionMessages {
   readonly view: ConnectionView;
   readonly #tables: Tables;
   readonly #settler: Settler;
+  // Whether Services lead to a pod's port: asked once for each, as answers are long.
+  readonly #behindService = new Map<string, boolean>();
   /** The time of the answer. */
   readonly nowMs: number;
 
@@ -71,12 +73,32 @@ export class ConnectionMessages {
       const front = identity.serviceFront(ip, via.port, word, firstSeenMs);
       const service = front === undefined ? undefined : { namespace: front.namespace, name: front.name };
       message.via = { ip, port: via.port, service };
-    }
+    } else message.viaUnknown = !this.#showsDialled(slot) && this.#isBehindService(message.server, word);
     const seenAs = view.snat(slot);
     if (seenAs !== null) message.snat = { ip: addresses.text(seenAs.address), port: seenAs.port };
     const icmp = view.icmp(slot);
     if (icmp !== null) message.icmp = icmp;
     return message;
+  }
+
+  // A flow shows what was dialled where Services are translated by the kernel that has it: on nodes of which any flow was.
+  #showsDialled(slot: number): boolean {
+    const flow = this.#tables.connections.flow[slot]!;
+    if (flow < 0) return false;
+    const { namespaces, nodes, flows } = this.#tables;
+    return nodes[namespaces.nodeOf(flows.namespace[flow]!)]!.translates;
+  }
+
+  #isBehindService(server: Endpoint | undefined, protocol: string): boolean {
+    if (server === undefined || server.podUid === "" || server.port === 0) return false;
+    const place = `${server.podUid} ${server.port} ${protocol}`;
+    let behind = this.#behindService.get(place);
+    if (behind === undefined) {
+      const declaration = this.#tables.identity.declaration(server.podUid, server.port, protocol);
+      behind = (declaration?.services.length ?? 0) > 0;
+      this.#behindService.set(place, behind);
+    }
+    return behind;
   }
 
   // RTT and retransmissions are the client's where its counters are known: it is who waits.

@@ -14,10 +14,13 @@ export const NAMES_MAX = 100;
 /** Pods' accounts in one answer: about 200 bytes each, in a message of 16 MiB at most. */
 export const ACCOUNTS_MAX = 50_000;
 
+/** A node that was removed from the cluster is told of for so long after its last report. */
+export const REMOVED_NODE_KEEP_MS = 15 * 60_000;
+
 /** What only a cluster's own objects tell. */
 export interface ClusterCoverage {
-  /** Nodes that should report. */
-  readonly nodesExpected: number;
+  /** Names of the nodes that should report; empty where they are not known. */
+  readonly nodesExpected: ReadonlySet<string>;
   /** Those of them that never have. */
   readonly nodesUnread: readonly string[];
   readonly podsUnread: readonly PodGap[];
@@ -39,7 +42,9 @@ export function coverageAt(
   { tables, reportsRejected, cluster, pods }: CoverageParts,
   nowMs: number,
 ): Coverage {
-  const nodes = tables.nodes.map((node) => nodeCoverage(node, nowMs));
+  const nodes = tables.nodes
+    .filter((node) => !isRemoved(node, cluster, nowMs))
+    .map((node) => nodeCoverage(node, nowMs));
   const unobservable = cluster?.podsUnobservable ?? [];
   const unread = [...(cluster?.podsUnread ?? []), ...podsWithoutReading(tables, unobservable)];
   const accounts = pods ? listPodCoverage(tables, unread, unobservable) : [];
@@ -49,7 +54,7 @@ export function coverageAt(
     nodes,
     podsUnread: unread.slice(0, NAMES_MAX).map(nameOf),
     podsUnobservable: unobservable.slice(0, NAMES_MAX).map(nameOf),
-    nodesExpected: cluster?.nodesExpected ?? tables.nodes.length,
+    nodesExpected: cluster?.nodesExpected.size ?? nodes.length,
     storeOverflowed: tables.overflowed,
     endsAmbiguous: tables.ambiguousEnds,
     reportsRejected,
@@ -64,6 +69,13 @@ export function coverageAt(
     pods: accounts.slice(0, ACCOUNTS_MAX),
     podsMore: Math.max(0, accounts.length - ACCOUNTS_MAX),
   };
+}
+
+// A node that the cluster has no more is not late.
+function isRemoved(node: NodeRecord, cluster: ClusterCoverage | null, nowMs: number): boolean {
+  if (cluster === null || cluster.nodesExpected.size === 0 || cluster.nodesExpected.has(node.name))
+    return false;
+  return node.lost && nowMs - node.arrivedMs > REMOVED_NODE_KEEP_MS;
 }
 
 function nameOf({ namespace, name }: PodGap): string {

@@ -8,6 +8,7 @@ import { podJson } from "../identify/cluster-objects-for-tests.ts";
 import { shop } from "../identify/cluster-shop-for-tests.ts";
 import { START_MS, World } from "../world-for-tests.ts";
 import type { ClusterCoverage } from "./coverage.ts";
+import { REMOVED_NODE_KEEP_MS } from "./coverage.ts";
 
 const namespaces = [
   { id: 0, inode: 100, host: true },
@@ -26,7 +27,7 @@ function world(cluster: Partial<ClusterCoverage> = {}): World {
   const identity = shop();
   identity.put("pods", podJson("db", { name: "db-0" }), 0);
   const clusterCoverage = (): ClusterCoverage => ({
-    nodesExpected: 2,
+    nodesExpected: new Set(["a", "b"]),
     nodesUnread: [],
     podsUnread: [],
     podsUnobservable: [],
@@ -151,6 +152,18 @@ describe("every answer's coverage", () => {
     const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = told.aggregator.query.coverage();
     assert.deepEqual([openedByKernel, failedByKernel, seen, unseen], [40, 4, 34, 4]);
     assert.equal(sinceMs, told.aggregator.query.coverage().nodes[1]!.sinceMs);
+  });
+
+  it("leaves a node out that the cluster has no more, some time after its last report", () => {
+    const told = world().report({ keyframe: true }).report({ keyframe: true }, "removed");
+    const names = (): string[] => told.aggregator.query.coverage().nodes.map(({ node }) => node);
+    told.wait(REMOVED_NODE_KEEP_MS);
+    assert.deepEqual(names(), ["a", "removed"]);
+    told.wait(1001);
+    assert.deepEqual(names(), ["a"]);
+    const unknowing = world({ nodesExpected: new Set() }).report({ keyframe: true });
+    unknowing.wait(2 * REMOVED_NODE_KEEP_MS);
+    assert.equal(unknowing.aggregator.query.coverage().nodes.length, 1);
   });
 
   it("names pods and nodes up to a limit and counts the rest", () => {

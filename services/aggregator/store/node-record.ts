@@ -34,6 +34,8 @@ export class NodeRecord {
   /** Whether it was silent for too long: its connections have been ended. */
   lost = false;
   coverage: NodeCoverage | null = null;
+  /** Whether a flow of it had its destination translated: what is dialled shows in its flows. */
+  translates = false;
   /** Slots by the agent's ids. */
   readonly namespaces = new IdMap();
   readonly processes = new IdMap();

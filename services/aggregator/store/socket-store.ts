@@ -77,6 +77,8 @@ export class SocketStore {
   retransmits = new Uint8Array(256);
   references = new Uint16Array(256);
   drops = new Uint32Array(256);
+  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
+  attempt = new Uint8Array(256);
   /** 1 where the agent's reader tells the four columns below, 0 where their zeros say nothing. */
   counted = new Uint8Array(256);
   /** Bytes of payload acknowledged by the other end, and come from it. */
@@ -87,8 +89,6 @@ export class SocketStore {
   /** The kernel's cookie; both halves 0 where it is not known. */
   cookieLow = new Uint32Array(256);
   cookieHigh = new Uint32Array(256);
-  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
-  attempt = new Uint8Array(256);
   /** When it was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
   sinceMs = new Float64Array(256);
   /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
@@ -174,6 +174,7 @@ export class SocketStore {
     this.retransmits = grownColumn(this.retransmits, capacity);
     this.references = grownColumn(this.references, capacity);
     this.drops = grownColumn(this.drops, capacity);
+    this.attempt = grownColumn(this.attempt, capacity);
     this.counted = grownColumn(this.counted, capacity);
     this.bytesSent = grownColumn(this.bytesSent, capacity);
     this.bytesReceived = grownColumn(this.bytesReceived, capacity);
@@ -181,7 +182,6 @@ export class SocketStore {
     this.totalRetransmits = grownColumn(this.totalRetransmits, capacity);
     this.cookieLow = grownColumn(this.cookieLow, capacity);
     this.cookieHigh = grownColumn(this.cookieHigh, capacity);
-    this.attempt = grownColumn(this.attempt, capacity);
     this.sinceMs = grownColumn(this.sinceMs, capacity);
     this.connection = grownColumn(this.connection, capacity);
     this.holders = grownColumn(this.holders, capacity);

@@ -8,23 +8,23 @@ import { Protocol, SocketState } from "../../../lib/words.ts";
 
 const SEVERAL = -1;
 
-/** Appends to `into` the holders of the listeners of those sockets of `ended` that were accepted. */
+/**
+ * Appends to `into` the holders of the listeners of those sockets of `ended`, as far as `includes` says so, that were
+ * accepted. The descriptor is the listener's: their own is not known.
+ */
 export function holdByListeners(
   ended: SocketTable,
+  includes: (row: number) => boolean,
   living: SocketTable,
   holders: HolderTable,
   into: HolderTable,
 ): void {
-  if (ended.length === 0) return;
-  const listeners = new Map<number, number>();
-  for (let row = 0; row < living.length; row++) {
-    if (living.protocol[row] !== Protocol.tcp || living.state[row] !== SocketState.LISTEN) continue;
-    const key = keyOf(living, row);
-    listeners.set(key, listeners.has(key) ? SEVERAL : living.id[row]!);
-  }
-  const firstRows = firstRowsBySocket(holders);
+  let listeners: Map<number, number> | null = null;
+  let firstRows: Int32Array | null = null;
   for (let row = 0; row < ended.length; row++) {
-    if (ended.protocol[row] !== Protocol.tcp) continue;
+    if (ended.protocol[row] !== Protocol.tcp || !includes(row)) continue;
+    listeners ??= listenersOf(living);
+    firstRows ??= firstRowsBySocket(holders);
     const listener = listeners.get(keyOf(ended, row));
     if (listener === undefined || listener === SEVERAL) continue;
     let holder = firstRows[listener] ?? -1;
@@ -32,6 +32,26 @@ export function holdByListeners(
     for (; holder < holders.length && holders.socket[holder] === listener; holder++)
       into.append(ended.id[row]!, holders.process[holder]!, holders.fd[holder]!);
   }
+}
+
+/** Whether a row is a connection that was over when it was first seen: an entry of TIME_WAIT alone. */
+export function isOverAtFirst(table: SocketTable, row: number, ticks: number): boolean {
+  const state = table.state[row]!;
+  return (
+    table.firstSeen[row] === ticks &&
+    table.inode[row] === 0 &&
+    (state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2)
+  );
+}
+
+function listenersOf(living: SocketTable): Map<number, number> {
+  const listeners = new Map<number, number>();
+  for (let row = 0; row < living.length; row++) {
+    if (living.protocol[row] !== Protocol.tcp || living.state[row] !== SocketState.LISTEN) continue;
+    const key = keyOf(living, row);
+    listeners.set(key, listeners.has(key) ? SEVERAL : living.id[row]!);
+  }
+  return listeners;
 }
 
 function keyOf(table: SocketTable, row: number): number {

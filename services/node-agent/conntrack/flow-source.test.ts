@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { release } from "node:os";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import fc from "fast-check";
-
-import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocols, FlowStatus, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
-import { CtnetlinkReader } from "./ctnetlink.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
 import {
   Account,
@@ -20,6 +17,8 @@ import {
 
 const skip = conntrackObstacle() ?? false;
 const DEADLINE_MS = 120_000;
+/** Kernels before 5.11 tell no state with an entry's end: the last one is that of the latest dump. */
+const endsTellState = !/^([1-4]|5\.([0-9]|10))\./.test(release());
 /** More than any kernel gives (PID_MAX_LIMIT is 2^22). */
 const NO_PID = 2 ** 23;
 
@@ -241,7 +240,7 @@ describe("flows of a namespace", { skip }, () => {
     const { added, changed, removed } = taken(source);
     assert.deepEqual([added.length, changed.length, changed.id[0]], [0, 1, id]);
     assert.deepEqual(removed, [id]);
-    assert.equal(changed.state[0], TcpFlowState.closeWait);
+    if (endsTellState) assert.equal(changed.state[0], TcpFlowState.closeWait);
     assert.ok((changed.status[0]! & FlowStatus.seenReply) !== 0);
     source.close();
   });
@@ -255,7 +254,7 @@ describe("flows of a namespace", { skip }, () => {
     await until("its beginning and its end came", () => source.events >= 2);
     const { added, removed } = taken(source);
     assert.deepEqual(removed, [added.id[0]]);
-    assert.equal(added.state[0], TcpFlowState.close);
+    if (endsTellState) assert.equal(added.state[0], TcpFlowState.close);
     assert.equal(added.status[0]! & (FlowStatus.seenReply | FlowStatus.assured), 0);
     source.close();
   });
@@ -271,9 +270,10 @@ describe("flows of a namespace", { skip }, () => {
       const { source } = sourceOf(namespace, "auto");
       await source.refresh();
       const { added } = taken(source, true);
-      const protocols = Array.from(added.protocol.subarray(0, added.length)).toSorted((a, b) => a - b);
-      assert.deepEqual(protocols, [flowProtocols.icmp, flowProtocols.icmpv6]);
-      assert.equal(added.counters[0]! > 0, keeps === 1);
+      const protocols = [...added.protocol.subarray(0, added.length)];
+      // Beside the pings there may be what IPv6 says to its neighbours.
+      assert.deepEqual(new Set(protocols), new Set([flowProtocols.icmp, flowProtocols.icmpv6]));
+      assert.equal(added.counters[protocols.indexOf(flowProtocols.icmp) * 4]! > 0, keeps === 1);
       source.close();
     }
   });
@@ -306,26 +306,5 @@ describe("flows of a namespace", { skip }, () => {
     await off.refresh();
     assert.equal(taken(off, true).added.length, 0);
     assert.match(off.limits()[0]!, /not read/);
-  });
-});
-
-describe("conntrack messages", () => {
-  it("are read from any bytes", () => {
-    const reader = new CtnetlinkReader(new ConntrackEntry(), true);
-    const attribute = fc
-      .record({ type: fc.nat(22), nested: fc.boolean(), bytes: fc.uint8Array({ maxLength: 24 }) })
-      .map(({ type, nested, bytes }) =>
-        [bytes.length + 4, 0, type, nested ? 0x80 : 0, ...bytes, 0, 0, 0].slice(0, (bytes.length + 7) & ~3),
-      );
-    fc.assert(
-      fc.property(
-        fc.constantFrom(2, 10, 7),
-        fc.array(fc.oneof(attribute, fc.array(fc.nat(255)))),
-        (family, parts) => {
-          const bytes = Uint8Array.from([family, 0, 0, 0, ...parts.flat()]);
-          reader.read(new DataView(bytes.buffer), 0, bytes.length);
-        },
-      ),
-    );
   });
 });

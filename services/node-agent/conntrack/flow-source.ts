@@ -21,7 +21,13 @@ import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
 import { EventPump } from "../kernel/event-pump.ts";
-import { conntrackDumpRequest, CtGroup, CtMessage, CtnetlinkReader } from "./ctnetlink.ts";
+import {
+  conntrackDumpRequest,
+  conntrackStatisticsRequest,
+  CtGroup,
+  CtMessage,
+  CtnetlinkReader,
+} from "./ctnetlink.ts";
 import type { FlowChanges } from "../observation.ts";
 import type { IdPool } from "../observe/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
@@ -215,7 +221,8 @@ export class FlowSource {
   #openNetlink(dumpOnly: boolean): string | null {
     try {
       inNetworkNamespace(this.#namespacePath, () => {
-        // The kernel loads its module when it is first asked: only then is there a setting to look at.
+        // The kernel loads its modules when they are first asked for: only then is there a setting to look at.
+        loadConntrack();
         const pump = this.#openPump();
         const eventsOff = dumpOnly ? null : eventsAreOff();
         if (dumpOnly || eventsOff !== null) pump.close();
@@ -328,6 +335,15 @@ export function namespaceInodeOf(directory: string): number {
   } catch {
     return 0;
   }
+}
+
+// Listening makes the kernel load conntrack's modules in its own time, a request before it answers.
+function loadConntrack(): void {
+  const { send, close } = syscalls();
+  const descriptor = openNetlink(NETLINK_NETFILTER);
+  const request = conntrackStatisticsRequest(hostIsLittleEndian);
+  send(descriptor, request, request.length, 0);
+  close(descriptor);
 }
 
 // In this thread's namespace: why no events would come; null where they do.

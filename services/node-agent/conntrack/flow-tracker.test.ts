@@ -130,6 +130,44 @@ describe("the account of flows", () => {
     assert.notEqual(added.id[0], first);
   });
 
+  it("counts what finds no place, and has room again when flows end", () => {
+    const tracker = new FlowTracker(createFlowIds(), 1000);
+    tracker.begin();
+    for (let port = 1; port <= 5000; port++) tracker.see(flow(port, port), 0);
+    tracker.end();
+    assert.deepEqual([tracker.size, tracker.overflowed], [1000, 4000]);
+    assert.equal(taken(tracker).added.length, 1000);
+    for (let port = 1; port <= 10; port++) tracker.destroy(flow(port, port));
+    for (let port = 2001; port <= 2020; port++) tracker.put(flow(port, port), 1);
+    assert.deepEqual([tracker.size, tracker.overflowed], [1000, 4010]);
+    assert.equal(taken(tracker).removed.length, 10);
+  });
+
+  it("of a namespace that is gone ends with it", () => {
+    const tracker = newTracker();
+    tracker.put(flow(1, 1), 0);
+    const [id] = taken(tracker).added.id;
+    // Never told, so that there is nothing to take back.
+    tracker.put(flow(2, 2), 0);
+    const removed: number[] = [];
+    tracker.endAll(removed);
+    assert.deepEqual(removed, [id]);
+    assert.equal(tracker.size, 0);
+  });
+
+  it("is told in the same rows whatever order dumps come in", () => {
+    const tracker = newTracker();
+    const ports = Array.from({ length: 200 }, (_, i) => i + 1);
+    const account = new Account(true);
+    for (const order of [ports, ports.toReversed(), ports.filter((port) => port % 3 > 0), ports]) {
+      tracker.begin();
+      for (const port of order) tracker.see(flow(port, port), 0);
+      tracker.end();
+      account.apply(taken(tracker));
+      assert.equal(account.flows.size, order.length);
+    }
+  });
+
   it("grows without losing a flow", () => {
     const tracker = newTracker();
     for (let port = 1; port <= 5000; port++) tracker.put(flow(port, port), 0);

@@ -150,7 +150,7 @@ export class FlowTracker {
   }
 
   /**
-   * Takes a DESTROY event: status, counters and (since 5.10) the state that it tells are the last ones, and are told
+   * Takes a DESTROY event: status, counters and (since 5.11) the state that it tells are the last ones, and are told
    * with the flow's end. An entry that is not known is none that was reported.
    */
   destroy(entry: ConntrackEntry): void {

@@ -19,6 +19,9 @@ const LOOK_MS = 10_000;
 /** Flows of one pod's namespace at most (9 MB); what overflows is counted. */
 const POD_FLOWS_MAX = 2 ** 16;
 
+/** Rows of a table of changes that is kept from report to report: 2.3 MB. */
+const ROWS_KEPT = 2 ** 14;
+
 /** Where the number of a namespace's entries stands: the first word of the second line, in hexadecimal. */
 const COUNT_FILE = "net/stat/nf_conntrack";
 
@@ -41,6 +44,7 @@ export class NodeFlows implements FlowReader {
   readonly #pods = new Map<number, { readonly inode: number; readonly source: FlowSource }>();
   #nextLookMs = 0;
   #gone: number[] = [];
+  #changes = noFlowChanges();
   // What sources that have ended counted.
   #malformedBefore = 0;
   #overflowedBefore = 0;
@@ -124,9 +128,9 @@ export class NodeFlows implements FlowReader {
     }
   }
 
-  /** What changed since the last call, or everything. */
+  /** What changed since the last call, or everything; the tables are used again by the next call. */
   take(everything: boolean): FlowChanges {
-    const changes = noFlowChanges();
+    const changes = this.#emptyChanges();
     // Flows are told with the namespace that they were read in: without it they could not be placed.
     if (this.#ownId !== null) this.#own.take(this.#ownId, everything, changes);
     for (const [id, { source }] of this.#pods) source.take(id, everything, changes);
@@ -134,6 +138,14 @@ export class NodeFlows implements FlowReader {
     this.#gone = [];
     this.#ids.settle();
     return changes;
+  }
+
+  // Tables of a usual size are kept: growing new ones for each report would cost more than filling them.
+  #emptyChanges(): FlowChanges {
+    const { added, changed, removed } = this.#changes;
+    if (Math.max(added.capacity, changed.capacity) > ROWS_KEPT) this.#changes = noFlowChanges();
+    else added.length = changed.length = removed.length = 0;
+    return this.#changes;
   }
 
   /** Ends the reading. */

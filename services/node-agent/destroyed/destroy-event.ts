@@ -12,6 +12,7 @@ import { writeAddresses } from "../kernel/inet-diag.ts";
 import { payloadSent, uint64 } from "../kernel/tcp-info.ts";
 import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 import type { DestroyedTable } from "./destroyed-table.ts";
+import { MaybeFin } from "./destroyed-table.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -127,11 +128,13 @@ function writeInfo(view: DataView, start: number, info: number, row: number, tar
   sockets.bytesSent[row] = payloadSent(acked, sent);
   // Without a segment that carried data, what came was a FIN.
   if (view.getUint32(info + DATA_SEGS_IN, littleEndian) === 0) return;
-  // SYN and FIN count as acknowledged, each one. Whoever sent a FIN had read all data: what is unread is the other's FIN.
+  // SYN and FIN count as acknowledged, each one; who accepted sent no SYN that counts. Whoever sent a FIN had read all
+  // data: what is unread then is the other's FIN.
   const saidGoodbye = acked > sent;
   const finUnread = saidGoodbye && unread === 1;
   sockets.bytesReceived[row] = finUnread ? received - 1 : received;
-  table.maybeFin[row] = saidGoodbye && unread === 0 ? 1 : 0;
+  if (unread === 0 && saidGoodbye)
+    table.maybeFin[row] = acked - sent === 1 ? MaybeFin.ofServer : MaybeFin.ofAnyone;
 }
 
 function failed(table: DestroyedTable, row: number, attempt: number): void {

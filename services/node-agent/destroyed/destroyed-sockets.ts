@@ -3,8 +3,6 @@
 // one has none, a socket is opened in it for as long as a process lives in it. An open socket keeps its namespace alive,
 // and a deleted pod's interfaces with it: the last process's end closes it. No number is ever assigned by us.
 
-import { readlinkSync } from "node:fs";
-
 import { EventPump } from "../kernel/event-pump.ts";
 import type { TakeEvent } from "../kernel/event-socket.ts";
 import { OWN_NAMESPACE } from "../kernel/event-socket.ts";
@@ -16,6 +14,7 @@ import type { EventTarget } from "./destroy-event.ts";
 import { appendDestroyed, EventKind } from "./destroy-event.ts";
 import { DESTROYED_EVENTS_MAX, DestroyedTable, UNPLACED } from "./destroyed-table.ts";
 import type { NamespaceArrivals } from "./namespace-arrivals.ts";
+import { inodeOf, sentence } from "./listening-obstacles.ts";
 import { announcedNumber, NamespaceNumbers } from "./namespace-numbers.ts";
 
 /** SKNLGRP_INET_TCP_DESTROY, INET_UDP, INET6_TCP, INET6_UDP (include/uapi/linux/sock_diag.h). */
@@ -24,11 +23,18 @@ const DESTROY_GROUPS = [1, 2, 3, 4];
 const NUMBER_GROUPS = [28];
 const RTM_DELNSID = 89;
 
+/**
+ * Bytes of the receive buffer from the start, since nothing repairs a loss: about 1 KiB an event, so 64 MiB hold the 1.6
+ * seconds that a pass may take at 20,000 connections a second. The kernel uses what waits only.
+ */
+const BUFFER_BYTES = 64 * 2 ** 20;
+
 /** An event has 380 bytes. */
 const SLOT_BYTES = 1024;
 /** Datagrams per call of a namespace's own socket: few, as there may be many such sockets. */
 const OWN_BATCH = 16;
-const OWN_BUFFER_BYTES = 2 ** 20;
+/** Bytes of the buffer for namespaces that get or lose their number. */
+const NUMBERS_BUFFER_BYTES = 2 ** 20;
 /** Namespaces that have a socket of ours at most: 1,024 of 20 KiB each. */
 const OWN_SOCKETS_MAX = 1024;
 /** How often it is looked whether the processes of a namespace with a socket of ours still live. */
@@ -48,9 +54,8 @@ export interface DestroyedSocketsOptions {
   readonly procRoot: string;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
-  /** Bytes of the receive buffer at first, and at most after events were lost; 8 to 64 MiB unless told. */
-  readonly bufferMinBytes?: number;
-  readonly bufferMaxBytes?: number;
+  /** Bytes of the receive buffer; BUFFER_BYTES unless told. */
+  readonly bufferBytes?: number;
   /** Told of namespaces as they come; null where nobody looks out for them. */
   readonly arrivals?: NamespaceArrivals | null;
 }
@@ -107,6 +112,13 @@ export class DestroyedSockets implements DestroyedReader {
     let overruns = (this.#main?.overruns ?? 0) + this.#ownOverruns;
     for (const { pump } of this.#own.values()) overruns += pump.overruns;
     return overruns;
+  }
+
+  /** Events of a namespace that wait to be taken. */
+  waitingIn(inode: number): number {
+    let waiting = 0;
+    for (let row = 0; row < this.#table.length; row++) if (this.#table.place[row] === inode) waiting++;
+    return waiting;
   }
 
   /** Whether the destroyed sockets of a namespace are heard of. */
@@ -236,8 +248,8 @@ export class DestroyedSockets implements DestroyedReader {
           groups: NUMBER_GROUPS,
           slotBytes: SLOT_BYTES,
           batch: OWN_BATCH,
-          bufferMinBytes: OWN_BUFFER_BYTES,
-          bufferMaxBytes: OWN_BUFFER_BYTES,
+          bufferMinBytes: NUMBERS_BUFFER_BYTES,
+          bufferMaxBytes: NUMBERS_BUFFER_BYTES,
         },
         (view, start, end) => this.#hearNumber(view, start, end),
       );
@@ -245,8 +257,12 @@ export class DestroyedSockets implements DestroyedReader {
     this.#options.arrivals?.start(this);
   }
 
+  #buffer(): { bufferMinBytes: number; bufferMaxBytes: number } {
+    const { bufferBytes = BUFFER_BYTES } = this.#options;
+    return { bufferMinBytes: bufferBytes, bufferMaxBytes: bufferBytes };
+  }
+
   #openHome(allNamespaces: boolean): EventPump {
-    const { bufferMinBytes, bufferMaxBytes } = this.#options;
     return inNetworkNamespace(
       this.#home,
       () =>
@@ -256,8 +272,7 @@ export class DestroyedSockets implements DestroyedReader {
             groups: DESTROY_GROUPS,
             slotBytes: SLOT_BYTES,
             allNamespaces,
-            ...(bufferMinBytes === undefined ? {} : { bufferMinBytes }),
-            ...(bufferMaxBytes === undefined ? {} : { bufferMaxBytes }),
+            ...this.#buffer(),
           },
           (view, start, end, nsid) =>
             this.#take(
@@ -336,7 +351,7 @@ export class DestroyedSockets implements DestroyedReader {
               groups: DESTROY_GROUPS,
               slotBytes: SLOT_BYTES,
               batch: OWN_BATCH,
-              bufferMinBytes: OWN_BUFFER_BYTES,
+              ...this.#buffer(),
             },
             take,
           ),
@@ -378,25 +393,5 @@ export class DestroyedSockets implements DestroyedReader {
 
   #tick(): number {
     return Math.floor(this.#options.elapsedMs() / TICK_MS);
-  }
-}
-
-function inodeOf(path: string): number {
-  try {
-    return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(path))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}
-
-function sentence(error: unknown): string {
-  if (!(error instanceof SyscallError)) return (error as Error).message;
-  switch (error.syscall) {
-    case "setsockopt":
-      return "hearing them needs the capability NET_BROADCAST";
-    case "setns":
-      return "this process is not in the node's network namespace and may not enter it (SYS_ADMIN)";
-    default:
-      return error.message;
   }
 }

@@ -12,6 +12,17 @@ export const DESTROYED_EVENTS_MAX = 2 ** 18;
 /** The place of an event whose network namespace is not known yet. */
 export const UNPLACED = 0;
 
+/**
+ * Whether the bytes that a socket received may have a FIN among them: its last state would tell, but by the time that it
+ * is destroyed that is CLOSE for all.
+ */
+export const MaybeFin = {
+  no: 0,
+  /** If it had accepted the connection: its own FIN was acknowledged then. */
+  ofServer: 1,
+  ofAnyone: 2,
+} as const;
+
 /** Destroyed sockets in the order in which the kernel told of them. */
 export class DestroyedTable {
   /** Tuple, cookie and counters; firstSeen is the tick in which the event came, namespace means nothing. */
@@ -20,10 +31,7 @@ export class DestroyedTable {
   place: Uint32Array;
   /** The namespace's id in the socket's that heard of it: what an unplaced event is placed by. */
   nsid: Int32Array;
-  /**
-   * 1 where the bytes received may have a FIN among them: the socket's last state would tell, but it is CLOSE for all by
-   * the time it is destroyed.
-   */
+  /** Whether the bytes received may have a FIN among them, as MaybeFin has it. */
   maybeFin: Uint8Array;
 
   constructor(capacity = 256) {

@@ -4,10 +4,10 @@
 // times more while the processes start.
 
 import type { FSWatcher } from "node:fs";
-import { lstatSync, readdirSync, statSync, watch } from "node:fs";
+import { existsSync, lstatSync, readdirSync, statSync, watch } from "node:fs";
 import path from "node:path";
 
-import type { NamespaceOwner, ProcessScanner } from "../observation.ts";
+import type { NamespaceOwner, ProcessScan, ProcessScanner } from "../observation.ts";
 import { ownerOf } from "../observe/namespace-ids.ts";
 
 /** Where container runtimes and `ip netns` keep files that stand for network namespaces, below the node's root. */
@@ -19,16 +19,19 @@ const LOOKS_MS = [0, 20, 60, 150, 400, 1000, 2000];
 /** Namespaces that came since the last pass at most; the pass itself finds those that live. */
 const ARRIVALS_MAX = 4096;
 
-/** Learns the number of the namespace that a file stands for; gives its inode, 0 where that cannot be told. */
-export interface NumberLearner {
+/** Whoever must know namespaces before anything happens in them. */
+export interface NamespaceLearner {
+  /** Learns the number of the namespace that a file stands for; gives its inode, 0 where that cannot be told. */
   learn(path: string): number;
+  /** Learns of namespaces by their processes. */
+  refresh(scan: ProcessScan): void;
 }
 
 /** Watches for namespaces. */
 export class NamespaceArrivals {
   readonly #procRoot: string;
   readonly #processes: ProcessScanner;
-  #learner: NumberLearner | null = null;
+  #learner: NamespaceLearner | null = null;
   readonly #watchers: FSWatcher[] = [];
   readonly #watched = new Set<string>();
   // Inode of each file at the last look.
@@ -45,7 +48,7 @@ export class NamespaceArrivals {
   }
 
   /** Begins to watch, and learns the numbers of the namespaces that are there. */
-  start(learner: NumberLearner): void {
+  start(learner: NamespaceLearner): void {
     this.#learner = learner;
     this.#watchDirectories();
     this.#readFiles();
@@ -94,6 +97,7 @@ export class NamespaceArrivals {
   #lookNow(): void {
     this.#readFiles();
     const scan = this.#processes.scan();
+    this.#learner!.refresh(scan);
     for (const record of scan.namespaces) {
       if (record.host || record.inode === 0) continue;
       const owner = ownerOf(record, scan);
@@ -123,7 +127,9 @@ export class NamespaceArrivals {
 
   #watchDirectories(): void {
     if (this.#learner === null) return;
-    const root = path.join(this.#procRoot, "1/root");
+    // Where pid 1 is not ours to look at, what we see ourselves has to do.
+    const ofNode = path.join(this.#procRoot, "1/root");
+    const root = existsSync(path.join(ofNode, "run")) ? ofNode : "/";
     for (const directory of DIRECTORIES) {
       const full = path.join(root, directory);
       if (this.#watched.has(full) || !isPlain(root, directory)) continue;

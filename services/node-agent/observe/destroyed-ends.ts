@@ -9,8 +9,24 @@
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
+import { MaybeFin } from "../destroyed/destroyed-table.ts";
 import type { IdPool } from "./id-pool.ts";
 import { RowIndex } from "./row-index.ts";
+import {
+  cookieHash,
+  endHash,
+  isLoopback,
+  isTimeWait,
+  isUnset,
+  localPortHash,
+  sameAddress,
+  sameCookie,
+  sameTuple,
+  tupleHash,
+} from "./row-tuples.ts";
+
+/** Ticks of 10 ms that a TIME_WAIT entry stays (TCP_TIMEWAIT_LEN, 60 s). */
+const TIME_WAIT_TICKS = 6000;
 
 /** What is merged. */
 export interface MergeInput {
@@ -23,6 +39,12 @@ export interface MergeInput {
   readonly next: SocketTable;
   /** 1 for each row of the pass before that goes on in this one; null where all do. */
   readonly continued: Uint8Array | null;
+  /** The time of the pass, in ticks since the epoch's start: rows that were first seen now are new. */
+  readonly ticks: number;
+  /** Whether a namespace was heard since before the events of the pass before were taken. */
+  readonly heard: (namespaceId: number) => boolean;
+  /** Where events were lost since then: when that was, in ticks; null where none was. */
+  readonly lostSinceTicks: number | null;
 }
 
 /** What came of it. */
@@ -31,7 +53,10 @@ export interface MergedEnds {
   readonly added: SocketTable;
   /** Known sockets that are gone, with what was last known of them. */
   readonly finals: SocketTable;
-  /** Ends of TCP connections seen for the first time, by namespace id. */
+  /**
+   * Ends of TCP connections seen for the first time, by namespace id; less those that were found among the new rows and
+   * left out again.
+   */
   readonly newTcpEnds: ReadonlyMap<number, number>;
 }
 
@@ -56,13 +81,46 @@ export class DestroyedEnds {
     const merge =
       input.events.length === 0 ? null : new Merge(input, this.#ids, (id) => this.#mark(id), this.#isTold);
     const merged = merge?.run() ?? NONE;
-    const { previous, continued } = input;
-    if (continued === null) return merged;
+    const newTcpEnds = this.#leaveOutEntries(input, merged.newTcpEnds);
+    this.#forgetGone(input);
+    return { ...merged, newTcpEnds };
+  }
+
+  // A TIME_WAIT entry of a connection that no pass knew, in a namespace that is heard, is told by its event: what has none
+  // now has had it in an earlier pass (the entry stays for a minute), or gets it in the next one. Where events were lost
+  // it is all that is left, if it is no older than that.
+  #leaveOutEntries(
+    { next, ticks, heard, lostSinceTicks }: MergeInput,
+    newTcpEnds: ReadonlyMap<number, number>,
+  ): ReadonlyMap<number, number> {
+    const less = new Map(newTcpEnds);
+    let length = 0;
+    for (let row = 0; row < next.length; row++) {
+      const namespace = next.namespace[row]!;
+      const isLeftOut =
+        next.firstSeen[row] === ticks &&
+        isTimeWait(next, row) &&
+        !this.#isTold(next.id[row]!) &&
+        heard(namespace) &&
+        (lostSinceTicks === null || next.timerDeadline[row]! - TIME_WAIT_TICKS <= lostSinceTicks);
+      if (isLeftOut) {
+        this.#ids.giveBack(next.id[row]!);
+        less.set(namespace, (less.get(namespace) ?? 0) - 1);
+        continue;
+      }
+      if (length < row) next.copyRow(length, next, row);
+      length++;
+    }
+    next.length = length;
+    return less;
+  }
+
+  #forgetGone({ previous, continued }: MergeInput): void {
+    if (continued === null) return;
     for (let row = 0; row < previous.length; row++) {
       const id = previous.id[row]!;
       if (continued[row] === 0 && id < this.#told.length) this.#told[id] = 0;
     }
-    return merged;
   }
 
   readonly #isTold = (id: number): boolean => this.#told[id] === 1;
@@ -89,6 +147,8 @@ class Merge {
   readonly #added = new SocketTable(64);
   readonly #finals = new SocketTable(64);
   readonly #newTcpEnds = new Map<number, number>();
+  // Namespaces and ports that something listens on; made when first asked for.
+  #listeners: Set<number> | null = null;
 
   constructor(input: MergeInput, ids: IdPool, mark: (id: number) => void, isTold: (id: number) => boolean) {
     this.#input = input;
@@ -230,7 +290,6 @@ class Merge {
 
   #addRest(): void {
     const events = this.#events;
-    const { maybeFin } = this.#input.events;
     for (let event = 0; event < events.length; event++) {
       if (this.#matched[event] !== 0) continue;
       const namespace = events.namespace[event]!;
@@ -243,8 +302,7 @@ class Merge {
       const id = this.#ids.take();
       this.#added.id[row] = id;
       this.#ids.giveBack(id);
-      if (maybeFin[event] === 1)
-        this.#added.bytesReceived[row] = Math.max(0, events.bytesReceived[event]! - 1);
+      if (this.#hasFin(event)) this.#added.bytesReceived[row] = Math.max(0, events.bytesReceived[event]! - 1);
     }
   }
 
@@ -277,12 +335,19 @@ class Merge {
   #writeFigures(event: number, table: SocketTable, row: number, finIsOut: boolean): void {
     const events = this.#events;
     if (events.counted[event] === 0) return;
-    const fin = this.#input.events.maybeFin[event] === 1 && !finIsOut ? 1 : 0;
+    const fin = !finIsOut && this.#hasFin(event) ? 1 : 0;
     table.counted[row] = 1;
     table.bytesSent[row] = Math.max(table.bytesSent[row]!, events.bytesSent[event]!);
     table.bytesReceived[row] = Math.max(table.bytesReceived[row]!, events.bytesReceived[event]! - fin);
     table.rttMicros[row] = events.rttMicros[event]!;
     table.totalRetransmits[row] = events.totalRetransmits[event]!;
+  }
+
+  #hasFin(event: number): boolean {
+    const maybe = this.#input.events.maybeFin[event]!;
+    if (maybe !== MaybeFin.ofServer) return maybe === MaybeFin.ofAnyone;
+    this.#listeners ??= listenersOf(this.#input.next);
+    return this.#listeners.has(portKey(this.#events, event));
   }
 
   readonly #isLeft = (event: number): boolean => this.#matched[event] === 0;
@@ -299,79 +364,13 @@ class Merge {
   }
 }
 
-// What the kernel keeps of a connection whose socket is destroyed: the rest of FIN_WAIT2 is an entry like TIME_WAIT's.
-function isTimeWait(table: SocketTable, row: number): boolean {
-  const state = table.state[row]!;
-  return (
-    table.inode[row] === 0 &&
-    table.protocol[row] === Protocol.tcp &&
-    (state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2)
-  );
+function listenersOf(table: SocketTable): Set<number> {
+  const listeners = new Set<number>();
+  for (let row = 0; row < table.length; row++)
+    if (table.state[row] === SocketState.LISTEN) listeners.add(portKey(table, row));
+  return listeners;
 }
 
-function sameCookie(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
-  return (
-    a.cookieLow[rowA] === b.cookieLow[rowB] &&
-    a.cookieHigh[rowA] === b.cookieHigh[rowB] &&
-    a.protocol[rowA] === b.protocol[rowB]
-  );
-}
-
-function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
-  return (
-    a.localPort[rowA] === b.localPort[rowB] &&
-    a.remotePort[rowA] === b.remotePort[rowB] &&
-    a.namespace[rowA] === b.namespace[rowB] &&
-    a.protocol[rowA] === b.protocol[rowB] &&
-    sameAddress(a, rowA, 0, b, rowB, 0) &&
-    sameAddress(a, rowA, 4, b, rowB, 4)
-  );
-}
-
-// Addresses are four words each, the local one at 0 and the remote one at 4.
-function sameAddress(
-  a: SocketTable,
-  rowA: number,
-  placeA: number,
-  b: SocketTable,
-  rowB: number,
-  placeB: number,
-) {
-  const atA = rowA * 8 + placeA;
-  const atB = rowB * 8 + placeB;
-  for (let i = 0; i < 4; i++) if (a.addresses[atA + i] !== b.addresses[atB + i]) return false;
-  return true;
-}
-
-function isUnset({ addresses, family }: SocketTable, row: number, place: number): boolean {
-  const at = row * 8 + place;
-  if (addresses[at] !== 0 || addresses[at + 1] !== 0 || addresses[at + 3] !== 0) return false;
-  return addresses[at + 2] === 0 || (family[row] === 4 && addresses[at + 2] === 0xffff);
-}
-
-function isLoopback({ addresses, family }: SocketTable, row: number): boolean {
-  const at = row * 8 + 4;
-  if (family[row] === 4) return addresses[at + 3]! >>> 24 === 127;
-  return addresses[at] === 0 && addresses[at + 1] === 0 && addresses[at + 2] === 0 && addresses[at + 3] === 1;
-}
-
-function cookieHash(table: SocketTable, row: number): number {
-  return Math.imul(table.cookieLow[row]! ^ Math.imul(table.cookieHigh[row]!, 31), 0x9e3779b1);
-}
-
-function tupleHash(table: SocketTable, row: number): number {
-  let hash = (table.localPort[row]! << 16) ^ table.remotePort[row]! ^ (table.namespace[row]! << 8);
-  for (let i = 0, at = row * 8; i < 8; i++) hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return hash;
-}
-
-function localPortHash(table: SocketTable, row: number): number {
-  return Math.imul((table.localPort[row]! << 12) ^ table.namespace[row]!, 0x9e3779b1);
-}
-
-function endHash(table: SocketTable, row: number, place: number, port: number): number {
-  let hash = port;
-  for (let i = 0, at = row * 8 + place; i < 4; i++)
-    hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return hash;
+function portKey(table: SocketTable, row: number): number {
+  return table.namespace[row]! * 65_536 + table.localPort[row]!;
 }

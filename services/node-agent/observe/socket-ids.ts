@@ -9,6 +9,9 @@ import type { IdPool } from "./id-pool.ts";
 /** Ticks of 10 ms by which a timer's end may move between two passes and still count as the same end. */
 const TIMER_JITTER_TICKS = 50;
 
+/** Ticks by which a TIME_WAIT entry ends later where it is another one: far more than a slow reading blurs. */
+const TIME_WAIT_ANEW_TICKS = 1000;
+
 /** What settling ids found out. */
 export interface SettledSockets {
   /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
@@ -156,7 +159,7 @@ function isAnother(previous: SocketTable, before: number, next: SocketTable, row
   return (
     previous.state[before] === TIME_WAIT &&
     next.state[row] === TIME_WAIT &&
-    next.timerDeadline[row]! > previous.timerDeadline[before]! + TIMER_JITTER_TICKS
+    next.timerDeadline[row]! > previous.timerDeadline[before]! + TIME_WAIT_ANEW_TICKS
   );
 }
 

@@ -1,12 +1,18 @@
 // A workload of the claims: answers what it is sent on a port, by TCP and where asked by UDP, until it is stopped. It
 // says on stdout whom it saw, and what each caller said of itself, so that a claim knows this side's truth too. Runs by
-// `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON: {"host","port","udp"}.
+// `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON: {"host","port","udp"};
+// with "briefMs" it answers once after so long, ends the connection and says nothing.
 
 import dgram from "node:dgram";
 import net from "node:net";
 
-const argument = JSON.parse(process.argv[1] ?? "{}") as { host: string; port: number; udp?: boolean };
-const { host, port } = argument;
+const argument = JSON.parse(process.argv[1] ?? "{}") as {
+  host: string;
+  port: number;
+  udp?: boolean;
+  briefMs?: number;
+};
+const { host, port, briefMs } = argument;
 
 function tell(event: string, what: object = {}): void {
   console.log(JSON.stringify({ event, atMs: Date.now(), ...what }));
@@ -23,9 +29,11 @@ const server = net.createServer((socket) => {
   let told = false;
   socket.on("error", () => socket.destroy());
   socket.on("data", (data) => {
+    if (briefMs !== undefined) return void setTimeout(() => socket.end(data), briefMs);
     if (!told) tell("open", { ...seen, caller: data.toString().split("\n")[0] });
     told = true;
     socket.write(data);
+    return undefined;
   });
   socket.on("close", () => told && tell("close", seen));
 });

@@ -415,6 +415,13 @@ export interface Connection {
   unixPath: string;
   /** A stable id: a hash of network, protocol, tuple and birth. */
   uid: string;
+  /**
+   * Services lead to the server and nothing tells whether the client dialled one
+   * of them: no flow of a node whose flows show translations. Where sockets are
+   * rewritten at connect() (Cilium) the client's shows the server that was
+   * chosen.
+   */
+  viaUnknown: boolean;
 }
 
 /** What an ICMP conversation is about. */
@@ -2603,6 +2610,7 @@ function createBaseConnection(): Connection {
     icmp: undefined,
     unixPath: "",
     uid: "",
+    viaUnknown: false,
   };
 }
 
@@ -2676,6 +2684,9 @@ export const Connection: MessageFns<Connection> = {
     }
     if (message.uid !== "") {
       writer.uint32(186).string(message.uid);
+    }
+    if (message.viaUnknown !== false) {
+      writer.uint32(192).bool(message.viaUnknown);
     }
     return writer;
   },
@@ -2877,6 +2888,14 @@ export const Connection: MessageFns<Connection> = {
             message.uid = reader.string();
             continue;
           }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.viaUnknown = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2923,6 +2942,7 @@ export const Connection: MessageFns<Connection> = {
     message.icmp = (object.icmp !== undefined && object.icmp !== null) ? Icmp.fromPartial(object.icmp) : undefined;
     message.unixPath = object.unixPath ?? "";
     message.uid = object.uid ?? "";
+    message.viaUnknown = object.viaUnknown ?? false;
     return message;
   },
 };

@@ -1,0 +1,66 @@
+// A workload of the claims: opens many short connections and says on stdout how many there were. The server ends each
+// one first, so that the same ports can be used again at once. Runs by `node --input-type=module-typescript -e`; its
+// argument is JSON: {"host","port","family","count","rounds","pauseMs","paceMs"}: `count` connections, a new one every
+// `paceMs` or ten at a time, `rounds` times with a pause between.
+
+import { lookup } from "node:dns/promises";
+import net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+interface Burst {
+  readonly host: string;
+  readonly port: number;
+  readonly family: 4 | 6;
+  readonly count: number;
+  readonly rounds: number;
+  readonly pauseMs: number;
+  readonly paceMs: number;
+}
+
+const burst = JSON.parse(process.argv[1] ?? "{}") as Burst;
+const atOnce = 10;
+const payload = "x".repeat(100);
+const { address } = await lookup(burst.host, { family: burst.family }); // Once: this is not about DNS.
+const told = { made: 0, failed: 0 };
+
+/** One connection from its first packet to its end; whether there was one. */
+function call(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: address, port: burst.port });
+    let connected = false;
+    socket.on("connect", () => {
+      connected = true;
+      socket.write(payload);
+    });
+    socket.on("data", () => undefined);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => resolve(connected));
+  });
+}
+
+async function callAgain(times: number): Promise<void> {
+  for (let index = 0; index < times; index++) {
+    told[(await call()) ? "made" : "failed"]++;
+    if (burst.paceMs > 0) await delay(burst.paceMs);
+  }
+}
+
+// The Service may lead nowhere in the first moments.
+while (!(await call())) await delay(100);
+told.made++;
+for (let round = 0; round < burst.rounds; round++) {
+  if (round > 0) await delay(burst.pauseMs);
+  const startMs = performance.now();
+  const first = round === 0 ? 1 : 0;
+  if (burst.paceMs > 0) await callAgain(burst.count - first);
+  else {
+    await callAgain((burst.count % atOnce) + (first === 1 ? atOnce - 1 : 0));
+    const each = Math.floor(burst.count / atOnce) - first;
+    await Promise.all(Array.from({ length: atOnce }, () => callAgain(each)));
+  }
+  console.log(
+    JSON.stringify({ event: "round", round, ...told, tookMs: Math.round(performance.now() - startMs) }),
+  );
+}
+console.log(JSON.stringify({ event: "done", ...told }));
+if (burst.rounds > 1) setInterval(() => undefined, 1000);
