@@ -21,6 +21,13 @@ const BOOT_SECONDS_MAX = 240;
 /** Kernels that run side by side: each keeps little more than one processor busy. */
 const SIDE_BY_SIDE = Math.min(2, availableParallelism());
 
+/**
+ * What every kernel is booted with. One processor: emulators of several crash programs that compile themselves, as
+ * Node.js does, where they are short of processors of their own, and more would not make one process faster. A clock
+ * that the emulator keeps: the processor's, when its rate was taken in a moment without one, ran a hundred times too fast.
+ */
+const PARAMETERS = "maxcpus=1 clocksource=hpet";
+
 /** Begins the lines in a kernel's output that are ours. */
 const MARK = "@kernels@";
 
@@ -66,7 +73,7 @@ async function boot(
 ): Promise<{ version: string; results: FileResult[] }> {
   const limit = BOOT_SECONDS_MAX + files.length * FILE_SECONDS_MAX;
   const child = spawn("timeout", [String(limit), runner, suite, commandOf(unpack, files)], {
-    env: { ...process.env, APPEND: parameters },
+    env: { ...process.env, APPEND: `${PARAMETERS} ${parameters}`.trim() },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
@@ -106,7 +113,10 @@ function commandOf(unpack: string, files: readonly string[]): string {
     ...files.flatMap((file) => [
       `echo ${MARK} file ${file} $(cut -d ' ' -f 1 /proc/uptime)`,
       `timeout ${FILE_SECONDS_MAX} ${node} ${file} 2>&1`,
-      `status=$?; echo; echo ${MARK} exit $status $(cut -d ' ' -f 1 /proc/uptime)`,
+      "status=$?; echo",
+      // Ended by a signal: the kernel knows where.
+      "[ $status -lt 128 ] || dmesg | grep -E 'segfault|traps:|general protection|Out of memory' | tail -n 5",
+      `echo ${MARK} exit $status $(cut -d ' ' -f 1 /proc/uptime)`,
     ]),
     // Whatever failed is told above.
     "true",
