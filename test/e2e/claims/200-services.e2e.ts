@@ -136,8 +136,7 @@ claim(240, "--to svc/echo and --to deploy/echo agree", async ({ echo }) => {
     const toThese = async (selector: string): Promise<Connection[]> =>
       (await connectionsOf(namespace, "--to", selector, "--open")).filter((one) => pods.has(one.server.pod));
     const [byService, byWorkload] = await Promise.all([toThese("svc/echo"), toThese("deploy/echo")]);
-    const lines = (answer: readonly Connection[]): string[] => answer.map(shown).toSorted();
-    assert.deepEqual(lines(byService), lines(byWorkload));
-    assert.equal(countOf(byService), told.length, lines(byService).join("\n"));
+    assert.deepEqual(byService.map(shown).toSorted(), byWorkload.map(shown).toSorted());
+    assert.equal(countOf(byService), told.length, byService.map(shown).join("\n"));
   });
 });
