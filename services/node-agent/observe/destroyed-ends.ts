@@ -15,8 +15,10 @@ import { RowIndex } from "./row-index.ts";
 import {
   cookieHash,
   endHash,
+  isHalfOpen,
   isLoopback,
   isTimeWait,
+  isUnheld,
   isUnset,
   localPortHash,
   sameAddress,
@@ -97,6 +99,8 @@ export class DestroyedEnds {
     let length = 0;
     for (let row = 0; row < next.length; row++) {
       const namespace = next.namespace[row]!;
+      // What its table still had when it was read.
+      if (isUnheld(next, row) && this.#isTold(next.id[row]!)) next.state[row] = SocketState.CLOSE;
       const isLeftOut =
         next.firstSeen[row] === ticks &&
         isTimeWait(next, row) &&
@@ -215,6 +219,7 @@ class Merge {
         if (this.#matched[event] === 0 && sameTuple(this.#events, event, next, row)) newest = event;
       if (newest >= 0) this.#finishInPlace(newest, row);
     }
+    this.#matchUnheld(index);
     this.#forEachGone((row) => {
       if (this.#isTold(previous.id[row]!)) return;
       for (let event = index.first(tupleHash(previous, row)); event >= 0; event = index.after(event)) {
@@ -223,6 +228,26 @@ class Merge {
         return;
       }
     });
+  }
+
+  // A reader may show again what it read earlier of sockets that no file refers to (half-open, not yet accepted, orphaned):
+  // of those that a pass before knew already the event is the end.
+  #matchUnheld(index: RowIndex): void {
+    const { next, ticks } = this.#input;
+    for (let row = 0; row < next.length && this.#left > 0; row++) {
+      if (!isUnheld(next, row) || next.firstSeen[row] === ticks || this.#isTold(next.id[row]!)) continue;
+      for (let event = index.first(tupleHash(next, row)); event >= 0; event = index.after(event)) {
+        if (this.#matched[event] !== 0 || !sameTuple(this.#events, event, next, row)) continue;
+        // A handshake that was under way counted as no end so far.
+        if (isHalfOpen(next, row)) this.#countEnd(next.namespace[row]!);
+        this.#finishInPlace(event, row);
+        break;
+      }
+    }
+  }
+
+  #countEnd(namespace: number): void {
+    this.#newTcpEnds.set(namespace, (this.#newTcpEnds.get(namespace) ?? 0) + 1);
   }
 
   #matchPortless(): void {
@@ -292,9 +317,7 @@ class Merge {
     const events = this.#events;
     for (let event = 0; event < events.length; event++) {
       if (this.#matched[event] !== 0) continue;
-      const namespace = events.namespace[event]!;
-      if (events.protocol[event] === Protocol.tcp)
-        this.#newTcpEnds.set(namespace, (this.#newTcpEnds.get(namespace) ?? 0) + 1);
+      if (events.protocol[event] === Protocol.tcp) this.#countEnd(events.namespace[event]!);
       // A connection of which this end alone is known, and not to which port: its other end tells of it, if anyone does.
       if (events.remotePort[event] === 0 && events.attempt[event] === Attempt.none) continue;
       const row = this.#added.appendRow(events, event);

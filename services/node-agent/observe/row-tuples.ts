@@ -16,6 +16,22 @@ export function isTimeWait(table: SocketTable, row: number): boolean {
   );
 }
 
+/** Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or on its way to the end. */
+export function isUnheld(table: SocketTable, row: number): boolean {
+  return (
+    table.inode[row] === 0 &&
+    table.protocol[row] === Protocol.tcp &&
+    table.state[row] !== SocketState.LISTEN &&
+    !isTimeWait(table, row)
+  );
+}
+
+/** Whether a row is a connection whose handshake is not over. */
+export function isHalfOpen(table: SocketTable, row: number): boolean {
+  const state = table.state[row]!;
+  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
+}
+
 /** Whether two rows of one protocol have the same cookie. */
 export function sameCookie(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
   return (
