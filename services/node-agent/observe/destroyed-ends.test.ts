@@ -114,6 +114,15 @@ describe("destroyed sockets, merged with passes", () => {
     assert.equal(passes.seen, 1);
   });
 
+  it("give an entry whose cookie no reader tells theirs, so that the next one of the same ports is not taken for it", () => {
+    const passes = new Passes();
+    const entry = { local: 80, remote: 40_000, state: TIME_WAIT };
+    passes.pass([entry], [{ ...open, state: CLOSE, inode: 0 }]);
+    passes.pass([entry]);
+    assert.equal(passes.previous.cookieLow[0], 9);
+    assert.deepEqual(passes.pass([entry], [{ ...open, inode: 0, cookie: 10 }]).added, [40_000]);
+  });
+
   it("are told once where the entry shows in a later pass only, and where their event does", () => {
     const passes = new Passes();
     const entry = { local: 80, remote: 40_000, state: TIME_WAIT, cookie: 3 };

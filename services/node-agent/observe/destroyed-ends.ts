@@ -20,7 +20,9 @@ import {
   isTimeWait,
   isUnheld,
   isUnset,
+  listeningPorts,
   localPortHash,
+  portKey,
   sameAddress,
   sameCookie,
   sameTuple,
@@ -246,10 +248,6 @@ class Merge {
     }
   }
 
-  #countEnd(namespace: number): void {
-    this.#newTcpEnds.set(namespace, (this.#newTcpEnds.get(namespace) ?? 0) + 1);
-  }
-
   #matchPortless(): void {
     const events = this.#events;
     const isPortless = (event: number): boolean => this.#isLeft(event) && events.remotePort[event] === 0;
@@ -313,6 +311,10 @@ class Merge {
     }
   }
 
+  #countEnd(namespace: number): void {
+    this.#newTcpEnds.set(namespace, (this.#newTcpEnds.get(namespace) ?? 0) + 1);
+  }
+
   #addRest(): void {
     const events = this.#events;
     for (let event = 0; event < events.length; event++) {
@@ -334,6 +336,11 @@ class Merge {
     const { next } = this.#input;
     this.#take(event);
     this.#mark(next.id[row]!);
+    // Tables of /proc tell no cookies: by the event's the next connection of the same ports is known to be another one.
+    if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
+      next.cookieLow[row] = this.#events.cookieLow[event]!;
+      next.cookieHigh[row] = this.#events.cookieHigh[event]!;
+    }
     this.#writeFigures(event, next, row, isTimeWait(next, row));
   }
 
@@ -369,7 +376,7 @@ class Merge {
   #hasFin(event: number): boolean {
     const maybe = this.#input.events.maybeFin[event]!;
     if (maybe !== MaybeFin.ofServer) return maybe === MaybeFin.ofAnyone;
-    this.#listeners ??= listenersOf(this.#input.next);
+    this.#listeners ??= listeningPorts(this.#input.next);
     return this.#listeners.has(portKey(this.#events, event));
   }
 
@@ -385,15 +392,4 @@ class Merge {
     if (continued === null) return;
     for (let row = 0; row < previous.length && this.#left > 0; row++) if (continued[row] === 0) callback(row);
   }
-}
-
-function listenersOf(table: SocketTable): Set<number> {
-  const listeners = new Set<number>();
-  for (let row = 0; row < table.length; row++)
-    if (table.state[row] === SocketState.LISTEN) listeners.add(portKey(table, row));
-  return listeners;
-}
-
-function portKey(table: SocketTable, row: number): number {
-  return table.namespace[row]! * 65_536 + table.localPort[row]!;
 }

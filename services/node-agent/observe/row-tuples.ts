@@ -106,3 +106,16 @@ export function endHash(table: SocketTable, row: number, place: number, port: nu
     hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
   return hash;
 }
+
+/** The ports that something listens on, as portKey() has them. */
+export function listeningPorts(table: SocketTable): Set<number> {
+  const listeners = new Set<number>();
+  for (let row = 0; row < table.length; row++)
+    if (table.state[row] === SocketState.LISTEN) listeners.add(portKey(table, row));
+  return listeners;
+}
+
+/** A row's namespace and local port as one number. */
+export function portKey(table: SocketTable, row: number): number {
+  return table.namespace[row]! * 65_536 + table.localPort[row]!;
+}
