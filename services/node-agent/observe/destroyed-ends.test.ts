@@ -123,6 +123,14 @@ describe("destroyed sockets, merged with passes", () => {
     assert.deepEqual(passes.pass([entry], [{ ...open, inode: 0, cookie: 10 }]).added, [40_000]);
   });
 
+  it("count once where the socket is gone from the pass before its event", () => {
+    const passes = new Passes();
+    passes.pass([open]);
+    passes.pass([]);
+    const { added } = passes.pass([], [{ ...open, state: CLOSE, inode: 0, sent: 30 }]);
+    assert.deepEqual([added, passes.seen], [[40_000], 1]);
+  });
+
   it("are told once where the entry shows in a later pass only, and where their event does", () => {
     const passes = new Passes();
     const entry = { local: 80, remote: 40_000, state: TIME_WAIT, cookie: 3 };

@@ -10,6 +10,7 @@ import { SocketTable } from "../../../lib/socket-table.ts";
 import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
 import { MaybeFin } from "../destroyed/destroyed-table.ts";
+import { AwaitedEnds } from "./awaited-ends.ts";
 import type { IdPool } from "./id-pool.ts";
 import { RowIndex } from "./row-index.ts";
 import {
@@ -75,6 +76,7 @@ export class DestroyedEnds {
   readonly #ids: IdPool;
   // By socket id: 1 where the socket's event has come.
   #told = new Uint8Array(1024);
+  readonly #awaited = new AwaitedEnds();
 
   constructor(ids: IdPool) {
     this.#ids = ids;
@@ -83,7 +85,9 @@ export class DestroyedEnds {
   /** Merges; rows of `next` whose sockets were destroyed get their final figures in place. */
   merge(input: MergeInput): MergedEnds {
     const merge =
-      input.events.length === 0 ? null : new Merge(input, this.#ids, (id) => this.#mark(id), this.#isTold);
+      input.events.length === 0
+        ? null
+        : new Merge(input, this.#ids, (id) => this.#mark(id), this.#isTold, this.#awaited);
     const merged = merge?.run() ?? NONE;
     const newTcpEnds = this.#leaveOutEntries(input, merged.newTcpEnds);
     this.#forgetGone(input);
@@ -121,11 +125,14 @@ export class DestroyedEnds {
     return less;
   }
 
-  #forgetGone({ previous, continued }: MergeInput): void {
+  #forgetGone({ previous, continued, ticks }: MergeInput): void {
+    this.#awaited.expire(ticks);
     if (continued === null) return;
     for (let row = 0; row < previous.length; row++) {
+      if (continued[row] !== 0) continue;
       const id = previous.id[row]!;
-      if (continued[row] === 0 && id < this.#told.length) this.#told[id] = 0;
+      if (this.#isTold(id)) this.#told[id] = 0;
+      else this.#awaited.add(previous, row, ticks);
     }
   }
 
@@ -147,6 +154,7 @@ class Merge {
   readonly #ids: IdPool;
   readonly #mark: (id: number) => void;
   readonly #isTold: (id: number) => boolean;
+  readonly #awaited: AwaitedEnds;
   readonly #events: SocketTable;
   readonly #matched: Uint8Array;
   #left: number;
@@ -156,7 +164,14 @@ class Merge {
   // Namespaces and ports that something listens on; made when first asked for.
   #listeners: Set<number> | null = null;
 
-  constructor(input: MergeInput, ids: IdPool, mark: (id: number) => void, isTold: (id: number) => boolean) {
+  constructor(
+    input: MergeInput,
+    ids: IdPool,
+    mark: (id: number) => void,
+    isTold: (id: number) => boolean,
+    awaited: AwaitedEnds,
+  ) {
+    this.#awaited = awaited;
     this.#input = input;
     this.#ids = ids;
     this.#mark = mark;
@@ -319,7 +334,9 @@ class Merge {
     const events = this.#events;
     for (let event = 0; event < events.length; event++) {
       if (this.#matched[event] !== 0) continue;
-      if (events.protocol[event] === Protocol.tcp) this.#countEnd(events.namespace[event]!);
+      // Who reads reports still has an awaited one's row and gives it the last figures, by its cookie.
+      if (events.protocol[event] === Protocol.tcp && !this.#awaited.take(events, event))
+        this.#countEnd(events.namespace[event]!);
       // A connection of which this end alone is known, and not to which port: its other end tells of it, if anyone does.
       if (events.remotePort[event] === 0 && events.attempt[event] === Attempt.none) continue;
       const row = this.#added.appendRow(events, event);
