@@ -69,8 +69,10 @@ interface OwnSocket {
 export class DestroyedSockets implements DestroyedReader {
   /** Messages that made no sense, since start. */
   malformed = 0;
-  /** Events that found no place, or whose namespace never became known; since start. */
+  /** Events that found no place in the table, since start. */
   overflowed = 0;
+  /** Events of namespaces in which no process of this node ever was: another machine's on one kernel, as in kind. */
+  ofStrangers = 0;
   /** Called once when half of the events that may wait do. */
   onCrowd: (() => void) | null = null;
   readonly #options: DestroyedSocketsOptions;
@@ -168,7 +170,8 @@ export class DestroyedSockets implements DestroyedReader {
       taken.place[row] = this.#placeOfNumber.get(taken.nsid[row]!) ?? UNPLACED;
       if (taken.place[row] !== UNPLACED) continue;
       const waits = now - taken.sockets.firstSeen[row]! < UNPLACED_TICKS_MAX;
-      if (!waits || !this.#table.appendRow(taken, row)) this.overflowed++;
+      if (!waits) this.ofStrangers++;
+      else if (!this.#table.appendRow(taken, row)) this.overflowed++;
     }
     return taken;
   }

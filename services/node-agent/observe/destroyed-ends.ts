@@ -15,10 +15,14 @@ import { RowIndex } from "./row-index.ts";
 import {
   cookieHash,
   endHash,
+  isHalfOpen,
   isLoopback,
   isTimeWait,
+  isUnheld,
   isUnset,
+  listeningPorts,
   localPortHash,
+  portKey,
   sameAddress,
   sameCookie,
   sameTuple,
@@ -97,6 +101,8 @@ export class DestroyedEnds {
     let length = 0;
     for (let row = 0; row < next.length; row++) {
       const namespace = next.namespace[row]!;
+      // What its table still had when it was read.
+      if (isUnheld(next, row) && this.#isTold(next.id[row]!)) next.state[row] = SocketState.CLOSE;
       const isLeftOut =
         next.firstSeen[row] === ticks &&
         isTimeWait(next, row) &&
@@ -215,6 +221,7 @@ class Merge {
         if (this.#matched[event] === 0 && sameTuple(this.#events, event, next, row)) newest = event;
       if (newest >= 0) this.#finishInPlace(newest, row);
     }
+    this.#matchUnheld(index);
     this.#forEachGone((row) => {
       if (this.#isTold(previous.id[row]!)) return;
       for (let event = index.first(tupleHash(previous, row)); event >= 0; event = index.after(event)) {
@@ -223,6 +230,22 @@ class Merge {
         return;
       }
     });
+  }
+
+  // A reader may show again what it read earlier of sockets that no file refers to (half-open, not yet accepted, orphaned):
+  // of those that a pass before knew already the event is the end.
+  #matchUnheld(index: RowIndex): void {
+    const { next, ticks } = this.#input;
+    for (let row = 0; row < next.length && this.#left > 0; row++) {
+      if (!isUnheld(next, row) || next.firstSeen[row] === ticks || this.#isTold(next.id[row]!)) continue;
+      for (let event = index.first(tupleHash(next, row)); event >= 0; event = index.after(event)) {
+        if (this.#matched[event] !== 0 || !sameTuple(this.#events, event, next, row)) continue;
+        // A handshake that was under way counted as no end so far.
+        if (isHalfOpen(next, row)) this.#countEnd(next.namespace[row]!);
+        this.#finishInPlace(event, row);
+        break;
+      }
+    }
   }
 
   #matchPortless(): void {
@@ -288,13 +311,15 @@ class Merge {
     }
   }
 
+  #countEnd(namespace: number): void {
+    this.#newTcpEnds.set(namespace, (this.#newTcpEnds.get(namespace) ?? 0) + 1);
+  }
+
   #addRest(): void {
     const events = this.#events;
     for (let event = 0; event < events.length; event++) {
       if (this.#matched[event] !== 0) continue;
-      const namespace = events.namespace[event]!;
-      if (events.protocol[event] === Protocol.tcp)
-        this.#newTcpEnds.set(namespace, (this.#newTcpEnds.get(namespace) ?? 0) + 1);
+      if (events.protocol[event] === Protocol.tcp) this.#countEnd(events.namespace[event]!);
       // A connection of which this end alone is known, and not to which port: its other end tells of it, if anyone does.
       if (events.remotePort[event] === 0 && events.attempt[event] === Attempt.none) continue;
       const row = this.#added.appendRow(events, event);
@@ -311,6 +336,11 @@ class Merge {
     const { next } = this.#input;
     this.#take(event);
     this.#mark(next.id[row]!);
+    // Tables of /proc tell no cookies: by the event's the next connection of the same ports is known to be another one.
+    if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
+      next.cookieLow[row] = this.#events.cookieLow[event]!;
+      next.cookieHigh[row] = this.#events.cookieHigh[event]!;
+    }
     this.#writeFigures(event, next, row, isTimeWait(next, row));
   }
 
@@ -346,7 +376,7 @@ class Merge {
   #hasFin(event: number): boolean {
     const maybe = this.#input.events.maybeFin[event]!;
     if (maybe !== MaybeFin.ofServer) return maybe === MaybeFin.ofAnyone;
-    this.#listeners ??= listenersOf(this.#input.next);
+    this.#listeners ??= listeningPorts(this.#input.next);
     return this.#listeners.has(portKey(this.#events, event));
   }
 
@@ -362,15 +392,4 @@ class Merge {
     if (continued === null) return;
     for (let row = 0; row < previous.length && this.#left > 0; row++) if (continued[row] === 0) callback(row);
   }
-}
-
-function listenersOf(table: SocketTable): Set<number> {
-  const listeners = new Set<number>();
-  for (let row = 0; row < table.length; row++)
-    if (table.state[row] === SocketState.LISTEN) listeners.add(portKey(table, row));
-  return listeners;
-}
-
-function portKey(table: SocketTable, row: number): number {
-  return table.namespace[row]! * 65_536 + table.localPort[row]!;
 }
