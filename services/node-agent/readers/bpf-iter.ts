@@ -274,7 +274,7 @@ class BpfIterReader implements SocketReader {
     let moved = kept.orphans === null || mark !== kept.tcpMark || this.#heard?.has(inode) === true;
     if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
       const isFirst = kept.counts === null;
-      kept.counts = this.#gate.look(namespace);
+      kept.counts = this.#gate.look(namespace, !moved && kept.orphans?.length === 0);
       kept.lookTicks = nowTicks + COUNTERS_TICKS - (isFirst ? spread(kept.namespaceId, COUNTERS_TICKS) : 0);
       // Data moves what the records have; of the other sockets only states that are on their way to the end.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
