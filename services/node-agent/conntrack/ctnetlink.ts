@@ -9,7 +9,7 @@ import { dumpRequest } from "../kernel/netlink.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;
-const IPCTNL_MSG_CT_GET_STATS = 5;
+const IPCTNL_MSG_CT_GET_STATS_CPU = 4;
 
 /** Types of messages: an entry that is there (dumps, NEW events), and one that is gone (DESTROY events). */
 export const CtMessage = {
@@ -52,10 +52,10 @@ export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
   );
 }
 
-/** The request for the table's statistics: the least that one can ask, and makes the kernel load conntrack. */
+/** The request for the statistics of each processor: the least that one can ask, and makes the kernel load conntrack. */
 export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
-    (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET_STATS,
+    (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET_STATS_CPU,
     new Uint8Array(GENERIC_BYTES),
     littleEndian,
   );

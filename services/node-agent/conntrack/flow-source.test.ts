@@ -65,7 +65,7 @@ function flood(count: number): string[] {
 
 // An entry's line without its timeout.
 function withoutTimes(text: string): string {
-  return text.replaceAll(/(\d+ \d+) \d+ /g, "$1 ");
+  return text.replaceAll(/^(\w+ +\d+ \w+ +\d+) \d+ /gm, "$1 ");
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {

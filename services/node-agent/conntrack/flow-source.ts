@@ -9,6 +9,7 @@ import { setImmediate as yieldToOthers } from "node:timers/promises";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
 import {
+  dump,
   dumpInSteps,
   hostIsLittleEndian,
   messageType,
@@ -337,13 +338,15 @@ export function namespaceInodeOf(directory: string): number {
   }
 }
 
-// Listening makes the kernel load conntrack's modules in its own time, a request before it answers.
+// Listening makes the kernel load conntrack's modules in its own time, a request before it answers. Throws SyscallError
+// where it cannot: the sockets of a kernel that has netfilter's netlink without conntrack open and bind all the same.
 function loadConntrack(): void {
-  const { send, close } = syscalls();
   const descriptor = openNetlink(NETLINK_NETFILTER);
-  const request = conntrackStatisticsRequest(hostIsLittleEndian);
-  send(descriptor, request, request.length, 0);
-  close(descriptor);
+  try {
+    dump(descriptor, conntrackStatisticsRequest(hostIsLittleEndian), () => {});
+  } finally {
+    syscalls().close(descriptor);
+  }
 }
 
 // In this thread's namespace: why no events would come; null where they do.

@@ -2,6 +2,7 @@
 // (npm run test:kernels), before anything else asked for conntrack there: elsewhere it would disturb the machine.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
@@ -17,23 +18,27 @@ function obstacle(): string | false {
 }
 
 describe("a kernel without conntrack", { skip: obstacle() }, () => {
-  it("is told to have none, and what to do", async () => {
-    const loader = readFileSync(LOADER, "utf8");
-    writeFileSync(LOADER, "/bin/false\n");
-    try {
-      const source = flowSourceOf(process.pid, "auto");
-      await source.refresh();
-      assert.equal(source.mode, "none");
-      assert.equal(taken(source, true).added.length, 0);
-      assert.match(
-        source.limits().join("\n"),
-        /^conntrack cannot be read: .*nf_conntrack_netlink.*; there is no /,
-      );
-      source.close();
-    } finally {
-      writeFileSync(LOADER, loader);
-    }
-  });
+  // Where it has netfilter's netlink, sockets open and bind without conntrack.
+  for (const module of [null, "nfnetlink"]) {
+    it(`is told to have none, and what to do, with ${module ?? "nothing"} loaded`, async () => {
+      const loader = readFileSync(LOADER, "utf8");
+      if (module !== null) execFileSync(loader.trim(), [module]);
+      writeFileSync(LOADER, "/bin/false\n");
+      try {
+        const source = flowSourceOf(process.pid, "auto");
+        await source.refresh();
+        assert.equal(source.mode, "none");
+        assert.equal(taken(source, true).added.length, 0);
+        assert.match(
+          source.limits().join("\n"),
+          /^conntrack cannot be read: .*nf_conntrack_netlink.*; there is no /,
+        );
+        source.close();
+      } finally {
+        writeFileSync(LOADER, loader);
+      }
+    });
+  }
 
   it("is asked to load it", async () => {
     const source = flowSourceOf(process.pid, "auto");

@@ -38,7 +38,7 @@ const NUMBERS_BUFFER_BYTES = 2 ** 20;
 /** Namespaces that have a socket of ours at most: 1,024 of 20 KiB each. */
 const OWN_SOCKETS_MAX = 1024;
 /** How often it is looked whether the processes of a namespace with a socket of ours still live. */
-const PIN_CHECK_MS = 500;
+const PIN_CHECK_MS = 2000;
 /** Processes of a namespace that are tried at most for a way into it. */
 const PIDS_TRIED_MAX = 16;
 /** Ticks of 10 ms for which an event waits for its namespace to become known. */

@@ -1,5 +1,6 @@
 // Run by bpf-iter.test.ts, also in a pid namespace of its own: opens sockets and holds what the iterators tell of this
-// process against what /proc and sock_diag tell. Ends with an error where they differ.
+// process against what /proc and sock_diag tell. Ends with an error where they differ, with status 3 and the reason
+// where the iterators are refused.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -17,6 +18,7 @@ import { createTaskSource } from "../processes/task-source.ts";
 import { createBpfIterReader } from "./bpf-iter.ts";
 import { createProcfsReader, procfsTables } from "./procfs.ts";
 
+const REFUSED = 3;
 const nowTicks = (): number => 0;
 const procRoot = "/proc";
 const directory = mkdtempSync(path.join(tmpdir(), "whotalks-iterator-"));
@@ -44,7 +46,11 @@ const restReader = createProcfsReader({
 });
 const withPeers = createProcfsReader({ procRoot, nowTicks, littleEndian: true, unixPeers: true });
 const reader = createBpfIterReader({ procRoot, nowTicks, tcpReader, restReader });
-assert.equal(reader.probe(), null);
+const obstacle = reader.probe();
+if (obstacle !== null) {
+  console.log(obstacle);
+  process.exit(REFUSED);
+}
 
 const byFiles = createProcessScanner({ procRoot }).scan();
 const byTasks = createProcessScanner({ procRoot, tasks: createTaskSource() }).scan();
