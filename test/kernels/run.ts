@@ -40,20 +40,19 @@ async function runKernel(runner: string, unpack: string, kernel: Kernel): Promis
   const startMs = performance.now();
   const name = [kernel.suite, kernel.parameters].filter((word) => word !== "").join(" ");
   const first = await boot(runner, unpack, kernel, kernel.tests);
-  const again = first.results.filter(({ failed }) => failed > 0).map(({ file }) => file);
-  const second = again.length === 0 ? [] : (await boot(runner, unpack, kernel, again)).results;
+  const where = `${name} (${first.version})`;
+  const again: string[] = [];
   for (const result of first.results) {
-    const other = second.find(({ file }) => file === result.file);
-    const where = `${name} (${first.version})`;
-    if (other === undefined) tell(wordOf(result), where, result);
+    if (result.failed === 0) settle(where, result);
     else {
+      again.push(result.file);
       tell("AGAIN", where, result);
-      tell(wordOf(other), where, other, other.failed > 0 ? "failed twice" : "passed at the second attempt");
     }
-    const { passed, failed, skipped } = other ?? result;
-    totals.passed += passed;
-    totals.failed += failed;
-    totals.skipped += skipped;
+  }
+  if (again.length > 0) {
+    const { results } = await boot(runner, unpack, kernel, again);
+    for (const result of results)
+      settle(where, result, result.failed > 0 ? "failed twice" : "passed at the second attempt");
   }
   console.log(`     ${name} took ${Math.round((performance.now() - startMs) / 1000)} s`);
 }
@@ -121,8 +120,13 @@ function resultOf(file: string, status: number, seconds: number, output: readonl
   return { file, passed, failed: status === 0 ? failed : Math.max(1, failed), skipped, seconds, output };
 }
 
-function wordOf({ passed, failed }: FileResult): string {
-  return failed > 0 ? "FAIL" : passed === 0 ? "SKIP" : "PASS";
+// Counts a result and tells it.
+function settle(where: string, result: FileResult, ...more: readonly string[]): void {
+  const { passed, failed, skipped } = result;
+  totals.passed += passed;
+  totals.failed += failed;
+  totals.skipped += skipped;
+  tell(failed > 0 ? "FAIL" : passed === 0 ? "SKIP" : "PASS", where, result, ...more);
 }
 
 function tell(word: string, where: string, result: FileResult, ...more: readonly string[]): void {
