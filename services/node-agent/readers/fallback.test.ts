@@ -23,11 +23,15 @@ interface Chosen {
 function chosenWith(capabilities: string): Chosen | null {
   const script = path.join(import.meta.dirname, "choose-for-test.ts");
   const bounds = `--bounding-set=-all,${capabilities}`;
-  const { stdout, status } = spawnSync("setpriv", [bounds, `--inh-caps=-all`, process.execPath, script], {
+  const words = [bounds, "--inh-caps=-all"];
+  if (spawnSync("setpriv", [...words, "true"]).status !== 0) return null;
+  const { stdout, status, signal } = spawnSync("setpriv", [...words, process.execPath, script], {
     encoding: "utf8",
     timeout: 120_000,
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  return status === 0 ? (JSON.parse(stdout) as Chosen) : null;
+  assert.deepEqual([status, signal], [0, null]);
+  return JSON.parse(stdout) as Chosen;
 }
 
 function isLockedDown(): boolean {
