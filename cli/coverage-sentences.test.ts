@@ -65,9 +65,14 @@ describe("coverage in sentences", () => {
       "2 lines of kernel tables made no sense",
     ],
     [
-      "full tables",
-      { nodes: [{ ...node, socketsOverflowed: 1 }], storeOverflowed: 1 },
-      "2 sockets or connections found no room",
+      "full tables of an agent",
+      { nodes: [{ ...node, socketsOverflowed: 1 }] },
+      "1 socket or flow found no room in an agent's tables",
+    ],
+    [
+      "full tables of the aggregator",
+      { nodes: [node], storeOverflowed: 2 },
+      "2 connections found no room in the aggregator's tables",
     ],
     ["lost reports", { nodes: [{ ...node, gaps: 2 }] }, "2 reports were lost"],
     ["rejected reports", { nodes: [node], reportsRejected: 1 }, "1 report made no sense"],

@@ -116,10 +116,15 @@ function missingSockets(coverage: Coverage, unseenToo = true): string[] {
   );
   const gaps = total(coverage, "gaps");
   parts.say(gaps, `${counted(gaps, "report")} ${gaps === 1 ? "was" : "were"} lost`);
-  const overflowed = total(coverage, "socketsOverflowed") + coverage.storeOverflowed;
+  const overflowed = total(coverage, "socketsOverflowed");
   parts.say(
     overflowed,
-    `${counted(overflowed, "socket or connection", "sockets or connections")} found no room`,
+    `${counted(overflowed, "socket or flow", "sockets or flows")} found no room in an agent's tables`,
+  );
+  const { storeOverflowed } = coverage;
+  parts.say(
+    storeOverflowed,
+    `${counted(storeOverflowed, "connection")} found no room in the aggregator's tables`,
   );
   const rejected = coverage.reportsRejected;
   parts.say(rejected, `${counted(rejected, "report")} made no sense`);

@@ -14,6 +14,7 @@ export interface AgentMetricSources {
   readonly publisher: NatsPublisher;
   readonly pods: PodTable;
   readonly flows: NodeFlows;
+  readonly destroyed: { readonly ofStrangers: number };
   /** Null where there is no Kubernetes API. */
   readonly podWatch: PodWatch | null;
   /** Passes made so far. */
@@ -26,7 +27,7 @@ export interface AgentMetricSources {
 
 /** A registry with the agent's metrics, all named whotalks_agent_…, and Node's own. */
 export function agentMetrics(sources: AgentMetricSources): Registry {
-  const { publisher, pods, podWatch, flows, passes, coverage, cost } = sources;
+  const { publisher, pods, podWatch, flows, destroyed, passes, coverage, cost } = sources;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const sent = () => publisher.counters();
@@ -71,6 +72,11 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
       "destroyed_overruns_total",
       "Times that the kernel dropped announcements of destroyed sockets for lack of buffer.",
       () => coverage()?.destroyedOverruns ?? 0,
+    ),
+    counter(
+      "destroyed_of_strangers_total",
+      "Destroyed sockets of network namespaces in which no process of this node was ever seen.",
+      () => destroyed.ofStrangers,
     ),
     counter(
       "overflowed_total",

@@ -183,7 +183,7 @@ export interface DestroyedReader {
   readonly overruns: number;
   /** Messages that made no sense, since start. */
   readonly malformed: number;
-  /** Events that found no place, or whose namespace never became known; since start. */
+  /** Events that found no place, since start. */
   readonly overflowed: number;
   /** Called when so many events wait that a pass should not. */
   onCrowd: (() => void) | null;

@@ -108,6 +108,7 @@ export async function runAgent(
       pods,
       podWatch,
       flows,
+      destroyed,
       passes: () => passes,
       coverage: () => coverage,
       cost: () => passCost,

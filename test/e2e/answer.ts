@@ -50,6 +50,7 @@ export interface Edge {
   readonly server: Endpoint;
   readonly protocol: string;
   readonly port?: number;
+  readonly outcome?: string;
   readonly connections: number;
   readonly open?: number;
   readonly bytesToServer?: number;

@@ -25,6 +25,10 @@ export interface EndpointJson {
 export interface ConnectionJson {
   client: EndpointJson;
   server: EndpointJson;
+  /** What the client dialled, where that is not the server. */
+  via?: { ip: string; port: number };
+  /** What the server saw, where that is not the client. */
+  snat?: { ip: string; port: number };
   protocol: string;
   state?: string;
   closed?: boolean;

@@ -43,29 +43,35 @@ function ssOf(pid: number): string[] | null {
   return status === 0 ? parseSs(stdout) : null;
 }
 
+type FarAddress = Pick<EndpointJson, "ip" | "port">;
+
 async function ours(): Promise<Map<number, string[]>> {
   const [connections, listeners] = await Promise.all([connectionsOnce(), listenersOnce()]);
   const rows = new Map<number, Set<string>>();
-  const add = (protocol: string, end: EndpointJson, far: EndpointJson | null): void => {
+  const add = (protocol: string, end: EndpointJson, far: FarAddress | null): void => {
     if (end.state === undefined || !["tcp", "udp"].includes(protocol)) return;
     const set = rows.get(end.networkNamespace!) ?? new Set();
     rows.set(end.networkNamespace!, set);
     set.add(socketLine(protocol, end, far));
   };
-  for (const { protocol, client, server } of connections.items) {
-    add(protocol, client, server);
+  for (const { protocol, client, server, via, snat } of connections.items) {
+    // A socket has the far address that it was told, not the one that a translation leads to.
+    add(protocol, client, via ?? server);
     // A UDP server's one unconnected socket answers many clients: it is a listener and compared as one.
-    if (!(protocol === "udp" && server.state === "CLOSE")) add(protocol, server, client);
+    if (!(protocol === "udp" && server.state === "CLOSE")) add(protocol, server, snat ?? client);
   }
   for (const { protocol, endpoint } of listeners.items) add(protocol, endpoint, null);
   return new Map([...rows].map(([inode, set]) => [inode, [...set].toSorted()]));
 }
 
-function socketLine(protocol: string, end: EndpointJson, far: EndpointJson | null): string {
+function socketLine(protocol: string, end: EndpointJson, far: FarAddress | null): string {
   const local = `${end.ip}:${end.port ?? 0}`;
   const remote = far === null ? "*" : `${far.ip}:${far.port ?? 0}`;
-  const pids = [...new Set((end.holders ?? []).map(({ pid }) => pid))].toSorted((a, b) => a - b);
-  return `${protocol} ${end.state} ${local} ${remote} inode ${end.inode ?? 0} pids ${pids.join(",")}`;
+  const inode = end.inode ?? 0;
+  // Whose a socket was that nobody holds any more, ss cannot tell.
+  const holders = inode === 0 ? [] : (end.holders ?? []);
+  const pids = [...new Set(holders.map(({ pid }) => pid))].toSorted((a, b) => a - b);
+  return `${protocol} ${end.state} ${local} ${remote} inode ${inode} pids ${pids.join(",")}`;
 }
 
 describe("sockets against ss", { skip }, () => {

@@ -191,6 +191,7 @@ test(
       { apiGroups: [""], resources: ["pods", "services", "nodes", "namespaces"], verbs: ["list", "watch"] },
       { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list", "watch"] },
       { apiGroups: ["batch"], resources: ["jobs"], verbs: ["list", "watch"] },
+      { apiGroups: ["node.k8s.io"], resources: ["runtimeclasses"], verbs: ["list", "watch"] },
     ];
     await rbac.createClusterRole({ body: { metadata: { name: namespace }, rules } });
     t.after(() => rbac.deleteClusterRole({ name: namespace }));

@@ -38,7 +38,7 @@ const NUMBERS_BUFFER_BYTES = 2 ** 20;
 /** Namespaces that have a socket of ours at most: 1,024 of 20 KiB each. */
 const OWN_SOCKETS_MAX = 1024;
 /** How often it is looked whether the processes of a namespace with a socket of ours still live. */
-const PIN_CHECK_MS = 500;
+const PIN_CHECK_MS = 2000;
 /** Processes of a namespace that are tried at most for a way into it. */
 const PIDS_TRIED_MAX = 16;
 /** Ticks of 10 ms for which an event waits for its namespace to become known. */
@@ -69,8 +69,10 @@ interface OwnSocket {
 export class DestroyedSockets implements DestroyedReader {
   /** Messages that made no sense, since start. */
   malformed = 0;
-  /** Events that found no place, or whose namespace never became known; since start. */
+  /** Events that found no place in the table, since start. */
   overflowed = 0;
+  /** Events of namespaces in which no process of this node ever was: another machine's on one kernel, as in kind. */
+  ofStrangers = 0;
   /** Called once when half of the events that may wait do. */
   onCrowd: (() => void) | null = null;
   readonly #options: DestroyedSocketsOptions;
@@ -168,7 +170,8 @@ export class DestroyedSockets implements DestroyedReader {
       taken.place[row] = this.#placeOfNumber.get(taken.nsid[row]!) ?? UNPLACED;
       if (taken.place[row] !== UNPLACED) continue;
       const waits = now - taken.sockets.firstSeen[row]! < UNPLACED_TICKS_MAX;
-      if (!waits || !this.#table.appendRow(taken, row)) this.overflowed++;
+      if (!waits) this.ofStrangers++;
+      else if (!this.#table.appendRow(taken, row)) this.overflowed++;
     }
     return taken;
   }

@@ -6,7 +6,8 @@ import { BpfIterator } from "./bpf-iterator.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
 import { hostIsLittleEndian } from "./netlink.ts";
 import { ownPidLevel } from "./pid-namespace.ts";
-import { assembleSocketProgram, v6onlyMask } from "./socket-program.ts";
+import { assembleMarksProgram, SocketMark } from "./socket-marks.ts";
+import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess, v6onlyMask } from "./socket-program.ts";
 import { SocketRecord } from "./socket-record.ts";
 
 /** Records of one pass at most: 2^20 of 160 bytes (168 MB); what overflows is counted. */
@@ -26,10 +27,12 @@ export interface SocketRecords {
 /** A loaded program. */
 export class SocketIterator {
   readonly #iterator: BpfIterator;
+  readonly #marks: BpfIterator | null;
   readonly #v6onlyMask: number;
 
-  private constructor(iterator: BpfIterator, mask: number) {
+  private constructor(iterator: BpfIterator, marks: BpfIterator | null, mask: number) {
     this.#iterator = iterator;
+    this.#marks = marks;
     this.#v6onlyMask = mask;
   }
 
@@ -40,9 +43,19 @@ export class SocketIterator {
       const tasks = types.functionId("bpf_iter_task");
       if (target === null || tasks === null)
         throw new Error("this kernel has no iterator over tasks' files (it came with 5.8)");
-      const program = assembleSocketProgram(types, ownPidLevel(types, tasks));
+      const pidLevel = ownPidLevel(types, tasks);
+      const program = assembleSocketProgram(types, pidLevel);
       const iterator = BpfIterator.load(program, target, SocketRecord.bytes, RECORDS_MAX);
-      return new SocketIterator(iterator, v6onlyMask(types, hostIsLittleEndian));
+      const marks =
+        socketAccess(types) === "typed"
+          ? BpfIterator.load(
+              assembleMarksProgram(types, pidLevel, SOCKET_FAMILIES),
+              target,
+              SocketMark.bytes,
+              RECORDS_MAX,
+            )
+          : null;
+      return new SocketIterator(iterator, marks, v6onlyMask(types, hostIsLittleEndian));
     });
   }
 
@@ -58,7 +71,16 @@ export class SocketIterator {
     };
   }
 
+  /**
+   * The marks of all sockets (socket-marks.ts), in the order of their records, valid until the next ones; null where the
+   * kernel tells none. Half of what records cost. Throws as read() does.
+   */
+  readMarks(): Uint8Array | null {
+    return this.#marks?.read().bytes ?? null;
+  }
+
   close(): void {
     this.#iterator.close();
+    this.#marks?.close();
   }
 }

@@ -21,6 +21,8 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const AF_PACKET = 17;
+/** Families whose sockets are told. */
+export const SOCKET_FAMILIES: readonly number[] = [AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET];
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
 
@@ -77,8 +79,7 @@ class SocketProgram {
     for (let offset = 0; offset < SocketRecord.bytes; offset += 8) program.clear(10, record(offset));
     this.#keep(2, 9, types.common("skc_family"), SocketRecord.family);
     program.load(2, 1, 10, record(SocketRecord.family));
-    for (const family of [AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET])
-      program.jumpIfEqual(1, family, "known");
+    for (const family of SOCKET_FAMILIES) program.jumpIfEqual(1, family, "known");
     program.jump("out").label("known");
     this.#keepHolder(pidLevel);
     this.#keepCommon();

@@ -8,7 +8,7 @@ import { DestroyedEnds } from "./destroyed-ends.ts";
 import { IdPool } from "./id-pool.ts";
 import { settleSockets } from "./socket-ids.ts";
 
-const { ESTABLISHED, TIME_WAIT, CLOSE, LISTEN } = SocketState;
+const { ESTABLISHED, TIME_WAIT, CLOSE, LISTEN, SYN_RECV, FIN_WAIT1 } = SocketState;
 
 interface Row {
   readonly local: number;
@@ -114,6 +114,23 @@ describe("destroyed sockets, merged with passes", () => {
     assert.equal(passes.seen, 1);
   });
 
+  it("give an entry whose cookie no reader tells theirs, so that the next one of the same ports is not taken for it", () => {
+    const passes = new Passes();
+    const entry = { local: 80, remote: 40_000, state: TIME_WAIT };
+    passes.pass([entry], [{ ...open, state: CLOSE, inode: 0 }]);
+    passes.pass([entry]);
+    assert.equal(passes.previous.cookieLow[0], 9);
+    assert.deepEqual(passes.pass([entry], [{ ...open, inode: 0, cookie: 10 }]).added, [40_000]);
+  });
+
+  it("count once where the socket is gone from the pass before its event", () => {
+    const passes = new Passes();
+    passes.pass([open]);
+    passes.pass([]);
+    const { added } = passes.pass([], [{ ...open, state: CLOSE, inode: 0, sent: 30 }]);
+    assert.deepEqual([added, passes.seen], [[40_000], 1]);
+  });
+
   it("are told once where the entry shows in a later pass only, and where their event does", () => {
     const passes = new Passes();
     const entry = { local: 80, remote: 40_000, state: TIME_WAIT, cookie: 3 };
@@ -127,6 +144,25 @@ describe("destroyed sockets, merged with passes", () => {
     late.pass([entry], [event]);
     assert.equal(late.seen, 1);
   });
+
+  for (const [name, state] of [
+    ["not accepted yet", ESTABLISHED],
+    ["half-open", SYN_RECV],
+    ["an orphan", FIN_WAIT1],
+  ] as const) {
+    it(`are seen once where a reader still shows what it read of them, ${name}`, () => {
+      const passes = new Passes();
+      const unheld = { local: 80, remote: 40_000, state };
+      passes.pass([unheld]);
+      assert.deepEqual(passes.pass([unheld], [{ ...open, state: CLOSE, inode: 0, sent: 30 }]).sent, [30]);
+      passes.pass([unheld]);
+      assert.equal(passes.previous.state[0], CLOSE);
+      passes.pass([{ ...unheld, state: TIME_WAIT }]);
+      assert.equal(passes.seen, 1);
+      assert.deepEqual(passes.pass([{ ...open, inode: 6, cookie: 10 }]).sent, [10], "and its port anew");
+      assert.equal(passes.seen, 2);
+    });
+  }
 
   it("are several where a port was used again, and the last of them left the entry", () => {
     const passes = new Passes();

@@ -54,6 +54,28 @@ describe("namespace ids", () => {
     assert.equal(unknown!.namespace.podUid, "");
   });
 
+  it("stay the same while the pod's containers and the runtime's processes come and go", () => {
+    const ids = new NamespaceIds();
+    const pause = process(10, "pod-a", "pause");
+    const pods = [
+      ids.identify(scan([host, { inode: 2, host: false, pids: [10] }], init, pause)),
+      ids.identify(scan([host, { inode: 2, host: false, pids: [10, 11] }], init, pause, process(11, ""))),
+      ids.identify(
+        scan([host, { inode: 2, host: false, pids: [10, 11] }], init, pause, process(11, "pod-a", "c1")),
+      ),
+      ids.identify(scan([host, { inode: 2, host: false, pids: [10] }], init, pause)),
+    ].map(([, pod]) => pod!.namespace);
+    assert.deepEqual(
+      pods.map(({ id, podUid, containerId }) => [id, podUid, containerId]),
+      [
+        [1, "pod-a", "pause"],
+        [1, "pod-a", ""],
+        [1, "pod-a", ""],
+        [1, "pod-a", "pause"],
+      ],
+    );
+  });
+
   it("are new where the kernel used an inode again for another pod's namespace", () => {
     const ids = new NamespaceIds();
     const pod = { inode: 2, host: false, pids: [10] };

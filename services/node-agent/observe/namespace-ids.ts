@@ -1,5 +1,6 @@
 // Gives each network namespace of a pass a small id that lasts as long as the namespace. The kernel uses inode numbers
-// of namespaces again at once, so a number that turns up with another pod or container is another namespace.
+// of namespaces again at once, so a number that turns up with another pod or container, and none of the processes that
+// it had, is another namespace. Who is in a namespace changes while its pod starts and ends: that makes it no other one.
 
 import type { NetworkNamespace } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
@@ -20,6 +21,8 @@ export interface IdentifiedNamespace {
 export class NamespaceIds {
   readonly #pool = new IdPool(0, NAMESPACES_MAX);
   #known = new Map<number, NetworkNamespace>();
+  // Processes of each in the pass before, by inode.
+  #pids = new Map<number, readonly number[]>();
 
   /**
    * The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts them).
@@ -33,18 +36,19 @@ export class NamespaceIds {
   ): IdentifiedNamespace[] {
     const identified: IdentifiedNamespace[] = [];
     const known = new Map<number, NetworkNamespace>();
+    const pids = new Map<number, readonly number[]>();
     // Where pid 1 is not to be seen (a saved tree of some processes), any namespace may be the node's own.
     const hostIsKnown = scan.namespaces.some(({ host }) => host);
     for (const record of scan.namespaces) {
       const owner = hostIsKnown && !record.host ? ownerOf(record, scan) : nobody;
       const before = this.#known.get(record.inode);
-      const same =
-        before !== undefined && before.podUid === owner.podUid && before.containerId === owner.containerId;
+      const same = before !== undefined && this.#isSame(before, record, owner);
       if (!same && this.#pool.exhausted) continue;
       const namespace = same
-        ? before
+        ? withOwner(before, owner)
         : { id: this.#pool.take(), inode: record.inode, host: record.host, ...owner, addresses: [] };
       known.set(record.inode, namespace);
+      pids.set(record.inode, record.pids);
       identified.push({ namespace, record, gone: false });
     }
     for (const inode of wanted) {
@@ -57,11 +61,19 @@ export class NamespaceIds {
       identified.push({ namespace, record: { inode, host: false, pids: [] }, gone: true });
     }
     for (const [inode, namespace] of this.#known) {
-      if (known.get(inode) !== namespace) this.#pool.giveBack(namespace.id);
+      if (known.get(inode)?.id !== namespace.id) this.#pool.giveBack(namespace.id);
     }
     this.#known = known;
+    this.#pids = pids;
     this.#pool.settle();
     return identified;
+  }
+
+  #isSame(before: NetworkNamespace, { inode, pids }: NamespaceRecord, owner: NamespaceOwner): boolean {
+    if (before.podUid === owner.podUid && before.containerId === owner.containerId) return true;
+    if (before.podUid !== "" && owner.podUid !== "") return before.podUid === owner.podUid;
+    const others = this.#pids.get(inode) ?? [];
+    return pids.some((pid) => others.includes(pid));
   }
 
   /** The namespace with the addresses that its tables told; the same object where they are the same as before. */
@@ -75,6 +87,13 @@ export class NamespaceIds {
     this.#known.set(namespace.inode, changed);
     return changed;
   }
+}
+
+// Whose it is is known better than that others were in it too: while a pod starts, processes of the runtime are.
+function withOwner(before: NetworkNamespace, { podUid, containerId }: NamespaceOwner): NetworkNamespace {
+  const uid = podUid === "" ? before.podUid : podUid;
+  if (uid === before.podUid && containerId === before.containerId) return before;
+  return { ...before, podUid: uid, containerId };
 }
 
 // The node's own namespace belongs to nobody, whoever shares it.

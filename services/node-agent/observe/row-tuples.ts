@@ -16,6 +16,22 @@ export function isTimeWait(table: SocketTable, row: number): boolean {
   );
 }
 
+/** Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or on its way to the end. */
+export function isUnheld(table: SocketTable, row: number): boolean {
+  return (
+    table.inode[row] === 0 &&
+    table.protocol[row] === Protocol.tcp &&
+    table.state[row] !== SocketState.LISTEN &&
+    !isTimeWait(table, row)
+  );
+}
+
+/** Whether a row is a connection whose handshake is not over. */
+export function isHalfOpen(table: SocketTable, row: number): boolean {
+  const state = table.state[row]!;
+  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
+}
+
 /** Whether two rows of one protocol have the same cookie. */
 export function sameCookie(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
   return (
@@ -89,4 +105,17 @@ export function endHash(table: SocketTable, row: number, place: number, port: nu
   for (let i = 0, at = row * 8 + place; i < 4; i++)
     hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
   return hash;
+}
+
+/** The ports that something listens on, as portKey() has them. */
+export function listeningPorts(table: SocketTable): Set<number> {
+  const listeners = new Set<number>();
+  for (let row = 0; row < table.length; row++)
+    if (table.state[row] === SocketState.LISTEN) listeners.add(portKey(table, row));
+  return listeners;
+}
+
+/** A row's namespace and local port as one number. */
+export function portKey(table: SocketTable, row: number): number {
+  return table.namespace[row]! * 65_536 + table.localPort[row]!;
 }

@@ -129,6 +129,19 @@ describe("socket ids", () => {
     });
   }
 
+  it("leaves out a connection without a file that another row has too: a pass read it at two moments", () => {
+    for (const state of [FIN_WAIT2, ESTABLISHED, SYN_RECV]) {
+      const ids = new IdPool(1, 100);
+      const next = table(
+        { inode: 0, state },
+        { inode: 7, state: ESTABLISHED },
+        { inode: 0, state: TIME_WAIT },
+      );
+      const { newTcpEnds } = settleSockets(new SocketTable(), next, ids, 1);
+      assert.deepEqual([next.length, next.inode[0], newTcpEnds.get(0)], [1, 7, 1]);
+    }
+  });
+
   it("does not count listeners as opened connections", () => {
     const next = table({ inode: 1, state: LISTEN }, { inode: 2, state: ESTABLISHED });
     assert.equal(settleSockets(new SocketTable(), next, new IdPool(1, 100), 1).newTcpEnds.get(0), 1);

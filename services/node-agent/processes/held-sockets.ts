@@ -5,6 +5,7 @@ import type { InodeIndex } from "./inode-index.ts";
 
 /** Whether both tell the same descriptors in the same order. */
 export function sameHolders(a: HeldSockets, b: HeldSockets): boolean {
+  if (a === b) return true;
   return (
     a.count === b.count &&
     sameColumn(a.inodes, b.inodes) &&

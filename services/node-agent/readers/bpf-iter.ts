@@ -209,6 +209,7 @@ class BpfIterReader implements SocketReader {
   }
 
   #readRecords(): void {
+    if (this.#areStill()) return;
     this.#readable = false;
     this.#failure = null;
     try {
@@ -221,6 +222,20 @@ class BpfIterReader implements SocketReader {
       this.#readable = true;
     } catch (error) {
       this.#failure = (error as Error).message;
+    }
+  }
+
+  // Whether the records of a pass before say what there is, but for what data moved meanwhile. Asked only where the
+  // latest records said so of those before: else marks would be read for nothing.
+  #areStill(): boolean {
+    if (!this.#readable || !this.#index!.unmoved) return false;
+    if (this.#options.nowTicks() >= this.#indexTicks + TRAFFIC_TICKS) return false;
+    try {
+      const marks = this.#iterator!.readMarks();
+      return marks !== null && this.#index!.areStill(marks);
+    } catch {
+      // Reading the records will say why.
+      return false;
     }
   }
 
@@ -259,7 +274,7 @@ class BpfIterReader implements SocketReader {
     let moved = kept.orphans === null || mark !== kept.tcpMark || this.#heard?.has(inode) === true;
     if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
       const isFirst = kept.counts === null;
-      kept.counts = this.#gate.look(namespace);
+      kept.counts = this.#gate.look(namespace, !moved && kept.orphans?.length === 0);
       kept.lookTicks = nowTicks + COUNTERS_TICKS - (isFirst ? spread(kept.namespaceId, COUNTERS_TICKS) : 0);
       // Data moves what the records have; of the other sockets only states that are on their way to the end.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;

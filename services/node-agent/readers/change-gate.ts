@@ -60,17 +60,21 @@ export class ChangeGate {
     this.#procRoot = procRoot;
   }
 
-  /** Reads a namespace's counters; null where they cannot be read. */
-  look(namespace: NamespaceRecord): Counts | null {
+  /**
+   * Reads a namespace's counters; null where they cannot be read. `onlyHeld` says that every socket of it is known to be
+   * held by a file and there as it was: then without a segment or datagram the numbers of sockets are what they were.
+   */
+  look(namespace: NamespaceRecord, onlyHeld = false): Counts | null {
     for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
       const directory = `${this.#procRoot}/${pid}/net`;
       const snmp = readText(`${directory}/snmp`);
       if (!("text" in snmp)) continue;
       const traffic = trafficCounters(snmp.text);
-      const counts = socketCounts(directory);
-      if (traffic === "" || counts === null) return null;
       // Connections are among what is compared first: mostly there is nothing to take apart.
       const before = this.#settled.get(namespace.inode)?.counts;
+      if (onlyHeld && before?.traffic === traffic) return before;
+      const counts = socketCounts(directory);
+      if (traffic === "" || counts === null) return null;
       if (before?.traffic === traffic) return { ...before, ...counts };
       const connections = connectionCounters(snmp.text);
       return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text), ...counts };

@@ -6,16 +6,19 @@ import { readText } from "../processes/small-file.ts";
 import { localIpv4Addresses } from "../procfs/net-fib-trie.ts";
 import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
 
-/** Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s. */
+/** Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s, twice as long each time that they are the same again … */
 const KEPT_TICKS = 1000;
+/** … up to 80 s. */
+const KEPT_TICKS_MAX = 8000;
 const SPREAD = 16;
-const SPREAD_TICKS = 30;
 
 /** Addresses of one namespace at most: a host with more is no host whose addresses tell anything. */
 export const ADDRESSES_MAX = 4096;
 
 interface Kept {
   readonly addresses: readonly Uint8Array[];
+  readonly texts: string;
+  readonly keptTicks: number;
   readonly untilTicks: number;
 }
 
@@ -36,10 +39,16 @@ export class InterfaceAddresses {
       ...localIpv4Addresses(this.#table(pid, "fib_trie")),
       ...localIpv6Addresses(this.#table(pid, "if_inet6")),
     ];
-    const addresses = texts.slice(0, ADDRESSES_MAX).flatMap((text) => addressBytes(text) ?? []);
+    const text = texts.slice(0, ADDRESSES_MAX).join(" ");
+    const same = kept?.texts === text;
+    const keptTicks = same ? Math.min(KEPT_TICKS_MAX, kept.keptTicks * 2) : KEPT_TICKS;
+    const addresses = same
+      ? kept.addresses
+      : texts.slice(0, ADDRESSES_MAX).flatMap((address) => addressBytes(address) ?? []);
     // Spread, so that not all namespaces are due at once.
-    const untilTicks = nowTicks + KEPT_TICKS - (namespaceInode % SPREAD) * SPREAD_TICKS;
-    this.#kept.set(namespaceInode, { addresses, untilTicks });
+    const spreadTicks = (((namespaceInode % SPREAD) / SPREAD) * keptTicks) / 2;
+    const untilTicks = nowTicks + keptTicks - spreadTicks;
+    this.#kept.set(namespaceInode, { addresses, texts: text, keptTicks, untilTicks });
     for (const [inode, { untilTicks: until }] of this.#kept)
       if (until + KEPT_TICKS < nowTicks) this.#kept.delete(inode);
     return addresses;

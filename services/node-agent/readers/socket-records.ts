@@ -2,7 +2,7 @@
 // found by network namespace, with what tells whether a namespace's sockets are those of the reading before. A hot path:
 // a record makes no object.
 
-import type { SocketTable } from "../../../lib/socket-table.ts";
+import { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import { familyOfWide } from "../kernel/inet-diag.ts";
 import { hostIsLittleEndian } from "../kernel/netlink.ts";
@@ -10,6 +10,7 @@ import type { SocketRecords } from "../kernel/socket-iterator.ts";
 import { IPPROTO_MPTCP, SocketRecord } from "../kernel/socket-record.ts";
 import { payloadReceived, payloadSent } from "../kernel/tcp-info.ts";
 import type { HeldSockets } from "../observation.ts";
+import { RecordMarks } from "./record-marks.ts";
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -40,9 +41,15 @@ interface NamespaceRecords {
   /** Sums over the TCP sockets and over the others that are the same as long as the sockets and their states are. */
   tcpSum: number;
   restSum: number;
+  /** Its first row among those that are kept; -1 where none are. */
+  firstRow: number;
 }
 
-const NO_RECORDS: Readonly<NamespaceRecords> = { first: -1, tcpCount: 0, tcpSum: 0, restSum: 0 };
+const NO_RECORDS: NamespaceRecords = { first: -1, tcpCount: 0, tcpSum: 0, restSum: 0, firstRow: -1 };
+
+/** Rows that are kept to be told again at most (4 MB), of namespaces with so many that copying columns is cheaper. */
+const ROWS_KEPT_MAX = 2 ** 15;
+const ROWS_KEPT_MIN = 16;
 
 /** The records of one reading, found by namespace and by inode. Filled anew for each reading, with the same memory. */
 export class RecordIndex {
@@ -55,6 +62,9 @@ export class RecordIndex {
   readonly #inodes = new InodeSet();
   readonly #peers = new Map<number, number>();
   #held: HeldSockets = NOBODY;
+  readonly #marks = new RecordMarks();
+  #unmoved = false;
+  readonly #rows = new SocketTable(1);
   readonly #ticksPerJiffy: number;
 
   /** `jiffyNs` is what a jiffy of the kernel lasts, in nanoseconds. */
@@ -72,7 +82,9 @@ export class RecordIndex {
     this.#namespaces.clear();
     this.#inodes.reset(count);
     this.#peers.clear();
-    this.#held = holdersOf(words, count);
+    this.#rows.clear();
+    this.#unmoved = this.#marks.take(records) && records.overflowed === 0;
+    if (!this.#unmoved) this.#held = holdersOf(words, count);
     let inode = 0;
     let of: NamespaceRecords = { ...NO_RECORDS };
     for (let record = count - 1; record >= 0; record--) {
@@ -123,6 +135,16 @@ export class RecordIndex {
     return protocol === Protocol.tcp || protocol === IPPROTO_MPTCP;
   }
 
+  /** Whether the records are of the same sockets, in the same states and held by the same processes, as those before. */
+  get unmoved(): boolean {
+    return this.#unmoved;
+  }
+
+  /** Whether marks that were read later say that the records' sockets are there as they were. */
+  areStill(marks: Uint8Array): boolean {
+    return this.#marks.areStill(marks);
+  }
+
   /** Whether a file refers to the socket of this inode. */
   has(inode: number): boolean {
     return this.#inodes.has(inode);
@@ -156,8 +178,23 @@ export class RecordIndex {
 
   /** Appends the TCP sockets of a namespace; gives how many found no place. `nowTicks` is when the records were read. */
   append(namespace: number, namespaceId: number, nowTicks: number, sockets: SocketTable): number {
+    const of = this.#namespaces.get(namespace) ?? NO_RECORDS;
+    const { tcpCount } = of;
+    if (tcpCount < ROWS_KEPT_MIN) return this.#fillAll(of.first, namespaceId, nowTicks, sockets);
+    if (of.firstRow < 0) {
+      const firstRow = this.#rows.length;
+      if (firstRow + tcpCount > ROWS_KEPT_MAX) return this.#fillAll(of.first, namespaceId, nowTicks, sockets);
+      this.#fillAll(of.first, namespaceId, nowTicks, this.#rows);
+      of.firstRow = firstRow;
+    }
+    const row = sockets.length;
+    const fitted = sockets.appendRows(this.#rows, of.firstRow, of.firstRow + tcpCount);
+    sockets.namespace.fill(namespaceId, row, row + fitted);
+    return tcpCount - fitted;
+  }
+
+  #fillAll(first: number, namespaceId: number, nowTicks: number, sockets: SocketTable): number {
     let overflowed = 0;
-    const first = this.#namespaces.get(namespace)?.first ?? -1;
     for (let record = first; record >= 0; record = this.#next[record]!) {
       const row = sockets.append();
       if (row < 0) overflowed++;

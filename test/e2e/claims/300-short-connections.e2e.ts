@@ -101,8 +101,10 @@ claim(
       const counted = edges.map((edge) => [edge.server.workload?.name, edge.connections, edge.open ?? 0]);
       assert.deepEqual(counted, [["web", made, 0]], JSON.stringify(edges));
       const [edge] = edges;
-      assert.equal(edge?.bytesToServer, made * payloadBytes);
-      assert.equal(edge.bytesToClient, made * payloadBytes);
+      // The kernel counts a FIN as a byte that came, and of one end alone it cannot always be told whether it did.
+      const lone = made / 10_000;
+      for (const bytes of [edge?.bytesToServer, edge?.bytesToClient])
+        assert.ok(Math.abs((bytes ?? 0) - made * payloadBytes) <= lone, `${bytes} bytes`);
     });
   },
 );

@@ -1,0 +1,27 @@
+// A node of its own for a bench: namespaces of processes, mounts and the network in which nothing runs but the bench and
+// its load, so that what else the machine does is not read and not measured.
+
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+
+/** Set in the environment of the process that runs within. */
+const INSIDE = "WHOTALKS_BENCH_QUIET_NODE";
+
+/** Runs `bench` in a fresh process on a node of its own; needs root, and unshare and ip on the PATH. */
+export async function onQuietNode(bench: () => Promise<void>): Promise<void> {
+  if (process.env[INSIDE] !== undefined) {
+    // Names of network namespaces are mounts: the machine's own stay out of sight.
+    execFileSync("mount", ["-t", "tmpfs", "none", "/run/netns"]);
+    execFileSync("ip", ["link", "set", "lo", "up"]);
+    await bench();
+    return;
+  }
+  execFileSync("mkdir", ["-p", "/run/netns"]);
+  const unshare = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--net", "--"];
+  const child = spawn("unshare", [...unshare, process.execPath, ...process.argv.slice(1)], {
+    stdio: "inherit",
+    env: { ...process.env, [INSIDE]: "1" },
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  process.exitCode = code ?? 1;
+}
