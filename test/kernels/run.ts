@@ -22,9 +22,9 @@ const BOOT_SECONDS_MAX = 240;
 const SIDE_BY_SIDE = Math.min(2, availableParallelism());
 
 /**
- * What every kernel is booted with. One processor: emulators of several crash programs that compile themselves, as
- * Node.js does, where they are short of processors of their own, and more would not make one process faster. A clock
- * that the emulator keeps: the processor's, when its rate was taken in a moment without one, ran a hundred times too fast.
+ * What every kernel is booted with. One processor: with two, on a busy machine, Node.js ended by a segmentation fault
+ * in one start of some ten, with one never, and one process is as fast. The emulator's clock: once the processor's ran tens of
+ * times too fast.
  */
 const PARAMETERS = "maxcpus=1 clocksource=hpet";
 

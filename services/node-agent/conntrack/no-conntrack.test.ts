@@ -2,7 +2,7 @@
 // (npm run test:kernels), before anything else asked for conntrack there: elsewhere it would disturb the machine.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
@@ -20,9 +20,10 @@ function obstacle(): string | false {
 describe("a kernel without conntrack", { skip: obstacle() }, () => {
   // Where it has netfilter's netlink, sockets open and bind without conntrack.
   for (const module of [null, "nfnetlink"]) {
-    it(`is told to have none, and what to do, with ${module ?? "nothing"} loaded`, async () => {
+    it(`is told to have none, and what to do, with ${module ?? "nothing"} loaded`, async (test) => {
       const loader = readFileSync(LOADER, "utf8");
-      if (module !== null) execFileSync(loader.trim(), [module]);
+      if (module !== null && spawnSync(loader.trim(), ["--quiet", module]).status !== 0)
+        return test.skip(`this kernel has ${module} built in`);
       writeFileSync(LOADER, "/bin/false\n");
       try {
         const source = flowSourceOf(process.pid, "auto");
