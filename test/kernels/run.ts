@@ -22,9 +22,9 @@ const BOOT_SECONDS_MAX = 240;
 const SIDE_BY_SIDE = Math.min(2, availableParallelism());
 
 /**
- * What every kernel is booted with. One processor: with two, on a busy machine, Node.js ended by a segmentation fault
- * in one start of some ten, with one never, and one process is as fast. The emulator's clock: once the processor's ran tens of
- * times too fast.
+ * What every kernel is booted with. One processor: with two, on a busy machine, starts of Node.js now and then ended by
+ * a segmentation fault, on every kernel; with one none has, and one process is as fast. The emulator's clock: the
+ * processor's once ran tens of times too fast.
  */
 const PARAMETERS = "maxcpus=1 clocksource=hpet";
 
