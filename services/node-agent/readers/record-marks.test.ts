@@ -1,0 +1,21 @@
+// The marks that stand for records while nothing moves, against real sockets that do.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { describe, it } from "node:test";
+
+import { chooseReader } from "./choose-reader.ts";
+
+const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
+const script = path.join(import.meta.dirname, "record-marks-for-test.ts");
+
+describe("the marks of records", { skip: obstacle ?? false }, () => {
+  it("tell of every socket that comes, goes or changes its state, and of nothing else", (t) => {
+    const inNamespace = ["--pid", "--fork", "--mount-proc"];
+    if (spawnSync("unshare", [...inNamespace, "true"]).status !== 0)
+      return t.skip("pid namespaces cannot be made here");
+    const { status } = spawnSync("unshare", [...inNamespace, process.execPath, script], { stdio: "inherit" });
+    assert.equal(status, 0);
+  });
+});
