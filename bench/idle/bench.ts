@@ -23,7 +23,7 @@ const NAMESPACES = 110;
 const SOCKETS = 10_000;
 
 /** Seconds until the first keyframes are out and the code is compiled; seconds that are measured, in parts. */
-const WARM_SECONDS = 20;
+const WARM_SECONDS = 120;
 const PART_SECONDS = 10;
 const PARTS = 3;
 
