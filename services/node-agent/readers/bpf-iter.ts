@@ -124,7 +124,7 @@ class BpfIterReader implements SocketReader {
   #waiting = 0;
   #waitingBefore = 0;
   #refreshesLeft = 0;
-  // When the pass that reads began, and until when something moved lately in any namespace.
+  // When the pass that reads began, and until when a namespace in which sockets moved is looked at in each pass.
   #nowTicks = 0;
   #busyTicks = 0;
   // The digest from before the records were read, and as isStill() found it; undefined where it was not asked.
@@ -319,8 +319,10 @@ class BpfIterReader implements SocketReader {
       // Data moves what the records have; of the other sockets only states that are on their way to the end.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
       const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
-      if (movement === "sockets") moved = true;
-      if (movement !== "nothing" && !isFirst) this.#busyTicks = kept.busyTicks = nowTicks + BUSY_TICKS;
+      if (movement === "sockets" || movement === "due") moved = true;
+      if (movement !== "nothing" && movement !== "due" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
+      // Data alone opens nothing that a digest or an event would not tell of.
+      if (movement === "sockets" && !isFirst) this.#busyTicks = kept.busyTicks;
       if (moved && this.#areAllHeld(inode, kept.counts)) {
         kept.orphans = NO_ROWS;
         kept.tcpMark = mark;
