@@ -2,17 +2,17 @@
 // ask: gRPC costs more time to load than the rest of the command line together.
 
 import { type ClientReadableStream, credentials } from "@grpc/grpc-js";
-import {
-  type Connection,
-  type Edge,
-  type Filter,
-  type GetCoverageResponse,
-  type ListHeader,
-  type Listener,
-  type ListTrailer,
-  QueryServiceClient,
-  type WatchResponse,
+import type {
+  Connection,
+  Edge,
+  Filter,
+  GetCoverageResponse,
+  ListHeader,
+  Listener,
+  ListTrailer,
+  WatchResponse,
 } from "../lib/gen/whotalks/v1/query.ts";
+import { QueryServiceClient } from "../lib/gen/whotalks/v1/query_service.ts";
 import type { NodeCoverage } from "../lib/gen/whotalks/v1/report.ts";
 import type { Answer, AnswerPart } from "./answer.ts";
 import { type AskError, explainAskError } from "./ask-errors.ts";

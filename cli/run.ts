@@ -26,14 +26,13 @@ export async function run(
 ): Promise<void> {
   const { source } = settings;
   if (source.kind === "file") return runFile(source.path, settings, title, terminal, signal);
-  const { connect } = await import("./ask.ts");
   const pipeline = source.kind === "local" ? await startPipeline(source, settings.live, terminal) : null;
   const cluster = source.kind === "cluster" ? await reachCluster(source, environment) : null;
   try {
     if (pipeline !== null) await firstPass(pipeline, signal);
     if (signal.aborted) return;
-    const address = source.kind === "server" ? source.address : (pipeline ?? cluster)!.address;
-    const asker = connect(address, settings.timeoutMs, signal, cluster?.place);
+    const address = source.kind === "server" ? source.address : (cluster?.address ?? "");
+    const asker = pipeline?.ask(signal) ?? (await askServer(address, settings, signal, cluster?.place));
     const confined = source.kind === "cluster" && source.namespaced;
     try {
       await show(asker, confined ? confine(settings, cluster!) : settings, title, terminal, signal);
@@ -46,6 +45,16 @@ export async function run(
     await pipeline?.close();
     await cluster?.close();
   }
+}
+
+async function askServer(
+  address: string,
+  { timeoutMs }: Settings,
+  signal: AbortSignal,
+  place: string | undefined,
+): Promise<Asker> {
+  const { connect } = await import("./ask.ts");
+  return connect(address, timeoutMs, signal, place);
 }
 
 async function reachCluster(
@@ -153,8 +162,8 @@ async function startPipeline(
   const { listen } = source.options;
   const pipeline = await startLocal(source.options).catch(asFailure);
   // Nobody asks a pipeline that ends at once.
-  if (listen !== null && live) {
-    const { address } = pipeline;
+  const { address } = pipeline;
+  if (listen !== null && address !== null && live) {
     const taken =
       listen.port !== 0 && !address.endsWith(`:${listen.port}`) ? `Port ${listen.port} is taken. ` : "";
     terminal.say(`${taken}Serving on ${address}: ask from another terminal with --server ${address}`);

@@ -1,5 +1,6 @@
 // What `whotalks local` asks of the pipeline that it runs in its own process, and what it gets from it.
 
+import type { Asker } from "../ask.ts";
 import type { ReaderChoice } from "../../services/node-agent/readers/reader-names.ts";
 import type { ConntrackChoice } from "../../services/node-agent/conntrack/conntrack-choice.ts";
 
@@ -24,16 +25,18 @@ export interface LocalOptions {
   readonly conntrack: ConntrackChoice | undefined;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
-  /** Null where nobody but this process is to ask: then on a way of the pipeline's own choosing. */
+  /** Null where nobody but this process is to ask. */
   readonly listen: ListenAddress | null;
 }
 
 /** A pipeline that runs. */
 export interface LocalPipeline {
-  /** Where its query API is: HOST:PORT, or unix:PATH. */
-  readonly address: string;
+  /** Where others may ask it, HOST:PORT; null where nobody may. */
+  readonly address: string | null;
   /** Resolves once everything has been read once; rejects where nothing can be. */
   readonly firstPass: Promise<void>;
+  /** Asks it from within; aborting the signal ends what is under way, without an error. */
+  ask(signal: AbortSignal): Asker;
   /** Stops reading and serving. */
   close(): Promise<void>;
 }

@@ -1,16 +1,13 @@
-// `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between them and
-// the gRPC API in front, so that whoever asks (the command itself, or another terminal) asks the same way as a cluster.
+// `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between them.
+// The command itself asks from within; for other terminals there is the gRPC API in front, as a cluster has it.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { endianness, hostname, tmpdir } from "node:os";
-import path from "node:path";
+import { endianness, hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 
 import { MemoryBus } from "../../lib/bus.ts";
 import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
-import type { RunningServer } from "../../services/aggregator/serve/server.ts";
-import { startServer } from "../../services/aggregator/serve/server.ts";
+import type { ServerOptions } from "../../services/aggregator/serve/server.ts";
 import { NodeFlows } from "../../services/node-agent/conntrack/node-flows.ts";
 import type { DestroyedSockets } from "../../services/node-agent/destroyed/destroyed-sockets.ts";
 import { openDestroyedSockets } from "../../services/node-agent/destroyed/open-destroyed-sockets.ts";
@@ -23,7 +20,9 @@ import { createTaskSource } from "../../services/node-agent/processes/task-sourc
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readNamespaceCounters } from "../../services/node-agent/readers/tcp-counters.ts";
 import { UsageError } from "../errors.ts";
+import { askPipeline } from "./ask-pipeline.ts";
 import type { ListenAddress, LocalOptions, LocalPipeline } from "./local-options.ts";
+import { serveLater } from "./serve-later.ts";
 
 /** Milliseconds in a tick, the unit of a report's times. */
 const TICK_MS = 10;
@@ -48,14 +47,16 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   const flows = createNodeFlows(options, elapsedMs);
   const destroyed = isLiveProc(options.procDir) ? openDestroyedSockets(options.procDir, elapsedMs) : null;
   const agent = createLocalAgent(options, bus, elapsedMs, { flows, destroyed }, () => firstPass.resolve());
-  const server = await serve(options.listen, { query: aggregator.query, now });
+  const { query } = aggregator;
+  const server = await serve(options.listen, { query, now });
 
   const stop = new AbortController();
   const sweeping = setInterval(() => aggregator.tick(now()), SWEEP_MS);
   const running = agent.run(stop.signal).catch((error: unknown) => firstPass.reject(error));
   return {
-    address: server.address,
+    address: server?.address ?? null,
     firstPass: firstPass.promise,
+    ask: (signal) => askPipeline({ query, now }, signal),
     async close() {
       stop.abort();
       clearInterval(sweeping);
@@ -63,7 +64,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
       flows.close();
       destroyed?.close();
       aggregator.close();
-      await server.close();
+      await server?.close();
     },
   };
 }
@@ -113,20 +114,13 @@ function createNodeFlows({ procDir, conntrack }: LocalOptions, elapsedMs: () => 
   return new NodeFlows({ procRoot: procDir, choice, elapsedMs });
 }
 
-interface Served {
-  readonly address: string;
-  close(): Promise<void>;
-}
-
-async function serve(
-  listen: ListenAddress | null,
-  what: Omit<Parameters<typeof startServer>[0], "address">,
-): Promise<Served> {
-  if (listen === null) return servePrivately(what);
-  const at = (port: number): string =>
-    listen.host.includes(":") ? `[${listen.host}]:${port}` : `${listen.host}:${port}`;
+// Null where nobody else is to ask.
+async function serve(listen: ListenAddress | null, options: ServerOptions): Promise<Served | null> {
+  if (listen === null) return null;
+  const { host } = listen;
+  const at = (port: number): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
   const listenOn = async (port: number): Promise<Served> => {
-    const server = await startServer({ ...what, address: at(port) });
+    const server = await serveLater({ host, port }, options);
     return { address: at(server.port), close: () => server.close() };
   };
   try {
@@ -135,23 +129,12 @@ async function serve(
     if (listen.elseAnyPort) return listenOn(0);
     throw new Error(
       `cannot listen on ${at(listen.port)}: choose another address with --listen, or --listen none`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 }
 
-// A socket file in a directory that only this user can enter.
-async function servePrivately(what: Omit<Parameters<typeof startServer>[0], "address">): Promise<Served> {
-  const directory = await mkdtemp(path.join(tmpdir(), "whotalks-"));
-  const address = `unix:${path.join(directory, "api.sock")}`;
-  const server: RunningServer = await startServer({ ...what, address });
-  return {
-    address,
-    async close() {
-      await server.close();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+interface Served {
+  readonly address: string;
+  close(): Promise<void>;
 }

@@ -8,10 +8,9 @@ import {
   EventKind,
   type Filter,
   type Listener,
-  QueryServiceService,
-  type QueryServiceServer,
   type WatchResponse,
 } from "../../lib/gen/whotalks/v1/query.ts";
+import { type QueryServiceServer, QueryServiceService } from "../../lib/gen/whotalks/v1/query_service.ts";
 import * as canned from "./canned-answers.ts";
 
 /** What the server answers; each may be changed while it runs. */

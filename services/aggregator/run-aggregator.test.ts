@@ -11,7 +11,7 @@ import { credentials } from "@grpc/grpc-js";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 
 import { parseAddress } from "../../lib/address.ts";
-import { QueryServiceClient } from "../../lib/gen/whotalks/v1/query.ts";
+import { QueryServiceClient } from "../../lib/gen/whotalks/v1/query_service.ts";
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
 import { Report } from "../../lib/gen/whotalks/v1/report.ts";
 import { silentLog } from "../../lib/log.ts";

@@ -51,7 +51,7 @@ export async function runAggregator(
   });
   const { host, port } = config.grpcAddress;
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const server = await startServer({ address, query: aggregator.query, now, ready: false });
+  const server = await startServer(address, { query: aggregator.query, now, ready: false });
   let waitsFor = "NATS is not connected yet";
   let subscription: NatsSubscription | null = null;
   const http = await startOperationsServer({

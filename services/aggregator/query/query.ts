@@ -23,6 +23,9 @@ import type { CompiledFilter } from "./filter.ts";
 import { compileFilter } from "./filter.ts";
 import { WatchQueue } from "./watch-queue.ts";
 
+/** Items of one answer unless whoever asks wants fewer. */
+export const ITEMS_MAX = 100_000;
+
 /** An answer: how many items fit the filter, and at most `limit` of them. */
 export interface Answer<Item> {
   readonly matched: number;

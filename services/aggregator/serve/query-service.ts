@@ -7,17 +7,15 @@ import type {
   Filter,
   ListHeader,
   ListTrailer,
-  QueryServiceServer,
   WatchRequest,
   WatchResponse,
 } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Connection, Edge, EventKind, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
+import type { QueryServiceServer } from "../../../lib/gen/whotalks/v1/query_service.ts";
 import type { Answer, Query } from "../query/query.ts";
 import { packBatches } from "./batches.ts";
 import { runStream, write, yieldToOthers } from "./stream.ts";
 
-/** Items of one answer unless the caller asks for fewer. */
-export const ITEMS_MAX = 100_000;
 /** Watches at a time: each may hold a full queue. */
 export const WATCHES_MAX = 64;
 

@@ -9,7 +9,8 @@ import type {
   ListConnectionsResponse,
   WatchResponse,
 } from "../../../lib/gen/whotalks/v1/query.ts";
-import { EventKind, Filter, QueryServiceClient } from "../../../lib/gen/whotalks/v1/query.ts";
+import { EventKind, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
+import { QueryServiceClient } from "../../../lib/gen/whotalks/v1/query_service.ts";
 import type { TestSocket } from "../reports-for-tests.ts";
 import { World } from "../world-for-tests.ts";
 import type { ServerOptions } from "./server.ts";
@@ -32,7 +33,7 @@ function manySockets(count: number, firstId = 1): TestSocket[] {
 
 async function serve(world: World, options: Partial<ServerOptions> = {}): Promise<QueryServiceClient> {
   const { query } = world.aggregator;
-  const server = await startServer({ address: "127.0.0.1:0", query, now: () => world.nowMs, ...options });
+  const server = await startServer("127.0.0.1:0", { query, now: () => world.nowMs, ...options });
   const client = new QueryServiceClient(`127.0.0.1:${server.port}`, credentials.createInsecure());
   cleanups.push(
     () => server.close(),
@@ -197,7 +198,7 @@ test("a watcher that does not read costs a bounded queue and is told what it mis
 
 test("health says SERVING, and NOT_SERVING while not ready", async () => {
   const { query } = new World().aggregator;
-  const server = await startServer({ address: "127.0.0.1:0", query, now: Date.now, ready: false });
+  const server = await startServer("127.0.0.1:0", { query, now: Date.now, ready: false });
   const client = new QueryServiceClient(`127.0.0.1:${server.port}`, credentials.createInsecure());
   cleanups.push(
     () => server.close(),
@@ -250,10 +251,7 @@ test("reflection lists the services and gives the protos", async () => {
 
 test("an address that is taken is an error, not a crash", async () => {
   const { query } = new World().aggregator;
-  const first = await startServer({ address: "127.0.0.1:0", query, now: Date.now });
+  const first = await startServer("127.0.0.1:0", { query, now: Date.now });
   cleanups.push(() => first.close());
-  await assert.rejects(
-    startServer({ address: `127.0.0.1:${first.port}`, query, now: Date.now }),
-    /EADDRINUSE|bind/,
-  );
+  await assert.rejects(startServer(`127.0.0.1:${first.port}`, { query, now: Date.now }), /EADDRINUSE|bind/);
 });

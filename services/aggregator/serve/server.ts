@@ -1,13 +1,16 @@
 // The gRPC server: the query service, health (grpc.health.v1) and reflection.
 
+import type { Socket } from "node:net";
+
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
-import { QueryServiceService } from "../../../lib/gen/whotalks/v1/query.ts";
+import { QueryServiceService } from "../../../lib/gen/whotalks/v1/query_service.ts";
 import type { Query } from "../query/query.ts";
+import { ITEMS_MAX } from "../query/query.ts";
 import { WATCH_EVENTS_MAX } from "../query/watch-queue.ts";
 import { readFileDescriptors } from "./descriptors.ts";
-import { createQueryService, ITEMS_MAX } from "./query-service.ts";
+import { createQueryService } from "./query-service.ts";
 
 /** Milliseconds that calls have to end by themselves when the server closes. */
 const CLOSE_GRACE_MS = 1_000;
@@ -18,8 +21,6 @@ const CALLS_MAX = 128;
 
 /** How the server is set up. */
 export interface ServerOptions {
-  /** "127.0.0.1:4180", "[::]:4180"; port 0 for a free one. */
-  readonly address: string;
   readonly query: Query;
   /** The stream's clock, milliseconds since 1970. */
   readonly now: () => number;
@@ -40,8 +41,32 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Starts the server. Rejects where the address cannot be listened on. */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+/** A server to which others bring connections. */
+export interface ConnectionServer {
+  /** Serves a connection of which nothing was read yet. */
+  take(connection: Socket): void;
+  /** Ends what runs. */
+  close(): Promise<void>;
+}
+
+/** Starts the server at "127.0.0.1:4180", "[::]:4180"; port 0 for a free one. Rejects where that cannot be listened on. */
+export async function startServer(address: string, options: ServerOptions): Promise<RunningServer> {
+  const { server, setReady } = createServer(options);
+  const port = await bind(server, address);
+  return { port, setReady, close: () => closeServer(server, options.query) };
+}
+
+/** Makes the server without a place of its own. */
+export function serveConnections(options: ServerOptions): ConnectionServer {
+  const { server } = createServer(options);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return {
+    take: (connection) => injector.injectConnection(connection),
+    close: () => closeServer(server, options.query),
+  };
+}
+
+function createServer(options: ServerOptions): { server: Server } & Pick<RunningServer, "setReady"> {
   const { query, now, itemsMax = ITEMS_MAX, watchEventsMax = WATCH_EVENTS_MAX, ready = true } = options;
   const server = new Server({
     "grpc.max_receive_message_length": REQUEST_BYTES_MAX,
@@ -57,8 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   setReady(ready);
   new ReflectionService(describe(readFileDescriptors())).addToServer(server);
-  const port = await bind(server, options.address);
-  return { port, setReady, close: () => closeServer(server, query) };
+  return { server, setReady };
 }
 
 // Reflection needs nothing of a package's definition but the encoded files; an enum's definition has no more than that.
