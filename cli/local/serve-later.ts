@@ -24,8 +24,8 @@ export async function serveLater(
 ): Promise<LaterServer> {
   let loading: Promise<ConnectionServer> | null = null;
   const waiting = new Set<Socket>();
-  // What a caller sends stays unread until there is someone to read it.
-  const listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+  // What a caller sends meanwhile waits in its socket's buffer, which HTTP/2 takes first.
+  const listener = createServer({ noDelay: true }, (socket) => {
     waiting.add(socket);
     socket.on("error", () => undefined);
     loading ??= load(options);

@@ -43,7 +43,7 @@ export interface RunningServer {
 
 /** A server to which others bring connections. */
 export interface ConnectionServer {
-  /** Serves a connection of which nothing was read yet. */
+  /** Serves a connection; what was read of it must be in its buffer still. */
   take(connection: Socket): void;
   /** Ends what runs. */
   close(): Promise<void>;
