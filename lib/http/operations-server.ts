@@ -1,8 +1,11 @@
 // The HTTP server beside each program for those who operate it: /metrics for Prometheus, /livez and /readyz for the
 // kubelet. Says nothing about who talks to what.
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
+
 import type { Registry } from "prom-client";
+
+import { nodeHttp } from "./node-http.ts";
 
 /** What a probe answers: null where all is well, else why not, as one sentence. */
 export type Probe = () => string | null;
@@ -30,7 +33,7 @@ export interface OperationsServer {
 
 /** Starts it. Rejects with Node's error where the address cannot be had (EADDRINUSE, EACCES). */
 export async function startOperationsServer(options: OperationsServerOptions): Promise<OperationsServer> {
-  const server = createServer((request, response) => {
+  const server = nodeHttp.createServer((request, response) => {
     const path = (request.url ?? "/").split("?")[0];
     if (request.method !== "GET" && request.method !== "HEAD") answer(response, 405, "only GET\n");
     else if (path === "/metrics") void sendMetrics(response, options.metrics);

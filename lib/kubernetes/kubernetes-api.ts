@@ -2,11 +2,11 @@
 // (certificates, tokens that rotate, exec plugins; in a pod its service account); the request itself is Node's own, so that a watch's bytes are
 // bounded here and errors carry the server's own sentence.
 
-import { Agent as HttpAgent, get as httpGet } from "node:http";
-import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { Agent as HttpAgent, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
 import type { RequestOptions } from "node:https";
 
+import { nodeHttp } from "../http/node-http.ts";
 import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 
 /** A page of a list at most: 500 objects of 256 KiB; an object can have 1.5 MiB, but not five hundred in a row. */
@@ -48,7 +48,7 @@ export class KubernetesApi {
     this.#config = config;
     this.server = cluster.server;
     const options = { keepAlive: true, maxSockets: 32 };
-    this.#agent = cluster.server.startsWith("https:") ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#agent = cluster.server.startsWith("https:") ? new HttpsAgent(options) : new nodeHttp.Agent(options);
   }
 
   /** GETs a path with a query and parses the answer. Throws a KubernetesError. */
@@ -111,7 +111,7 @@ export class KubernetesApi {
 
 function send(url: URL, options: RequestOptions, idleMs: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const get = url.protocol === "https:" ? httpsGet : httpGet;
+    const get = url.protocol === "https:" ? httpsGet : nodeHttp.get;
     const request = get(url, options, resolve);
     request.on("error", reject);
     request.setTimeout(idleMs, () => request.destroy(new Error(`nothing came for ${idleMs} ms`)));
