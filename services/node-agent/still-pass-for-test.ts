@@ -8,6 +8,8 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
+import { NO_DIGEST } from "./kernel/no-digest-for-tests.ts";
+import { SocketIterator } from "./kernel/socket-iterator.ts";
 import { createAgent } from "./pipeline.ts";
 import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
@@ -18,6 +20,7 @@ import { chooseReader } from "./readers/choose-reader.ts";
 const SECOND_MS = 1000;
 const DUE_MS = COUNTERS_TICKS * 10;
 
+if (SocketIterator.load().readDigest() === null) process.exit(NO_DIGEST);
 execFileSync("ip", ["link", "set", "lo", "up"]);
 let nowMs = 0;
 let reads = 0;

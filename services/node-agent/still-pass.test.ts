@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { describe, it } from "node:test";
 
+import { NO_DIGEST } from "./kernel/no-digest-for-tests.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
@@ -18,6 +19,7 @@ describe("a pass in which nothing moved", { skip: obstacle ?? false }, () => {
     const { status } = spawnSync("unshare", [...inNamespaces, process.execPath, script], {
       stdio: "inherit",
     });
+    if (status === NO_DIGEST) return t.skip("this kernel tells no digest of sockets (it came with 5.11)");
     assert.equal(status, 0);
   });
 });
