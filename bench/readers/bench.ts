@@ -53,7 +53,9 @@ export async function run(): Promise<void> {
       await warm(new Worker(path.join(import.meta.dirname, "../procfs/bare-reading.ts"), load.pids), BARE),
       ...tools(load),
     ];
-    console.error("measuring");
+    console.error(
+      `measuring; ss -tanp and netstat in ${SLOW_TOOL_NAMESPACES} namespaces, reckoned up for all`,
+    );
     columns.push({ head: `${namespaces} ns / ${sockets / 1000}k`, cpu: await compare(contenders), rss });
   }
   const names = [...new Set(columns.flatMap(({ cpu }) => [...cpu.keys()]))];
@@ -136,8 +138,8 @@ function tools({ namespaces }: SocketLoad): Contender[] {
     }
     if (within === null) return [shellContender(`\`${command}\`, once in one namespace`, rounds, command)];
     const everywhere = within.map((name) => `ip netns exec ${name} ${command}`).join("; ");
-    const measured = shellContender(`\`${command}\` in every namespace`, rounds, everywhere);
     const times = namespaces.length / within.length;
+    const measured = shellContender(`\`${command}\` in every namespace`, rounds, everywhere);
     return [{ ...measured, measure: async () => times * (await measured.measure()) }];
   });
 }
