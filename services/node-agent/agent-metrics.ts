@@ -7,7 +7,7 @@ import { createRegistry, registerMetrics } from "../../lib/http/metrics.ts";
 import type { NodeFlows } from "./conntrack/node-flows.ts";
 import type { PodTable } from "./pods/pod-table.ts";
 import type { PodWatch } from "./pods/pod-watch.ts";
-import type { PassCost } from "./pipeline.ts";
+import type { PassCost } from "./agent-parts.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
 
 /** Where the figures come from. */

@@ -9,35 +9,25 @@
 
 import { setImmediate as yieldToOthers, setTimeout as sleep } from "node:timers/promises";
 
-import type { ReportSink } from "../../lib/bus.ts";
-import type { NetworkNamespace, NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
+import type { NetworkNamespace, NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
+import type { AgentPace, AgentParts, PassCost } from "./agent-parts.ts";
 import { CpuBudget } from "./cpu-budget.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { holdByListeners, isOverAtFirst } from "./attribute/listener-holders.ts";
 import { emptyObservation, nothingEnded } from "./delta/delta.ts";
 import { diff, keyframe } from "./delta/diff.ts";
-import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import { DestroyedTable } from "./destroyed/destroyed-table.ts";
-import type {
-  DestroyedReader,
-  FlowNamespace,
-  FlowReader,
-  NamespaceRecord,
-  Observation,
-  ProcessScan,
-  ProcessScanner,
-  SocketHolders,
-  SocketReader,
-  TcpCounters,
-} from "./observation.ts";
+import type { FlowNamespace, Observation, ProcessScan } from "./observation.ts";
 import { CompletenessAccount } from "./observe/completeness.ts";
 import { DestroyedEnds } from "./observe/destroyed-ends.ts";
 import type { Readings } from "./observe/namespace-coverage.ts";
 import { coverNamespaces } from "./observe/namespace-coverage.ts";
+import type { NodeFindings } from "./observe/node-coverage.ts";
+import { coverNode } from "./observe/node-coverage.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
 import { IdPool } from "./observe/id-pool.ts";
 import type { IdentifiedNamespace } from "./observe/namespace-ids.ts";
@@ -54,73 +44,12 @@ const YIELD_MS = 5;
 /** Socket ids of every family: twice the sockets that one node may have, since ids rest for a pass. */
 const SOCKET_IDS_MAX = 2 ** 23;
 
-/** What an agent is made of. */
-export interface AgentParts {
-  readonly origin: ReportOrigin;
-  readonly processes: ProcessScanner;
-  readonly reader: SocketReader;
-  readonly holders: SocketHolders;
-  readonly sink: ReportSink;
-  /** The node's flows; null where conntrack is not looked at. */
-  readonly flows?: FlowReader | null;
-  /** The sockets that are destroyed between passes; null where nothing tells of them. */
-  readonly destroyed?: DestroyedReader | null;
-  /** Reads a namespace's TCP counters alone; where it is missing, those that its reading told do. */
-  readonly tcpCounters?: (namespace: NamespaceRecord) => TcpCounters | null;
-  /** The node's pods; null outside Kubernetes. */
-  readonly pods: PodSource | null;
-  /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
-  readonly elapsedMs: () => number;
-  /**
-   * Asked before each report: whether the sink needs a keyframe. A sink that knows when a keyframe would get through
-   * says so here; without it, every report that could not be delivered makes the next one a keyframe.
-   */
-  readonly takeKeyframeRequest?: () => boolean;
-  /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
-  readonly limits?: () => readonly string[];
-  /** Told after each pass how it went and what it cost. */
-  readonly onPass?: (coverage: NodeCoverage, cost: PassCost) => void;
-}
-
-/** What a pass cost. */
-export interface PassCost {
-  /** CPU milliseconds of the whole process since the pass before ended. */
-  readonly cpuMs: number;
-  /** Microseconds that reading one network namespace took: the dearest one, and all of them. */
-  readonly namespaceMicrosMax: number;
-  readonly namespaceMicrosTotal: number;
-}
-
-/** Where an agent gets its node's pods from. */
-export interface PodSource {
-  /** Every pod that runs and those that ended lately. */
-  all(): readonly Pod[];
-  /** Those that are new or changed since the last call of either method. */
-  changed(): readonly Pod[];
-}
-
-/** How an agent paces itself. */
-export interface AgentPace {
-  /** Milliseconds between the beginnings of two passes, where the budget allows. */
-  readonly intervalMs: number;
-  /** Milliseconds between keyframes. */
-  readonly keyframeMs: number;
-  /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
-  readonly cpuShare: number | null;
-}
-
 const NOTHING_DESTROYED = new DestroyedTable(1);
 
 const NO_COST = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
 
 // What a pass that read found out beside its observation.
-interface Found {
-  readonly scan: ProcessScan;
-  /** Network namespaces that have an id, and those of them that could not be read. */
-  readonly namespaces: number;
-  readonly namespacesFailed: number;
-  /** Sockets that nobody is known to hold. */
-  readonly unattributed: number;
+interface Found extends Pick<NodeFindings, "scan" | "namespaces" | "namespacesFailed" | "unattributed"> {
   /** That it told of nothing for the last time. */
   readonly lasts: boolean;
 }
@@ -327,44 +256,16 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   }
 
   function cover(startMs: number, scan: ProcessScan, sockets: number): NodeCoverage {
-    const { opened, failed, seen, unseen } = account.totals;
-    const flows = parts.flows ?? null;
-    const destroyed = parts.destroyed ?? null;
-    const { namespaces, namespacesFailed, unattributed } = found!;
-    return NodeCoverageMessage.create({
-      node: parts.origin.node,
-      reader: parts.reader.name,
-      conntrack: flows?.mode ?? "none",
-      flows: flows?.size ?? 0,
-      flowOverruns: flows?.overruns ?? 0,
-      namespaces: namespaces - namespacesFailed,
-      namespacesFailed: namespacesFailed + scan.namespaces.length - namespaces,
-      processes: scan.processes.size,
-      processesUnreadable: scan.unreadable,
-      processesWithoutFds: parts.holders.unreadable,
+    return coverNode(parts, {
+      ...found!,
+      scan,
       sockets,
-      socketsUnattributed: unattributed,
-      linesMalformed: linesMalformed + (flows?.malformed ?? 0) + (destroyed?.malformed ?? 0),
-      socketsOverflowed:
-        overflowed + parts.holders.overflowed + (flows?.overflowed ?? 0) + (destroyed?.overflowed ?? 0),
-      destroyed:
-        destroyed?.hearing === "all" ? "events" : namespaces > namespacesFailed ? "time-wait" : "none",
-      destroyedOverruns: destroyed?.overruns ?? 0,
-      limits: [
-        ...scan.limits,
-        ...parts.reader.limits(),
-        ...parts.holders.limits(),
-        ...(flows?.limits() ?? []),
-        ...budget.limits(),
-        ...(destroyed?.limits() ?? []),
-        ...(parts.limits?.() ?? []),
-      ],
+      completeness: account.totals,
+      linesMalformed,
+      overflowed,
+      limits: budget.limits(),
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
       intervalMs: Number.isNaN(lastStartMs) ? 0 : Math.round(startMs - lastStartMs),
-      openedByKernel: opened,
-      failedByKernel: failed,
-      seen,
-      unseen,
     });
   }
 

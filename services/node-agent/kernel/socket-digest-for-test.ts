@@ -7,6 +7,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createConnection, createServer } from "node:net";
 
+import { NO_DIGEST } from "./no-digest-for-tests.ts";
 import { SocketIterator } from "./socket-iterator.ts";
 
 const iterator = SocketIterator.load();
@@ -19,7 +20,7 @@ const mustHaveMoved = (what: string): void => {
 };
 
 // Before 5.11 there is none: records are read in each pass.
-if (digest === null) process.exit(0);
+if (digest === null) process.exit(NO_DIGEST);
 assert.match(digest, /^[0-9a-f]{32}$/);
 const server = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
 await once(server, "listening");
