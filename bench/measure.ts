@@ -52,7 +52,7 @@ export class Worker {
         ...process.env,
         NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
         MALLOC_ARENA_MAX: "1",
-        MALLOC_MMAP_THRESHOLD_: "131072",
+        MALLOC_MMAP_THRESHOLD_: "8192",
       },
     });
     this.#reader = createInterface(this.#child.stdout!);

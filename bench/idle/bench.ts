@@ -145,7 +145,7 @@ async function measure({ script, args, environment, metrics }: Candidate): Promi
       HOME: process.env["HOME"],
       NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
       MALLOC_ARENA_MAX: "1",
-      MALLOC_MMAP_THRESHOLD_: "131072",
+      MALLOC_MMAP_THRESHOLD_: "8192",
       ...environment,
     },
   });
