@@ -29,13 +29,16 @@ export async function serveLater(
     waiting.add(socket);
     socket.on("error", () => undefined);
     loading ??= load(options);
-    void loading.then(
-      (server) => {
-        if (waiting.delete(socket)) server.take(socket);
-      },
-      () => socket.destroy(),
-    );
+    void hand(socket, loading);
   });
+  async function hand(socket: Socket, server: Promise<ConnectionServer>): Promise<void> {
+    try {
+      const taker = await server;
+      if (waiting.delete(socket) && !socket.destroyed) taker.take(socket);
+    } catch {
+      socket.destroy();
+    }
+  }
   listener.maxConnections = CONNECTIONS_MAX;
   listener.listen(port, host);
   await once(listener, "listening");
