@@ -239,16 +239,16 @@ export class ReportApplier {
     slotOf: (id: number) => number,
   ): void {
     const { sockets, holders } = this.#tables;
-    const before = sockets.holders[slot]!;
+    const before = sockets.holders(slot);
     if (holders.equals(before, table, from, to, slotOf)) return;
-    sockets.holders[slot] = holders.build(table, from, to, slotOf);
+    sockets.setHolders(slot, holders.build(table, from, to, slotOf));
     holders.free(before);
     this.#noteHolders(node, slot);
   }
 
   #noteHolders(node: NodeRecord, slot: number): void {
     const { sockets, staleNodes } = this.#tables;
-    if (sockets.kind[slot] === SocketKind.end) this.#tables.markDirty(sockets.connection[slot]!, true);
+    if (sockets.kind(slot) === SocketKind.end) this.#tables.markDirty(sockets.connection(slot), true);
     else if (sockets.has(slot, SocketFlag.shared)) staleNodes.add(node.index);
   }
 
@@ -256,9 +256,9 @@ export class ReportApplier {
   #clearHolders(node: NodeRecord, id: number): void {
     const { sockets, holders } = this.#tables;
     const slot = node.sockets.get(id);
-    if (slot < 0 || sockets.inode[slot] === 0) return;
-    holders.free(sockets.holders[slot]!);
-    sockets.holders[slot] = 0;
+    if (slot < 0 || sockets.inode(slot) === 0) return;
+    holders.free(sockets.holders(slot));
+    sockets.setHolders(slot, 0);
     this.#noteHolders(node, slot);
   }
 
@@ -298,7 +298,7 @@ export class ReportApplier {
     this.#retireAll(node.sockets.slots().filter(isUnnamed));
     // Sockets of the run before that were not found again; their slots may hold others by now.
     const isLeft = (slot: number): boolean =>
-      sockets.kind[slot] !== SocketKind.free &&
+      sockets.kind(slot) !== SocketKind.free &&
       sockets.isLive(slot) &&
       this.#tables.nodeOfSocket(slot) === node;
     this.#retireAll(node.unnamedSockets.filter((slot) => isLeft(slot) && isUnnamed(slot)));

@@ -94,7 +94,7 @@ export class EdgeCounts {
       const reversed = connections.has(connection, ConnectionFlag.reversed);
       return this.keyOfFlow(connections.flow[connection]!, reversed, server, firstSeenMs);
     }
-    const protocol = sockets.protocol[client >= 0 ? client : server]!;
+    const protocol = sockets.protocol(client >= 0 ? client : server);
     const shared = connections.has(connection, ConnectionFlag.sharedServer);
     const flow = this.#flows.ofConnection(connection);
     const last = flow < 0 ? -1 : flows.last(flow);
@@ -112,18 +112,18 @@ export class EdgeCounts {
             address: flows.address(flow, FlowPlace.originalDestination),
             port: flows.port(flow, FlowPlace.originalDestination),
           }
-        : { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
+        : { address: sockets.remoteAddress(client), port: sockets.remotePort(client) };
     const remoteKey = (slot: number, at: number, place: number): number =>
       flow >= 0
         ? this.#keys.ofAddress(flows.address(at, place), firstSeenMs)
         : this.#remoteKey(slot, firstSeenMs);
     const remotePort = (): number =>
-      flow >= 0 ? flows.port(last, FlowPlace.replySource) : sockets.remotePort[client]!;
+      flow >= 0 ? flows.port(last, FlowPlace.replySource) : sockets.remotePort(client);
     return {
       client: client >= 0 ? this.#keys.ofSocket(client) : remoteKey(server, flow, FlowPlace.originalSource),
       server: server >= 0 ? this.#keys.ofSocket(server) : remoteKey(client, last, FlowPlace.replySource),
       protocol,
-      port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort[server]! : remotePort(),
+      port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort(server) : remotePort(),
       viaIp: dialled ? addresses.text(dialledAt().address) : "",
       viaPort: dialled ? dialledAt().port : 0,
       path: sockets.paths.size === 0 ? "" : (sockets.paths.get(server) ?? sockets.paths.get(client) ?? ""),
@@ -132,7 +132,7 @@ export class EdgeCounts {
 
   #remoteKey(slot: number, timeMs: number): number {
     const { sockets, endpoints } = this.#tables;
-    if (!isFamily(sockets.protocol[slot]!)) return this.#keys.ofAddress(sockets.remoteAddress[slot]!, timeMs);
+    if (!isFamily(sockets.protocol(slot))) return this.#keys.ofAddress(sockets.remoteAddress(slot), timeMs);
     // The unknown peer of a unix socket: somebody on the same node.
     return endpoints.intern("unknown", () => ({
       kind: "address",

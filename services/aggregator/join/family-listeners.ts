@@ -51,8 +51,8 @@ export class FamilyListeners {
   find(node: number, inode: number): number {
     const { sockets, namespaces } = this.#tables;
     for (let slot = this.#index.first(mixHash(node, inode)); slot >= 0; slot = this.#index.after(slot)) {
-      if (sockets.protocol[slot] !== Family.unix || sockets.localAddress[slot] !== inode) continue;
-      if (namespaces.nodeOf(sockets.namespace[slot]!) === node) return slot;
+      if (sockets.protocol(slot) !== Family.unix || sockets.localAddress(slot) !== inode) continue;
+      if (namespaces.nodeOf(sockets.namespace(slot)) === node) return slot;
     }
     return -1;
   }
@@ -61,12 +61,12 @@ export class FamilyListeners {
   #placeOf(slot: number): string | null {
     const { sockets, namespaces } = this.#tables;
     const path = sockets.paths.get(slot);
-    if (path === undefined || sockets.protocol[slot] !== Family.unix) return null;
-    return `${namespaces.nodeOf(sockets.namespace[slot]!)} ${path}`;
+    if (path === undefined || sockets.protocol(slot) !== Family.unix) return null;
+    return `${namespaces.nodeOf(sockets.namespace(slot))} ${path}`;
   }
 
   #hashOf(slot: number): number {
     const { sockets, namespaces } = this.#tables;
-    return mixHash(namespaces.nodeOf(sockets.namespace[slot]!), sockets.localAddress[slot]!);
+    return mixHash(namespaces.nodeOf(sockets.namespace(slot)), sockets.localAddress(slot));
   }
 }

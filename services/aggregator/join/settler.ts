@@ -86,7 +86,7 @@ export class Settler {
     if (slot < 0) return false;
     if (pairing.waiting.has(connection) && pairing.retry(connection, nowMs)) return true;
     if (flow >= 0 && this.#joinByFlow(connection, slot, flow)) return true;
-    const protocol = sockets.protocol[slot]!;
+    const protocol = sockets.protocol(slot);
     if (isFamily(protocol) || isDatagram(protocol)) {
       this.#shareServer(connection, slot);
       return false;
@@ -94,7 +94,7 @@ export class Settler {
     const asServer = this.#directions.listens(slot);
     const other = pairing.serviceEnds.match(slot, asServer);
     if (other < 0) return false;
-    const kept = pairing.merge(connection, sockets.connection[other]!);
+    const kept = pairing.merge(connection, sockets.connection(other));
     const client = asServer ? other : slot;
     const server = asServer ? slot : other;
     connections.client[kept] = client;
@@ -110,7 +110,7 @@ export class Settler {
     const { pairing, flows: links } = this.#joiner;
     if (!flows.isTranslated(flow)) return false;
     const mate = links.mateOf(flow, slot);
-    const other = mate < 0 ? -1 : sockets.connection[mate]!;
+    const other = mate < 0 ? -1 : sockets.connection(mate);
     if (other < 0 || other === connection || pairing.loneEnd(other) !== mate) return false;
     const kept = pairing.merge(connection, other);
     const isClient = links.isClientEnd(flow, slot);
@@ -272,7 +272,7 @@ export class Settler {
 
   #isOpenEnd(slot: number): boolean {
     const { sockets } = this.#tables;
-    return sockets.isLive(slot) && isOpen(sockets.protocol[slot]!, sockets.state[slot]!);
+    return sockets.isLive(slot) && isOpen(sockets.protocol(slot), sockets.state(slot));
   }
 
   #announce(connection: number): void {

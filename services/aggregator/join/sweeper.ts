@@ -110,7 +110,7 @@ export class Sweeper {
       return false;
     const slot = client >= 0 ? client : server;
     if (slot < 0) return false;
-    return ports.has(sockets.localPort[slot]!) || ports.has(sockets.remotePort[slot]!);
+    return ports.has(sockets.localPort(slot)) || ports.has(sockets.remotePort(slot));
   }
 
   #loseSilentNodes(nowMs: number): void {

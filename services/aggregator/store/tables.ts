@@ -72,7 +72,7 @@ export class Tables {
 
   /** The node that a socket is on. */
   nodeOfSocket(slot: number): NodeRecord {
-    return this.nodes[this.namespaces.nodeOf(this.sockets.namespace[slot]!)]!;
+    return this.nodes[this.namespaces.nodeOf(this.sockets.namespace(slot))]!;
   }
 
   /** Has a connection settled before anyone looks; changed says that something shows that watchers were not told. */
