@@ -3,7 +3,7 @@
 // somewhere else in memory: one cache line is fetched for it, and not one for each column. The rest is in columns.
 
 import { protocolWord } from "../../../lib/words.ts";
-import { grownColumn, nextCapacity } from "./capacity.ts";
+import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "./capacity.ts";
 
 /** Sockets at most: both ends of 2^21 connections, and 2^18 listeners. */
 export const SOCKETS_MAX = 2 ** 22 + 2 ** 18;
@@ -69,35 +69,55 @@ export class SocketStore {
   /** Slots in use. */
   size = 0;
   /** The agent's id. */
-  id = new Uint32Array(256);
-  uid = new Uint32Array(256);
-  recvQueue = new Uint32Array(256);
-  sendQueue = new Uint32Array(256);
-  timer = new Uint8Array(256);
+  readonly id = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly uid = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly recvQueue = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly sendQueue = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly timer = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** Ticks since the agent's start. */
-  timerDeadline = new Uint32Array(256);
-  retransmits = new Uint8Array(256);
-  references = new Uint16Array(256);
+  readonly timerDeadline = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly retransmits = columnInPlace(Uint8Array, SOCKETS_MAX);
+  readonly references = columnInPlace(Uint16Array, SOCKETS_MAX);
   /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
-  attempt = new Uint8Array(256);
+  readonly attempt = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** 1 where the agent's reader tells the four columns below, 0 where their zeros say nothing. */
-  counted = new Uint8Array(256);
+  readonly counted = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** Bytes of payload acknowledged by the other end, and come from it. */
-  bytesSent = new Float64Array(256);
-  bytesReceived = new Float64Array(256);
-  rttMicros = new Uint32Array(256);
-  totalRetransmits = new Uint32Array(256);
+  readonly bytesSent = columnInPlace(Float64Array, SOCKETS_MAX);
+  readonly bytesReceived = columnInPlace(Float64Array, SOCKETS_MAX);
+  readonly rttMicros = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly totalRetransmits = columnInPlace(Uint32Array, SOCKETS_MAX);
   /** The kernel's cookie; both halves 0 where it is not known. */
-  cookieLow = new Uint32Array(256);
-  cookieHigh = new Uint32Array(256);
+  readonly cookieLow = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly cookieHigh = columnInPlace(Uint32Array, SOCKETS_MAX);
   /** When it was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
-  sinceMs = new Float64Array(256);
+  readonly sinceMs = columnInPlace(Float64Array, SOCKETS_MAX);
   /** Number of the keyframe that last named it, modulo 256. */
-  keyframe = new Uint8Array(256);
+  readonly keyframe = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** Paths and abstract names of unix sockets. */
   readonly paths = new Map<number, string>();
+  readonly #columns = [
+    this.id,
+    this.uid,
+    this.recvQueue,
+    this.sendQueue,
+    this.timer,
+    this.timerDeadline,
+    this.retransmits,
+    this.references,
+    this.attempt,
+    this.counted,
+    this.bytesSent,
+    this.bytesReceived,
+    this.rttMicros,
+    this.totalRetransmits,
+    this.cookieLow,
+    this.cookieHigh,
+    this.sinceMs,
+    this.keyframe,
+  ];
   // The records, as words, as halves of words and as bytes.
-  #words = new Uint32Array(256 * WORDS);
+  #words = new Uint32Array(FIRST_ROWS * WORDS);
   #halves = new Uint16Array(this.#words.buffer);
   #bytes = new Uint8Array(this.#words.buffer);
   #used = 0;
@@ -243,34 +263,15 @@ export class SocketStore {
   }
 
   #allocateNew(): number {
-    if (this.#used === this.id.length) {
-      if (this.#used >= SOCKETS_MAX) return -1;
-      this.#grow(nextCapacity(this.#used, SOCKETS_MAX));
-    }
+    if (this.#used >= SOCKETS_MAX) return -1;
+    if (this.#used === this.id.length) growInPlace(this.#columns, SOCKETS_MAX);
+    if (this.#used * WORDS === this.#words.length) this.#growRecords();
     return this.#used++;
   }
 
-  #grow(capacity: number): void {
-    this.#words = grownColumn(this.#words, capacity * WORDS);
+  #growRecords(): void {
+    this.#words = grownColumn(this.#words, nextCapacity(this.#used, SOCKETS_MAX) * WORDS);
     this.#halves = new Uint16Array(this.#words.buffer);
     this.#bytes = new Uint8Array(this.#words.buffer);
-    this.id = grownColumn(this.id, capacity);
-    this.uid = grownColumn(this.uid, capacity);
-    this.recvQueue = grownColumn(this.recvQueue, capacity);
-    this.sendQueue = grownColumn(this.sendQueue, capacity);
-    this.timer = grownColumn(this.timer, capacity);
-    this.timerDeadline = grownColumn(this.timerDeadline, capacity);
-    this.retransmits = grownColumn(this.retransmits, capacity);
-    this.references = grownColumn(this.references, capacity);
-    this.attempt = grownColumn(this.attempt, capacity);
-    this.counted = grownColumn(this.counted, capacity);
-    this.bytesSent = grownColumn(this.bytesSent, capacity);
-    this.bytesReceived = grownColumn(this.bytesReceived, capacity);
-    this.rttMicros = grownColumn(this.rttMicros, capacity);
-    this.totalRetransmits = grownColumn(this.totalRetransmits, capacity);
-    this.cookieLow = grownColumn(this.cookieLow, capacity);
-    this.cookieHigh = grownColumn(this.cookieHigh, capacity);
-    this.sinceMs = grownColumn(this.sinceMs, capacity);
-    this.keyframe = grownColumn(this.keyframe, capacity);
   }
 }
