@@ -29,9 +29,9 @@ export class TupleIndex {
     return this.#index.first(hashTuple(protocol, addressA, portA, addressB, portB));
   }
 
-  /** The first end that may have the tuple of this one, or -1. */
+  /** The first end that may have the tuple of this one, which is in the index; or -1. */
   firstLike(slot: number): number {
-    return this.#index.first(this.#hashOf(slot));
+    return this.#index.first(this.#index.hashOf(slot));
   }
 
   after(slot: number): number {
