@@ -5,7 +5,7 @@ import { ConnectionFlag } from "../store/connection-store.ts";
 import { isFamily, SocketFlag } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { contenders, findMate, NO_MATE, SEVERAL_MATES, TAKEN_MATE } from "./mates.ts";
-import { hashForUid, UidSeed } from "./connection-uid.ts";
+import { setConnectionUid } from "./connection-uid.ts";
 import type { FlowLinks } from "./flow-links.ts";
 import { uncountConnection } from "./edge-counts.ts";
 import type { ServiceEnds } from "./service-ends.ts";
@@ -214,8 +214,7 @@ export class Pairing {
     connections.client[connection] = slot;
     connections.firstSeenMs[connection] = sockets.sinceMs[slot]!;
     sockets.setConnection(slot, connection);
-    connections.uidHigh[connection] = this.#hashForUid(slot, birthMs, UidSeed.high);
-    connections.uidLow[connection] = this.#hashForUid(slot, birthMs, UidSeed.low);
+    this.#identify(connection, slot, birthMs);
     this.#tables.markDirty(connection, true);
     return connection;
   }
@@ -302,14 +301,21 @@ export class Pairing {
     );
   }
 
-  #hashForUid(slot: number, birthMs: number, seed: number): number {
+  #identify(connection: number, slot: number, birthMs: number): void {
     const { sockets, namespaces } = this.#tables;
     const protocol = sockets.protocol(slot);
     const local =
       this.tuples.isNamespaceScoped(slot) || isFamily(protocol) || sockets.has(slot, SocketFlag.ambiguous);
-    const network = local ? namespaces.row(sockets.namespace(slot)).inode : 0;
-    const here = { address: sockets.localAddress(slot), port: sockets.localPort(slot) };
-    const there = { address: sockets.remoteAddress(slot), port: sockets.remotePort(slot) };
-    return hashForUid(this.#tables, { network, protocol, ends: [here, there], birthMs }, seed);
+    setConnectionUid(
+      this.#tables,
+      connection,
+      local ? namespaces.row(sockets.namespace(slot)).inode : 0,
+      birthMs,
+      protocol,
+      sockets.localAddress(slot),
+      sockets.localPort(slot),
+      sockets.remoteAddress(slot),
+      sockets.remotePort(slot),
+    );
   }
 }

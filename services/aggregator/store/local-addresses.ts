@@ -60,7 +60,11 @@ export class LocalAddresses {
 
   #find(address: number, namespace: number): number {
     const recent = this.#recent;
-    if (this.#count[recent]! > 0 && this.#address[recent] === address && this.#namespace[recent] === namespace)
+    if (
+      this.#count[recent]! > 0 &&
+      this.#address[recent] === address &&
+      this.#namespace[recent] === namespace
+    )
       return recent;
     for (let pair = this.#index.first(mixHash(0, address)); pair >= 0; pair = this.#index.after(pair)) {
       if (this.#address[pair] === address && this.#namespace[pair] === namespace) {
