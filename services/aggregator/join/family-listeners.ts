@@ -1,7 +1,7 @@
 // Unix sockets that accept, by (node, inode), since a connected datagram socket names its server's inode as its peer, and
 // by (node, path), since an accepted socket has its listener's path.
 
-import { ChainIndex } from "../store/chain-index.ts";
+import { SparseIndex } from "../store/sparse-index.ts";
 import { mixHash } from "../store/hash.ts";
 import { Family } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -9,7 +9,7 @@ import type { Tables } from "../store/tables.ts";
 /** Index of listeners of the families beside the internet's. */
 export class FamilyListeners {
   readonly #tables: Tables;
-  readonly #index = new ChainIndex();
+  readonly #index = new SparseIndex();
   readonly #byPlace = new Map<string, Set<number>>();
   // What each was put under: its path may become another.
   readonly #places = new Map<number, string>();

@@ -1,6 +1,6 @@
 // Listeners by (network namespace, protocol, port): who answers at a place.
 
-import { ChainIndex } from "../store/chain-index.ts";
+import { SparseIndex } from "../store/sparse-index.ts";
 import { mixHash } from "../store/hash.ts";
 import type { Tables } from "../store/tables.ts";
 
@@ -14,7 +14,7 @@ export const SEVERAL_LISTENERS = -2;
 /** Index of internet listeners. */
 export class ListenerIndex {
   readonly #tables: Tables;
-  readonly #index = new ChainIndex();
+  readonly #index = new SparseIndex();
 
   constructor(tables: Tables) {
     this.#tables = tables;
