@@ -218,30 +218,22 @@ export class ReportApplier {
   }
 
   #putHolders(node: NodeRecord, table: HolderTable): void {
-    const slotOf = (id: number): number => node.processes.get(id);
     for (let from = 0; from < table.length;) {
       const id = table.socket[from]!;
       let to = from + 1;
       while (to < table.length && table.socket[to] === id) to++;
       const slot = node.sockets.get(id);
-      if (slot >= 0) this.#setHolders(node, slot, table, from, to, slotOf);
+      if (slot >= 0) this.#setHolders(node, slot, table, from, to);
       else this.rowsRejected++;
       from = to;
     }
   }
 
-  #setHolders(
-    node: NodeRecord,
-    slot: number,
-    table: HolderTable,
-    from: number,
-    to: number,
-    slotOf: (id: number) => number,
-  ): void {
+  #setHolders(node: NodeRecord, slot: number, table: HolderTable, from: number, to: number): void {
     const { sockets, holders } = this.#tables;
     const before = sockets.holders(slot);
-    if (holders.equals(before, table, from, to, slotOf)) return;
-    sockets.setHolders(slot, holders.build(table, from, to, slotOf));
+    if (holders.equals(before, table, from, to, node.processes)) return;
+    sockets.setHolders(slot, holders.build(table, from, to, node.processes));
     holders.free(before);
     this.#noteHolders(node, slot);
   }

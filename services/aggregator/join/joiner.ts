@@ -264,8 +264,7 @@ export class Joiner {
         sockets.bytesReceived[slot] !== table.bytesReceived[row]);
     writeColumns(this.#tables.sockets, slot, table, row);
     // The edge adds up what its connections carry; watchers are not told of that alone.
-    if (carried && sockets.kind(slot) === SocketKind.end)
-      this.#tables.markDirty(sockets.connection(slot), false);
+    if (carried && sockets.kind(slot) === SocketKind.end) this.#tables.markCarried(sockets.connection(slot));
     if (changed && sockets.kind(slot) === SocketKind.end) {
       this.#life.noteState(slot);
       this.#tables.markDirty(sockets.connection(slot), true);

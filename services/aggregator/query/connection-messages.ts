@@ -4,7 +4,7 @@ import type { Connection, Endpoint, Holder, Timer } from "../../../lib/gen/whota
 import { Connection as ConnectionMessage, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
 import { allProtocolWords, stateWord, timerWord } from "../../../lib/words.ts";
 import { connectionUid } from "../join/connection-uid.ts";
-import { evidenceOf } from "../join/edge-counts.ts";
+import { Evidence, evidenceOf } from "../join/edge-counts.ts";
 import type { Settler } from "../join/settler.ts";
 import { countedSocket } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
@@ -50,7 +50,11 @@ export class ConnectionMessages {
       protocol: word,
       outcome: view.outcome(slot),
       state: view.state(slot),
-      evidence: evidenceWords(evidence.client, evidence.server, evidence.flow),
+      evidence: evidenceWords(
+        (evidence & Evidence.client) !== 0,
+        (evidence & Evidence.server) !== 0,
+        (evidence & Evidence.flow) !== 0,
+      ),
       firstSeenMs: Math.round(firstSeenMs),
       lastSeenMs: Math.round(view.lastSeenMs(slot)),
       closed: connections.has(slot, ConnectionFlag.closed),

@@ -51,6 +51,8 @@ export const ConnectionFlag = {
   foldedClient: 2 ** 19,
   foldedServer: 2 ** 20,
   foldedFlow: 2 ** 21,
+  /** It carried something, which waits to be added up on its edge; nothing else of it has to be settled. */
+  carried: 2 ** 22,
 } as const;
 
 /** How a connection went; 0 where it was not settled yet. */
