@@ -2,7 +2,7 @@
 // dialled address. What a connection adds to its edge follows it as it changes.
 
 import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
-import { connectionBytes } from "../store/connection-bytes.ts";
+import { readConnectionBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
 import type { EdgeKey, EdgeStore } from "../store/edge-store.ts";
 import { FlowPlace } from "../store/flow-store.ts";
@@ -17,6 +17,8 @@ export class EdgeCounts {
   readonly #tables: Tables;
   readonly #flows: FlowLinks;
   readonly #keys: EndpointKeys;
+  // Of the connection that is being counted.
+  readonly #bytes = { toServer: 0, toClient: 0 };
 
   constructor(tables: Tables, flows: FlowLinks, keys: EndpointKeys) {
     this.#tables = tables;
@@ -178,10 +180,9 @@ export class EdgeCounts {
   // The edge keeps what a connection carried after it has gone: only what is new of it is added.
   #recountBytes(connection: number, edge: number): void {
     const { connections, edges } = this.#tables;
-    const bytes = connectionBytes(this.#tables, connection);
-    edges.withBytes[edge]! += step(this.#tables, connection, ConnectionFlag.countedBytes, bytes !== null);
-    const toServer = bytes?.toServer ?? 0;
-    const toClient = bytes?.toClient ?? 0;
+    const known = readConnectionBytes(this.#tables, connection, this.#bytes);
+    edges.withBytes[edge]! += step(this.#tables, connection, ConnectionFlag.countedBytes, known);
+    const { toServer, toClient } = this.#bytes;
     edges.bytesToServer[edge]! += toServer - connections.countedToServer[connection]!;
     edges.bytesToClient[edge]! += toClient - connections.countedToClient[connection]!;
     connections.countedToServer[connection] = toServer;

@@ -1,4 +1,4 @@
-// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 66 bytes
+// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 67 bytes
 // each. What has ended stays for a while in the order in which it ended.
 
 import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "./capacity.ts";

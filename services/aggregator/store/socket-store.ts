@@ -1,4 +1,4 @@
-// Every socket of every node, living ones and those of connections that ended lately: 98 bytes each, no object and no
+// Every socket of every node, living ones and those of connections that ended lately: 99 bytes each, no object and no
 // string per row. What joining asks of a socket lies together in one record, since the other end of a conversation is
 // somewhere else in memory: one cache line is fetched for it, and not one for each column. The rest is in columns.
 
