@@ -22,13 +22,16 @@ export interface Contender {
   close(): void;
 }
 
-/** Runs contenders in turn, A B C A B C …, and gives the median of each by name. */
+/** Runs contenders in turn, A B C A B C …, and gives the median of each by name. Each round is told. */
 export async function compare(contenders: readonly Contender[]): Promise<Map<string, number>> {
   const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   const rounds = Math.max(...contenders.map((contender) => contender.rounds));
   for (let round = 0; round < rounds; round++) {
     for (const contender of contenders) {
-      if (round < contender.rounds) samples.get(contender.name)!.push(await contender.measure());
+      if (round >= contender.rounds) continue;
+      const milliseconds = await contender.measure();
+      console.error(`${contender.name}: ${milliseconds.toFixed(1)} ms (${round + 1} of ${contender.rounds})`);
+      samples.get(contender.name)!.push(milliseconds);
     }
   }
   for (const contender of contenders) contender.close();

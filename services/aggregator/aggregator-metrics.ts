@@ -1,9 +1,10 @@
 // What the aggregator tells Prometheus of itself: what it holds, whether it keeps up, what it could not take in.
 
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { Gauge } from "prom-client";
 
 import type { MetricSource } from "../../lib/http/metrics.ts";
-import { registerMetrics } from "../../lib/http/metrics.ts";
+import { createRegistry, registerMetrics } from "../../lib/http/metrics.ts";
 import type { ListWatchState } from "../../lib/kubernetes/list-watch.ts";
 import type { ClusterKnowledge } from "./cluster-knowledge.ts";
 import type { SubscriptionCounters } from "./ingest/nats-subscription.ts";
@@ -19,8 +20,7 @@ export interface AggregatorMetricSources {
 
 /** A registry with the aggregator's metrics, all named whotalks_aggregator_…, and Node's own. */
 export function aggregatorMetrics({ aggregator, cluster, subscription }: AggregatorMetricSources): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = createRegistry();
   const counts = () => aggregator.counts();
   const { identity } = cluster;
   registerMetrics(registry, "whotalks_aggregator_", [

@@ -1,12 +1,13 @@
 // What the agent tells Prometheus of itself: whether it reads, whether it gets its reports off, what it falls short of.
 
-import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { type MetricSource, registerMetrics } from "../../lib/http/metrics.ts";
+import type { MetricSource } from "../../lib/http/metrics.ts";
+import { createRegistry, registerMetrics } from "../../lib/http/metrics.ts";
 import type { NodeFlows } from "./conntrack/node-flows.ts";
 import type { PodTable } from "./pods/pod-table.ts";
 import type { PodWatch } from "./pods/pod-watch.ts";
-import type { PassCost } from "./pipeline.ts";
+import type { PassCost } from "./agent-parts.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
 
 /** Where the figures come from. */
@@ -28,8 +29,7 @@ export interface AgentMetricSources {
 /** A registry with the agent's metrics, all named whotalks_agent_…, and Node's own. */
 export function agentMetrics(sources: AgentMetricSources): Registry {
   const { publisher, pods, podWatch, flows, destroyed, passes, coverage, cost } = sources;
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = createRegistry();
   const sent = () => publisher.counters();
   registerMetrics(registry, "whotalks_agent_", [
     counter("passes_total", "Passes over the kernel's tables.", passes),

@@ -93,6 +93,11 @@ export interface SocketReader {
   /** Null where the reader can work here, else why not. */
   probe(): string | null;
   /**
+   * Asked before anything of a pass is read: whether all that read() would tell is as it was told last. Where it is,
+   * neither begin() nor read() is called in the pass. Absent where that cannot be known. Never throws.
+   */
+  isStill?(): boolean;
+  /**
    * Told before the namespaces of a pass are read: readers of the whole node read it here. `heard` has the inodes of the
    * namespaces in which sockets were destroyed since the pass before; absent where that is not known. Never throws.
    */

@@ -9,104 +9,50 @@
 
 import { setImmediate as yieldToOthers, setTimeout as sleep } from "node:timers/promises";
 
-import type { ReportSink } from "../../lib/bus.ts";
-import type { NetworkNamespace, NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
+import type { NetworkNamespace, NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
+import type { AgentPace, AgentParts, PassCost } from "./agent-parts.ts";
 import { CpuBudget } from "./cpu-budget.ts";
-import type { Attribution } from "./attribute/socket-holders.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { holdByListeners, isOverAtFirst } from "./attribute/listener-holders.ts";
-import { emptyObservation } from "./delta/delta.ts";
+import { emptyObservation, nothingEnded } from "./delta/delta.ts";
 import { diff, keyframe } from "./delta/diff.ts";
-import type { ReportOrigin } from "./delta/reports.ts";
 import { encodeReports } from "./delta/reports.ts";
 import { DestroyedTable } from "./destroyed/destroyed-table.ts";
-import type {
-  DestroyedReader,
-  FlowReader,
-  NamespaceRecord,
-  Observation,
-  ProcessScan,
-  ProcessScanner,
-  SocketHolders,
-  SocketReader,
-  TcpCounters,
-} from "./observation.ts";
+import type { FlowNamespace, Observation, ProcessScan } from "./observation.ts";
 import { CompletenessAccount } from "./observe/completeness.ts";
 import { DestroyedEnds } from "./observe/destroyed-ends.ts";
 import type { Readings } from "./observe/namespace-coverage.ts";
 import { coverNamespaces } from "./observe/namespace-coverage.ts";
-import type { SettledFamilySockets } from "./observe/family-socket-ids.ts";
+import type { NodeFindings } from "./observe/node-coverage.ts";
+import { coverNode } from "./observe/node-coverage.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
 import { IdPool } from "./observe/id-pool.ts";
 import type { IdentifiedNamespace } from "./observe/namespace-ids.ts";
 import { NamespaceIds } from "./observe/namespace-ids.ts";
 import { settleSockets } from "./observe/socket-ids.ts";
+import { areProcessesStill } from "./observe/stillness.ts";
 
 /** Milliseconds in a tick, the unit of all times within an epoch. */
 const TICK_MS = 10;
 
+/** Milliseconds of reading after which others have their turn. */
+const YIELD_MS = 5;
+
 /** Socket ids of every family: twice the sockets that one node may have, since ids rest for a pass. */
 const SOCKET_IDS_MAX = 2 ** 23;
 
-/** What an agent is made of. */
-export interface AgentParts {
-  readonly origin: ReportOrigin;
-  readonly processes: ProcessScanner;
-  readonly reader: SocketReader;
-  readonly holders: SocketHolders;
-  readonly sink: ReportSink;
-  /** The node's flows; null where conntrack is not looked at. */
-  readonly flows?: FlowReader | null;
-  /** The sockets that are destroyed between passes; null where nothing tells of them. */
-  readonly destroyed?: DestroyedReader | null;
-  /** Reads a namespace's TCP counters alone; where it is missing, those that its reading told do. */
-  readonly tcpCounters?: (namespace: NamespaceRecord) => TcpCounters | null;
-  /** The node's pods; null outside Kubernetes. */
-  readonly pods: PodSource | null;
-  /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
-  readonly elapsedMs: () => number;
-  /**
-   * Asked before each report: whether the sink needs a keyframe. A sink that knows when a keyframe would get through
-   * says so here; without it, every report that could not be delivered makes the next one a keyframe.
-   */
-  readonly takeKeyframeRequest?: () => boolean;
-  /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
-  readonly limits?: () => readonly string[];
-  /** Told after each pass how it went and what it cost. */
-  readonly onPass?: (coverage: NodeCoverage, cost: PassCost) => void;
-}
-
-/** What a pass cost. */
-export interface PassCost {
-  /** CPU milliseconds of the whole process since the pass before ended. */
-  readonly cpuMs: number;
-  /** Microseconds that reading one network namespace took: the dearest one, and all of them. */
-  readonly namespaceMicrosMax: number;
-  readonly namespaceMicrosTotal: number;
-}
-
-/** Where an agent gets its node's pods from. */
-export interface PodSource {
-  /** Every pod that runs and those that ended lately. */
-  all(): readonly Pod[];
-  /** Those that are new or changed since the last call of either method. */
-  changed(): readonly Pod[];
-}
-
-/** How an agent paces itself. */
-export interface AgentPace {
-  /** Milliseconds between the beginnings of two passes, where the budget allows. */
-  readonly intervalMs: number;
-  /** Milliseconds between keyframes. */
-  readonly keyframeMs: number;
-  /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
-  readonly cpuShare: number | null;
-}
-
 const NOTHING_DESTROYED = new DestroyedTable(1);
+
+const NO_COST = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
+
+// What a pass that read found out beside its observation.
+interface Found extends Pick<NodeFindings, "scan" | "namespaces" | "namespacesFailed" | "unattributed"> {
+  /** That it told of nothing for the last time. */
+  readonly lasts: boolean;
+}
 
 /** A running agent. */
 export interface Agent {
@@ -133,7 +79,10 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   let lastKeyframeMs = Number.NEGATIVE_INFINITY;
   let keyframeNeeded = true;
   let cpuBefore = process.cpuUsage();
-  let namespaceCost = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
+  let namespaceCost: Omit<PassCost, "cpuMs"> = NO_COST;
+  // Of the latest pass that read.
+  let found: Found | null = null;
+  let flowNamespaces: readonly FlowNamespace[] = [];
   // Namespaces whose destroyed sockets were heard of in the pass before, when that took them, and what was lost by then.
   let heardBefore: ReadonlySet<number> = new Set();
   let takenTicks = 0;
@@ -150,6 +99,10 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     parts.destroyed?.refresh(scan);
     const takingTicks = Math.floor(parts.elapsedMs() / TICK_MS);
     const events = takeDestroyed();
+    if (isStill(scan, events)) {
+      takenTicks = takingTicks;
+      return observeStill(startMs, scan);
+    }
     const places = events.places();
     const heardPlaces = parts.destroyed ? places : undefined;
     const namespaces = namespaceIds.identify(scan, places, parts.destroyed?.takeArrivals());
@@ -160,6 +113,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     sink.sockets.clear();
     const readings: Readings = new Map();
     const known = new Map<number, NetworkNamespace>();
+    let yieldedMs = parts.elapsedMs();
     parts.reader.begin?.(heardPlaces);
     for (const { namespace, record, gone } of namespaces) {
       if (gone) {
@@ -172,10 +126,13 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       known.set(namespace.id, namespaceIds.withAddresses(namespace, reading.addresses));
       linesMalformed += reading.linesMalformed;
       overflowed += reading.overflowed;
+      if (parts.elapsedMs() - yieldedMs < YIELD_MS) continue;
       await yieldToOthers();
+      yieldedMs = parts.elapsedMs();
     }
     namespaceCost = costOf(readings);
-    await parts.flows?.refresh(namespaces.map(({ namespace, record }) => ({ id: namespace.id, record })));
+    flowNamespaces = namespaces.map(({ namespace, record }) => ({ id: namespace.id, record }));
+    await parts.flows?.refresh(flowNamespaces);
 
     const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
     const settled = settleSockets(previous.sockets, sink.sockets, socketIds, ticks);
@@ -222,6 +179,14 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     // Kept with the pass's own: what is in TIME_WAIT keeps the holders that it had.
     const isOver = (row: number): boolean => isOverAtFirst(sink.sockets, row, ticks);
     if (!settled.unmoved) holdByListeners(sink.sockets, isOver, sink.sockets, holders, holders);
+    const namespacesFailed = [...readings.values()].filter(({ reading }) => !reading.read).length;
+    found = {
+      scan,
+      namespaces: living.length,
+      namespacesFailed,
+      unattributed: attribution.unattributed,
+      lasts: living.length === namespaces.length && merged.added.length + merged.finals.length === 0,
+    };
     return {
       ticks,
       namespaces: known,
@@ -230,13 +195,35 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
       familySockets: family.sockets,
       holders: attribution.holders,
       ended: { sockets: merged.added, holders: endedHolders, finals: merged.finals },
-      coverage: cover(startMs, scan, living, readings, family, sink.sockets, attribution),
+      coverage: cover(startMs, scan, sink.sockets.length + family.sockets.size),
       namespaceCoverage: coverNamespaces(namespaces, {
         readings,
         account,
         before: previous.namespaceCoverage,
         hears: (inode) => parts.destroyed?.hears(inode) === true,
       }),
+    };
+  }
+
+  // Whether everything is as the pass before found it, so that nothing need be read.
+  function isStill(scan: ProcessScan, events: DestroyedTable): boolean {
+    if (found?.lasts !== true || events.length > 0) return false;
+    if ((parts.destroyed?.overruns ?? 0) > overrunsBefore) return false;
+    return (
+      areProcessesStill(found.scan, scan, previous.processes.values()) && parts.reader.isStill?.() === true
+    );
+  }
+
+  // The pass before once more, but for the flows, which know themselves what changed.
+  async function observeStill(startMs: number, scan: ProcessScan): Promise<Observation> {
+    namespaceCost = NO_COST;
+    await parts.flows?.refresh(flowNamespaces);
+    const { sockets, familySockets } = previous;
+    return {
+      ...previous,
+      ticks: Math.floor(parts.elapsedMs() / TICK_MS),
+      ended: nothingEnded,
+      coverage: cover(startMs, scan, sockets.length + familySockets.size),
     };
   }
 
@@ -268,53 +255,17 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     return begun;
   }
 
-  function cover(
-    startMs: number,
-    scan: ProcessScan,
-    namespaces: readonly IdentifiedNamespace[],
-    readings: Readings,
-    family: SettledFamilySockets,
-    sockets: SocketTable,
-    attribution: Attribution,
-  ): NodeCoverage {
-    const { opened, failed, seen, unseen } = account.totals;
-    const flows = parts.flows ?? null;
-    const destroyed = parts.destroyed ?? null;
-    const namespacesFailed = [...readings.values()].filter(({ reading }) => !reading.read).length;
-    return NodeCoverageMessage.create({
-      node: parts.origin.node,
-      reader: parts.reader.name,
-      conntrack: flows?.mode ?? "none",
-      flows: flows?.size ?? 0,
-      flowOverruns: flows?.overruns ?? 0,
-      namespaces: namespaces.length - namespacesFailed,
-      namespacesFailed: namespacesFailed + scan.namespaces.length - namespaces.length,
-      processes: scan.processes.size,
-      processesUnreadable: scan.unreadable,
-      processesWithoutFds: parts.holders.unreadable,
-      sockets: sockets.length + family.sockets.size,
-      socketsUnattributed: attribution.unattributed,
-      linesMalformed: linesMalformed + (flows?.malformed ?? 0) + (destroyed?.malformed ?? 0),
-      socketsOverflowed:
-        overflowed + parts.holders.overflowed + (flows?.overflowed ?? 0) + (destroyed?.overflowed ?? 0),
-      destroyed:
-        destroyed?.hearing === "all" ? "events" : namespaces.length > namespacesFailed ? "time-wait" : "none",
-      destroyedOverruns: destroyed?.overruns ?? 0,
-      limits: [
-        ...scan.limits,
-        ...parts.reader.limits(),
-        ...parts.holders.limits(),
-        ...(flows?.limits() ?? []),
-        ...budget.limits(),
-        ...(destroyed?.limits() ?? []),
-        ...(parts.limits?.() ?? []),
-      ],
+  function cover(startMs: number, scan: ProcessScan, sockets: number): NodeCoverage {
+    return coverNode(parts, {
+      ...found!,
+      scan,
+      sockets,
+      completeness: account.totals,
+      linesMalformed,
+      overflowed,
+      limits: budget.limits(),
       passMicros: Math.round((parts.elapsedMs() - startMs) * 1000),
       intervalMs: Number.isNaN(lastStartMs) ? 0 : Math.round(startMs - lastStartMs),
-      openedByKernel: opened,
-      failedByKernel: failed,
-      seen,
-      unseen,
     });
   }
 
@@ -346,7 +297,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const startMs = parts.elapsedMs();
     const next = await observe();
     report(next);
-    spare = previous.sockets;
+    if (next.sockets !== previous.sockets) spare = previous.sockets;
     previous = next;
     lastStartMs = startMs;
     passes++;

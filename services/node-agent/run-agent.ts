@@ -14,7 +14,7 @@ import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
 import { NodeFlows } from "./conntrack/node-flows.ts";
 import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
-import type { PassCost } from "./pipeline.ts";
+import type { PassCost } from "./agent-parts.ts";
 import { createAgent } from "./pipeline.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";

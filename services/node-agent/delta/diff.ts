@@ -91,6 +91,7 @@ function diffSockets(
   previous: SocketTable,
   next: SocketTable,
 ): { added: SocketTable; changed: SocketTable; removed: number[] } {
+  if (previous === next) return { added: new SocketTable(1), changed: new SocketTable(1), removed: [] };
   if (previous.equals(next, ["id"]))
     return { added: new SocketTable(1), changed: changesInPlace(previous, next), removed: [] };
   const rowOfId = rowsById(previous);
@@ -158,6 +159,7 @@ function diffById<Value>(
   previous: ReadonlyMap<number, Value>,
   next: ReadonlyMap<number, Value>,
 ): { changed: Value[]; removed: number[] } {
+  if (previous === next) return { changed: [], removed: [] };
   const changed: Value[] = [];
   for (const [id, value] of next) if (previous.get(id) !== value) changed.push(value);
   const removed: number[] = [];

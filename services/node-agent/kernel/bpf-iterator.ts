@@ -15,6 +15,9 @@ const BPF_TRACE_ITER = 28;
 /** Bytes of one read: the kernel gives at most eight pages. */
 const READ_BYTES = 32_768;
 
+/** The kernel interrupts a walk over a million objects of which nothing is told: so often it may. */
+const INTERRUPTIONS_MAX = 64;
+
 /** What one reading gave; the bytes are valid until the next one. */
 export interface IteratorBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -59,7 +62,7 @@ export class BpfIterator {
     try {
       for (;;) {
         if (length + READ_BYTES > this.#buffer.length) this.#grow(length);
-        const count = readSync(descriptor, this.#buffer, length, READ_BYTES, null);
+        const count = readMore(descriptor, this.#buffer, length);
         if (count === 0) break;
         if (length + count > this.#recordsMax * this.#recordBytes) overflowed += count / this.#recordBytes;
         else length += count;
@@ -79,5 +82,16 @@ export class BpfIterator {
     const grown = new Uint8Array(Math.ceil((this.#buffer.length * 1.5) / READ_BYTES) * READ_BYTES);
     grown.set(this.#buffer.subarray(0, length));
     this.#buffer = grown;
+  }
+}
+
+function readMore(descriptor: number, buffer: Uint8Array, at: number): number {
+  for (let interruptions = 0; ; interruptions++) {
+    try {
+      return readSync(descriptor, buffer, at, READ_BYTES, null);
+    } catch (error) {
+      const goesOn = (error as NodeJS.ErrnoException).code === "EAGAIN";
+      if (!goesOn || interruptions >= INTERRUPTIONS_MAX) throw error;
+    }
   }
 }

@@ -10,6 +10,11 @@ const store: Readonly<Record<Width, number>> = { 1: 0x73, 2: 0x6b, 4: 0x63, 8: 0
 const STORE_ZERO = 0x7a;
 const MOVE = 0xbf;
 const MOVE_CONSTANT = 0xb7;
+const LOAD_WIDE = 0x18;
+const ADD = 0x0f;
+const MULTIPLY = 0x2f;
+const XOR = 0xaf;
+const SHIFT_RIGHT_CONSTANT = 0x77;
 const ADD_CONSTANT = 0x07;
 const AND_CONSTANT = 0x57;
 const JUMP = 0x05;
@@ -18,6 +23,9 @@ const JUMP_DIFFERENT = 0x55;
 const JUMP_REGISTERS_DIFFERENT = 0x5d;
 const CALL = 0x85;
 const EXIT = 0x95;
+
+/** Source register of LOAD_WIDE: what is loaded is the address of a map's first value (BPF_PSEUDO_MAP_VALUE). */
+const MAP_VALUE = 2;
 
 interface Instruction {
   readonly opcode: number;
@@ -58,6 +66,32 @@ export class BpfProgram {
 
   set(into: Register, constant: number): this {
     return this.#add(MOVE_CONSTANT, into, 0, 0, constant);
+  }
+
+  /** Sets 64 bits, of which `low` and `high` are the halves. */
+  setWide(into: Register, low: number, high: number): this {
+    return this.#add(LOAD_WIDE, into, 0, 0, low).#add(0, 0, 0, 0, high);
+  }
+
+  /** Loads the address of the first value of an array map, by its descriptor. */
+  mapValue(into: Register, map: number): this {
+    return this.#add(LOAD_WIDE, into, MAP_VALUE, 0, map).#add(0, 0, 0, 0, 0);
+  }
+
+  sum(into: Register, other: Register): this {
+    return this.#add(ADD, into, other, 0, 0);
+  }
+
+  multiply(into: Register, other: Register): this {
+    return this.#add(MULTIPLY, into, other, 0, 0);
+  }
+
+  xor(into: Register, other: Register): this {
+    return this.#add(XOR, into, other, 0, 0);
+  }
+
+  shiftRight(into: Register, bits: number): this {
+    return this.#add(SHIFT_RIGHT_CONSTANT, into, 0, 0, bits);
   }
 
   add(into: Register, constant: number): this {

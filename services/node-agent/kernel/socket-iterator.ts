@@ -6,7 +6,7 @@ import { BpfIterator } from "./bpf-iterator.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
 import { hostIsLittleEndian } from "./netlink.ts";
 import { ownPidLevel } from "./pid-namespace.ts";
-import { assembleMarksProgram, SocketMark } from "./socket-marks.ts";
+import { SocketDigest } from "./socket-digest.ts";
 import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess, v6onlyMask } from "./socket-program.ts";
 import { SocketRecord } from "./socket-record.ts";
 
@@ -27,12 +27,12 @@ export interface SocketRecords {
 /** A loaded program. */
 export class SocketIterator {
   readonly #iterator: BpfIterator;
-  readonly #marks: BpfIterator | null;
+  readonly #digest: SocketDigest | null;
   readonly #v6onlyMask: number;
 
-  private constructor(iterator: BpfIterator, marks: BpfIterator | null, mask: number) {
+  private constructor(iterator: BpfIterator, digest: SocketDigest | null, mask: number) {
     this.#iterator = iterator;
-    this.#marks = marks;
+    this.#digest = digest;
     this.#v6onlyMask = mask;
   }
 
@@ -46,16 +46,9 @@ export class SocketIterator {
       const pidLevel = ownPidLevel(types, tasks);
       const program = assembleSocketProgram(types, pidLevel);
       const iterator = BpfIterator.load(program, target, SocketRecord.bytes, RECORDS_MAX);
-      const marks =
-        socketAccess(types) === "typed"
-          ? BpfIterator.load(
-              assembleMarksProgram(types, pidLevel, SOCKET_FAMILIES),
-              target,
-              SocketMark.bytes,
-              RECORDS_MAX,
-            )
-          : null;
-      return new SocketIterator(iterator, marks, v6onlyMask(types, hostIsLittleEndian));
+      const digest =
+        socketAccess(types) === "typed" ? SocketDigest.load(types, target, SOCKET_FAMILIES) : null;
+      return new SocketIterator(iterator, digest, v6onlyMask(types, hostIsLittleEndian));
     });
   }
 
@@ -72,15 +65,15 @@ export class SocketIterator {
   }
 
   /**
-   * The marks of all sockets (socket-marks.ts), in the order of their records, valid until the next ones; null where the
-   * kernel tells none. Half of what records cost. Throws as read() does.
+   * The digest of all sockets (socket-digest.ts): equal ones mean the same sockets, states and holders. Null where the
+   * kernel has no way to tell. A third of what records cost. Throws as read() does.
    */
-  readMarks(): Uint8Array | null {
-    return this.#marks?.read().bytes ?? null;
+  readDigest(): string | null {
+    return this.#digest?.read() ?? null;
   }
 
   close(): void {
     this.#iterator.close();
-    this.#marks?.close();
+    this.#digest?.close();
   }
 }

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { PodSource } from "../pipeline.ts";
+import type { PodSource } from "../agent-parts.ts";
 import { readPod } from "./pod-fields.ts";
 
 /** Pods that run or ended lately, at most: a kubelet runs 110 by default, and 500 in the largest clusters. */

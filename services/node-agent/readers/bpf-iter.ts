@@ -41,10 +41,10 @@ const BUSY_TICKS = 500;
  */
 export const REST_TICKS = 6000;
 
-/** Namespaces whose tables are read in one pass for no other reason than their age. */
-const REFRESHES_MAX = 4;
+/** Namespaces whose tables are read in a second for no other reason than their age. */
+const REFRESHES_PER_SECOND = 4;
 
-/** Namespaces are first due for both after a part of the time that is their own, so that not all are due at once. */
+/** Namespaces are first due for it after a part of the time that is their own, so that not all are due at once. */
 const SPREAD = 32;
 
 /**
@@ -55,6 +55,11 @@ const ORPHANS_SHARE = 0.005;
 const ORPHANS_CREDIT_MS = 1000;
 
 const MS_PER_TICK = 10;
+const TICKS_PER_SECOND = 100;
+
+/** Digests in a row that were not the one before, after which they pause: one pass longer each time, up to … */
+const DIGESTS_MOVED = 3;
+const DIGEST_PAUSE_MAX = 15;
 
 /** TCP_TIMEWAIT_LEN of include/net/tcp.h, in ticks, and what tells such an entry. */
 const TIME_WAIT_TICKS = 6000;
@@ -118,7 +123,16 @@ class BpfIterReader implements SocketReader {
   #creditTicks = 0;
   #waiting = 0;
   #waitingBefore = 0;
-  #refreshes = 0;
+  #refreshesLeft = 0;
+  // When the pass that reads began, and until when a namespace in which sockets moved is looked at in each pass.
+  #nowTicks = 0;
+  #busyTicks = 0;
+  // The digest from before the records were read, and as isStill() found it; undefined where it was not asked.
+  #digest: string | null = null;
+  #digestNow: string | null | undefined = undefined;
+  // Digests in a row that were not the one before, and passes in which none is read for that.
+  #digestsMoved = 0;
+  #digestPause = 0;
   #heard: ReadonlySet<number> | null = null;
 
   constructor(options: BpfIterReaderOptions) {
@@ -144,17 +158,28 @@ class BpfIterReader implements SocketReader {
       : "this kernel does not tell pids as this pid namespace numbers them";
   }
 
+  isStill(): boolean {
+    const nowTicks = this.#options.nowTicks();
+    // Counters and data are looked at as often as ever, and namespaces in which something moves in each pass.
+    const isDue = nowTicks >= this.#nowTicks + COUNTERS_TICKS || nowTicks < this.#busyTicks;
+    if (!this.#readable || isDue || this.#waiting > 0 || this.#overflowed > 0) return false;
+    this.#digestNow = this.#readDigest();
+    return this.#digestNow !== null && this.#digestNow === this.#digest;
+  }
+
   begin(heard?: ReadonlySet<number>): void {
     this.#heard = heard ?? null;
     for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
     this.#pass++;
     const nowTicks = this.#options.nowTicks();
+    const elapsedTicks = nowTicks - this.#nowTicks;
+    this.#nowTicks = nowTicks;
+    this.#refreshesLeft = Math.max(1, Math.ceil((elapsedTicks * REFRESHES_PER_SECOND) / TICKS_PER_SECOND));
     const earnedMs = (nowTicks - this.#creditTicks) * MS_PER_TICK * ORPHANS_SHARE;
     this.#creditMs = Math.min(ORPHANS_CREDIT_MS, this.#creditMs + earnedMs);
     this.#creditTicks = nowTicks;
     this.#waitingBefore = this.#waiting;
     this.#waiting = 0;
-    this.#refreshes = 0;
     this.#readRecords();
     this.#options.tcpReader.begin?.();
     this.#options.restReader.begin?.();
@@ -180,7 +205,7 @@ class BpfIterReader implements SocketReader {
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
     if (!this.#readable || namespace.inode === 0) return UNREAD;
     const { inode } = namespace;
-    const nowTicks = this.#options.nowTicks();
+    const nowTicks = this.#nowTicks;
     // An inode number that is used again is another namespace's: its id tells.
     if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
     const kept = this.#kept.get(inode) ?? newlyKept(namespaceId);
@@ -208,42 +233,57 @@ class BpfIterReader implements SocketReader {
     };
   }
 
+  // Reads the records, unless the digest says that those of a pass before tell what there is but for what data moved.
   #readRecords(): void {
-    if (this.#areStill()) return;
+    const digest = this.#takeDigest();
+    const isNew = this.#nowTicks < this.#indexTicks + TRAFFIC_TICKS;
+    if (this.#readable && isNew && digest !== null && digest === this.#digest) return;
     this.#readable = false;
     this.#failure = null;
     try {
       this.#iterator ??= SocketIterator.load(this.#options.btfPath ?? BTF_PATH);
       this.#index ??= new RecordIndex(syscalls().jiffyNs());
       const records = this.#iterator.read();
-      this.#indexTicks = this.#options.nowTicks();
+      this.#indexTicks = this.#nowTicks;
       this.#overflowed = records.overflowed;
       this.#index.fill(records);
+      this.#digest = records.overflowed === 0 ? digest : null;
       this.#readable = true;
     } catch (error) {
       this.#failure = (error as Error).message;
     }
   }
 
-  // Whether the records of a pass before say what there is, but for what data moved meanwhile. Asked only where the
-  // latest records said so of those before: else marks would be read for nothing.
-  #areStill(): boolean {
-    if (!this.#readable || !this.#index!.unmoved) return false;
-    if (this.#options.nowTicks() >= this.#indexTicks + TRAFFIC_TICKS) return false;
+  // The digest as isStill() read it in this pass, else as it is now; null where the kernel tells none.
+  #takeDigest(): string | null {
+    const digest = this.#digestNow;
+    this.#digestNow = undefined;
+    return digest === undefined ? this.#readDigest() : digest;
+  }
+
+  // Where it keeps changing it is asked for in ever fewer passes: there it only adds to what records cost.
+  #readDigest(): string | null {
+    if (this.#iterator === null || this.#digestPause > 0) {
+      this.#digestPause--;
+      return null;
+    }
+    let digest: string | null = null;
     try {
-      const marks = this.#iterator!.readMarks();
-      return marks !== null && this.#index!.areStill(marks);
+      digest = this.#iterator.readDigest();
     } catch {
       // Reading the records will say why.
-      return false;
     }
+    this.#digestsMoved = digest === this.#digest ? 0 : this.#digestsMoved + 1;
+    this.#digestPause = Math.min(DIGEST_PAUSE_MAX, Math.max(0, this.#digestsMoved - DIGESTS_MOVED));
+    return digest;
   }
 
   #readRest(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
     const mark = this.#index!.restMark(namespace.inode);
     const same = kept.rest !== null && kept.restMark === mark;
-    if (same && nowTicks >= kept.restTicks) this.#refreshes++;
-    if (kept.rest !== null && same && (nowTicks < kept.restTicks || this.#refreshes > REFRESHES_MAX))
+    const isRefreshed = nowTicks >= kept.restTicks && this.#refreshesLeft > 0;
+    if (same && isRefreshed) this.#refreshesLeft--;
+    if (kept.rest !== null && same && !isRefreshed)
       return { ...kept.restReading, overflowed: kept.rest.append(sink, kept.namespaceId, null) };
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;
@@ -275,12 +315,14 @@ class BpfIterReader implements SocketReader {
     if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
       const isFirst = kept.counts === null;
       kept.counts = this.#gate.look(namespace, !moved && kept.orphans?.length === 0);
-      kept.lookTicks = nowTicks + COUNTERS_TICKS - (isFirst ? spread(kept.namespaceId, COUNTERS_TICKS) : 0);
+      kept.lookTicks = nowTicks + COUNTERS_TICKS;
       // Data moves what the records have; of the other sockets only states that are on their way to the end.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
       const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
-      if (movement === "sockets") moved = true;
-      if (movement !== "nothing" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
+      if (movement === "sockets" || movement === "due") moved = true;
+      if (movement !== "nothing" && movement !== "due" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
+      // Data alone opens nothing that a digest or an event would not tell of.
+      if (movement === "sockets" && !isFirst) this.#busyTicks = kept.busyTicks;
       if (moved && this.#areAllHeld(inode, kept.counts)) {
         kept.orphans = NO_ROWS;
         kept.tcpMark = mark;

@@ -78,9 +78,9 @@ describe("the change gate", () => {
     counters.set(11, { inSegs: 101 });
     const after = gate.look(namespace);
     assert.equal(gate.movement(namespace, after, TRAFFIC_TICKS - 1), "traffic");
-    assert.equal(gate.movement(namespace, after, TRAFFIC_TICKS), "sockets");
+    assert.equal(gate.movement(namespace, after, TRAFFIC_TICKS), "due");
     assert.equal(gate.movement(namespace, before, REFRESH_TICKS - 1), "nothing");
-    assert.equal(gate.movement(namespace, before, REFRESH_TICKS), "sockets");
+    assert.equal(gate.movement(namespace, before, REFRESH_TICKS), "due");
   });
 
   it("asks the next process where one is gone, and is open where nobody answers", () => {

@@ -42,8 +42,11 @@ export interface Counts {
   readonly tcpCounters: TcpCounters | null;
 }
 
-/** What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted. */
-export type Movement = "sockets" | "traffic" | "nothing";
+/**
+ * What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted; "due" where it is
+ * time to read it again for another reason than its sockets.
+ */
+export type Movement = "sockets" | "due" | "traffic" | "nothing";
 
 interface Settled {
   readonly counts: Counts;
@@ -83,8 +86,8 @@ export class ChangeGate {
   }
 
   /**
-   * What moved since the namespace was read; "sockets" too where it was not, or is due again: after REFRESH_TICKS, and
-   * where data moved after `trafficTicks`.
+   * What moved since the namespace was read; "sockets" too where it was not, and "due" after REFRESH_TICKS, or where data
+   * moved after `trafficTicks`.
    */
   movement(
     namespace: NamespaceRecord,
@@ -93,11 +96,12 @@ export class ChangeGate {
     trafficTicks: number = TRAFFIC_TICKS,
   ): Movement {
     const settled = this.#settled.get(namespace.inode);
-    if (counts === null || settled === undefined || nowTicks >= settled.refreshTicks) return "sockets";
+    if (counts === null || settled === undefined) return "sockets";
     if (counts.sockets !== settled.counts.sockets || counts.connections !== settled.counts.connections)
       return "sockets";
+    if (nowTicks >= settled.refreshTicks) return "due";
     if (counts.traffic === settled.counts.traffic) return "nothing";
-    return nowTicks >= settled.readTicks + trafficTicks ? "sockets" : "traffic";
+    return nowTicks >= settled.readTicks + trafficTicks ? "due" : "traffic";
   }
 
   /** Remembers that a namespace was read after these counters were. */

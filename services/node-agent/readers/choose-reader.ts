@@ -115,6 +115,10 @@ class ReaderChain implements SocketReader {
     return this.#obstacle;
   }
 
+  isStill(): boolean {
+    return this.#handedOver === 0 && this.#read > 0 && this.#first.isStill?.() === true;
+  }
+
   begin(heard?: ReadonlySet<number>): void {
     this.#failedPasses = this.#read === 0 && this.#handedOver > 0 ? this.#failedPasses + 1 : 0;
     if (this.#failedPasses >= FAILED_PASSES_MAX) {

@@ -85,7 +85,9 @@ class GatedReader implements SocketReader {
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;
     const rest = this.#readRest(namespace, namespaceId, sink, movement === "nothing", nowTicks);
-    const tcp = rest.read ? this.#readTcp(namespace, namespaceId, sink, movement === "sockets") : rest;
+    const tcp = rest.read
+      ? this.#readTcp(namespace, namespaceId, sink, movement === "sockets" || movement === "due")
+      : rest;
     if (!rest.read || !tcp.read) {
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;

@@ -10,7 +10,6 @@ import type { SocketRecords } from "../kernel/socket-iterator.ts";
 import { IPPROTO_MPTCP, SocketRecord } from "../kernel/socket-record.ts";
 import { payloadReceived, payloadSent } from "../kernel/tcp-info.ts";
 import type { HeldSockets } from "../observation.ts";
-import { RecordMarks } from "./record-marks.ts";
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -62,8 +61,6 @@ export class RecordIndex {
   readonly #inodes = new InodeSet();
   readonly #peers = new Map<number, number>();
   #held: HeldSockets = NOBODY;
-  readonly #marks = new RecordMarks();
-  #unmoved = false;
   readonly #rows = new SocketTable(1);
   readonly #ticksPerJiffy: number;
 
@@ -83,8 +80,7 @@ export class RecordIndex {
     this.#inodes.reset(count);
     this.#peers.clear();
     this.#rows.clear();
-    this.#unmoved = this.#marks.take(records) && records.overflowed === 0;
-    if (!this.#unmoved) this.#held = holdersOf(words, count);
+    this.#held = holdersOf(words, count);
     let inode = 0;
     let of: NamespaceRecords = { ...NO_RECORDS };
     for (let record = count - 1; record >= 0; record--) {
@@ -133,16 +129,6 @@ export class RecordIndex {
       return false;
     const protocol = halves[half + SocketRecord.protocol / 2];
     return protocol === Protocol.tcp || protocol === IPPROTO_MPTCP;
-  }
-
-  /** Whether the records are of the same sockets, in the same states and held by the same processes, as those before. */
-  get unmoved(): boolean {
-    return this.#unmoved;
-  }
-
-  /** Whether marks that were read later say that the records' sockets are there as they were. */
-  areStill(marks: Uint8Array): boolean {
-    return this.#marks.areStill(marks);
   }
 
   /** Whether a file refers to the socket of this inode. */

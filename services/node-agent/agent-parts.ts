@@ -1,0 +1,69 @@
+// What an agent is put together from, and how it paces itself.
+
+import type { ReportSink } from "../../lib/bus.ts";
+import type { NodeCoverage, Pod } from "../../lib/gen/whotalks/v1/report.ts";
+import type { ReportOrigin } from "./delta/reports.ts";
+import type {
+  DestroyedReader,
+  FlowReader,
+  NamespaceRecord,
+  ProcessScanner,
+  SocketHolders,
+  SocketReader,
+  TcpCounters,
+} from "./observation.ts";
+
+/** What an agent is made of. */
+export interface AgentParts {
+  readonly origin: ReportOrigin;
+  readonly processes: ProcessScanner;
+  readonly reader: SocketReader;
+  readonly holders: SocketHolders;
+  readonly sink: ReportSink;
+  /** The node's flows; null where conntrack is not looked at. */
+  readonly flows?: FlowReader | null;
+  /** The sockets that are destroyed between passes; null where nothing tells of them. */
+  readonly destroyed?: DestroyedReader | null;
+  /** Reads a namespace's TCP counters alone; where it is missing, those that its reading told do. */
+  readonly tcpCounters?: (namespace: NamespaceRecord) => TcpCounters | null;
+  /** The node's pods; null outside Kubernetes. */
+  readonly pods: PodSource | null;
+  /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
+  readonly elapsedMs: () => number;
+  /**
+   * Asked before each report: whether the sink needs a keyframe. A sink that knows when a keyframe would get through
+   * says so here; without it, every report that could not be delivered makes the next one a keyframe.
+   */
+  readonly takeKeyframeRequest?: () => boolean;
+  /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
+  readonly limits?: () => readonly string[];
+  /** Told after each pass how it went and what it cost. */
+  readonly onPass?: (coverage: NodeCoverage, cost: PassCost) => void;
+}
+
+/** What a pass cost. */
+export interface PassCost {
+  /** CPU milliseconds of the whole process since the pass before ended. */
+  readonly cpuMs: number;
+  /** Microseconds that reading one network namespace took: the dearest one, and all of them. */
+  readonly namespaceMicrosMax: number;
+  readonly namespaceMicrosTotal: number;
+}
+
+/** Where an agent gets its node's pods from. */
+export interface PodSource {
+  /** Every pod that runs and those that ended lately. */
+  all(): readonly Pod[];
+  /** Those that are new or changed since the last call of either method. */
+  changed(): readonly Pod[];
+}
+
+/** How an agent paces itself. */
+export interface AgentPace {
+  /** Milliseconds between the beginnings of two passes, where the budget allows. */
+  readonly intervalMs: number;
+  /** Milliseconds between keyframes. */
+  readonly keyframeMs: number;
+  /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
+  readonly cpuShare: number | null;
+}

@@ -1,0 +1,119 @@
+// One number for all sockets of the node that a file refers to: it changes whenever one of them comes, goes, changes its
+// state or its holder. The kernel sums it up while it walks over the files, so that nothing is copied: a third of what
+// records cost. Sums do not depend on the order, and their keys are drawn anew for each program, so that nobody can open
+// sockets that cancel each other out.
+
+import { randomBytes } from "node:crypto";
+import { closeSync } from "node:fs";
+
+import { BpfIterator } from "./bpf-iterator.ts";
+import { BpfProgram } from "./bpf-program.ts";
+import type { Register } from "./bpf-program.ts";
+import { bpf } from "./bpf-syscall.ts";
+import type { KernelTypes } from "./kernel-types.ts";
+
+// Helpers by number (include/uapi/linux/bpf.h), and the version they came with.
+const SEQ_WRITE = 127; // 5.8
+const SOCK_FROM_FILE = 162; // 5.11
+
+// enum bpf_cmd and enum bpf_map_type of include/uapi/linux/bpf.h.
+const BPF_MAP_CREATE = 0;
+const BPF_MAP_TYPE_ARRAY = 2;
+
+// struct bpf_iter__task_file.
+const CONTEXT = { meta: 0, task: 8, fd: 16, file: 24 } as const;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/** What the map's only value is made of: the sum of the sockets' hashes, and their number. */
+const Sums = { hash: 0, count: 8, bytes: 16 } as const;
+
+/** The words that are hashed of each socket, on the stack: who holds it; which one it is and how it is. */
+const Words = { process: -16, fd: -12, inode: -8, localPort: -4, family: -2, state: -1 } as const;
+
+/** The program that sums up. */
+export class SocketDigest {
+  readonly #iterator: BpfIterator;
+
+  private constructor(iterator: BpfIterator) {
+    this.#iterator = iterator;
+  }
+
+  /**
+   * Loads the program for sockets of some families; `target` is the id of bpf_iter_task_file. Needs bpf_sock_from_file
+   * (5.11). Throws with a reason.
+   */
+  static load(types: KernelTypes, target: number, families: readonly number[]): SocketDigest {
+    const map = bpf(
+      BPF_MAP_CREATE,
+      Uint32Array.of(BPF_MAP_TYPE_ARRAY, Uint32Array.BYTES_PER_ELEMENT, Sums.bytes, 1, 0, 0, 0, 0),
+    );
+    try {
+      const program = assemble(types, map, families);
+      return new SocketDigest(BpfIterator.load(program, target, Sums.bytes, 1));
+    } finally {
+      // The program keeps it.
+      closeSync(map);
+    }
+  }
+
+  /** The number, as text; what it is is of no meaning. Throws SyscallError, or the error of reading. */
+  read(): string {
+    return Buffer.from(this.#iterator.read().bytes).toString("hex");
+  }
+
+  close(): void {
+    this.#iterator.close();
+  }
+}
+
+// R6 is the context, R7 the task, R8 the file, R9 the sock.
+function assemble(types: KernelTypes, map: number, families: readonly number[]): BpfProgram {
+  const program = new BpfProgram();
+  program.move(6, 1);
+  program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq_num"));
+  program.jumpIfDifferent(1, 0, "begun");
+  program.mapValue(1, map).clear(1, Sums.hash).clear(1, Sums.count).label("begun");
+  program.load(8, 7, 6, CONTEXT.task).jumpIfEqual(7, 0, "end");
+  program.load(8, 8, 6, CONTEXT.file).jumpIfEqual(8, 0, "end");
+  program.move(1, 8).call(SOCK_FROM_FILE).jumpIfEqual(0, 0, "out");
+  program.load(8, 9, 0, types.of("socket", "sk")).jumpIfEqual(9, 0, "out");
+  program.load(2, 1, 9, types.common("skc_family"));
+  for (const family of families) program.jumpIfEqual(1, family, "known");
+  program.jump("out").label("known");
+  program.clear(10, Words.process).clear(10, Words.inode).store(1, 10, Words.family, 1);
+  // Ports are internet sockets' alone.
+  program.jumpIfEqual(1, AF_INET, "internet").jumpIfDifferent(1, AF_INET6, "elsewhere").label("internet");
+  program.load(2, 1, 9, types.common("skc_num")).store(2, 10, Words.localPort, 1).label("elsewhere");
+  program.load(1, 1, 9, types.common("skc_state")).store(1, 10, Words.state, 1);
+  program.load(4, 1, 7, types.of("task_struct", "tgid")).store(4, 10, Words.process, 1);
+  program.load(4, 1, 6, CONTEXT.fd).store(4, 10, Words.fd, 1);
+  program.load(8, 1, 8, types.of("file", "f_inode")).load(8, 1, 1, types.of("inode", "i_ino"));
+  program.store(4, 10, Words.inode, 1);
+  hashWords(program);
+  program.mapValue(2, map);
+  program.load(8, 3, 2, Sums.hash).sum(3, 1).store(8, 2, Sums.hash, 3);
+  program.load(8, 3, 2, Sums.count).add(3, 1).store(8, 2, Sums.count, 3).jump("out");
+  // The walk ends with a call for no file.
+  program.label("end");
+  program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
+  program.mapValue(2, map).set(3, Sums.bytes).call(SEQ_WRITE);
+  return program.label("out").set(0, 0).exit();
+}
+
+// Leaves a hash of the words in R1; loses R2.
+function hashWords(program: BpfProgram): void {
+  program.load(8, 1, 10, Words.process);
+  mix(program, 1, 32);
+  program.load(8, 2, 10, Words.inode).sum(1, 2);
+  mix(program, 1, 29);
+  mix(program, 1, 32);
+}
+
+// By a key of its own that is odd, so that no two numbers become one; loses R2.
+function mix(program: BpfProgram, register: Register, shift: number): void {
+  const key = randomBytes(8);
+  program.setWide(2, key.readInt32LE(0) | 1, key.readInt32LE(4)).multiply(register, 2);
+  program.move(2, register).shiftRight(2, shift).xor(register, 2);
+}

@@ -1,0 +1,67 @@
+// What a pass tells of itself and of the node: how it was read, what could not be, and what stands in the way.
+
+import { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { AgentParts } from "../agent-parts.ts";
+import type { ProcessScan } from "../observation.ts";
+import type { Completeness } from "./completeness.ts";
+
+/** What a node's coverage rests on beside what the agent's parts tell themselves. */
+export interface NodeFindings {
+  readonly scan: ProcessScan;
+  /** Network namespaces that have an id, and those of them that could not be read. */
+  readonly namespaces: number;
+  readonly namespacesFailed: number;
+  /** Sockets of every family, and those that nobody is known to hold. */
+  readonly sockets: number;
+  readonly unattributed: number;
+  readonly completeness: Completeness;
+  /** Since start. */
+  readonly linesMalformed: number;
+  readonly overflowed: number;
+  /** What the agent's pace keeps it from seeing. */
+  readonly limits: readonly string[];
+  readonly passMicros: number;
+  readonly intervalMs: number;
+}
+
+/** The coverage of a node after a pass. */
+export function coverNode(parts: AgentParts, findings: NodeFindings): NodeCoverage {
+  const { scan, namespaces, namespacesFailed, completeness } = findings;
+  const { reader, holders } = parts;
+  const flows = parts.flows ?? null;
+  const destroyed = parts.destroyed ?? null;
+  return NodeCoverage.create({
+    node: parts.origin.node,
+    reader: reader.name,
+    conntrack: flows?.mode ?? "none",
+    flows: flows?.size ?? 0,
+    flowOverruns: flows?.overruns ?? 0,
+    namespaces: namespaces - namespacesFailed,
+    namespacesFailed: namespacesFailed + scan.namespaces.length - namespaces,
+    processes: scan.processes.size,
+    processesUnreadable: scan.unreadable,
+    processesWithoutFds: holders.unreadable,
+    sockets: findings.sockets,
+    socketsUnattributed: findings.unattributed,
+    linesMalformed: findings.linesMalformed + (flows?.malformed ?? 0) + (destroyed?.malformed ?? 0),
+    socketsOverflowed:
+      findings.overflowed + holders.overflowed + (flows?.overflowed ?? 0) + (destroyed?.overflowed ?? 0),
+    destroyed: destroyed?.hearing === "all" ? "events" : namespaces > namespacesFailed ? "time-wait" : "none",
+    destroyedOverruns: destroyed?.overruns ?? 0,
+    limits: [
+      ...scan.limits,
+      ...reader.limits(),
+      ...holders.limits(),
+      ...(flows?.limits() ?? []),
+      ...findings.limits,
+      ...(destroyed?.limits() ?? []),
+      ...(parts.limits?.() ?? []),
+    ],
+    passMicros: findings.passMicros,
+    intervalMs: findings.intervalMs,
+    openedByKernel: completeness.opened,
+    failedByKernel: completeness.failed,
+    seen: completeness.seen,
+    unseen: completeness.unseen,
+  });
+}
