@@ -28,7 +28,7 @@ describe("the indexes of slots by hash", () => {
                 [...model]
                   .filter(([, each]) => each === asked)
                   .map(([each]) => each)
-                  .sort((a, b) => a - b),
+                  .toSorted((a, b) => a - b),
               );
           }
         }),
@@ -41,5 +41,5 @@ describe("the indexes of slots by hash", () => {
 function slotsOf(index: ChainIndex | SparseIndex, hash: number): number[] {
   const slots: number[] = [];
   for (let slot = index.first(hash); slot >= 0; slot = index.after(slot)) slots.push(slot);
-  return slots.sort((a, b) => a - b);
+  return slots.toSorted((a, b) => a - b);
 }
