@@ -9,7 +9,6 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>>
   readers: () => import("./readers/bench.ts"),
   short: () => import("./short/bench.ts"),
   idle: () => import("./idle/bench.ts"),
-  idleprof: () => import("./idleprof/bench.ts"),
 };
 
 const [name] = process.argv.slice(2);

@@ -108,11 +108,14 @@ export class ColumnWriter {
 }
 
 /**
- * Fills the first `count` elements of a new column, all zeros, from little-endian bytes; no bytes leave it as it is.
- * False where the number of bytes does not fit: the column is then unchanged.
+ * Fills the first `count` elements of a column from little-endian bytes; no bytes stand for zeros. False where the
+ * number of bytes does not fit: the column is then unchanged.
  */
 export function decodeColumn(bytes: Uint8Array, count: number, into: Column): boolean {
-  if (bytes.length === 0) return true;
+  if (bytes.length === 0) {
+    into.fill(0, 0, count);
+    return true;
+  }
   const width = into.BYTES_PER_ELEMENT;
   if (bytes.length !== count * width) return false;
   const target = new Uint8Array(into.buffer, into.byteOffset, bytes.length);

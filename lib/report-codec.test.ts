@@ -5,7 +5,7 @@ import fc from "fast-check";
 
 import { Report } from "./gen/whotalks/v1/report.ts";
 import { HolderTable } from "./holder-table.ts";
-import { decodeReport, encodeReport, REPORT_SCHEMA } from "./report-codec.ts";
+import { decodeReport, encodeReport, REPORT_SCHEMA, ReportTableSpace } from "./report-codec.ts";
 import type { SocketTable } from "./socket-table.ts";
 import { anySocketTable, rowsOf } from "../test/arbitraries/socket-table.ts";
 
@@ -52,6 +52,21 @@ describe("the report codec", () => {
           sockets.timerDeadline.slice(0, sockets.length),
         );
         assert.deepEqual(decoded.holders.fd.slice(0, holders.length), holders.fd.slice(0, holders.length));
+      }),
+    );
+  });
+
+  it("reads the same into tables that held other reports before", () => {
+    fc.assert(
+      fc.property(fc.array(anySocketTable(1), { minLength: 2, maxLength: 4 }), (tables) => {
+        const space = new ReportTableSpace();
+        for (const sockets of tables) {
+          const again = decodeReport(encode(sockets), space);
+          const anew = decodeReport(encode(sockets));
+          assert.ok(typeof again !== "string" && again.sockets !== null);
+          assert.ok(typeof anew !== "string" && anew.sockets !== null);
+          assert.deepEqual(rowsOf(again.sockets), rowsOf(anew.sockets));
+        }
       }),
     );
   });

@@ -96,10 +96,36 @@ function write<Table extends ColumnTable>(
 }
 
 /**
- * Reads a report. A string says what is wrong with bytes that are none: truncated, not a protobuf message, a schema
+ * The tables that reports are read into, one report after the other, where none outlives the next: what a report brings
+ * is then no garbage. Each has room for the longest so far, which REPORT_BYTES_MAX bounds.
+ */
+export class ReportTableSpace {
+  #sockets: SocketTable | undefined;
+  #changes: SocketTable | undefined;
+  #holders: HolderTable | undefined;
+
+  sockets(rows: number): SocketTable {
+    if (this.#sockets === undefined || this.#sockets.capacity < rows) this.#sockets = new SocketTable(rows);
+    return this.#sockets;
+  }
+
+  changes(rows: number): SocketTable {
+    if (this.#changes === undefined || this.#changes.capacity < rows) this.#changes = new SocketTable(rows);
+    return this.#changes;
+  }
+
+  holders(rows: number): HolderTable {
+    if (this.#holders === undefined || this.#holders.socket.length < rows)
+      this.#holders = new HolderTable(rows);
+    return this.#holders;
+  }
+}
+
+/**
+ * Reads a report, into tables of its own or into those of a space that the reports before it were read into. A string says what is wrong with bytes that are none: truncated, not a protobuf message, a schema
  * of another version, or columns whose lengths do not fit.
  */
-export function decodeReport(bytes: Uint8Array): DecodedReport | string {
+export function decodeReport(bytes: Uint8Array, space = new ReportTableSpace()): DecodedReport | string {
   if (bytes.length > REPORT_BYTES_MAX) return `${bytes.length} bytes, more than ${REPORT_BYTES_MAX}`;
   let header: Report;
   try {
@@ -108,14 +134,14 @@ export function decodeReport(bytes: Uint8Array): DecodedReport | string {
     return `not a report: ${error instanceof Error ? error.message : String(error)}`;
   }
   if (header.schema !== REPORT_SCHEMA) return `schema ${header.schema}, expected ${REPORT_SCHEMA}`;
-  const sockets = header.sockets && readTable(socketColumns, header.sockets, (rows) => new SocketTable(rows));
+  const sockets = header.sockets && readTable(socketColumns, header.sockets, (rows) => space.sockets(rows));
   if (sockets === null) return "socket columns of unequal lengths";
   if (sockets && header.sockets?.firstSeen.length === 0)
     sockets.firstSeen.fill(header.ticks, 0, sockets.length);
   const changes =
-    header.changes && readTable(socketChangeColumns, header.changes, (rows) => new SocketTable(rows));
+    header.changes && readTable(socketChangeColumns, header.changes, (rows) => space.changes(rows));
   if (changes === null) return "change columns of unequal lengths";
-  const holders = header.holders && readTable(holderColumns, header.holders, (rows) => new HolderTable(rows));
+  const holders = header.holders && readTable(holderColumns, header.holders, (rows) => space.holders(rows));
   if (holders === null) return "holder columns of unequal lengths";
   const flows = header.flows && readTable(flowColumns, header.flows, (rows) => new FlowTable(rows));
   if (flows === null) return "flow columns of unequal lengths";

@@ -57,16 +57,19 @@ export function writeTable<Table extends ColumnTable>(
   if (addresses !== undefined) writeAddresses(writer, addresses[0], addresses[1], { table, from, to });
 }
 
-/** Reads rows into a new table of that many; null where the columns' lengths do not fit, or a family is neither 4 nor 6. */
+/**
+ * Reads rows into the table that `tableFor` gives for so many, over whatever it has in those columns; null where the
+ * columns' lengths do not fit, or a family is neither 4 nor 6.
+ */
 export function readTable<Table extends ColumnTable>(
   { key, columns, addresses }: TableColumns<Table>,
   message: Message<Table>,
-  create: (rows: number) => Table,
+  tableFor: (rows: number) => Table,
 ): Table | null {
   const { count } = message;
   // The length of the ids bounds what a forged count can make us allocate.
   if (bytesOf(message, key[1]).length !== count * 4) return null;
-  const table = create(Math.max(1, count));
+  const table = tableFor(Math.max(1, count));
   table.length = count;
   decodeColumn(bytesOf(message, key[1]), count, columnOf(table, key[1]));
   for (const [, name, width = 1] of columns)
@@ -120,8 +123,7 @@ function writeAddresses(
   });
 }
 
-// A row whose family is neither 4 nor 6 makes the table malformed: its width would be unknown. The table is new, so
-// that what is not written is zero.
+// A row whose family is neither 4 nor 6 makes the table malformed: its width would be unknown.
 function readAddresses(bytes: Uint8Array, perRow: number, table: ColumnTable): boolean {
   const { family, addresses } = table as unknown as Addressed;
   const { length } = table;
@@ -134,6 +136,8 @@ function readAddresses(bytes: Uint8Array, perRow: number, table: ColumnTable): b
     if ((!ipv4 && family[row] !== 6) || at + (ipv4 ? perRow * 4 : perRow * 16) > limit) return false;
     for (let i = 0; i < perRow; i++, first += 4) {
       if (ipv4) {
+        addresses[first] = 0;
+        addresses[first + 1] = 0;
         addresses[first + 2] = 0xffff;
       } else {
         addresses[first] = view.getUint32(at);

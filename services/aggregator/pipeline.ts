@@ -114,7 +114,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       flows: tables.flows.size,
       listeners: tables.listenerCount,
       connections: tables.connections.size,
-      endedConnections: tables.connections.endedCount,
+      endedConnections: tables.connections.ended.size,
       edges: tables.edges.size,
       addresses: tables.addresses.size,
       overflowed: tables.overflowed,

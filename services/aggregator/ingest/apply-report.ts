@@ -218,37 +218,29 @@ export class ReportApplier {
   }
 
   #putHolders(node: NodeRecord, table: HolderTable): void {
-    const slotOf = (id: number): number => node.processes.get(id);
     for (let from = 0; from < table.length;) {
       const id = table.socket[from]!;
       let to = from + 1;
       while (to < table.length && table.socket[to] === id) to++;
       const slot = node.sockets.get(id);
-      if (slot >= 0) this.#setHolders(node, slot, table, from, to, slotOf);
+      if (slot >= 0) this.#setHolders(node, slot, table, from, to);
       else this.rowsRejected++;
       from = to;
     }
   }
 
-  #setHolders(
-    node: NodeRecord,
-    slot: number,
-    table: HolderTable,
-    from: number,
-    to: number,
-    slotOf: (id: number) => number,
-  ): void {
+  #setHolders(node: NodeRecord, slot: number, table: HolderTable, from: number, to: number): void {
     const { sockets, holders } = this.#tables;
-    const before = sockets.holders[slot]!;
-    if (holders.equals(before, table, from, to, slotOf)) return;
-    sockets.holders[slot] = holders.build(table, from, to, slotOf);
+    const before = sockets.holders(slot);
+    if (holders.equals(before, table, from, to, node.processes)) return;
+    sockets.setHolders(slot, holders.build(table, from, to, node.processes));
     holders.free(before);
     this.#noteHolders(node, slot);
   }
 
   #noteHolders(node: NodeRecord, slot: number): void {
     const { sockets, staleNodes } = this.#tables;
-    if (sockets.kind[slot] === SocketKind.end) this.#tables.markDirty(sockets.connection[slot]!, true);
+    if (sockets.kind(slot) === SocketKind.end) this.#tables.markDirty(sockets.connection(slot), true);
     else if (sockets.has(slot, SocketFlag.shared)) staleNodes.add(node.index);
   }
 
@@ -256,9 +248,9 @@ export class ReportApplier {
   #clearHolders(node: NodeRecord, id: number): void {
     const { sockets, holders } = this.#tables;
     const slot = node.sockets.get(id);
-    if (slot < 0 || sockets.inode[slot] === 0) return;
-    holders.free(sockets.holders[slot]!);
-    sockets.holders[slot] = 0;
+    if (slot < 0 || sockets.inode(slot) === 0) return;
+    holders.free(sockets.holders(slot));
+    sockets.setHolders(slot, 0);
     this.#noteHolders(node, slot);
   }
 
@@ -298,7 +290,7 @@ export class ReportApplier {
     this.#retireAll(node.sockets.slots().filter(isUnnamed));
     // Sockets of the run before that were not found again; their slots may hold others by now.
     const isLeft = (slot: number): boolean =>
-      sockets.kind[slot] !== SocketKind.free &&
+      sockets.kind(slot) !== SocketKind.free &&
       sockets.isLive(slot) &&
       this.#tables.nodeOfSocket(slot) === node;
     this.#retireAll(node.unnamedSockets.filter((slot) => isLeft(slot) && isUnnamed(slot)));

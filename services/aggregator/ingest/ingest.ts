@@ -2,7 +2,7 @@
 // turn is counted and left out; nothing that arrives can throw.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
-import { decodeReport } from "../../../lib/report-codec.ts";
+import { decodeReport, ReportTableSpace } from "../../../lib/report-codec.ts";
 import type { Settler } from "../join/settler.ts";
 import type { Joiner } from "../join/joiner.ts";
 import type { NodeRecord } from "../store/node-record.ts";
@@ -38,6 +38,7 @@ export type ReportListener = (report: DecodedReport, observedMs: number) => void
 /** Takes reports. */
 export class Ingest {
   readonly counts: IngestCounts = { applied: 0, rejected: 0, duplicates: 0, stale: 0, waiting: 0 };
+  readonly #space = new ReportTableSpace();
   readonly #tables: Tables;
   readonly #applier: ReportApplier;
   readonly #settler: Settler;
@@ -57,7 +58,7 @@ export class Ingest {
 
   /** Takes one report as it arrived at a time of the stream's clock. */
   take(bytes: Uint8Array, timeMs: number): void {
-    const report = decodeReport(bytes);
+    const report = decodeReport(bytes, this.#space);
     if (typeof report === "string" || !isPlausible(report)) {
       this.counts.rejected++;
       return;

@@ -6,33 +6,37 @@ import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 
 /** What the two halves of the id begin with: digits of pi. */
-export const UidSeed = { high: 0x243f6a88, low: 0x13198a2e } as const;
+const SEED_HIGH = 0x243f6a88;
+const SEED_LOW = 0x13198a2e;
 
-/** What makes an id. */
-export interface UidParts {
-  /** Inode of the network namespace where the addresses mean something there only; else 0. */
-  readonly network: number;
-  readonly protocol: number;
-  /** Numbers of addresses, and ports. */
-  readonly ends: readonly [UidEnd, UidEnd];
-  /** When it was first seen by its agent's clock, in milliseconds since 1970. */
-  readonly birthMs: number;
-}
-
-interface UidEnd {
-  readonly address: number;
-  readonly port: number;
-}
-
-/** One half of an id. */
-export function hashForUid(
+/**
+ * Gives a connection its id. `network` is the inode of the network namespace where the addresses mean something there
+ * only, else 0; addresses are numbers of the address table; birthMs is when it was first seen by its agent's clock, in
+ * milliseconds since 1970.
+ */
+export function setConnectionUid(
   tables: Tables,
-  { network, protocol, ends, birthMs }: UidParts,
-  seed: number,
-): number {
-  const both = hashEnd(tables, ends[0], protocol, seed) + hashEnd(tables, ends[1], protocol, seed);
-  const birth = mixHash(mixHash(seed, Math.floor(birthMs / 2 ** 32)), birthMs % 2 ** 32);
-  return mixHash(mixHash(mixHash(mixHash(seed, network), protocol), both), birth);
+  connection: number,
+  network: number,
+  birthMs: number,
+  protocol: number,
+  addressA: number,
+  portA: number,
+  addressB: number,
+  portB: number,
+): void {
+  const { uidHigh, uidLow } = tables.connections;
+  const birthHigh = Math.floor(birthMs / 2 ** 32);
+  const birthLow = birthMs - birthHigh * 2 ** 32;
+  for (let half = 0; half < 2; half++) {
+    const seed = half === 0 ? SEED_HIGH : SEED_LOW;
+    const both =
+      hashEnd(tables, protocol, addressA, portA, seed) + hashEnd(tables, protocol, addressB, portB, seed);
+    const birth = mixHash(mixHash(seed, birthHigh), birthLow);
+    const uid = mixHash(mixHash(mixHash(mixHash(seed, network), protocol), both), birth);
+    if (half === 0) uidHigh[connection] = uid;
+    else uidLow[connection] = uid;
+  }
 }
 
 /** A connection's id as text. */
@@ -40,7 +44,7 @@ export function connectionUid({ connections }: Tables, connection: number): stri
   return hexOfHashes(connections.uidHigh[connection]!, connections.uidLow[connection]!);
 }
 
-function hashEnd(tables: Tables, { address, port }: UidEnd, protocol: number, seed: number): number {
+function hashEnd(tables: Tables, protocol: number, address: number, port: number, seed: number): number {
   const hash = mixHash(seed, port);
   if (isFamily(protocol)) return mixHash(hash, address);
   const { words } = tables.addresses;

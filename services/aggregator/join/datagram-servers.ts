@@ -40,14 +40,14 @@ export function findDatagramServer(
 ): number {
   const { tables, familyListeners } = parts;
   const { sockets, namespaces } = tables;
-  const namespace = sockets.namespace[slot]!;
-  const target = translatedTo ?? { address: sockets.remoteAddress[slot]!, port: sockets.remotePort[slot]! };
+  const namespace = sockets.namespace(slot);
+  const target = translatedTo ?? { address: sockets.remoteAddress(slot), port: sockets.remotePort(slot) };
   const remote = target.address;
-  if (sockets.protocol[slot] === Family.unix)
+  if (sockets.protocol(slot) === Family.unix)
     return familyListeners.find(namespaces.nodeOf(namespace), remote);
-  const inScope = tables.addresses.isLoopback(remote) || remote === sockets.localAddress[slot];
-  const timeMs = tables.connections.firstSeenMs[sockets.connection[slot]!]!;
-  const sender = { protocol: sockets.protocol[slot]!, namespace, timeMs };
+  const inScope = tables.addresses.isLoopback(remote) || remote === sockets.localAddress(slot);
+  const timeMs = tables.connections.firstSeenMs[sockets.connection(slot)]!;
+  const sender = { protocol: sockets.protocol(slot), namespace, timeMs };
   if (inScope) return listenerIn(parts, sender.protocol, namespace, target);
   return findListenerAt(parts, sender, target);
 }

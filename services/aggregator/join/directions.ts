@@ -34,7 +34,7 @@ export class Directions {
       this.#setDirection(connection, flowSaysSwapped, DirectionBy.flow);
       return;
     }
-    if (sockets.protocol[slot] === Family.unix) {
+    if (sockets.protocol(slot) === Family.unix) {
       this.#directUnix(connection, client, server);
       return;
     }
@@ -66,7 +66,7 @@ export class Directions {
     const serverHasPath = server >= 0 && sockets.paths.has(server);
     if (clientHasPath !== serverHasPath) this.#setDirection(connection, clientHasPath, DirectionBy.listener);
     else if (client >= 0 && server >= 0) {
-      this.#setDirection(connection, sockets.inode[client]! > sockets.inode[server]!, DirectionBy.guess);
+      this.#setDirection(connection, sockets.inode(client) > sockets.inode(server), DirectionBy.guess);
     }
   }
 
@@ -86,7 +86,7 @@ export class Directions {
     const { sockets } = this.#tables;
     if (slot < 0) {
       return {
-        port: sockets.remotePort[other]!,
+        port: sockets.remotePort(other),
         seen: false,
         listens: false,
         opening: false,
@@ -94,7 +94,7 @@ export class Directions {
       };
     }
     return {
-      port: sockets.localPort[slot]!,
+      port: sockets.localPort(slot),
       seen: true,
       listens: this.listens(slot),
       opening: sockets.has(slot, SocketFlag.opening),
@@ -105,12 +105,12 @@ export class Directions {
   /** Whether something listens on the port of an end, in its namespace. */
   listens(slot: number): boolean {
     const { sockets } = this.#tables;
-    if (isFamily(sockets.protocol[slot]!)) return sockets.paths.has(slot);
+    if (isFamily(sockets.protocol(slot))) return sockets.paths.has(slot);
     return this.#joiner.listeners.listens(
-      sockets.namespace[slot]!,
-      sockets.protocol[slot]!,
-      sockets.localAddress[slot]!,
-      sockets.localPort[slot]!,
+      sockets.namespace(slot),
+      sockets.protocol(slot),
+      sockets.localAddress(slot),
+      sockets.localPort(slot),
     );
   }
 }

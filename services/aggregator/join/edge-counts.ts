@@ -2,7 +2,7 @@
 // dialled address. What a connection adds to its edge follows it as it changes.
 
 import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
-import { connectionBytes } from "../store/connection-bytes.ts";
+import { readConnectionBytes } from "../store/connection-bytes.ts";
 import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
 import type { EdgeKey, EdgeStore } from "../store/edge-store.ts";
 import { FlowPlace } from "../store/flow-store.ts";
@@ -17,6 +17,8 @@ export class EdgeCounts {
   readonly #tables: Tables;
   readonly #flows: FlowLinks;
   readonly #keys: EndpointKeys;
+  // Of the connection that is being counted.
+  readonly #bytes = { toServer: 0, toClient: 0 };
 
   constructor(tables: Tables, flows: FlowLinks, keys: EndpointKeys) {
     this.#tables = tables;
@@ -46,6 +48,12 @@ export class EdgeCounts {
     }
     edges.count(edge, firstSeenMs, connections.count(connection));
     this.#recount(connection, edge);
+  }
+
+  /** Brings what a connection's edge adds up of its bytes up to date. */
+  countBytes(connection: number): void {
+    const edge = this.#tables.connections.edge[connection]!;
+    if (edge >= 0) this.#recountBytes(connection, edge);
   }
 
   /** Counts conversations more, or fewer, that a connection stands for. */
@@ -86,7 +94,7 @@ export class EdgeCounts {
   }
 
   #keyOf(connection: number): EdgeKey {
-    const { connections, sockets, addresses, flows } = this.#tables;
+    const { connections, sockets, addresses } = this.#tables;
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
     const firstSeenMs = connections.firstSeenMs[connection]!;
@@ -94,45 +102,51 @@ export class EdgeCounts {
       const reversed = connections.has(connection, ConnectionFlag.reversed);
       return this.keyOfFlow(connections.flow[connection]!, reversed, server, firstSeenMs);
     }
-    const protocol = sockets.protocol[client >= 0 ? client : server]!;
-    const shared = connections.has(connection, ConnectionFlag.sharedServer);
     const flow = this.#flows.ofConnection(connection);
-    const last = flow < 0 ? -1 : flows.last(flow);
+    if (flow >= 0) return this.#keyWithFlow(connection, flow);
+    const protocol = sockets.protocol(client >= 0 ? client : server);
     const dialled =
-      flow >= 0
-        ? flows.isDestinationTranslated(flow)
-        : client >= 0 &&
-          server >= 0 &&
-          !shared &&
-          !isFamily(protocol) &&
-          isThroughService(this.#tables, client, server);
-    const dialledAt = (): { address: number; port: number } =>
-      flow >= 0
-        ? {
-            address: flows.address(flow, FlowPlace.originalDestination),
-            port: flows.port(flow, FlowPlace.originalDestination),
-          }
-        : { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
-    const remoteKey = (slot: number, at: number, place: number): number =>
-      flow >= 0
-        ? this.#keys.ofAddress(flows.address(at, place), firstSeenMs)
-        : this.#remoteKey(slot, firstSeenMs);
-    const remotePort = (): number =>
-      flow >= 0 ? flows.port(last, FlowPlace.replySource) : sockets.remotePort[client]!;
+      client >= 0 &&
+      server >= 0 &&
+      !connections.has(connection, ConnectionFlag.sharedServer) &&
+      !isFamily(protocol) &&
+      isThroughService(this.#tables, client, server);
+    const port = server >= 0 ? sockets.localPort(server) : sockets.remotePort(client);
     return {
-      client: client >= 0 ? this.#keys.ofSocket(client) : remoteKey(server, flow, FlowPlace.originalSource),
-      server: server >= 0 ? this.#keys.ofSocket(server) : remoteKey(client, last, FlowPlace.replySource),
+      client: client >= 0 ? this.#keys.ofSocket(client) : this.#remoteKey(server, firstSeenMs),
+      server: server >= 0 ? this.#keys.ofSocket(server) : this.#remoteKey(client, firstSeenMs),
       protocol,
-      port: isFamily(protocol) ? 0 : server >= 0 ? sockets.localPort[server]! : remotePort(),
-      viaIp: dialled ? addresses.text(dialledAt().address) : "",
-      viaPort: dialled ? dialledAt().port : 0,
+      port: isFamily(protocol) ? 0 : port,
+      viaIp: dialled ? addresses.text(sockets.remoteAddress(client)) : "",
+      viaPort: dialled ? sockets.remotePort(client) : 0,
       path: sockets.paths.size === 0 ? "" : (sockets.paths.get(server) ?? sockets.paths.get(client) ?? ""),
+    };
+  }
+
+  // Of a connection that sockets make and that rests on a flow: what has no socket, the flow tells.
+  #keyWithFlow(connection: number, flow: number): EdgeKey {
+    const { connections, sockets, addresses, flows } = this.#tables;
+    const client = connections.client[connection]!;
+    const server = connections.server[connection]!;
+    const firstSeenMs = connections.firstSeenMs[connection]!;
+    const last = flows.last(flow);
+    const dialled = flows.isDestinationTranslated(flow);
+    const ofAddress = (at: number, place: number): number =>
+      this.#keys.ofAddress(flows.address(at, place), firstSeenMs);
+    return {
+      client: client >= 0 ? this.#keys.ofSocket(client) : ofAddress(flow, FlowPlace.originalSource),
+      server: server >= 0 ? this.#keys.ofSocket(server) : ofAddress(last, FlowPlace.replySource),
+      protocol: flows.protocol[flow]!,
+      port: server >= 0 ? sockets.localPort(server) : flows.port(last, FlowPlace.replySource),
+      viaIp: dialled ? addresses.text(flows.address(flow, FlowPlace.originalDestination)) : "",
+      viaPort: dialled ? flows.port(flow, FlowPlace.originalDestination) : 0,
+      path: "",
     };
   }
 
   #remoteKey(slot: number, timeMs: number): number {
     const { sockets, endpoints } = this.#tables;
-    if (!isFamily(sockets.protocol[slot]!)) return this.#keys.ofAddress(sockets.remoteAddress[slot]!, timeMs);
+    if (!isFamily(sockets.protocol(slot))) return this.#keys.ofAddress(sockets.remoteAddress(slot), timeMs);
     // The unknown peer of a unix socket: somebody on the same node.
     return endpoints.intern("unknown", () => ({
       kind: "address",
@@ -150,11 +164,14 @@ export class EdgeCounts {
     const open = !connections.has(connection, ConnectionFlag.closed);
     edges.open[edge]! += step(this.#tables, connection, ConnectionFlag.countedOpen, open);
     recountOutcome(this.#tables, connection, edge, connections.outcome[connection]!);
-    const { client, server, flow } = evidenceOf(this.#tables, connection);
+    const evidence = evidenceOf(this.#tables, connection);
+    const client = (evidence & Evidence.client) !== 0;
+    const server = (evidence & Evidence.server) !== 0;
+    const flow = (evidence & Evidence.flow) !== 0;
     edges.withClientSocket[edge]! += step(this.#tables, connection, ConnectionFlag.countedClient, client);
     edges.withServerSocket[edge]! += step(this.#tables, connection, ConnectionFlag.countedServer, server);
-    this.#recountBytes(connection, edge);
     edges.withFlow[edge]! += step(this.#tables, connection, ConnectionFlag.countedFlow, flow);
+    this.#recountBytes(connection, edge);
     if (!open && connections.lastSeenMs[connection]! > edges.lastSeenMs[edge]!) {
       edges.lastSeenMs[edge] = connections.lastSeenMs[connection]!;
     }
@@ -163,10 +180,9 @@ export class EdgeCounts {
   // The edge keeps what a connection carried after it has gone: only what is new of it is added.
   #recountBytes(connection: number, edge: number): void {
     const { connections, edges } = this.#tables;
-    const bytes = connectionBytes(this.#tables, connection);
-    edges.withBytes[edge]! += step(this.#tables, connection, ConnectionFlag.countedBytes, bytes !== null);
-    const toServer = bytes?.toServer ?? 0;
-    const toClient = bytes?.toClient ?? 0;
+    const known = readConnectionBytes(this.#tables, connection, this.#bytes);
+    edges.withBytes[edge]! += step(this.#tables, connection, ConnectionFlag.countedBytes, known);
+    const { toServer, toClient } = this.#bytes;
     edges.bytesToServer[edge]! += toServer - connections.countedToServer[connection]!;
     edges.bytesToClient[edge]! += toClient - connections.countedToClient[connection]!;
     connections.countedToServer[connection] = toServer;
@@ -174,17 +190,18 @@ export class EdgeCounts {
   }
 }
 
-/** What a connection rests on, with what was folded into it. */
-export function evidenceOf(
-  { connections }: Tables,
-  connection: number,
-): { readonly client: boolean; readonly server: boolean; readonly flow: boolean } {
+/** Bits of what a connection rests on. */
+export const Evidence = { client: 1, server: 2, flow: 4 } as const;
+
+/** What a connection rests on, with what was folded into it, as bits of Evidence. */
+export function evidenceOf({ connections }: Tables, connection: number): number {
   const flags = connections.flags[connection]!;
-  return {
-    client: connections.client[connection]! >= 0 || (flags & ConnectionFlag.foldedClient) !== 0,
-    server: connections.server[connection]! >= 0 || (flags & ConnectionFlag.foldedServer) !== 0,
-    flow: connections.flow[connection]! >= 0 || (flags & ConnectionFlag.foldedFlow) !== 0,
-  };
+  const { foldedClient, foldedServer, foldedFlow } = ConnectionFlag;
+  let evidence = 0;
+  if (connections.client[connection]! >= 0 || (flags & foldedClient) !== 0) evidence |= Evidence.client;
+  if (connections.server[connection]! >= 0 || (flags & foldedServer) !== 0) evidence |= Evidence.server;
+  if (connections.flow[connection]! >= 0 || (flags & foldedFlow) !== 0) evidence |= Evidence.flow;
+  return evidence;
 }
 
 /** Takes back all that its edge counts of a connection, as if it had never been counted. */

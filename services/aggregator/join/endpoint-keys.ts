@@ -26,7 +26,7 @@ export class EndpointKeys {
   /** The process that a socket is named after, or -1. */
   primaryProcess(slot: number): number {
     const { sockets, holders } = this.#tables;
-    return holders.primary(sockets.holders[slot]!, sockets.kind[slot] === SocketKind.listener);
+    return holders.primary(sockets.holders(slot), sockets.kind(slot) === SocketKind.listener);
   }
 
   /** Whether two sockets of one namespace are held by the same program in the same place. */
@@ -115,7 +115,7 @@ export class EndpointKeys {
   // The socket that tells whose a socket is: itself, or that listener.
   #ownerOf(slot: number): number {
     const { sockets } = this.#tables;
-    if (sockets.protocol[slot] !== Family.unix || !this.#isHeldByNobody(slot)) return slot;
+    if (sockets.protocol(slot) !== Family.unix || !this.#isHeldByNobody(slot)) return slot;
     const listener = this.#unixListeners.withPathOf(slot);
     return listener < 0 ? slot : listener;
   }
@@ -123,8 +123,8 @@ export class EndpointKeys {
   // Where the owner of a socket is at home.
   #homeOf(slot: number, process: number): NamespaceRow {
     const { sockets, namespaces, processes, nodes } = this.#tables;
-    const row = namespaces.row(sockets.namespace[slot]!);
-    if (sockets.protocol[slot] !== Family.unix) return row;
+    const row = namespaces.row(sockets.namespace(slot));
+    if (sockets.protocol(slot) !== Family.unix) return row;
     if (process < 0) return this.#isHeldByNobody(slot) ? nowhere(row, "", "") : row;
     const { namespace, podUid, containerId } = processes.row(process);
     const own = namespace === 0 ? -1 : nodes[row.node]!.namespaces.get(namespace - 1);
@@ -135,7 +135,7 @@ export class EndpointKeys {
   // Whether it may have been accepted, by somebody who is not known.
   #isHeldByNobody(slot: number): boolean {
     const { sockets } = this.#tables;
-    return sockets.kind[slot] === SocketKind.end && sockets.holders[slot] === 0 && sockets.paths.has(slot);
+    return sockets.kind(slot) === SocketKind.end && sockets.holders(slot) === 0 && sockets.paths.has(slot);
   }
 
   /** The endpoint key of an address that no socket is known for, by who had it at a time. */

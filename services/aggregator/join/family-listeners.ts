@@ -1,7 +1,7 @@
 // Unix sockets that accept, by (node, inode), since a connected datagram socket names its server's inode as its peer, and
 // by (node, path), since an accepted socket has its listener's path.
 
-import { ChainIndex } from "../store/chain-index.ts";
+import { SparseIndex } from "../store/sparse-index.ts";
 import { mixHash } from "../store/hash.ts";
 import { Family } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
@@ -9,7 +9,7 @@ import type { Tables } from "../store/tables.ts";
 /** Index of listeners of the families beside the internet's. */
 export class FamilyListeners {
   readonly #tables: Tables;
-  readonly #index = new ChainIndex();
+  readonly #index = new SparseIndex();
   readonly #byPlace = new Map<string, Set<number>>();
   // What each was put under: its path may become another.
   readonly #places = new Map<number, string>();
@@ -51,8 +51,8 @@ export class FamilyListeners {
   find(node: number, inode: number): number {
     const { sockets, namespaces } = this.#tables;
     for (let slot = this.#index.first(mixHash(node, inode)); slot >= 0; slot = this.#index.after(slot)) {
-      if (sockets.protocol[slot] !== Family.unix || sockets.localAddress[slot] !== inode) continue;
-      if (namespaces.nodeOf(sockets.namespace[slot]!) === node) return slot;
+      if (sockets.protocol(slot) !== Family.unix || sockets.localAddress(slot) !== inode) continue;
+      if (namespaces.nodeOf(sockets.namespace(slot)) === node) return slot;
     }
     return -1;
   }
@@ -61,12 +61,12 @@ export class FamilyListeners {
   #placeOf(slot: number): string | null {
     const { sockets, namespaces } = this.#tables;
     const path = sockets.paths.get(slot);
-    if (path === undefined || sockets.protocol[slot] !== Family.unix) return null;
-    return `${namespaces.nodeOf(sockets.namespace[slot]!)} ${path}`;
+    if (path === undefined || sockets.protocol(slot) !== Family.unix) return null;
+    return `${namespaces.nodeOf(sockets.namespace(slot))} ${path}`;
   }
 
   #hashOf(slot: number): number {
     const { sockets, namespaces } = this.#tables;
-    return mixHash(namespaces.nodeOf(sockets.namespace[slot]!), sockets.localAddress[slot]!);
+    return mixHash(namespaces.nodeOf(sockets.namespace(slot)), sockets.localAddress(slot));
   }
 }

@@ -135,10 +135,10 @@ export class FlowLife {
       const server = { address: flows.address(flow, to), port: flows.port(flow, to) };
       let end = this.#tuples.first(protocol, client.address, client.port, server.address, server.port);
       for (; end >= 0; end = this.#tuples.after(end)) {
-        if (sockets.protocol[end] !== protocol) continue;
-        const near = sockets.localAddress[end] === client.address && sockets.localPort[end] === client.port;
-        const far = sockets.localAddress[end] === server.address && sockets.localPort[end] === server.port;
-        if (near || far) this.#tables.markDirty(sockets.connection[end]!, false);
+        if (sockets.protocol(end) !== protocol) continue;
+        const near = sockets.localAddress(end) === client.address && sockets.localPort(end) === client.port;
+        const far = sockets.localAddress(end) === server.address && sockets.localPort(end) === server.port;
+        if (near || far) this.#tables.markDirty(sockets.connection(end), false);
       }
     }
   }

@@ -168,12 +168,12 @@ export class FlowLinks {
   #findForEnd(end: number): number {
     const { sockets, flows } = this.#tables;
     const { index, conversations } = this.#parts;
-    const protocol = sockets.protocol[end]!;
+    const protocol = sockets.protocol(end);
     if (isFamily(protocol)) return -1;
-    const localAddress = sockets.localAddress[end]!;
-    const localPort = sockets.localPort[end]!;
-    const remoteAddress = sockets.remoteAddress[end]!;
-    const remotePort = sockets.remotePort[end]!;
+    const localAddress = sockets.localAddress(end);
+    const localPort = sockets.localPort(end);
+    const remoteAddress = sockets.remoteAddress(end);
+    const remotePort = sockets.remotePort(end);
     let plain = -1;
     let translated = -1;
     for (const segment of [Segment.before, Segment.after] as const) {
@@ -230,7 +230,7 @@ export class FlowLinks {
   #isTimely(flow: number, end: number): boolean {
     const { flows, sockets, connections } = this.#tables;
     const live = sockets.isLive(end);
-    const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection[end]!]!;
+    const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection(end)]!;
     // A datagram socket's flow ends with its silence and begins anew, also before the socket was first looked at.
     // Events tell a flow at once, while its socket is first seen by the pass after it.
     const lagMs = LAG_MS + 2 * (this.#tables.nodeOfSocket(end).coverage?.intervalMs ?? 0);
@@ -242,18 +242,18 @@ export class FlowLinks {
   // Loopback addresses are another machine's in each network namespace.
   #isInScope(flow: number, end: number): boolean {
     const { flows, sockets } = this.#tables;
-    return flows.namespace[flow] === sockets.namespace[end] || !this.#parts.tuples.isNamespaceScoped(end);
+    return flows.namespace[flow] === sockets.namespace(end) || !this.#parts.tuples.isNamespaceScoped(end);
   }
 
   // Whether an end's local and remote address and port are at two places of a flow.
   #has(flow: number, local: number, remote: number, end: number): boolean {
     const { flows, sockets } = this.#tables;
     return (
-      flows.protocol[flow] === sockets.protocol[end] &&
-      flows.port(flow, local) === sockets.localPort[end] &&
-      flows.port(flow, remote) === sockets.remotePort[end] &&
-      flows.address(flow, local) === sockets.localAddress[end] &&
-      flows.address(flow, remote) === sockets.remoteAddress[end]
+      flows.protocol[flow] === sockets.protocol(end) &&
+      flows.port(flow, local) === sockets.localPort(end) &&
+      flows.port(flow, remote) === sockets.remotePort(end) &&
+      flows.address(flow, local) === sockets.localAddress(end) &&
+      flows.address(flow, remote) === sockets.remoteAddress(end)
     );
   }
 }

@@ -145,10 +145,10 @@ export class Joiner {
     const own = familyNumber(socket);
     if (known >= 0) {
       const same =
-        sockets.protocol[known] === protocol &&
-        sockets.kind[known] === kind &&
-        sockets.localAddress[known] === own &&
-        (sockets.remoteAddress[known] === socket.peerInode >>> 0 || socket.peerInode === 0);
+        sockets.protocol(known) === protocol &&
+        sockets.kind(known) === kind &&
+        sockets.localAddress(known) === own &&
+        (sockets.remoteAddress(known) === socket.peerInode >>> 0 || socket.peerInode === 0);
       if (same || this.#learnsPeer(known, socket, kind)) {
         writeFamilyColumns(this.#tables.sockets, known, socket);
         sockets.keyframe[known] = node.keyframe;
@@ -196,14 +196,14 @@ export class Joiner {
   // The peer of a unix socket shows once it is accepted: the same end under another tuple.
   #learnsPeer(slot: number, socket: FamilySocket, kind: number): boolean {
     const { sockets } = this.#tables;
-    if (sockets.protocol[slot] !== Family.unix || kind !== SocketKind.end || sockets.kind[slot] !== kind)
+    if (sockets.protocol(slot) !== Family.unix || kind !== SocketKind.end || sockets.kind(slot) !== kind)
       return false;
-    if (sockets.localAddress[slot] !== socket.inode || sockets.remoteAddress[slot] !== 0) return false;
+    if (sockets.localAddress(slot) !== socket.inode || sockets.remoteAddress(slot) !== 0) return false;
     this.#tuples.remove(slot);
-    sockets.remoteAddress[slot] = socket.peerInode;
+    sockets.setRemoteAddress(slot, socket.peerInode);
     this.#tuples.add(slot);
-    this.pairing.waitForMate(sockets.connection[slot]!);
-    this.#tables.markDirty(sockets.connection[slot]!, true);
+    this.pairing.waitForMate(sockets.connection(slot));
+    this.#tables.markDirty(sockets.connection(slot), true);
     return true;
   }
 
@@ -217,34 +217,34 @@ export class Joiner {
   ): void {
     const { sockets, addresses } = this.#tables;
     sockets.keyframe[slot] = node.keyframe;
-    const protocol = sockets.protocol[slot]!;
+    const protocol = sockets.protocol(slot);
     const state = table.state[row]!;
     const inode = table.inode[row]!;
     if (isFamily(protocol)) return;
-    const wildcard = addresses.isWildcard(sockets.remoteAddress[slot]!);
-    const kind = kindOf(protocol, state, wildcard, sockets.remotePort[slot]!);
-    const wasKind = sockets.kind[slot]!;
+    const wildcard = addresses.isWildcard(sockets.remoteAddress(slot));
+    const kind = kindOf(protocol, state, wildcard, sockets.remotePort(slot));
+    const wasKind = sockets.kind(slot);
     const other =
       kind !== wasKind ||
       (kind === SocketKind.end &&
-        !continues(protocol, sockets.state[slot]!, sockets.inode[slot]!, state, inode) &&
+        !continues(protocol, sockets.state(slot), sockets.inode(slot), state, inode) &&
         protocol === Protocol.tcp);
     if (!other) {
       this.#write(slot, table, row);
       return;
     }
-    const localAddress = sockets.localAddress[slot]!;
-    const remoteAddress = sockets.remoteAddress[slot]!;
+    const localAddress = sockets.localAddress(slot);
+    const remoteAddress = sockets.remoteAddress(slot);
     addresses.retain(localAddress);
     addresses.retain(remoteAddress);
     const made: NewSocket = {
       id: sockets.id[slot]!,
-      namespace: sockets.namespace[slot]!,
+      namespace: sockets.namespace(slot),
       protocol,
       localAddress,
       remoteAddress,
-      localPort: sockets.localPort[slot]!,
-      remotePort: sockets.remotePort[slot]!,
+      localPort: sockets.localPort(slot),
+      remotePort: sockets.remotePort(slot),
       kind,
       sinceMs,
       birthMs,
@@ -256,7 +256,7 @@ export class Joiner {
   // Columns, and what follows from a state that became another.
   #write(slot: number, table: SocketTable, row: number): void {
     const { sockets } = this.#tables;
-    const changed = sockets.state[slot] !== table.state[row];
+    const changed = sockets.state(slot) !== table.state[row];
     const carried =
       table.counted[row] === 1 &&
       (sockets.counted[slot] === 0 ||
@@ -264,19 +264,18 @@ export class Joiner {
         sockets.bytesReceived[slot] !== table.bytesReceived[row]);
     writeColumns(this.#tables.sockets, slot, table, row);
     // The edge adds up what its connections carry; watchers are not told of that alone.
-    if (carried && sockets.kind[slot] === SocketKind.end)
-      this.#tables.markDirty(sockets.connection[slot]!, false);
-    if (changed && sockets.kind[slot] === SocketKind.end) {
+    if (carried && sockets.kind(slot) === SocketKind.end) this.#tables.markCarried(sockets.connection(slot));
+    if (changed && sockets.kind(slot) === SocketKind.end) {
       this.#life.noteState(slot);
-      this.#tables.markDirty(sockets.connection[slot]!, true);
+      this.#tables.markDirty(sockets.connection(slot), true);
     }
   }
 
   #goesOn(before: number, state: number, inode: number, nowMs: number): boolean {
     const { sockets } = this.#tables;
-    if (!continues(sockets.protocol[before]!, sockets.state[before]!, sockets.inode[before]!, state, inode))
+    if (!continues(sockets.protocol(before), sockets.state(before), sockets.inode(before), state, inode))
       return false;
     if (sockets.isLive(before)) return true;
-    return (inode !== 0 && inode === sockets.inode[before]) || nowMs - sockets.sinceMs[before]! <= LAG_MS;
+    return (inode !== 0 && inode === sockets.inode(before)) || nowMs - sockets.sinceMs[before]! <= LAG_MS;
   }
 }

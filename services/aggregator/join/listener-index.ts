@@ -1,6 +1,6 @@
 // Listeners by (network namespace, protocol, port): who answers at a place.
 
-import { ChainIndex } from "../store/chain-index.ts";
+import { SparseIndex } from "../store/sparse-index.ts";
 import { mixHash } from "../store/hash.ts";
 import type { Tables } from "../store/tables.ts";
 
@@ -14,7 +14,7 @@ export const SEVERAL_LISTENERS = -2;
 /** Index of internet listeners. */
 export class ListenerIndex {
   readonly #tables: Tables;
-  readonly #index = new ChainIndex();
+  readonly #index = new SparseIndex();
 
   constructor(tables: Tables) {
     this.#tables = tables;
@@ -75,7 +75,7 @@ export class ListenerIndex {
     if (inode === 0) return NO_LISTENER;
     const start = this.#index.first(hashPlace(namespace, protocol, port));
     for (let slot = start; slot >= 0; slot = this.#index.after(slot)) {
-      const same = sockets.inode[slot] === inode && sockets.localAddress[slot] === address;
+      const same = sockets.inode(slot) === inode && sockets.localAddress(slot) === address;
       if (same && this.#rank(slot, namespace, protocol, address, port) > 0) return slot;
     }
     return NO_LISTENER;
@@ -84,9 +84,9 @@ export class ListenerIndex {
   // 3 bound to the address, 2 to the wildcard of its family, 1 to :: for an IPv4 address, 0 not answering there.
   #rank(slot: number, namespace: number, protocol: number, address: number, port: number): number {
     const { sockets, addresses } = this.#tables;
-    if (sockets.localPort[slot] !== port || sockets.namespace[slot] !== namespace) return 0;
-    if (sockets.protocol[slot] !== protocol) return 0;
-    const bound = sockets.localAddress[slot]!;
+    if (sockets.localPort(slot) !== port || sockets.namespace(slot) !== namespace) return 0;
+    if (sockets.protocol(slot) !== protocol) return 0;
+    const bound = sockets.localAddress(slot);
     if (bound === address) return 3;
     if (!addresses.isWildcard(bound)) return 0;
     if (addresses.isIpv6Wildcard(bound)) return addresses.isIpv4(address) ? 1 : 2;
@@ -95,7 +95,7 @@ export class ListenerIndex {
 
   #hashOf(slot: number): number {
     const { sockets } = this.#tables;
-    return hashPlace(sockets.namespace[slot]!, sockets.protocol[slot]!, sockets.localPort[slot]!);
+    return hashPlace(sockets.namespace(slot), sockets.protocol(slot), sockets.localPort(slot));
   }
 }
 

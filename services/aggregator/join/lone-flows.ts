@@ -9,7 +9,7 @@ import { addFlowBytes, ConnectionFlag, DirectionBy } from "../store/connection-s
 import { FlowFlag, FlowPlace } from "../store/flow-store.ts";
 import { TICK_MS } from "../store/node-record.ts";
 import type { Tables } from "../store/tables.ts";
-import { hashForUid, UidSeed } from "./connection-uid.ts";
+import { setConnectionUid } from "./connection-uid.ts";
 import { isScopedSegment } from "./conversations.ts";
 import { findListenerAt, ownersOf } from "./datagram-servers.ts";
 import type { EdgeCounts } from "./edge-counts.ts";
@@ -308,20 +308,19 @@ export class LoneFlows {
   }
 
   #identify(connection: number, flow: number): void {
-    const { connections, flows, namespaces } = this.#tables;
+    const { flows, namespaces } = this.#tables;
     const scoped = isScopedSegment(this.#tables, flow, Segment.before);
     const last = flows.last(flow);
-    const end = (at: number, place: number) => ({
-      address: flows.address(at, place),
-      port: flows.port(at, place),
-    });
-    const parts = {
-      network: scoped ? namespaces.row(flows.namespace[flow]!).inode : 0,
-      protocol: flows.protocol[flow]!,
-      ends: [end(flow, FlowPlace.originalSource), end(last, FlowPlace.replySource)],
-      birthMs: this.#joiner.conversations.nodeOf(flow).epoch + flows.tick[flow]! * TICK_MS,
-    } as const;
-    connections.uidHigh[connection] = hashForUid(this.#tables, parts, UidSeed.high);
-    connections.uidLow[connection] = hashForUid(this.#tables, parts, UidSeed.low);
+    setConnectionUid(
+      this.#tables,
+      connection,
+      scoped ? namespaces.row(flows.namespace[flow]!).inode : 0,
+      this.#joiner.conversations.nodeOf(flow).epoch + flows.tick[flow]! * TICK_MS,
+      flows.protocol[flow]!,
+      flows.address(flow, FlowPlace.originalSource),
+      flows.port(flow, FlowPlace.originalSource),
+      flows.address(last, FlowPlace.replySource),
+      flows.port(last, FlowPlace.replySource),
+    );
   }
 }

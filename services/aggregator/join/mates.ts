@@ -24,14 +24,14 @@ export const LAG_MS = 10_000;
  */
 export function findMate(tables: Tables, tuples: TupleIndex, slot: number): number {
   const { sockets } = tables;
-  const namespace = sockets.namespace[slot]!;
+  const namespace = sockets.namespace(slot);
   let mates = 0;
   let mate = NO_MATE;
   let rivals = 0;
   let lateMate = NO_MATE;
   for (let other = tuples.firstLike(slot); other >= 0; other = tuples.after(other)) {
     if (other === slot || !tuples.sharesScope(slot, other)) continue;
-    const atHome = sockets.namespace[other] === namespace;
+    const atHome = sockets.namespace(other) === namespace;
     if (tuples.mirrors(slot, other)) {
       if (!sockets.isLive(other)) {
         if (isVacant(tables, other) && isTimely(tables, slot, other))
@@ -63,7 +63,7 @@ export function findMate(tables: Tables, tuples: TupleIndex, slot: number): numb
  */
 export function laterMate({ sockets }: Tables, slot: number, best: number, other: number): number {
   if (best === NO_MATE) return other;
-  if (best === SEVERAL_MATES || sockets.namespace[best] !== sockets.namespace[other]) return SEVERAL_MATES;
+  if (best === SEVERAL_MATES || sockets.namespace(best) !== sockets.namespace(other)) return SEVERAL_MATES;
   const at = sockets.sinceMs[slot]!;
   return Math.abs(sockets.sinceMs[other]! - at) < Math.abs(sockets.sinceMs[best]! - at) ? other : best;
 }
@@ -83,7 +83,7 @@ export function contenders(tables: Tables, tuples: TupleIndex, slot: number): nu
 /** The other socket of the connection that an end is part of; -1 where there is none or it is a shared listener. */
 export function partnerOf(tables: Tables, slot: number): number {
   const { sockets, connections } = tables;
-  const connection = sockets.connection[slot]!;
+  const connection = sockets.connection(slot);
   if (connections.server[connection] === slot) return connections.client[connection]!;
   return connections.has(connection, ConnectionFlag.sharedServer) ? -1 : connections.server[connection]!;
 }
@@ -95,7 +95,7 @@ function isVacant(tables: Tables, slot: number): boolean {
 function isPairedAtHome(tables: Tables, slot: number): boolean {
   const partner = partnerOf(tables, slot);
   const { sockets } = tables;
-  return partner >= 0 && sockets.isLive(partner) && sockets.namespace[partner] === sockets.namespace[slot];
+  return partner >= 0 && sockets.isLive(partner) && sockets.namespace(partner) === sockets.namespace(slot);
 }
 
 // An end that was over long before the other one began is that of an earlier conversation on the same ports.
@@ -103,8 +103,8 @@ function isTimely(tables: Tables, slot: number, other: number): boolean {
   const { sockets } = tables;
   const apartMs = sockets.sinceMs[slot]! - sockets.sinceMs[other]!;
   if (!sockets.isLive(other)) return apartMs <= LAG_MS;
-  if (sockets.protocol[slot] !== Protocol.tcp) return true;
-  const state = sockets.state[slot]!;
+  if (sockets.protocol(slot) !== Protocol.tcp) return true;
+  const state = sockets.state(slot);
   const begins = !isFinal(state) && state !== SocketState.CLOSE_WAIT;
-  return !(begins && isFinal(sockets.state[other]!) && apartMs > LAG_MS);
+  return !(begins && isFinal(sockets.state(other)) && apartMs > LAG_MS);
 }

@@ -28,7 +28,7 @@ export function outcomeOf(tables: Tables, connection: number): number {
   const isTcp =
     lone && flow >= 0
       ? flows.protocol[flow] === Protocol.tcp
-      : sockets.protocol[Math.max(connections.client[connection]!, connections.server[connection]!)] ===
+      : sockets.protocol(Math.max(connections.client[connection]!, connections.server[connection]!)) ===
         Protocol.tcp;
   if (!isTcp) return Outcome.timedOut;
   const attempt = attemptOf(tables, connection);

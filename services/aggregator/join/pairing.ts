@@ -5,7 +5,7 @@ import { ConnectionFlag } from "../store/connection-store.ts";
 import { isFamily, SocketFlag } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { contenders, findMate, NO_MATE, SEVERAL_MATES, TAKEN_MATE } from "./mates.ts";
-import { hashForUid, UidSeed } from "./connection-uid.ts";
+import { setConnectionUid } from "./connection-uid.ts";
 import type { FlowLinks } from "./flow-links.ts";
 import { uncountConnection } from "./edge-counts.ts";
 import type { ServiceEnds } from "./service-ends.ts";
@@ -40,12 +40,12 @@ export class Pairing {
     const { sockets, connections } = this.#tables;
     const mate = findMate(this.#tables, this.tuples, slot);
     if (mate >= 0) {
-      this.#join(sockets.connection[mate]!, slot);
+      this.#join(sockets.connection(mate), slot);
       return true;
     }
     if (this.#create(slot, birthMs) < 0) return false;
     this.#note(slot, mate);
-    if (this.#isSelfConnected(slot)) connections.server[sockets.connection[slot]!] = slot;
+    if (this.#isSelfConnected(slot)) connections.server[sockets.connection(slot)] = slot;
     return true;
   }
 
@@ -60,7 +60,7 @@ export class Pairing {
     if (slot < 0) return false;
     const mate = findMate(this.#tables, this.tuples, slot);
     if (mate >= 0) {
-      this.merge(connection, this.#tables.sockets.connection[mate]!);
+      this.merge(connection, this.#tables.sockets.connection(mate));
       return true;
     }
     if (mate === TAKEN_MATE && this.#changesOver(slot, nowMs)) return true;
@@ -103,7 +103,7 @@ export class Pairing {
     this.#dropSharedServer(connection);
     connections.server[connection] = listener;
     connections.set(connection, ConnectionFlag.sharedServer);
-    sockets.connection[listener]!++;
+    sockets.setConnection(listener, sockets.connection(listener) + 1);
     sockets.set(listener, SocketFlag.shared);
     this.#tables.markDirty(connection, true);
   }
@@ -138,12 +138,12 @@ export class Pairing {
   /** Frees a socket that is in no index any more. */
   freeSocket(slot: number): void {
     const { sockets, addresses, holders, namespaces } = this.#tables;
-    holders.free(sockets.holders[slot]!);
-    if (!isFamily(sockets.protocol[slot]!)) {
-      addresses.release(sockets.localAddress[slot]!);
-      addresses.release(sockets.remoteAddress[slot]!);
+    holders.free(sockets.holders(slot));
+    if (!isFamily(sockets.protocol(slot))) {
+      addresses.release(sockets.localAddress(slot));
+      addresses.release(sockets.remoteAddress(slot));
     }
-    namespaces.release(sockets.namespace[slot]!);
+    namespaces.release(sockets.namespace(slot));
     sockets.free(slot);
   }
 
@@ -156,7 +156,7 @@ export class Pairing {
   }
 
   #note(slot: number, mate: number): void {
-    const connection = this.#tables.sockets.connection[slot]!;
+    const connection = this.#tables.sockets.connection(slot);
     if (mate === SEVERAL_MATES) this.#keepApart(slot);
     else this.clearAmbiguous(slot);
     if (mate === NO_MATE) this.waiting.delete(connection);
@@ -167,7 +167,7 @@ export class Pairing {
   #keepApart(slot: number): void {
     const { sockets, connections } = this.#tables;
     for (const other of contenders(this.#tables, this.tuples, slot)) {
-      const connection = sockets.connection[other]!;
+      const connection = sockets.connection(other);
       if (this.loneEnd(connection) < 0 && connections.client[connection] !== connections.server[connection]) {
         this.#split(connection);
       }
@@ -193,7 +193,7 @@ export class Pairing {
     const { sockets, connections } = this.#tables;
     for (let other = this.tuples.firstLike(slot); other >= 0; other = this.tuples.after(other)) {
       if (!sockets.isLive(other) || !this.tuples.mirrors(slot, other)) continue;
-      const connection = sockets.connection[other]!;
+      const connection = sockets.connection(other);
       const isServer = connections.server[connection] === other;
       const partner = isServer ? connections.client[connection]! : connections.server[connection]!;
       if (partner < 0 || sockets.isLive(partner) || nowMs - sockets.sinceMs[partner]! < CHANGE_OVER_MS)
@@ -201,7 +201,7 @@ export class Pairing {
       if (isServer) connections.server[connection] = -1;
       else connections.client[connection] = -1;
       this.#tables.markDirty(connection, true);
-      this.#join(sockets.connection[slot]!, other);
+      this.#join(sockets.connection(slot), other);
       return true;
     }
     return false;
@@ -213,9 +213,8 @@ export class Pairing {
     if (connection < 0) return -1;
     connections.client[connection] = slot;
     connections.firstSeenMs[connection] = sockets.sinceMs[slot]!;
-    sockets.connection[slot] = connection;
-    connections.uidHigh[connection] = this.#hashForUid(slot, birthMs, UidSeed.high);
-    connections.uidLow[connection] = this.#hashForUid(slot, birthMs, UidSeed.low);
+    sockets.setConnection(slot, connection);
+    this.#identify(connection, slot, birthMs);
     this.#tables.markDirty(connection, true);
     return connection;
   }
@@ -228,7 +227,7 @@ export class Pairing {
       this.#dropSharedServer(connection);
       connections.server[connection] = slot;
     }
-    sockets.connection[slot] = connection;
+    sockets.setConnection(slot, connection);
     const sinceMs = sockets.sinceMs[slot]!;
     if (sinceMs < connections.firstSeenMs[connection]!) connections.firstSeenMs[connection] = sinceMs;
     this.#clearLone(connections.client[connection]!);
@@ -280,7 +279,8 @@ export class Pairing {
     const listener = connections.server[connection]!;
     connections.clear(connection, ConnectionFlag.sharedServer);
     connections.server[connection] = -1;
-    if (--sockets.connection[listener]! > 0) return;
+    sockets.setConnection(listener, sockets.connection(listener) - 1);
+    if (sockets.connection(listener) > 0) return;
     sockets.clear(listener, SocketFlag.shared);
     if (sockets.has(listener, SocketFlag.gone)) this.freeSocket(listener);
   }
@@ -295,20 +295,27 @@ export class Pairing {
   #isSelfConnected(slot: number): boolean {
     const { sockets } = this.#tables;
     return (
-      !isFamily(sockets.protocol[slot]!) &&
-      sockets.localPort[slot] === sockets.remotePort[slot] &&
-      sockets.localAddress[slot] === sockets.remoteAddress[slot]
+      !isFamily(sockets.protocol(slot)) &&
+      sockets.localPort(slot) === sockets.remotePort(slot) &&
+      sockets.localAddress(slot) === sockets.remoteAddress(slot)
     );
   }
 
-  #hashForUid(slot: number, birthMs: number, seed: number): number {
+  #identify(connection: number, slot: number, birthMs: number): void {
     const { sockets, namespaces } = this.#tables;
-    const protocol = sockets.protocol[slot]!;
+    const protocol = sockets.protocol(slot);
     const local =
       this.tuples.isNamespaceScoped(slot) || isFamily(protocol) || sockets.has(slot, SocketFlag.ambiguous);
-    const network = local ? namespaces.row(sockets.namespace[slot]!).inode : 0;
-    const here = { address: sockets.localAddress[slot]!, port: sockets.localPort[slot]! };
-    const there = { address: sockets.remoteAddress[slot]!, port: sockets.remotePort[slot]! };
-    return hashForUid(this.#tables, { network, protocol, ends: [here, there], birthMs }, seed);
+    setConnectionUid(
+      this.#tables,
+      connection,
+      local ? namespaces.row(sockets.namespace(slot)).inode : 0,
+      birthMs,
+      protocol,
+      sockets.localAddress(slot),
+      sockets.localPort(slot),
+      sockets.remoteAddress(slot),
+      sockets.remotePort(slot),
+    );
   }
 }

@@ -49,7 +49,7 @@ export class ServiceEnds {
   /** Forgets an end. */
   remove(slot: number): void {
     const { sockets } = this.#tables;
-    if ((sockets.flags[slot]! & (SocketFlag.loneServer | SocketFlag.serviceClient)) === 0) return;
+    if (!sockets.has(slot, SocketFlag.loneServer | SocketFlag.serviceClient)) return;
     this.#index.remove(slot);
     sockets.clear(slot, SocketFlag.loneServer);
     sockets.clear(slot, SocketFlag.serviceClient);
@@ -73,9 +73,9 @@ export class ServiceEnds {
   #fits(client: number, server: number): boolean {
     const { sockets, addresses } = this.#tables;
     if (
-      sockets.protocol[client] !== sockets.protocol[server] ||
-      sockets.localAddress[client] !== sockets.remoteAddress[server] ||
-      sockets.localPort[client] !== sockets.remotePort[server]
+      sockets.protocol(client) !== sockets.protocol(server) ||
+      sockets.localAddress(client) !== sockets.remoteAddress(server) ||
+      sockets.localPort(client) !== sockets.remotePort(server)
     ) {
       return false;
     }
@@ -84,7 +84,7 @@ export class ServiceEnds {
     const front = this.#front(client);
     return (
       front !== null &&
-      front.hasBackend(addresses.text(sockets.localAddress[server]!), sockets.localPort[server]!)
+      front.hasBackend(addresses.text(sockets.localAddress(server)), sockets.localPort(server))
     );
   }
 
@@ -94,15 +94,15 @@ export class ServiceEnds {
       this.#fronts.clear();
       this.#frontsVersion = identity.version;
     }
-    const address = sockets.remoteAddress[client]!;
-    const port = sockets.remotePort[client]!;
-    const protocol = sockets.protocol[client]!;
+    const address = sockets.remoteAddress(client);
+    const port = sockets.remotePort(client);
+    const protocol = sockets.protocol(client);
     const key = addresses.isIpv4(address)
       ? (addresses.words[address * 4 + 3]! * 2 ** 16 + port) * 2 + (protocol === Protocol.tcp ? 1 : 0)
       : `${addresses.text(address)} ${port} ${protocol}`;
     let front = this.#fronts.get(key);
     if (front === undefined) {
-      const timeMs = connections.firstSeenMs[sockets.connection[client]!]!;
+      const timeMs = connections.firstSeenMs[sockets.connection(client)]!;
       front = identity.serviceFront(addresses.text(address), port, protocolWord(protocol), timeMs) ?? null;
       this.#fronts.set(key, front);
     }
@@ -111,19 +111,19 @@ export class ServiceEnds {
 
   #hashOf(slot: number): number {
     const { sockets } = this.#tables;
-    const { protocol } = sockets;
+    const protocol = sockets.protocol(slot);
     if (sockets.has(slot, SocketFlag.loneServer)) {
-      return hashClient(protocol[slot]!, sockets.remoteAddress[slot]!, sockets.remotePort[slot]!);
+      return hashClient(protocol, sockets.remoteAddress(slot), sockets.remotePort(slot));
     }
-    return hashClient(protocol[slot]!, sockets.localAddress[slot]!, sockets.localPort[slot]!);
+    return hashClient(protocol, sockets.localAddress(slot), sockets.localPort(slot));
   }
 }
 
 /** Whether what the client dialled is another address or port than the server's own. */
 export function isThroughService({ sockets }: Tables, client: number, server: number): boolean {
   return (
-    sockets.remoteAddress[client] !== sockets.localAddress[server] ||
-    sockets.remotePort[client] !== sockets.localPort[server]
+    sockets.remoteAddress(client) !== sockets.localAddress(server) ||
+    sockets.remotePort(client) !== sockets.localPort(server)
   );
 }
 

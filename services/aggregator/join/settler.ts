@@ -10,7 +10,7 @@ import { isFamily } from "../store/socket-store.ts";
 import type { Tables } from "../store/tables.ts";
 import { findDatagramServer, isDatagram } from "./datagram-servers.ts";
 import { Directions } from "./directions.ts";
-import { EdgeCounts, evidenceOf } from "./edge-counts.ts";
+import { EdgeCounts, Evidence, evidenceOf } from "./edge-counts.ts";
 import { EndpointKeys } from "./endpoint-keys.ts";
 import type { FlowLinks } from "./flow-links.ts";
 import type { Joiner } from "./joiner.ts";
@@ -49,8 +49,11 @@ export class Settler {
     // Settling may mark more connections dirty: the list grows while it is walked.
     for (let at = 0; at < dirty.length; at++) {
       const connection = dirty[at]!;
-      if (!connections.has(connection, ConnectionFlag.dirty)) continue;
-      connections.clear(connection, ConnectionFlag.dirty);
+      const dirtied = connections.has(connection, ConnectionFlag.dirty);
+      const carried = connections.has(connection, ConnectionFlag.carried);
+      connections.clear(connection, ConnectionFlag.dirty | ConnectionFlag.carried);
+      if (!dirtied && carried) this.#edgeCounts.countBytes(connection);
+      if (!dirtied) continue;
       const joined = this.#complete(connection, nowMs);
       for (let flow = takenOver.pop(); flow !== undefined; flow = takenOver.pop())
         this.#loneFlows.takeOver(flow);
@@ -86,7 +89,7 @@ export class Settler {
     if (slot < 0) return false;
     if (pairing.waiting.has(connection) && pairing.retry(connection, nowMs)) return true;
     if (flow >= 0 && this.#joinByFlow(connection, slot, flow)) return true;
-    const protocol = sockets.protocol[slot]!;
+    const protocol = sockets.protocol(slot);
     if (isFamily(protocol) || isDatagram(protocol)) {
       this.#shareServer(connection, slot);
       return false;
@@ -94,7 +97,7 @@ export class Settler {
     const asServer = this.#directions.listens(slot);
     const other = pairing.serviceEnds.match(slot, asServer);
     if (other < 0) return false;
-    const kept = pairing.merge(connection, sockets.connection[other]!);
+    const kept = pairing.merge(connection, sockets.connection(other));
     const client = asServer ? other : slot;
     const server = asServer ? slot : other;
     connections.client[kept] = client;
@@ -110,7 +113,7 @@ export class Settler {
     const { pairing, flows: links } = this.#joiner;
     if (!flows.isTranslated(flow)) return false;
     const mate = links.mateOf(flow, slot);
-    const other = mate < 0 ? -1 : sockets.connection[mate]!;
+    const other = mate < 0 ? -1 : sockets.connection(mate);
     if (other < 0 || other === connection || pairing.loneEnd(other) !== mate) return false;
     const kept = pairing.merge(connection, other);
     const isClient = links.isClientEnd(flow, slot);
@@ -176,10 +179,10 @@ export class Settler {
     }
     fold.count += count;
     this.#edgeCounts.add(aggregate, count);
-    const { client, server, flow } = evidenceOf(this.#tables, connection);
-    if (client) connections.set(aggregate, ConnectionFlag.foldedClient);
-    if (server) connections.set(aggregate, ConnectionFlag.foldedServer);
-    if (flow) connections.set(aggregate, ConnectionFlag.foldedFlow);
+    const evidence = evidenceOf(this.#tables, connection);
+    if (evidence & Evidence.client) connections.set(aggregate, ConnectionFlag.foldedClient);
+    if (evidence & Evidence.server) connections.set(aggregate, ConnectionFlag.foldedServer);
+    if (evidence & Evidence.flow) connections.set(aggregate, ConnectionFlag.foldedFlow);
     if (connections.outcome[connection] === Outcome.established)
       connections.set(aggregate, ConnectionFlag.established);
     const { firstSeenMs, lastSeenMs } = connections;
@@ -272,7 +275,7 @@ export class Settler {
 
   #isOpenEnd(slot: number): boolean {
     const { sockets } = this.#tables;
-    return sockets.isLive(slot) && isOpen(sockets.protocol[slot]!, sockets.state[slot]!);
+    return sockets.isLive(slot) && isOpen(sockets.protocol(slot), sockets.state(slot));
   }
 
   #announce(connection: number): void {

@@ -68,14 +68,14 @@ export class SocketLife {
       return false;
     }
     namespaces.retain(made.namespace);
-    sockets.kind[slot] = made.kind;
+    sockets.setKind(slot, made.kind);
     sockets.id[slot] = made.id;
-    sockets.namespace[slot] = made.namespace;
-    sockets.protocol[slot] = made.protocol;
-    sockets.localAddress[slot] = made.localAddress;
-    sockets.remoteAddress[slot] = made.remoteAddress;
-    sockets.localPort[slot] = made.localPort;
-    sockets.remotePort[slot] = made.remotePort;
+    sockets.setNamespace(slot, made.namespace);
+    sockets.setProtocol(slot, made.protocol);
+    sockets.setLocalAddress(slot, made.localAddress);
+    sockets.setRemoteAddress(slot, made.remoteAddress);
+    sockets.setLocalPort(slot, made.localPort);
+    sockets.setRemotePort(slot, made.remotePort);
     sockets.sinceMs[slot] = made.sinceMs;
     sockets.keyframe[slot] = node.keyframe;
     if (this.#hasLocalAddress(slot)) localAddresses.retain(made.localAddress, made.namespace);
@@ -103,18 +103,18 @@ export class SocketLife {
     const id = sockets.id[slot]!;
     if (node.sockets.get(id) === slot) node.sockets.delete(id);
     if (this.#hasLocalAddress(slot))
-      localAddresses.release(sockets.localAddress[slot]!, sockets.namespace[slot]!);
-    if (sockets.kind[slot] === SocketKind.end) {
+      localAddresses.release(sockets.localAddress(slot), sockets.namespace(slot));
+    if (sockets.kind(slot) === SocketKind.end) {
       sockets.set(slot, SocketFlag.gone);
       sockets.sinceMs[slot] = Math.max(sockets.sinceMs[slot]!, node.observedMs);
       this.#indexes.pairing.clearAmbiguous(slot);
-      const connection = sockets.connection[slot]!;
+      const connection = sockets.connection(slot);
       if (!connections.has(connection, ConnectionFlag.ended)) this.#tables.markDirty(connection, true);
       return;
     }
-    if (sockets.kind[slot] === SocketKind.listener) {
+    if (sockets.kind(slot) === SocketKind.listener) {
       this.#unlist(slot);
-      if (sockets.connection[slot]! > 0) {
+      if (sockets.connection(slot) > 0) {
         sockets.set(slot, SocketFlag.gone);
         this.#tables.staleNodes.add(node.index);
         return;
@@ -135,39 +135,39 @@ export class SocketLife {
       sockets.clear(slot, SocketFlag.gone);
       sockets.sinceMs[slot] = sinceMs;
       if (this.#hasLocalAddress(slot))
-        localAddresses.retain(sockets.localAddress[slot]!, sockets.namespace[slot]!);
-      this.#tables.markDirty(sockets.connection[slot]!, true);
+        localAddresses.retain(sockets.localAddress(slot), sockets.namespace(slot));
+      this.#tables.markDirty(sockets.connection(slot), true);
     }
   }
 
   /** Notes what the state of an end tells of its connection. */
   noteState(slot: number): void {
     const { sockets, connections } = this.#tables;
-    const state = sockets.state[slot]!;
-    const protocol = sockets.protocol[slot]!;
+    const state = sockets.state(slot);
+    const protocol = sockets.protocol(slot);
     if (isPending(protocol, state)) {
       sockets.set(slot, isSynReceived(state) ? SocketFlag.accepting : SocketFlag.opening);
     } else if (sockets.attempt[slot] !== Attempt.none) {
       sockets.set(slot, SocketFlag.opening);
     } else {
-      connections.set(sockets.connection[slot]!, ConnectionFlag.established);
+      connections.set(sockets.connection(slot), ConnectionFlag.established);
     }
   }
 
   #list(slot: number): void {
     const { sockets } = this.#tables;
     this.#tables.listenerCount++;
-    if (isFamily(sockets.protocol[slot]!)) {
+    if (isFamily(sockets.protocol(slot))) {
       this.#indexes.familyListeners.add(slot);
       return;
     }
     this.#indexes.listeners.add(slot);
-    this.#tables.newListenerPorts.add(sockets.localPort[slot]!);
+    this.#tables.newListenerPorts.add(sockets.localPort(slot));
   }
 
   #unlist(slot: number): void {
     this.#tables.listenerCount--;
-    if (isFamily(this.#tables.sockets.protocol[slot]!)) this.#indexes.familyListeners.remove(slot);
+    if (isFamily(this.#tables.sockets.protocol(slot))) this.#indexes.familyListeners.remove(slot);
     else this.#indexes.listeners.remove(slot);
   }
 
@@ -178,8 +178,8 @@ export class SocketLife {
   // Whether the socket's local address says something about its namespace.
   #hasLocalAddress(slot: number): boolean {
     const { sockets, addresses } = this.#tables;
-    if (isFamily(sockets.protocol[slot]!)) return false;
-    const address = sockets.localAddress[slot]!;
+    if (isFamily(sockets.protocol(slot))) return false;
+    const address = sockets.localAddress(slot);
     return !addresses.isLoopback(address) && !addresses.isWildcard(address);
   }
 }

@@ -9,8 +9,8 @@ import type { Tables } from "../store/tables.ts";
 
 /** Copies the changeable columns of an internet socket. */
 export function writeColumns(sockets: SocketStore, slot: number, table: SocketTable, row: number): void {
-  sockets.state[slot] = table.state[row]!;
-  sockets.inode[slot] = table.inode[row]!;
+  sockets.setState(slot, table.state[row]!);
+  sockets.setInode(slot, table.inode[row]!);
   sockets.uid[slot] = table.uid[row]!;
   sockets.recvQueue[slot] = table.recvQueue[row]!;
   sockets.sendQueue[slot] = table.sendQueue[row]!;
@@ -18,7 +18,6 @@ export function writeColumns(sockets: SocketStore, slot: number, table: SocketTa
   sockets.timerDeadline[slot] = table.timerDeadline[row]!;
   sockets.retransmits[slot] = table.retransmits[row]!;
   sockets.references[slot] = table.references[row]!;
-  sockets.drops[slot] = table.drops[row]!;
   sockets.attempt[slot] = table.attempt[row]!;
   if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) {
     sockets.cookieLow[slot] = table.cookieLow[row]!;
@@ -35,13 +34,12 @@ export function writeColumns(sockets: SocketStore, slot: number, table: SocketTa
 
 /** Copies the changeable fields of a unix, netlink or packet socket. */
 export function writeFamilyColumns(sockets: SocketStore, slot: number, socket: FamilySocket): void {
-  sockets.state[slot] = socket.state;
-  sockets.inode[slot] = socket.inode;
+  sockets.setState(slot, socket.state);
+  sockets.setInode(slot, socket.inode);
   sockets.uid[slot] = socket.uid;
   sockets.recvQueue[slot] = socket.recvQueue;
   sockets.sendQueue[slot] = socket.sendQueue;
   sockets.references[slot] = socket.references;
-  sockets.drops[slot] = socket.drops;
   sockets.timer[slot] = 0;
   sockets.timerDeadline[slot] = 0;
   sockets.retransmits[slot] = 0;
@@ -50,17 +48,13 @@ export function writeFamilyColumns(sockets: SocketStore, slot: number, socket: F
 }
 
 /** Whether a row and a socket in the store both have a cookie, and not the same: then they are two sockets. */
-export function isOtherCookie(
-  { cookieLow, cookieHigh, inode }: SocketStore,
-  slot: number,
-  table: SocketTable,
-  row: number,
-): boolean {
+export function isOtherCookie(sockets: SocketStore, slot: number, table: SocketTable, row: number): boolean {
+  const { cookieLow, cookieHigh } = sockets;
   const low = table.cookieLow[row]!;
   const high = table.cookieHigh[row]!;
   if ((low === 0 && high === 0) || (cookieLow[slot] === 0 && cookieHigh[slot] === 0)) return false;
   // What one file refers to is one socket: of an MPTCP one, readers may tell its own cookie or its subflow's.
-  if (inode[slot] !== 0 && inode[slot] === table.inode[row]) return false;
+  if (sockets.inode(slot) !== 0 && sockets.inode(slot) === table.inode[row]) return false;
   return cookieLow[slot] !== low || cookieHigh[slot] !== high;
 }
 
@@ -74,13 +68,13 @@ export function isSameSocket(
 ): boolean {
   const { sockets, addresses } = tables;
   const protocol = table.protocol[row]!;
-  if (sockets.namespace[slot] !== namespace || sockets.protocol[slot] !== protocol) return false;
-  if (isFamily(protocol) || sockets.localPort[slot] !== table.localPort[row]) return false;
+  if (sockets.namespace(slot) !== namespace || sockets.protocol(slot) !== protocol) return false;
+  if (isFamily(protocol) || sockets.localPort(slot) !== table.localPort[row]) return false;
   const remotePort = table.remotePort[row]!;
-  if (sockets.remotePort[slot] !== remotePort && protocol !== Protocol.raw) return false;
+  if (sockets.remotePort(slot) !== remotePort && protocol !== Protocol.raw) return false;
   const { words } = addresses;
-  const local = sockets.localAddress[slot]! * 4;
-  const remote = sockets.remoteAddress[slot]! * 4;
+  const local = sockets.localAddress(slot) * 4;
+  const remote = sockets.remoteAddress(slot) * 4;
   for (let i = 0, at = row * 8; i < 4; i++, at++) {
     if (words[local + i] !== table.addresses[at] || words[remote + i] !== table.addresses[at + 4])
       return false;

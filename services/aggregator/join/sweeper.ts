@@ -110,7 +110,7 @@ export class Sweeper {
       return false;
     const slot = client >= 0 ? client : server;
     if (slot < 0) return false;
-    return ports.has(sockets.localPort[slot]!) || ports.has(sockets.remotePort[slot]!);
+    return ports.has(sockets.localPort(slot)) || ports.has(sockets.remotePort(slot));
   }
 
   #loseSilentNodes(nowMs: number): void {
@@ -127,9 +127,9 @@ export class Sweeper {
   #forgetEnded(nowMs: number): void {
     const { connections } = this.#tables;
     const { pairing } = this.#joiner;
-    for (let slot = connections.firstEnded; slot >= 0; slot = connections.firstEnded) {
-      const expired = nowMs - connections.endedMs[slot]! >= this.#keeping.closedKeepMs;
-      if (!expired && connections.endedCount <= ENDED_MAX) return;
+    for (const [slot, endedMs] of connections.ended) {
+      const expired = nowMs - endedMs >= this.#keeping.closedKeepMs;
+      if (!expired && connections.ended.size <= ENDED_MAX) return;
       pairing.free(slot);
     }
   }

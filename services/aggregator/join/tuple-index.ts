@@ -29,9 +29,9 @@ export class TupleIndex {
     return this.#index.first(hashTuple(protocol, addressA, portA, addressB, portB));
   }
 
-  /** The first end that may have the tuple of this one, or -1. */
+  /** The first end that may have the tuple of this one, which is in the index; or -1. */
   firstLike(slot: number): number {
-    return this.#index.first(this.#hashOf(slot));
+    return this.#index.first(this.#index.hashOf(slot));
   }
 
   after(slot: number): number {
@@ -52,12 +52,12 @@ export class TupleIndex {
     let slot = this.first(protocol, localAddress, localPort, remoteAddress, remotePort);
     for (; slot >= 0; slot = this.after(slot)) {
       if (
-        sockets.localPort[slot] !== localPort ||
-        sockets.namespace[slot] !== namespace ||
-        sockets.protocol[slot] !== protocol ||
-        sockets.remotePort[slot] !== remotePort ||
-        sockets.localAddress[slot] !== localAddress ||
-        sockets.remoteAddress[slot] !== remoteAddress
+        sockets.localPort(slot) !== localPort ||
+        sockets.namespace(slot) !== namespace ||
+        sockets.protocol(slot) !== protocol ||
+        sockets.remotePort(slot) !== remotePort ||
+        sockets.localAddress(slot) !== localAddress ||
+        sockets.remoteAddress(slot) !== remoteAddress
       ) {
         continue;
       }
@@ -71,11 +71,11 @@ export class TupleIndex {
   mirrors(a: number, b: number): boolean {
     const { sockets } = this.#tables;
     return (
-      sockets.protocol[a] === sockets.protocol[b] &&
-      sockets.localPort[a] === sockets.remotePort[b] &&
-      sockets.remotePort[a] === sockets.localPort[b] &&
-      sockets.localAddress[a] === sockets.remoteAddress[b] &&
-      sockets.remoteAddress[a] === sockets.localAddress[b]
+      sockets.protocol(a) === sockets.protocol(b) &&
+      sockets.localPort(a) === sockets.remotePort(b) &&
+      sockets.remotePort(a) === sockets.localPort(b) &&
+      sockets.localAddress(a) === sockets.remoteAddress(b) &&
+      sockets.remoteAddress(a) === sockets.localAddress(b)
     );
   }
 
@@ -83,30 +83,30 @@ export class TupleIndex {
   equals(a: number, b: number): boolean {
     const { sockets } = this.#tables;
     return (
-      sockets.protocol[a] === sockets.protocol[b] &&
-      sockets.localPort[a] === sockets.localPort[b] &&
-      sockets.remotePort[a] === sockets.remotePort[b] &&
-      sockets.localAddress[a] === sockets.localAddress[b] &&
-      sockets.remoteAddress[a] === sockets.remoteAddress[b]
+      sockets.protocol(a) === sockets.protocol(b) &&
+      sockets.localPort(a) === sockets.localPort(b) &&
+      sockets.remotePort(a) === sockets.remotePort(b) &&
+      sockets.localAddress(a) === sockets.localAddress(b) &&
+      sockets.remoteAddress(a) === sockets.remoteAddress(b)
     );
   }
 
   /** Whether an end's addresses mean something in its own network namespace only. */
   isNamespaceScoped(slot: number): boolean {
     const { sockets, addresses } = this.#tables;
-    if (isFamily(sockets.protocol[slot]!)) return false;
-    const local = sockets.localAddress[slot]!;
-    const remote = sockets.remoteAddress[slot]!;
+    if (isFamily(sockets.protocol(slot))) return false;
+    const local = sockets.localAddress(slot);
+    const remote = sockets.remoteAddress(slot);
     return local === remote || addresses.isLoopback(local) || addresses.isLoopback(remote);
   }
 
   /** Whether two ends may belong together, given where they are. */
   sharesScope(a: number, b: number): boolean {
     const { sockets, namespaces } = this.#tables;
-    const namespaceA = sockets.namespace[a]!;
-    const namespaceB = sockets.namespace[b]!;
+    const namespaceA = sockets.namespace(a);
+    const namespaceB = sockets.namespace(b);
     if (namespaceA === namespaceB) return true;
-    if (sockets.protocol[a] === Family.unix)
+    if (sockets.protocol(a) === Family.unix)
       return namespaces.nodeOf(namespaceA) === namespaces.nodeOf(namespaceB);
     return !this.isNamespaceScoped(a);
   }
@@ -114,11 +114,11 @@ export class TupleIndex {
   #hashOf(slot: number): number {
     const { sockets } = this.#tables;
     return hashTuple(
-      sockets.protocol[slot]!,
-      sockets.localAddress[slot]!,
-      sockets.localPort[slot]!,
-      sockets.remoteAddress[slot]!,
-      sockets.remotePort[slot]!,
+      sockets.protocol(slot),
+      sockets.localAddress(slot),
+      sockets.localPort(slot),
+      sockets.remoteAddress(slot),
+      sockets.remotePort(slot),
     );
   }
 }

@@ -4,7 +4,7 @@ import type { Connection, Endpoint, Holder, Timer } from "../../../lib/gen/whota
 import { Connection as ConnectionMessage, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
 import { allProtocolWords, stateWord, timerWord } from "../../../lib/words.ts";
 import { connectionUid } from "../join/connection-uid.ts";
-import { evidenceOf } from "../join/edge-counts.ts";
+import { Evidence, evidenceOf } from "../join/edge-counts.ts";
 import type { Settler } from "../join/settler.ts";
 import { countedSocket } from "../store/connection-bytes.ts";
 import { ConnectionFlag, DirectionBy } from "../store/connection-store.ts";
@@ -50,7 +50,11 @@ export class ConnectionMessages {
       protocol: word,
       outcome: view.outcome(slot),
       state: view.state(slot),
-      evidence: evidenceWords(evidence.client, evidence.server, evidence.flow),
+      evidence: evidenceWords(
+        (evidence & Evidence.client) !== 0,
+        (evidence & Evidence.server) !== 0,
+        (evidence & Evidence.flow) !== 0,
+      ),
       firstSeenMs: Math.round(firstSeenMs),
       lastSeenMs: Math.round(view.lastSeenMs(slot)),
       closed: connections.has(slot, ConnectionFlag.closed),
@@ -119,13 +123,13 @@ export class ConnectionMessages {
   /** A listener by the slot of its socket. */
   listener(slot: number): Listener {
     const { sockets, addresses, identity } = this.#tables;
-    const protocol = sockets.protocol[slot]!;
+    const protocol = sockets.protocol(slot);
     const family = isFamily(protocol);
     const word = storeProtocolWord(protocol);
-    const port = sockets.localPort[slot]!;
+    const port = sockets.localPort(slot);
     const side: Side = {
       socket: slot,
-      address: family ? -1 : sockets.localAddress[slot]!,
+      address: family ? -1 : sockets.localAddress(slot),
       port: family ? 0 : port,
       key: 0,
     };
@@ -135,7 +139,7 @@ export class ConnectionMessages {
     return Listener.create({
       endpoint,
       protocol: word,
-      address: family ? this.#familyAddress(slot) : addresses.text(sockets.localAddress[slot]!),
+      address: family ? this.#familyAddress(slot) : addresses.text(sockets.localAddress(slot)),
       port,
       declared: declaration?.declared,
       services: declaration?.services.map(({ namespace, name }) => ({ namespace, name })) ?? [],
@@ -150,8 +154,8 @@ export class ConnectionMessages {
 
   #familyAddress(slot: number): string {
     const { sockets } = this.#tables;
-    if (sockets.protocol[slot] === Family.unix) return sockets.paths.get(slot) ?? "";
-    return String(sockets.localAddress[slot]!);
+    if (sockets.protocol(slot) === Family.unix) return sockets.paths.get(slot) ?? "";
+    return String(sockets.localAddress(slot));
   }
 
   // The shared endpoint of the key, and what belongs to this socket alone.
@@ -169,9 +173,9 @@ export class ConnectionMessages {
       const { pid, name, exe, uid } = processes.row(primary);
       endpoint.process = { pid, name, exe, uid };
     }
-    endpoint.inode = sockets.inode[slot]!;
+    endpoint.inode = sockets.inode(slot);
     endpoint.timer = this.#timer(slot);
-    endpoint.networkNamespace = namespaces.row(sockets.namespace[slot]!).inode;
+    endpoint.networkNamespace = namespaces.row(sockets.namespace(slot)).inode;
     endpoint.holders = this.#holders(slot);
     endpoint.recvQueue = sockets.recvQueue[slot]!;
     endpoint.sendQueue = sockets.sendQueue[slot]!;
@@ -179,7 +183,7 @@ export class ConnectionMessages {
     endpoint.socketUid = sockets.uid[slot]!;
     // Only /proc tells how often a socket is referred to; nothing that exists is referred to by nobody.
     if (sockets.references[slot] !== 0) endpoint.references = sockets.references[slot]!;
-    endpoint.state = stateWord(sockets.state[slot]!);
+    endpoint.state = stateWord(sockets.state(slot));
     return endpoint;
   }
 
@@ -195,7 +199,7 @@ export class ConnectionMessages {
   #holders(slot: number): Holder[] {
     const { sockets, holders, processes } = this.#tables;
     const list: Holder[] = [];
-    for (let link = sockets.holders[slot]!; link !== 0; link = holders.next(link - 1)) {
+    for (let link = sockets.holders(slot); link !== 0; link = holders.next(link - 1)) {
       const { pid, name } = processes.row(holders.process[link - 1]!);
       list.push({ pid, name, fd: holders.fd[link - 1]! });
     }

@@ -49,8 +49,8 @@ export class ConnectionView {
     if (slot >= 0) {
       return {
         socket: slot,
-        address: family ? -1 : sockets.localAddress[slot]!,
-        port: sockets.localPort[slot]!,
+        address: family ? -1 : sockets.localAddress(slot),
+        port: sockets.localPort(slot),
         key,
       };
     }
@@ -62,8 +62,8 @@ export class ConnectionView {
     }
     return {
       socket: -1,
-      address: family ? -1 : sockets.remoteAddress[other]!,
-      port: sockets.remotePort[other]!,
+      address: family ? -1 : sockets.remoteAddress(other),
+      port: sockets.remotePort(other),
       key,
     };
   }
@@ -79,8 +79,8 @@ export class ConnectionView {
     if (slot >= 0 && !connections.has(connection, ConnectionFlag.sharedServer)) {
       return {
         socket: slot,
-        address: family ? -1 : sockets.localAddress[slot]!,
-        port: sockets.localPort[slot]!,
+        address: family ? -1 : sockets.localAddress(slot),
+        port: sockets.localPort(slot),
         key,
       };
     }
@@ -92,8 +92,8 @@ export class ConnectionView {
         ? { socket: slot, ...this.#place(flow, FlowPlace.originalSource), key }
         : { socket: slot, ...this.#place(last, FlowPlace.replySource), key };
     }
-    const address = family ? -1 : sockets.remoteAddress[other]!;
-    return { socket: slot, address, port: family ? 0 : sockets.remotePort[other]!, key };
+    const address = family ? -1 : sockets.remoteAddress(other);
+    return { socket: slot, address, port: family ? 0 : sockets.remotePort(other), key };
   }
 
   /** What the client dialled where that is not the server's own address; null else. */
@@ -108,8 +108,8 @@ export class ConnectionView {
       return dialled ? this.#place(flow, FlowPlace.originalDestination) : null;
     }
     if (client < 0 || server < 0 || connections.has(connection, ConnectionFlag.sharedServer)) return null;
-    if (isFamily(sockets.protocol[client]!) || !isThroughService(this.#tables, client, server)) return null;
-    return { address: sockets.remoteAddress[client]!, port: sockets.remotePort[client]! };
+    if (isFamily(sockets.protocol(client)) || !isThroughService(this.#tables, client, server)) return null;
+    return { address: sockets.remoteAddress(client), port: sockets.remotePort(client) };
   }
 
   /** The address and port that the server saw where they are not the client's own; null else. */
@@ -124,10 +124,10 @@ export class ConnectionView {
     const client = connections.client[connection]!;
     const server = connections.server[connection]!;
     if (client < 0 || server < 0 || connections.has(connection, ConnectionFlag.sharedServer)) return null;
-    if (isFamily(sockets.protocol[client]!)) return null;
-    const address = sockets.remoteAddress[server]!;
-    const port = sockets.remotePort[server]!;
-    const same = address === sockets.localAddress[client] && port === sockets.localPort[client];
+    if (isFamily(sockets.protocol(client))) return null;
+    const address = sockets.remoteAddress(server);
+    const port = sockets.remotePort(server);
+    const same = address === sockets.localAddress(client) && port === sockets.localPort(client);
     return same ? null : { address, port };
   }
 
@@ -143,7 +143,7 @@ export class ConnectionView {
     const { connections, flows, sockets } = this.#tables;
     if (connections.has(connection, ConnectionFlag.lone))
       return flows.protocol[connections.flow[connection]!]!;
-    return sockets.protocol[this.#anySocket(connection)]!;
+    return sockets.protocol(this.#anySocket(connection));
   }
 
   /** What an ICMP conversation is about; null for other protocols. Ping sockets send echo requests only. */
@@ -195,9 +195,9 @@ export class ConnectionView {
       ? -1
       : connections.server[connection]!;
     const live = [client, server].filter((slot) => sockets.isLive(slot));
-    const open = live.find((slot) => isOpen(sockets.protocol[slot]!, sockets.state[slot]!));
+    const open = live.find((slot) => isOpen(sockets.protocol(slot), sockets.state(slot)));
     const chosen = open ?? live[0];
-    return stateWord(chosen === undefined ? SocketState.CLOSE : sockets.state[chosen]!);
+    return stateWord(chosen === undefined ? SocketState.CLOSE : sockets.state(chosen));
   }
 
   /** The words of the connection's state and of its living sockets' states. */
@@ -205,7 +205,7 @@ export class ConnectionView {
     const { connections, sockets } = this.#tables;
     const words = [this.state(connection)];
     for (const slot of [connections.client[connection]!, connections.server[connection]!]) {
-      if (sockets.isLive(slot)) words.push(stateWord(sockets.state[slot]!));
+      if (sockets.isLive(slot)) words.push(stateWord(sockets.state(slot)));
     }
     return words;
   }
@@ -236,7 +236,7 @@ export class ConnectionView {
     const { keys } = this.#settler;
     if (slot >= 0) return keys.ofSocket(slot);
     return keys.ofAddress(
-      this.#tables.sockets.remoteAddress[other]!,
+      this.#tables.sockets.remoteAddress(other),
       this.#tables.connections.firstSeenMs[connection]!,
     );
   }

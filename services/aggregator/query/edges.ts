@@ -4,7 +4,7 @@
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { connectionBytes } from "../store/connection-bytes.ts";
-import { evidenceOf } from "../join/edge-counts.ts";
+import { Evidence, evidenceOf } from "../join/edge-counts.ts";
 import { outcomeWord } from "../join/outcomes.ts";
 import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
 import { storeProtocolWord } from "../store/socket-store.ts";
@@ -144,11 +144,11 @@ function* connectionPieces(
       open: connections.has(slot, ConnectionFlag.closed) ? 0 : 1,
       firstSeenMs: connections.firstSeenMs[slot]!,
       lastSeenMs: view.lastSeenMs(slot),
-      byClientSocket: evidence.client,
-      byServerSocket: evidence.server,
+      byClientSocket: (evidence & Evidence.client) !== 0,
+      byServerSocket: (evidence & Evidence.server) !== 0,
       bytesToServer: bytes?.toServer ?? null,
       bytesToClient: bytes?.toClient ?? null,
-      byFlow: evidence.flow,
+      byFlow: (evidence & Evidence.flow) !== 0,
     };
   }
 }

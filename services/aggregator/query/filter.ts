@@ -111,7 +111,7 @@ function testConnection(parts: Parts, slot: number): boolean {
     return false;
   const ends = [client.socket, server.socket];
   if (parts.namespaceInodes.size > 0) {
-    const inodes = ends.map((end) => (end < 0 ? -1 : namespaces.row(sockets.namespace[end]!).inode));
+    const inodes = ends.map((end) => (end < 0 ? -1 : namespaces.row(sockets.namespace(end)).inode));
     if (!inodes.some((inode) => parts.namespaceInodes.has(inode))) return false;
   }
   if (parts.processes.length > 0) {
@@ -161,12 +161,12 @@ function testEdge(parts: Parts, slot: number): boolean {
 function testListener(parts: Parts, slot: number): boolean {
   const { tables, messages } = parts;
   const { sockets, namespaces } = tables;
-  const protocol = storeProtocolWord(sockets.protocol[slot]!);
+  const protocol = storeProtocolWord(sockets.protocol(slot));
   if (parts.protocols.size > 0 && !parts.protocols.has(protocol)) return false;
-  const port = sockets.localPort[slot]!;
+  const port = sockets.localPort(slot);
   if (parts.ports.size > 0 && !parts.ports.has(port)) return false;
-  if (parts.states.size > 0 && !parts.states.has(stateWord(sockets.state[slot]!))) return false;
-  const { inode } = namespaces.row(sockets.namespace[slot]!);
+  if (parts.states.size > 0 && !parts.states.has(stateWord(sockets.state(slot)))) return false;
+  const { inode } = namespaces.row(sockets.namespace(slot));
   if (parts.namespaceInodes.size > 0 && !parts.namespaceInodes.has(inode)) return false;
   if (parts.processes.length > 0 && !parts.processes.some((name) => isHeldBy(tables, slot, name)))
     return false;
@@ -177,7 +177,7 @@ function testListener(parts: Parts, slot: number): boolean {
     address:
       protocol === "unix" || protocol === "netlink" || protocol === "packet"
         ? -1
-        : sockets.localAddress[slot]!,
+        : sockets.localAddress(slot),
     port,
     protocol,
     path: sockets.paths.get(slot) ?? "",

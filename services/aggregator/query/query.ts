@@ -102,15 +102,15 @@ export class Query {
     const { sockets } = this.#parts.tables;
     const slots: number[] = [];
     for (let slot = 0; slot < sockets.used; slot++) {
-      if (sockets.kind[slot] === SocketKind.listener && sockets.isLive(slot) && compiled.listener(slot))
+      if (sockets.kind(slot) === SocketKind.listener && sockets.isLive(slot) && compiled.listener(slot))
         slots.push(slot);
     }
     slots.sort(
       (a, b) =>
-        sockets.protocol[a]! - sockets.protocol[b]! ||
-        sockets.localPort[a]! - sockets.localPort[b]! ||
-        sockets.namespace[a]! - sockets.namespace[b]! ||
-        sockets.inode[a]! - sockets.inode[b]!,
+        sockets.protocol(a) - sockets.protocol(b) ||
+        sockets.localPort(a) - sockets.localPort(b) ||
+        sockets.namespace(a) - sockets.namespace(b) ||
+        sockets.inode(a) - sockets.inode(b),
     );
     return { matched: slots.length, items: this.#listenerItems(slots.slice(0, limit), messages) };
   }
@@ -184,9 +184,9 @@ export class Query {
 
   *#listenerItems(slots: readonly number[], messages: ConnectionMessages): Generator<Listener> {
     const { sockets } = this.#parts.tables;
-    const inodes = slots.map((slot) => sockets.inode[slot]!);
+    const inodes = slots.map((slot) => sockets.inode(slot));
     for (const [at, slot] of slots.entries()) {
-      const same = sockets.kind[slot] === SocketKind.listener && sockets.inode[slot] === inodes[at];
+      const same = sockets.kind(slot) === SocketKind.listener && sockets.inode(slot) === inodes[at];
       if (same) yield messages.listener(slot);
     }
   }

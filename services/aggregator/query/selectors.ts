@@ -97,7 +97,7 @@ interface HoldingProcess {
 function someHolder(tables: Tables, socket: number, test: (process: HoldingProcess) => boolean): boolean {
   if (socket < 0) return false;
   const { sockets, holders, processes } = tables;
-  for (let link = sockets.holders[socket]!; link !== 0; link = holders.next(link - 1)) {
+  for (let link = sockets.holders(socket); link !== 0; link = holders.next(link - 1)) {
     if (test(processes.row(holders.process[link - 1]!))) return true;
   }
   return false;

@@ -11,9 +11,8 @@ export class ChainIndex {
   size = 0;
   // Slot numbers plus one; zero ends a chain.
   #heads = new Int32Array(INITIAL_BUCKETS);
-  #next = new Int32Array(INITIAL_BUCKETS);
-  // Kept, since to compute a hash again costs a look into each of the key's columns.
-  #hashes = new Int32Array(INITIAL_BUCKETS);
+  // Two a slot: the next one of its chain, and its hash, since to compute that again costs a look into the key's columns.
+  #links = new Int32Array(2 * INITIAL_BUCKETS);
 
   /** The first slot that was added with this hash, or -1. */
   first(hash: number): number {
@@ -22,55 +21,62 @@ export class ChainIndex {
 
   /** The next slot with the hash of `slot`, or -1. */
   after(slot: number): number {
-    return this.#seek(this.#next[slot]!, this.#hashes[slot]!);
+    return this.#seek(this.#links[slot * 2]!, this.#links[slot * 2 + 1]!);
+  }
+
+  /** The hash that a slot in the index was added with. */
+  hashOf(slot: number): number {
+    return this.#links[slot * 2 + 1]!;
   }
 
   /** Adds a slot, which must not be in the index. */
   add(slot: number, hash: number): void {
     if (this.size >= this.#heads.length) this.#doubleBuckets();
-    if (slot >= this.#next.length) this.#grow(slot);
+    if (slot * 2 >= this.#links.length) this.#grow(slot);
     const bucket = hash & (this.#heads.length - 1);
-    this.#hashes[slot] = hash;
-    this.#next[slot] = this.#heads[bucket]!;
+    this.#links[slot * 2] = this.#heads[bucket]!;
+    this.#links[slot * 2 + 1] = hash;
     this.#heads[bucket] = slot + 1;
     this.size++;
   }
 
   /** Takes out a slot, which must be in the index. Costs the length of its chain. */
   remove(slot: number): void {
-    const bucket = this.#hashes[slot]! & (this.#heads.length - 1);
-    const following = this.#next[slot]!;
+    const links = this.#links;
+    const bucket = this.hashOf(slot) & (this.#heads.length - 1);
+    const following = links[slot * 2]!;
     let at = this.#heads[bucket]!;
     if (at === slot + 1) {
       this.#heads[bucket] = following;
     } else {
-      while (this.#next[at - 1] !== slot + 1) at = this.#next[at - 1]!;
-      this.#next[at - 1] = following;
+      while (links[at * 2 - 2] !== slot + 1) at = links[at * 2 - 2]!;
+      links[at * 2 - 2] = following;
     }
     this.size--;
   }
 
   #seek(from: number, hash: number): number {
+    const links = this.#links;
     let at = from;
-    while (at !== 0 && this.#hashes[at - 1] !== hash) at = this.#next[at - 1]!;
+    while (at !== 0 && links[at * 2 - 1] !== hash) at = links[at * 2 - 2]!;
     return at - 1;
   }
 
   #grow(slot: number): void {
-    const capacity = Math.max(slot + 1, Math.ceil(this.#next.length * 1.5));
-    this.#next = grownColumn(this.#next, capacity);
-    this.#hashes = grownColumn(this.#hashes, capacity);
+    const rows = Math.max(slot + 1, Math.ceil(this.#links.length * 0.75));
+    this.#links = grownColumn(this.#links, rows * 2);
   }
 
   #doubleBuckets(): void {
+    const links = this.#links;
     const old = this.#heads;
     const heads = new Int32Array(old.length * 2);
     const mask = heads.length - 1;
     for (let bucket = 0; bucket < old.length; bucket++) {
       for (let at = old[bucket]!; at !== 0;) {
-        const following = this.#next[at - 1]!;
-        const target = this.#hashes[at - 1]! & mask;
-        this.#next[at - 1] = heads[target]!;
+        const following = links[at * 2 - 2]!;
+        const target = links[at * 2 - 1]! & mask;
+        links[at * 2 - 2] = heads[target]!;
         heads[target] = at;
         at = following;
       }

@@ -7,43 +7,54 @@ import type { Tables } from "./tables.ts";
 
 /** Bytes of a connection from client to server and back. */
 export interface ConnectionBytes {
-  readonly toServer: number;
-  readonly toClient: number;
+  toServer: number;
+  toClient: number;
 }
 
 /** What a connection carried as far as is known, with what was folded into it; null where nothing is. */
 export function connectionBytes(tables: Tables, connection: number): ConnectionBytes | null {
-  const own = ownBytes(tables, connection);
-  const { folds } = tables.connections;
-  const fold = folds.size === 0 ? undefined : folds.get(connection);
-  if (fold === undefined || !fold.bytesKnown) return own;
-  return { toServer: (own?.toServer ?? 0) + fold.toServer, toClient: (own?.toClient ?? 0) + fold.toClient };
+  const bytes = { toServer: 0, toClient: 0 };
+  return readConnectionBytes(tables, connection, bytes) ? bytes : null;
 }
 
-function ownBytes(tables: Tables, connection: number): ConnectionBytes | null {
+/** The same, written over `into`, which makes no object; false, and zeros, where nothing is known. */
+export function readConnectionBytes(tables: Tables, connection: number, into: ConnectionBytes): boolean {
+  into.toServer = 0;
+  into.toClient = 0;
+  const known = readOwnBytes(tables, connection, into);
+  const { folds } = tables.connections;
+  const fold = folds.size === 0 ? undefined : folds.get(connection);
+  if (fold === undefined || !fold.bytesKnown) return known;
+  into.toServer += fold.toServer;
+  into.toClient += fold.toClient;
+  return true;
+}
+
+function readOwnBytes(tables: Tables, connection: number, into: ConnectionBytes): boolean {
   const { connections, sockets } = tables;
-  if (connections.has(connection, ConnectionFlag.lone)) return loneBytes(tables, connection);
+  if (connections.has(connection, ConnectionFlag.lone)) return readLoneBytes(tables, connection, into);
   const client = countedSocket(tables, connections.client[connection]!);
   const shared = connections.has(connection, ConnectionFlag.sharedServer);
   const server = shared ? -1 : countedSocket(tables, connections.server[connection]!);
-  if (client < 0 && server < 0) return null;
+  if (client < 0 && server < 0) return false;
   const { bytesSent, bytesReceived } = sockets;
   if (client >= 0 && server >= 0) {
-    return {
-      toServer: payload(bytesSent[client]!, bytesReceived[server]!),
-      toClient: payload(bytesSent[server]!, bytesReceived[client]!),
-    };
+    into.toServer = payload(bytesSent[client]!, bytesReceived[server]!);
+    into.toClient = payload(bytesSent[server]!, bytesReceived[client]!);
+  } else {
+    into.toServer = client >= 0 ? bytesSent[client]! : bytesReceived[server]!;
+    into.toClient = client >= 0 ? bytesReceived[client]! : bytesSent[server]!;
   }
-  return {
-    toServer: of(bytesSent, client) + of(bytesReceived, server),
-    toClient: of(bytesSent, server) + of(bytesReceived, client),
-  };
+  return true;
 }
 
-function loneBytes({ connections, flows }: Tables, connection: number): ConnectionBytes | null {
+function readLoneBytes({ connections, flows }: Tables, connection: number, into: ConnectionBytes): boolean {
   const bytes = flowBytes(flows.counters, connections.flow[connection]!);
-  if (bytes === null || !connections.has(connection, ConnectionFlag.reversed)) return bytes;
-  return { toServer: bytes.toClient, toClient: bytes.toServer };
+  if (bytes === null) return false;
+  const reversed = connections.has(connection, ConnectionFlag.reversed);
+  into.toServer = reversed ? bytes.toClient : bytes.toServer;
+  into.toClient = reversed ? bytes.toServer : bytes.toClient;
+  return true;
 }
 
 /** Bytes that conntrack counted of a flow; null where it counts none: there is no flow without one packet there. */
@@ -56,10 +67,6 @@ export function flowBytes(counters: Float64Array, flow: number): ConnectionBytes
 // knows what it sent.
 function payload(sent: number, received: number): number {
   return received === sent + 1 ? sent : Math.max(sent, received);
-}
-
-function of(column: Float64Array, slot: number): number {
-  return slot < 0 ? 0 : column[slot]!;
 }
 
 /** The slot where its socket's counters are known; -1 else. */

@@ -1,7 +1,7 @@
-// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 82 bytes
+// Conversations in columns: which two sockets they are made of, when they were seen, which edge counts them. 67 bytes
 // each. What has ended stays for a while in the order in which it ended.
 
-import { grownColumn, nextCapacity } from "./capacity.ts";
+import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "./capacity.ts";
 import { FlowFlag } from "./flow-store.ts";
 import type { FlowStore } from "./flow-store.ts";
 
@@ -17,7 +17,7 @@ export const ConnectionFlag = {
   changed: 4,
   /** No socket of it is open any more (TIME_WAIT does not count as open). */
   closed: 8,
-  /** No socket of it is left: it is in the list of ended ones. */
+  /** No socket of it is left: it is among the ended ones. */
   ended: 16,
   /** It came further than SYN_SENT and SYN_RECV. */
   established: 32,
@@ -51,6 +51,8 @@ export const ConnectionFlag = {
   foldedClient: 2 ** 19,
   foldedServer: 2 ** 20,
   foldedFlow: 2 ** 21,
+  /** It carried something, which waits to be added up on its edge; nothing else of it has to be settled. */
+  carried: 2 ** 22,
 } as const;
 
 /** How a connection went; 0 where it was not settled yet. */
@@ -75,39 +77,42 @@ export const DirectionBy = { guess: 0, port: 1, listener: 2, flow: 3 } as const;
 export class ConnectionStore {
   /** Slots in use. */
   size = 0;
-  flags = new Uint32Array(256);
+  flags = new Uint32Array(FIRST_ROWS);
   /** By Outcome; and the one that its edge counts it as. */
-  outcome = new Uint8Array(256);
-  countedOutcome = new Uint8Array(256);
-  directionBy = new Uint8Array(256);
+  outcome = new Uint8Array(FIRST_ROWS);
+  countedOutcome = new Uint8Array(FIRST_ROWS);
+  directionBy = new Uint8Array(FIRST_ROWS);
   /** Slots of sockets, or -1. */
-  client = new Int32Array(256);
-  server = new Int32Array(256);
+  client = new Int32Array(FIRST_ROWS);
+  server = new Int32Array(FIRST_ROWS);
   /** Milliseconds since 1970 by the stream's clock. */
-  firstSeenMs = new Float64Array(256);
+  firstSeenMs = new Float64Array(FIRST_ROWS);
   /** While it is open its nodes know better. */
-  lastSeenMs = new Float64Array(256);
-  endedMs = new Float64Array(256);
+  readonly lastSeenMs = columnInPlace(Float64Array, CONNECTIONS_MAX);
   /** Slot of the edge, or -1. */
-  edge = new Int32Array(256);
+  edge = new Int32Array(FIRST_ROWS);
   /** Bytes of it that its edge has added up, and whether any were known. */
-  countedToServer = new Float64Array(256);
-  countedToClient = new Float64Array(256);
+  readonly countedToServer = columnInPlace(Float64Array, CONNECTIONS_MAX);
+  readonly countedToClient = columnInPlace(Float64Array, CONNECTIONS_MAX);
   /** Slot of the flow that it rests on, or -1. */
-  flow = new Int32Array(256);
+  flow = new Int32Array(FIRST_ROWS);
   /** Tells two connections that had the same slot apart. */
-  serial = new Uint32Array(256);
+  readonly serial = columnInPlace(Uint32Array, CONNECTIONS_MAX);
   /** The two halves of the stable id. */
-  uidHigh = new Uint32Array(256);
-  uidLow = new Uint32Array(256);
+  readonly uidHigh = columnInPlace(Uint32Array, CONNECTIONS_MAX);
+  readonly uidLow = columnInPlace(Uint32Array, CONNECTIONS_MAX);
   /** Connections that stand for several: one of an edge at most, so that EDGES_MAX bounds it. */
   readonly folds = new Map<number, Fold>();
-  /** Ended connections, and how many there are. */
-  endedCount = 0;
-  #endedNext = new Int32Array(256);
-  #endedPrevious = new Int32Array(256);
-  #endedFirst = -1;
-  #endedLast = -1;
+  /** Ended connections in the order in which they ended, each with when that was. */
+  readonly ended = new Map<number, number>();
+  readonly #inPlace = [
+    this.lastSeenMs,
+    this.countedToServer,
+    this.countedToClient,
+    this.serial,
+    this.uidHigh,
+    this.uidLow,
+  ];
   #used = 0;
   #serials = 0;
   #free: number[] = [];
@@ -115,11 +120,6 @@ export class ConnectionStore {
   /** Slots up to this one were in use at some time. */
   get used(): number {
     return this.#used;
-  }
-
-  /** The connection that ended first, or -1. */
-  get firstEnded(): number {
-    return this.#endedFirst;
   }
 
   /** A fresh slot, or -1 where CONNECTIONS_MAX is reached. */
@@ -189,35 +189,22 @@ export class ConnectionStore {
     flows.connection[flow] = -1;
   }
 
-  /** Appends a connection to the list of ended ones. */
+  /** Puts a connection behind all that ended before. */
   end(slot: number, timeMs: number): void {
     this.set(slot, ConnectionFlag.ended);
-    this.endedMs[slot] = timeMs;
-    this.#endedPrevious[slot] = this.#endedLast;
-    this.#endedNext[slot] = -1;
-    if (this.#endedLast < 0) this.#endedFirst = slot;
-    else this.#endedNext[this.#endedLast] = slot;
-    this.#endedLast = slot;
-    this.endedCount++;
+    this.ended.set(slot, timeMs);
   }
 
-  /** Takes a connection out of the list of ended ones. */
+  /** Takes a connection out of the ended ones. */
   revive(slot: number): void {
     this.clear(slot, ConnectionFlag.ended);
-    const previous = this.#endedPrevious[slot]!;
-    const next = this.#endedNext[slot]!;
-    if (previous < 0) this.#endedFirst = next;
-    else this.#endedNext[previous] = next;
-    if (next < 0) this.#endedLast = previous;
-    else this.#endedPrevious[next] = previous;
-    this.endedCount--;
+    this.ended.delete(slot);
   }
 
   #allocateNew(): number {
-    if (this.#used === this.flags.length) {
-      if (this.#used >= CONNECTIONS_MAX) return -1;
-      this.#grow(nextCapacity(this.#used, CONNECTIONS_MAX));
-    }
+    if (this.#used >= CONNECTIONS_MAX) return -1;
+    if (this.#used === this.uidLow.length) growInPlace(this.#inPlace, CONNECTIONS_MAX);
+    if (this.#used === this.flags.length) this.#grow(nextCapacity(this.#used, CONNECTIONS_MAX));
     return this.#used++;
   }
 
@@ -229,17 +216,8 @@ export class ConnectionStore {
     this.client = grownColumn(this.client, capacity);
     this.server = grownColumn(this.server, capacity);
     this.firstSeenMs = grownColumn(this.firstSeenMs, capacity);
-    this.lastSeenMs = grownColumn(this.lastSeenMs, capacity);
-    this.endedMs = grownColumn(this.endedMs, capacity);
     this.edge = grownColumn(this.edge, capacity);
-    this.countedToServer = grownColumn(this.countedToServer, capacity);
-    this.countedToClient = grownColumn(this.countedToClient, capacity);
     this.flow = grownColumn(this.flow, capacity);
-    this.serial = grownColumn(this.serial, capacity);
-    this.uidHigh = grownColumn(this.uidHigh, capacity);
-    this.uidLow = grownColumn(this.uidLow, capacity);
-    this.#endedNext = grownColumn(this.#endedNext, capacity);
-    this.#endedPrevious = grownColumn(this.#endedPrevious, capacity);
   }
 }
 

@@ -1,7 +1,7 @@
 // From an agent's ids to the store's slots. Agents use ids again, so they are dense: pages of integers, made when an id
 // in them is first used, cost four bytes an id and one look-up.
 
-const PAGE_BITS = 12;
+const PAGE_BITS = 10;
 const PAGE_IDS = 2 ** PAGE_BITS;
 
 /** Ids that agents may use: 0 to 2^24 - 1, more than the 2^22 sockets that one node can have. */

@@ -16,6 +16,8 @@ export class LocalAddresses {
   #namespace = new Int32Array(256);
   #count = new Uint32Array(256);
   #used = 0;
+  // The pair that was found last: sockets come namespace by namespace.
+  #recent = 0;
   #free: number[] = [];
   readonly #index = new ChainIndex();
 
@@ -57,8 +59,18 @@ export class LocalAddresses {
   }
 
   #find(address: number, namespace: number): number {
+    const recent = this.#recent;
+    if (
+      this.#count[recent]! > 0 &&
+      this.#address[recent] === address &&
+      this.#namespace[recent] === namespace
+    )
+      return recent;
     for (let pair = this.#index.first(mixHash(0, address)); pair >= 0; pair = this.#index.after(pair)) {
-      if (this.#address[pair] === address && this.#namespace[pair] === namespace) return pair;
+      if (this.#address[pair] === address && this.#namespace[pair] === namespace) {
+        this.#recent = pair;
+        return pair;
+      }
     }
     return -1;
   }

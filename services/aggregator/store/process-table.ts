@@ -5,6 +5,7 @@ import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
 import type { NamespaceRow } from "./namespace-table.ts";
 import { grownColumn, nextCapacity } from "./capacity.ts";
+import type { IdMap } from "./id-map.ts";
 
 /** Holder rows of all nodes at most: two for each of 2^22 sockets. */
 export const HOLDER_ROWS_MAX = 2 ** 23;
@@ -83,13 +84,13 @@ export class HolderStore {
   }
 
   /**
-   * A chain of rows [from, to) of a report's holders, in their order; slots gives each row's process as a number or
-   * -1 where the report names one that it never described. Gives the chain's head.
+   * A chain of rows [from, to) of a report's holders, in their order, given the node's processes by the agent's ids; a
+   * row that names one which was never described is left out. Gives the chain's head.
    */
-  build(table: HolderTable, from: number, to: number, slotOf: (processId: number) => number): number {
+  build(table: HolderTable, from: number, to: number, processIds: IdMap): number {
     let head = 0;
     for (let at = to - 1; at >= from; at--) {
-      const process = slotOf(table.process[at]!);
+      const process = processIds.get(table.process[at]!);
       if (process < 0) continue;
       const row = this.#take();
       if (row < 0) return head;
@@ -103,17 +104,11 @@ export class HolderStore {
   }
 
   /** Whether a chain says the same as rows [from, to) of a report. */
-  equals(
-    head: number,
-    table: HolderTable,
-    from: number,
-    to: number,
-    slotOf: (processId: number) => number,
-  ): boolean {
+  equals(head: number, table: HolderTable, from: number, to: number, processIds: IdMap): boolean {
     let at = from;
     let link = head;
     for (; link !== 0 && at < to; link = this.#next[link - 1]!, at++) {
-      if (this.fd[link - 1] !== table.fd[at] || this.process[link - 1] !== slotOf(table.process[at]!))
+      if (this.fd[link - 1] !== table.fd[at] || this.process[link - 1] !== processIds.get(table.process[at]!))
         return false;
     }
     return link === 0 && at === to;

@@ -1,8 +1,9 @@
-// Every socket of every node in columns, living ones and those of connections that ended lately: 110 bytes each, no
-// object and no string per row.
+// Every socket of every node, living ones and those of connections that ended lately: 99 bytes each, no object and no
+// string per row. What joining asks of a socket lies together in one record, since the other end of a conversation is
+// somewhere else in memory: one cache line is fetched for it, and not one for each column. The rest is in columns.
 
 import { protocolWord } from "../../../lib/words.ts";
-import { grownColumn, nextCapacity } from "./capacity.ts";
+import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "./capacity.ts";
 
 /** Sockets at most: both ends of 2^21 connections, and 2^18 listeners. */
 export const SOCKETS_MAX = 2 ** 22 + 2 ** 18;
@@ -50,55 +51,75 @@ export const SocketFlag = {
   shared: 64,
 } as const;
 
-/** Sockets in columns; slots are used again. */
+// A record has eight words of 32 bits, which this numbers; the fifth is four bytes.
+const WORDS = 8;
+const Word = {
+  localAddress: 0,
+  remoteAddress: 1,
+  namespace: 2,
+  connection: 3,
+  inode: 5,
+  holders: 6,
+  ports: 7,
+} as const;
+const Byte = { protocol: 16, state: 17, kind: 18, flags: 19 } as const;
+
+/** Sockets; slots are used again. */
 export class SocketStore {
   /** Slots in use. */
   size = 0;
-  kind = new Uint8Array(256);
-  flags = new Uint8Array(256);
-  /** Number of the network namespace. */
-  namespace = new Uint32Array(256);
   /** The agent's id. */
-  id = new Uint32Array(256);
-  protocol = new Uint8Array(256);
-  state = new Uint8Array(256);
-  /** Numbers of addresses. Unix: own and peer's inode. Netlink: port id. Packet: interface index. */
-  localAddress = new Uint32Array(256);
-  remoteAddress = new Uint32Array(256);
-  localPort = new Uint16Array(256);
-  remotePort = new Uint16Array(256);
-  inode = new Uint32Array(256);
-  uid = new Uint32Array(256);
-  recvQueue = new Uint32Array(256);
-  sendQueue = new Uint32Array(256);
-  timer = new Uint8Array(256);
+  readonly id = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly uid = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly recvQueue = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly sendQueue = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly timer = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** Ticks since the agent's start. */
-  timerDeadline = new Uint32Array(256);
-  retransmits = new Uint8Array(256);
-  references = new Uint16Array(256);
-  drops = new Uint32Array(256);
+  readonly timerDeadline = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly retransmits = columnInPlace(Uint8Array, SOCKETS_MAX);
+  readonly references = columnInPlace(Uint16Array, SOCKETS_MAX);
   /** How an attempt to connect went that never became a connection (lib/words.ts Attempt). */
-  attempt = new Uint8Array(256);
+  readonly attempt = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** 1 where the agent's reader tells the four columns below, 0 where their zeros say nothing. */
-  counted = new Uint8Array(256);
+  readonly counted = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** Bytes of payload acknowledged by the other end, and come from it. */
-  bytesSent = new Float64Array(256);
-  bytesReceived = new Float64Array(256);
-  rttMicros = new Uint32Array(256);
-  totalRetransmits = new Uint32Array(256);
+  readonly bytesSent = columnInPlace(Float64Array, SOCKETS_MAX);
+  readonly bytesReceived = columnInPlace(Float64Array, SOCKETS_MAX);
+  readonly rttMicros = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly totalRetransmits = columnInPlace(Uint32Array, SOCKETS_MAX);
   /** The kernel's cookie; both halves 0 where it is not known. */
-  cookieLow = new Uint32Array(256);
-  cookieHigh = new Uint32Array(256);
+  readonly cookieLow = columnInPlace(Uint32Array, SOCKETS_MAX);
+  readonly cookieHigh = columnInPlace(Uint32Array, SOCKETS_MAX);
   /** When it was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
-  sinceMs = new Float64Array(256);
-  /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
-  connection = new Int32Array(256);
-  /** Head of the chain of holders. */
-  holders = new Uint32Array(256);
+  readonly sinceMs = columnInPlace(Float64Array, SOCKETS_MAX);
   /** Number of the keyframe that last named it, modulo 256. */
-  keyframe = new Uint8Array(256);
+  readonly keyframe = columnInPlace(Uint8Array, SOCKETS_MAX);
   /** Paths and abstract names of unix sockets. */
   readonly paths = new Map<number, string>();
+  readonly #columns = [
+    this.id,
+    this.uid,
+    this.recvQueue,
+    this.sendQueue,
+    this.timer,
+    this.timerDeadline,
+    this.retransmits,
+    this.references,
+    this.attempt,
+    this.counted,
+    this.bytesSent,
+    this.bytesReceived,
+    this.rttMicros,
+    this.totalRetransmits,
+    this.cookieLow,
+    this.cookieHigh,
+    this.sinceMs,
+    this.keyframe,
+  ];
+  // The records, as words, as halves of words and as bytes.
+  #words = new Uint32Array(FIRST_ROWS * WORDS);
+  #halves = new Uint16Array(this.#words.buffer);
+  #bytes = new Uint8Array(this.#words.buffer);
   #used = 0;
   #free: number[] = [];
 
@@ -112,9 +133,9 @@ export class SocketStore {
     const slot = this.#free.pop() ?? this.#allocateNew();
     if (slot < 0) return -1;
     this.size++;
-    this.flags[slot] = 0;
-    this.holders[slot] = 0;
-    this.connection[slot] = 0;
+    this.#bytes[slot * WORDS * 4 + Byte.flags] = 0;
+    this.setHolders(slot, 0);
+    this.setConnection(slot, 0);
     this.counted[slot] = 0;
     this.cookieLow[slot] = 0;
     this.cookieHigh[slot] = 0;
@@ -123,68 +144,134 @@ export class SocketStore {
 
   /** Gives a slot back; what it refers to must have been released. */
   free(slot: number): void {
-    this.kind[slot] = SocketKind.free;
+    this.setKind(slot, SocketKind.free);
     this.paths.delete(slot);
     this.size--;
     this.#free.push(slot);
   }
 
-  has(slot: number, flag: number): boolean {
-    return (this.flags[slot]! & flag) !== 0;
+  /** What it is, as SocketKind. */
+  kind(slot: number): number {
+    return this.#bytes[slot * WORDS * 4 + Byte.kind]!;
   }
 
-  set(slot: number, flag: number): void {
-    this.flags[slot]! |= flag;
+  setKind(slot: number, kind: number): void {
+    this.#bytes[slot * WORDS * 4 + Byte.kind] = kind;
   }
 
-  clear(slot: number, flag: number): void {
-    this.flags[slot]! &= ~flag;
+  protocol(slot: number): number {
+    return this.#bytes[slot * WORDS * 4 + Byte.protocol]!;
+  }
+
+  setProtocol(slot: number, protocol: number): void {
+    this.#bytes[slot * WORDS * 4 + Byte.protocol] = protocol;
+  }
+
+  state(slot: number): number {
+    return this.#bytes[slot * WORDS * 4 + Byte.state]!;
+  }
+
+  setState(slot: number, state: number): void {
+    this.#bytes[slot * WORDS * 4 + Byte.state] = state;
+  }
+
+  /** Number of the network namespace. */
+  namespace(slot: number): number {
+    return this.#words[slot * WORDS + Word.namespace]!;
+  }
+
+  setNamespace(slot: number, namespace: number): void {
+    this.#words[slot * WORDS + Word.namespace] = namespace;
+  }
+
+  /** Number of the address. Unix: own inode. Netlink: port id. Packet: interface index. */
+  localAddress(slot: number): number {
+    return this.#words[slot * WORDS + Word.localAddress]!;
+  }
+
+  setLocalAddress(slot: number, address: number): void {
+    this.#words[slot * WORDS + Word.localAddress] = address;
+  }
+
+  /** Number of the address. Unix: the peer's inode. */
+  remoteAddress(slot: number): number {
+    return this.#words[slot * WORDS + Word.remoteAddress]!;
+  }
+
+  setRemoteAddress(slot: number, address: number): void {
+    this.#words[slot * WORDS + Word.remoteAddress] = address;
+  }
+
+  localPort(slot: number): number {
+    return this.#halves[(slot * WORDS + Word.ports) * 2]!;
+  }
+
+  setLocalPort(slot: number, port: number): void {
+    this.#halves[(slot * WORDS + Word.ports) * 2] = port;
+  }
+
+  remotePort(slot: number): number {
+    return this.#halves[(slot * WORDS + Word.ports) * 2 + 1]!;
+  }
+
+  setRemotePort(slot: number, port: number): void {
+    this.#halves[(slot * WORDS + Word.ports) * 2 + 1] = port;
+  }
+
+  inode(slot: number): number {
+    return this.#words[slot * WORDS + Word.inode]!;
+  }
+
+  setInode(slot: number, inode: number): void {
+    this.#words[slot * WORDS + Word.inode] = inode;
+  }
+
+  /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
+  connection(slot: number): number {
+    return this.#words[slot * WORDS + Word.connection]!;
+  }
+
+  setConnection(slot: number, connection: number): void {
+    this.#words[slot * WORDS + Word.connection] = connection;
+  }
+
+  /** Head of the chain of holders. */
+  holders(slot: number): number {
+    return this.#words[slot * WORDS + Word.holders]!;
+  }
+
+  setHolders(slot: number, head: number): void {
+    this.#words[slot * WORDS + Word.holders] = head;
+  }
+
+  /** Whether it has one of the flags (SocketFlag). */
+  has(slot: number, flags: number): boolean {
+    return (this.#bytes[slot * WORDS * 4 + Byte.flags]! & flags) !== 0;
+  }
+
+  set(slot: number, flags: number): void {
+    this.#bytes[slot * WORDS * 4 + Byte.flags]! |= flags;
+  }
+
+  clear(slot: number, flags: number): void {
+    this.#bytes[slot * WORDS * 4 + Byte.flags]! &= ~flags;
   }
 
   /** Whether a slot holds a socket that is there now. */
   isLive(slot: number): boolean {
-    return slot >= 0 && (this.flags[slot]! & SocketFlag.gone) === 0;
+    return slot >= 0 && !this.has(slot, SocketFlag.gone);
   }
 
   #allocateNew(): number {
-    if (this.#used === this.kind.length) {
-      if (this.#used >= SOCKETS_MAX) return -1;
-      this.#grow(nextCapacity(this.#used, SOCKETS_MAX));
-    }
+    if (this.#used >= SOCKETS_MAX) return -1;
+    if (this.#used === this.id.length) growInPlace(this.#columns, SOCKETS_MAX);
+    if (this.#used * WORDS === this.#words.length) this.#growRecords();
     return this.#used++;
   }
 
-  #grow(capacity: number): void {
-    this.kind = grownColumn(this.kind, capacity);
-    this.flags = grownColumn(this.flags, capacity);
-    this.namespace = grownColumn(this.namespace, capacity);
-    this.id = grownColumn(this.id, capacity);
-    this.protocol = grownColumn(this.protocol, capacity);
-    this.state = grownColumn(this.state, capacity);
-    this.localAddress = grownColumn(this.localAddress, capacity);
-    this.remoteAddress = grownColumn(this.remoteAddress, capacity);
-    this.localPort = grownColumn(this.localPort, capacity);
-    this.remotePort = grownColumn(this.remotePort, capacity);
-    this.inode = grownColumn(this.inode, capacity);
-    this.uid = grownColumn(this.uid, capacity);
-    this.recvQueue = grownColumn(this.recvQueue, capacity);
-    this.sendQueue = grownColumn(this.sendQueue, capacity);
-    this.timer = grownColumn(this.timer, capacity);
-    this.timerDeadline = grownColumn(this.timerDeadline, capacity);
-    this.retransmits = grownColumn(this.retransmits, capacity);
-    this.references = grownColumn(this.references, capacity);
-    this.drops = grownColumn(this.drops, capacity);
-    this.attempt = grownColumn(this.attempt, capacity);
-    this.counted = grownColumn(this.counted, capacity);
-    this.bytesSent = grownColumn(this.bytesSent, capacity);
-    this.bytesReceived = grownColumn(this.bytesReceived, capacity);
-    this.rttMicros = grownColumn(this.rttMicros, capacity);
-    this.totalRetransmits = grownColumn(this.totalRetransmits, capacity);
-    this.cookieLow = grownColumn(this.cookieLow, capacity);
-    this.cookieHigh = grownColumn(this.cookieHigh, capacity);
-    this.sinceMs = grownColumn(this.sinceMs, capacity);
-    this.connection = grownColumn(this.connection, capacity);
-    this.holders = grownColumn(this.holders, capacity);
-    this.keyframe = grownColumn(this.keyframe, capacity);
+  #growRecords(): void {
+    this.#words = grownColumn(this.#words, nextCapacity(this.#used, SOCKETS_MAX) * WORDS);
+    this.#halves = new Uint16Array(this.#words.buffer);
+    this.#bytes = new Uint8Array(this.#words.buffer);
   }
 }

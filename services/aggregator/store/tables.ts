@@ -42,7 +42,7 @@ export class Tables {
   overflowed = 0;
   /** Ends that are ambiguous now. */
   ambiguousEnds = 0;
-  /** Connections that wait to be settled. */
+  /** Connections that wait to be settled, or to have what they carried added up. */
   readonly dirty: number[] = [];
   /** Ports at which something began to listen since the last sweep. */
   readonly newListenerPorts = new Set<number>();
@@ -72,7 +72,7 @@ export class Tables {
 
   /** The node that a socket is on. */
   nodeOfSocket(slot: number): NodeRecord {
-    return this.nodes[this.namespaces.nodeOf(this.sockets.namespace[slot]!)]!;
+    return this.nodes[this.namespaces.nodeOf(this.sockets.namespace(slot))]!;
   }
 
   /** Has a connection settled before anyone looks; changed says that something shows that watchers were not told. */
@@ -80,7 +80,15 @@ export class Tables {
     const { connections } = this;
     if (changed) connections.set(connection, ConnectionFlag.changed);
     if (connections.has(connection, ConnectionFlag.dirty)) return;
+    if (!connections.has(connection, ConnectionFlag.carried)) this.dirty.push(connection);
     connections.set(connection, ConnectionFlag.dirty);
+  }
+
+  /** Has what a connection carried added up before anyone looks. */
+  markCarried(connection: number): void {
+    const { connections } = this;
+    if (connections.has(connection, ConnectionFlag.dirty | ConnectionFlag.carried)) return;
+    connections.set(connection, ConnectionFlag.carried);
     this.dirty.push(connection);
   }
 }
