@@ -22,8 +22,8 @@ import { makeSocketLoad } from "../socket-load.ts";
 const NAMESPACES = 110;
 const SOCKETS = 10_000;
 
-/** Seconds until the first keyframes are out and the code is compiled; seconds that are measured, in parts. */
-const WARM_SECONDS = 120;
+/** Seconds until the credit that an agent starts with is used up, and the code compiled; seconds that are measured, in parts. */
+const WARM_SECONDS = 240;
 const PART_SECONDS = 10;
 const PARTS = 3;
 
