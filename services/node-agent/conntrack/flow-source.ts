@@ -21,6 +21,7 @@ import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
+import { countEntries } from "./entry-count.ts";
 import { EventPump } from "../kernel/event-pump.ts";
 import {
   conntrackDumpRequest,
@@ -98,6 +99,8 @@ export class FlowSource {
   #pump: EventPump | null = null;
   #limits: string[] = [];
   #decided = false;
+  // Whether the table was read once, so that it is known that it can be.
+  #isRead = false;
   #nextReadMs = 0;
   #failures = 0;
 
@@ -147,14 +150,19 @@ export class FlowSource {
     if (this.mode === "none" || nowMs < this.#nextReadMs) return;
     const cpu = process.cpuUsage();
     if (this.#isElsewhere()) return;
+    const alone = this.mode !== "events" && this.#options.listens;
+    const pauseMinMs = alone ? PAUSE_ALONE_MIN_MS : PAUSE_BESIDE_EVENTS_MIN_MS;
+    if (this.#isEmpty()) {
+      this.#nextReadMs = nowMs + pauseMinMs;
+      return;
+    }
     if (this.mode !== "proc") await this.#dump();
     // Also where the dump was refused just now.
     if (this.mode === "proc") this.#readText();
     const { user, system } = process.cpuUsage(cpu);
     const costMs = (user + system) / 1000;
-    const alone = this.mode !== "events" && this.#options.listens;
     const pauseMs = Math.max(
-      alone ? PAUSE_ALONE_MIN_MS : PAUSE_BESIDE_EVENTS_MIN_MS,
+      pauseMinMs,
       costMs * (alone ? PAUSE_ALONE : PAUSE_BESIDE_EVENTS) * this.sideBySide,
     );
     const doneMs = this.#options.elapsedMs();
@@ -219,6 +227,11 @@ export class FlowSource {
     return inode !== 0 && namespaceInodeOf(this.directory) !== inode;
   }
 
+  // Whether there was nothing and is nothing: the kernel would walk through its whole hash to say so.
+  #isEmpty(): boolean {
+    return this.#isRead && this.#tracker.size === 0 && countEntries(this.directory) === 0;
+  }
+
   #openNetlink(dumpOnly: boolean): string | null {
     try {
       inNetworkNamespace(this.#namespacePath, () => {
@@ -267,6 +280,7 @@ export class FlowSource {
         yieldToOthers,
       );
       this.#tracker.end();
+      this.#isRead = true;
       this.#failures = 0;
     } catch (error) {
       this.#tracker.abandon();

@@ -3,12 +3,13 @@
 //
 // Nothing stays open in a pod's namespace: its table is dumped by a socket that lives as long as the dump.
 
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 
 import { FLOW_ROWS_MAX } from "../../../lib/flow-table.ts";
 import type { FlowChanges, FlowNamespace, FlowReader } from "../observation.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
+import { countEntries } from "./entry-count.ts";
 import type { ConntrackMode } from "./flow-source.ts";
 import { FlowSource, namespaceInodeOf } from "./flow-source.ts";
 import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
@@ -23,7 +24,6 @@ const POD_FLOWS_MAX = 2 ** 16;
 const ROWS_KEPT = 2 ** 14;
 
 /** Where the number of a namespace's entries stands: the first word of the second line, in hexadecimal. */
-const COUNT_FILE = "net/stat/nf_conntrack";
 
 /** How a node's flows are read. */
 export interface NodeFlowsOptions {
@@ -171,7 +171,7 @@ export class NodeFlows implements FlowReader {
       if (record.inode === 0 || record.pids.length === 0 || this.#isOwn(namespace)) continue;
       const directory = this.#directoryOf(record.pids[0]!);
       const pod = this.#pods.get(id);
-      const entries = entriesOf(path.join(directory, COUNT_FILE));
+      const entries = countEntries(directory);
       if (pod !== undefined) {
         if (pod.source.size === 0 && entries === 0) this.#end(id, pod.source);
         continue;
@@ -223,25 +223,4 @@ function ownDirectory(procRoot: string): string {
   return namespaceInodeOf(directory) !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))
     ? directory
     : "/proc/self";
-}
-
-const countBytes = Buffer.alloc(512);
-
-// Entries of a namespace's table by its statistics; null where there are none to read.
-function entriesOf(file: string): number | null {
-  let descriptor;
-  try {
-    descriptor = openSync(file, "r");
-  } catch {
-    return null;
-  }
-  try {
-    const text = countBytes.toString("latin1", 0, readSync(descriptor, countBytes));
-    const entries = Number.parseInt(text.slice(text.indexOf("\n") + 1), 16);
-    return Number.isNaN(entries) ? null : entries;
-  } catch {
-    return null;
-  } finally {
-    closeSync(descriptor);
-  }
 }

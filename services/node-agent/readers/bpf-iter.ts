@@ -130,6 +130,7 @@ class BpfIterReader implements SocketReader {
   // The digest from before the records were read, and as isStill() found it; undefined where it was not asked.
   #digest: string | null = null;
   #digestNow: string | null | undefined = undefined;
+  #isAsked = false;
   // Digests in a row that were not the one before, and passes in which none is read for that.
   #digestsMoved = 0;
   #digestPause = 0;
@@ -163,6 +164,7 @@ class BpfIterReader implements SocketReader {
     // Counters and data are looked at as often as ever, and namespaces in which something moves in each pass.
     const isDue = nowTicks >= this.#nowTicks + COUNTERS_TICKS || nowTicks < this.#busyTicks;
     if (!this.#readable || isDue || this.#waiting > 0 || this.#overflowed > 0) return false;
+    this.#isAsked = true;
     this.#digestNow = this.#readDigest();
     return this.#digestNow !== null && this.#digestNow === this.#digest;
   }
@@ -254,11 +256,15 @@ class BpfIterReader implements SocketReader {
     }
   }
 
-  // The digest as isStill() read it in this pass, else as it is now; null where the kernel tells none.
+  // The digest as isStill() read it in this pass, else as it is now; null where the kernel tells none, and where nobody
+  // asked since the records were read: passes so far apart read them each time.
   #takeDigest(): string | null {
     const digest = this.#digestNow;
+    const isAsked = this.#isAsked;
     this.#digestNow = undefined;
-    return digest === undefined ? this.#readDigest() : digest;
+    this.#isAsked = false;
+    if (digest !== undefined) return digest;
+    return isAsked ? this.#readDigest() : null;
   }
 
   // Where it keeps changing it is asked for in ever fewer passes: there it only adds to what records cost.
