@@ -18,7 +18,7 @@ const loads = [
   { namespaces: 1, sockets: 100_000 },
 ];
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const TOOL_ROUNDS = 3;
 /**
  * Tools that look at every process for each namespace take minutes for many: they are run once, in a few of the

@@ -41,7 +41,7 @@ const BUSY_TICKS = 500;
  */
 export const REST_TICKS = 6000;
 
-/** Namespaces whose tables are read in a second for no other reason than their age. */
+/** Namespaces whose tables are read for no other reason than their age, for each second since the pass before. */
 const REFRESHES_PER_SECOND = 4;
 
 /** Namespaces are first due for it after a part of the time that is their own, so that not all are due at once. */
@@ -174,9 +174,9 @@ class BpfIterReader implements SocketReader {
     for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
     this.#pass++;
     const nowTicks = this.#options.nowTicks();
-    const elapsedTicks = nowTicks - this.#nowTicks;
+    const elapsedTicks = Math.min(COUNTERS_TICKS, nowTicks - this.#nowTicks);
     this.#nowTicks = nowTicks;
-    this.#refreshesLeft = Math.max(1, Math.ceil((elapsedTicks * REFRESHES_PER_SECOND) / TICKS_PER_SECOND));
+    this.#refreshesLeft = Math.ceil((elapsedTicks * REFRESHES_PER_SECOND) / TICKS_PER_SECOND);
     const earnedMs = (nowTicks - this.#creditTicks) * MS_PER_TICK * ORPHANS_SHARE;
     this.#creditMs = Math.min(ORPHANS_CREDIT_MS, this.#creditMs + earnedMs);
     this.#creditTicks = nowTicks;
