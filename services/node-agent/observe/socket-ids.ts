@@ -5,6 +5,7 @@
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { IdPool } from "./id-pool.ts";
+import { isHalfOpen, sameTuple } from "./row-tuples.ts";
 import { leaveOutSeenTwice } from "./seen-twice.ts";
 
 /** Ticks of 10 ms by which a timer's end may move between two passes and still count as the same end. */
@@ -54,7 +55,7 @@ export function settleSockets(
       next.id[row] = ids.take();
       next.firstSeen[row] = ticks;
     }
-    if (isTcpEnd(next, row) && (before < 0 || isHalfOpen(previous.state[before]!))) {
+    if (isTcpEnd(next, row) && (before < 0 || isHalfOpen(previous, before))) {
       const namespace = next.namespace[row]!;
       newTcpEnds.set(namespace, (newTcpEnds.get(namespace) ?? 0) + 1);
     }
@@ -66,11 +67,7 @@ export function settleSockets(
 // Half-open connections are no connections yet: the kernel counts them as opened once the handshake is over.
 function isTcpEnd(table: SocketTable, row: number): boolean {
   const state = table.state[row]!;
-  return table.protocol[row] === Protocol.tcp && state !== SocketState.LISTEN && !isHalfOpen(state);
-}
-
-function isHalfOpen(state: number): boolean {
-  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
+  return table.protocol[row] === Protocol.tcp && state !== SocketState.LISTEN && !isHalfOpen(table, row);
 }
 
 // What two rows have in common where nothing happened: then every row continues the one in its place.
@@ -149,7 +146,7 @@ function isSameSocket(previous: SocketTable, before: number, next: SocketTable, 
 // A tuple that was used again between two passes: the cookies differ, or where the reader is told none, TIME_WAIT began
 // anew. The cookie of a half-open connection is its request's, not its socket's.
 function isAnother(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
-  if (next.protocol[row] !== Protocol.tcp || isHalfOpen(previous.state[before]!)) return false;
+  if (next.protocol[row] !== Protocol.tcp || isHalfOpen(previous, before)) return false;
   const knownBefore = previous.cookieLow[before] !== 0 || previous.cookieHigh[before] !== 0;
   const knownNow = next.cookieLow[row] !== 0 || next.cookieHigh[row] !== 0;
   if (knownBefore && knownNow) {
@@ -212,7 +209,7 @@ function keepDeadline(previous: SocketTable, before: number, next: SocketTable, 
 
 // What one reader is told and another is not stays known: the cookie, and what was counted last.
 function keepCounters(previous: SocketTable, before: number, next: SocketTable, row: number): void {
-  if (isHalfOpen(previous.state[before]!)) return;
+  if (isHalfOpen(previous, before)) return;
   if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
     next.cookieLow[row] = previous.cookieLow[before]!;
     next.cookieHigh[row] = previous.cookieHigh[before]!;
@@ -223,21 +220,6 @@ function keepCounters(previous: SocketTable, before: number, next: SocketTable, 
   next.bytesReceived[row] = previous.bytesReceived[before]!;
   next.rttMicros[row] = previous.rttMicros[before]!;
   next.totalRetransmits[row] = previous.totalRetransmits[before]!;
-}
-
-function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
-  if (
-    a.localPort[rowA] !== b.localPort[rowB] ||
-    a.remotePort[rowA] !== b.remotePort[rowB] ||
-    a.namespace[rowA] !== b.namespace[rowB] ||
-    a.protocol[rowA] !== b.protocol[rowB]
-  ) {
-    return false;
-  }
-  const { addresses: left } = a;
-  const { addresses: right } = b;
-  for (let i = 0, at = rowA * 8, bt = rowB * 8; i < 8; i++) if (left[at + i] !== right[bt + i]) return false;
-  return true;
 }
 
 // Rows of a table by a hash of namespace, protocol and tuple; chained, built on the first question.
