@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { status } from "@grpc/grpc-js";
 import { parse } from "yaml";
 import { Connection } from "../lib/gen/whotalks/v1/query.ts";
+import { until } from "../lib/testing/eventually.ts";
 import { commandNames } from "./program.ts";
 import * as canned from "./testing/canned-answers.ts";
 import { type CannedServer, startCannedServer } from "./testing/canned-server.ts";
@@ -306,9 +307,12 @@ describe("local", () => {
     });
     const ended = endOf(child);
     const printed = collect(child.stdout);
-    await until(() => printed().split("\n").length === 6 && changing.asked.length >= 3);
+    await until(
+      "six lines and a change",
+      () => printed().split("\n").length === 6 && changing.asked.length >= 3,
+    );
     changing.answers.connections = canned.connections.map((connection) => ({ ...connection, closed: true }));
-    await until(() => printed().split("\n").length === 8);
+    await until("eight lines", () => printed().split("\n").length === 8);
     child.kill("SIGINT");
     const run = await ended;
     const lines = run.stdout.trimEnd().split("\n");
@@ -325,7 +329,7 @@ describe("local", () => {
     await using silent = await startCannedServer({ mood: "silent" });
     const child = startCli(["local", "--once"], { localAddress: silent.address });
     const ended = endOf(child);
-    await until(() => silent.asked.length > 0);
+    await until("the server is asked", () => silent.asked.length > 0);
     child.kill("SIGINT");
     assert.equal((await ended).exitCode, 130);
   });
@@ -408,7 +412,7 @@ async function watch(format: string, lines: number): Promise<CliRun> {
   const child = startCli(["watch", "--server", server.address, "-o", format]);
   const ended = endOf(child);
   const printed = collect(child.stdout);
-  await until(() => printed().split("\n").length > lines);
+  await until(`${lines} lines are printed`, () => printed().split("\n").length > lines);
   child.kill("SIGINT");
   return ended;
 }
@@ -417,12 +421,4 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   let text = "";
   stream.on("data", (data: string | Buffer) => (text += data.toString()));
   return () => text;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error("waited ten seconds in vain");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

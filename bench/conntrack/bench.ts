@@ -6,10 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import {
-  ConntrackNamespace,
-  conntrackObstacle,
-} from "../../services/node-agent/conntrack/flows-for-tests.ts";
+import { ConntrackNamespace, conntrackObstacle } from "../../services/node-agent/conntrack/testing/flows.ts";
 import type { Contender } from "../measure.ts";
 import { compare, printTable, shellContender, Worker } from "../measure.ts";
 import { measureEvents } from "./events.ts";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { ConntrackNamespace } from "../../services/node-agent/conntrack/flows-for-tests.ts";
+import { ConntrackNamespace } from "../../services/node-agent/conntrack/testing/flows.ts";
 import { median, printTable, Worker } from "../measure.ts";
 
 /** Connections per second; 0 is as many as the machine makes. */

@@ -1,6 +1,6 @@
 // Our own reading of a namespace's flows, ids and changes included, as often as it is asked for.
 
-import { flowSourceOf, taken } from "../../services/node-agent/conntrack/flows-for-tests.ts";
+import { flowSourceOf, taken } from "../../services/node-agent/conntrack/testing/flows.ts";
 import { serveRounds } from "../measure.ts";
 
 const { pid, choice } = JSON.parse(process.argv[2]!) as { pid: number; choice: "dump" | "proc" };

@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 
-import { flowSourceOf, taken } from "../../services/node-agent/conntrack/flows-for-tests.ts";
+import { flowSourceOf, taken } from "../../services/node-agent/conntrack/testing/flows.ts";
 
 const pid = JSON.parse(process.argv[2]!) as number;
 const INTERVAL_MS = 1000;

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
-import { freePort, NatsServerForTests, natsServerMissing } from "../../lib/nats/nats-server-for-tests.ts";
+import { freePort, TestNatsServer, natsServerMissing } from "../../lib/testing/nats-server.ts";
 import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readerNames } from "../../services/node-agent/readers/reader-names.ts";
@@ -64,7 +64,7 @@ export async function run(): Promise<void> {
 async function measureAll(): Promise<void> {
   console.error(`making ${SOCKETS} sockets in ${NAMESPACES} namespaces`);
   await using _load = await makeSocketLoad(NAMESPACES, SOCKETS);
-  const nats = await NatsServerForTests.start();
+  const nats = await TestNatsServer.start();
   await makeStream(nats.url);
   const asked = process.argv.slice(3);
   const rows: string[][] = [];

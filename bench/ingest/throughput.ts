@@ -9,7 +9,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 
 import { silentLog } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
-import { natsServerMissing, NatsServerForTests } from "../../lib/nats/nats-server-for-tests.ts";
+import { natsServerMissing, TestNatsServer } from "../../lib/testing/nats-server.ts";
 import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
 import { median, printTable } from "../measure.ts";
 import type { IngestFigures } from "./measured-aggregator.ts";
@@ -31,7 +31,7 @@ export async function measureThroughput(): Promise<void> {
     console.log(`SKIP reports per second: ${missing}`);
     return;
   }
-  const server = await NatsServerForTests.start();
+  const server = await TestNatsServer.start();
   try {
     await measureWith(server.url);
   } finally {

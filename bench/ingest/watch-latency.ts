@@ -8,7 +8,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 
 import { apply, kubectl, run } from "../../test/e2e/command.ts";
-import { eventually } from "../../test/e2e/eventually.ts";
+import { eventually } from "../../lib/testing/eventually.ts";
 import { addressesOf, pod, ready, scriptContainer, server } from "../../test/e2e/workload.ts";
 import { median, printTable } from "../measure.ts";
 

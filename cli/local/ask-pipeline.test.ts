@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
-import { World } from "../../services/aggregator/world-for-tests.ts";
+import { World } from "../../services/aggregator/testing/world.ts";
 import type { Asker } from "../ask.ts";
 import { connect } from "../ask.ts";
 import { UsageError } from "../errors.ts";

@@ -10,6 +10,7 @@ import type { TestContext } from "node:test";
 
 import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 
+import { until } from "../testing/eventually.ts";
 import { KubernetesApi } from "./kubernetes-api.ts";
 import { ListWatch } from "./list-watch.ts";
 import type { ResourceHandler } from "./list-watch.ts";
@@ -89,14 +90,6 @@ const events =
   };
 
 const stay = events([]);
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 test("a list is read page by page, then watched from its version on", async (t) => {
   const changes = [

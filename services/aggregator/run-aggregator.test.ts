@@ -17,7 +17,8 @@ import { Report } from "../../lib/gen/whotalks/v1/report.ts";
 import { silentLog } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import type { NatsLink } from "../../lib/nats/connection.ts";
-import { NatsServerForTests, natsServerMissing, until } from "../../lib/nats/nats-server-for-tests.ts";
+import { until } from "../../lib/testing/eventually.ts";
+import { TestNatsServer, natsServerMissing } from "../../lib/testing/nats-server.ts";
 import { ensureStream, defaultStreamSettings } from "../../lib/nats/stream.ts";
 import { reportSubject } from "../../lib/nats/subjects.ts";
 import { encodeReport } from "../../lib/report-codec.ts";
@@ -31,18 +32,18 @@ const options = { skip: natsServerMissing() ?? false, timeout: 60_000 };
 type ReportParts = Parameters<typeof Report.fromPartial>[0];
 
 class Bench {
-  readonly nats: NatsServerForTests;
+  readonly nats: TestNatsServer;
   readonly link: NatsLink;
   readonly #context: TestContext;
 
-  private constructor(context: TestContext, nats: NatsServerForTests, link: NatsLink) {
+  private constructor(context: TestContext, nats: TestNatsServer, link: NatsLink) {
     this.#context = context;
     this.nats = nats;
     this.link = link;
   }
 
   static async start(context: TestContext): Promise<Bench> {
-    const nats = await NatsServerForTests.start();
+    const nats = await TestNatsServer.start();
     context.after(() => nats.remove());
     const link = await connectForEver({ servers: [nats.url], name: "test" }, silentLog, context.signal);
     context.after(() => link.close());

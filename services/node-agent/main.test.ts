@@ -9,12 +9,8 @@ import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import type { Report } from "../../lib/gen/whotalks/v1/report.ts";
 import { silentLog } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
-import {
-  freePort,
-  NatsServerForTests,
-  natsServerMissing,
-  until,
-} from "../../lib/nats/nats-server-for-tests.ts";
+import { until } from "../../lib/testing/eventually.ts";
+import { freePort, natsServerMissing, TestNatsServer } from "../../lib/testing/nats-server.ts";
 import { readReportHead } from "../../lib/nats/report-head.ts";
 import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
 import { STREAM_NAME } from "../../lib/nats/subjects.ts";
@@ -58,8 +54,8 @@ async function startAgent(t: TestContext, natsUrl: string): Promise<RunningAgent
   };
 }
 
-async function startNats(t: TestContext): Promise<{ server: NatsServerForTests; manager: JetStreamManager }> {
-  const server = await NatsServerForTests.start();
+async function startNats(t: TestContext): Promise<{ server: TestNatsServer; manager: JetStreamManager }> {
+  const server = await TestNatsServer.start();
   const link = await connectForEver(
     { servers: [server.url], name: "t" },
     silentLog,

@@ -5,11 +5,11 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { describe, it } from "node:test";
 
-import { NO_DIGEST } from "./kernel/no-digest-for-tests.ts";
+import { NO_DIGEST } from "./kernel/testing/no-digest.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
-const script = path.join(import.meta.dirname, "still-pass-for-test.ts");
+const script = path.join(import.meta.dirname, "testing/still-pass.ts");
 
 describe("a pass in which nothing moved", { skip: obstacle ?? false }, () => {
   it("reads nothing, and tells what the one before told", (t) => {

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Lifetime } from "./claim.ts";
 import { kubectl, kubectlJson, must, run } from "./command.ts";
 import { environment, repository } from "./environment.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../../lib/testing/eventually.ts";
 
 const chart = path.join(repository, "charts/whotalks");
 const { namespace, release } = environment;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
-import { serviceJson, sliceJson } from "./cluster-objects-for-tests.ts";
-import { HOUR_MS, now, ownerText, shop, webPort } from "./cluster-shop-for-tests.ts";
+import { serviceJson, sliceJson } from "../testing/cluster-objects.ts";
+import { HOUR_MS, now, ownerText, shop, webPort } from "../testing/cluster-shop.ts";
 
 const frontCases: readonly (readonly [
   name: string,

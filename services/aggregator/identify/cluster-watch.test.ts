@@ -19,6 +19,7 @@ import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 
 import { loadKubeConfig } from "../../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../../lib/kubernetes/kubernetes-api.ts";
+import { until } from "../../../lib/testing/eventually.ts";
 import { ClusterIdentity } from "./cluster-identity.ts";
 import { watchCluster } from "./cluster-watch.ts";
 import type { ClusterWatch } from "./cluster-watch.ts";
@@ -60,19 +61,6 @@ async function namespaceFor(t: TestContext, core: CoreV1Api): Promise<string> {
   });
   t.after(() => core.deleteNamespace({ name: namespace }));
   return namespace;
-}
-
-async function until<Value>(
-  what: string,
-  probe: () => Value | undefined | false | Promise<Value | undefined | false>,
-): Promise<Value> {
-  const deadline = performance.now() + 30_000;
-  for (;;) {
-    const value = await probe();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 async function giveAddress(core: CoreV1Api, namespace: string, name: string, ip: string): Promise<void> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 
 import { Report } from "../../../lib/gen/whotalks/v1/report.ts";
-import { World } from "../world-for-tests.ts";
+import { World } from "../testing/world.ts";
 
 const client = { id: 2, pid: 12, startTicks: 6, name: "client" };
 const one = { id: 1, local: "10.0.0.9:40000", remote: "192.0.2.1:443", holders: [2] };

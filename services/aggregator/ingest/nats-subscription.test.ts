@@ -4,7 +4,8 @@ import { jetstream, type JetStreamClient, jetstreamManager, type JetStreamManage
 import { Report } from "../../../lib/gen/whotalks/v1/report.ts";
 import { silentLog } from "../../../lib/log.ts";
 import { connectForEver, type NatsLink } from "../../../lib/nats/connection.ts";
-import { NatsServerForTests, natsServerMissing, until } from "../../../lib/nats/nats-server-for-tests.ts";
+import { until } from "../../../lib/testing/eventually.ts";
+import { TestNatsServer, natsServerMissing } from "../../../lib/testing/nats-server.ts";
 import { reportHeaders } from "../../../lib/nats/report-message.ts";
 import { defaultStreamSettings, ensureStream } from "../../../lib/nats/stream.ts";
 import { reportSubject, STREAM_NAME } from "../../../lib/nats/subjects.ts";
@@ -20,12 +21,12 @@ after(async () => {
 
 /** A server with the stream, and ways to write to it and to read it. */
 class Bench {
-  readonly server: NatsServerForTests;
+  readonly server: TestNatsServer;
   readonly control: NatsLink;
   readonly manager: JetStreamManager;
   readonly #client: JetStreamClient;
 
-  private constructor(server: NatsServerForTests, control: NatsLink, manager: JetStreamManager) {
+  private constructor(server: TestNatsServer, control: NatsLink, manager: JetStreamManager) {
     this.server = server;
     this.control = control;
     this.manager = manager;
@@ -33,7 +34,7 @@ class Bench {
   }
 
   static async start(): Promise<Bench> {
-    const server = await NatsServerForTests.start();
+    const server = await TestNatsServer.start();
     cleanups.push(() => server.remove());
     const control = await connect(server);
     const manager = await jetstreamManager(control.connection);
@@ -80,7 +81,7 @@ interface Reading {
   readonly subscription: NatsSubscription;
 }
 
-async function connect(server: NatsServerForTests): Promise<NatsLink> {
+async function connect(server: TestNatsServer): Promise<NatsLink> {
   const link = await connectForEver(
     { servers: [server.url], name: "test" },
     silentLog,

@@ -1,6 +1,6 @@
 // What goes on and what is new when sockets change, go and come.
 
-import { all, namespaceOne, namespaceTwo, processes, testJoins } from "./join-cases-for-tests.ts";
+import { all, namespaceOne, namespaceTwo, processes, testJoins } from "../testing/join-cases.ts";
 
 testJoins([
   {

@@ -8,7 +8,7 @@ import {
   namespaceThree,
   processes,
   testJoins,
-} from "./join-cases-for-tests.ts";
+} from "../testing/join-cases.ts";
 
 testJoins([
   {

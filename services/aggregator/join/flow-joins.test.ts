@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, it, test } from "node:test";
 
-import { World } from "../world-for-tests.ts";
-import { flowLine } from "./flow-lines-for-tests.ts";
-import { all, processes, testJoins } from "./join-cases-for-tests.ts";
+import { World } from "../testing/world.ts";
+import { flowLine } from "../testing/flow-lines.ts";
+import { all, processes, testJoins } from "../testing/join-cases.ts";
 
 const CLIENT = { id: 1, namespace: 1, local: "10.1.0.1:40000", remote: "10.96.0.9:80", holders: [2] };
 const SERVER = { id: 2, namespace: 2, local: "10.1.0.2:8080", remote: "10.1.0.1:40000", holders: [1] };

@@ -1,6 +1,6 @@
 // Which ends belong together, and who opened a connection.
 
-import { all, host, namespaceOne, namespaceTwo, processes, testJoins } from "./join-cases-for-tests.ts";
+import { all, host, namespaceOne, namespaceTwo, processes, testJoins } from "../testing/join-cases.ts";
 
 testJoins([
   {

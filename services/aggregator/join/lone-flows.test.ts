@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 
-import type { TestReport, TestSocket } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
-import { flowLine } from "./flow-lines-for-tests.ts";
-import { all, processes } from "./join-cases-for-tests.ts";
+import type { TestReport, TestSocket } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
+import { flowLine } from "../testing/flow-lines.ts";
+import { all, processes } from "../testing/join-cases.ts";
 
 const SETTLED_MS = 15_000;
 const begin = { keyframe: true, namespaces: all, processes, coverage: { conntrack: "events" } } as const;

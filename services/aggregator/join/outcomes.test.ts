@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { TestSocket } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
-import { flowLine } from "./flow-lines-for-tests.ts";
-import { all, processes } from "./join-cases-for-tests.ts";
+import type { TestSocket } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
+import { flowLine } from "../testing/flow-lines.ts";
+import { all, processes } from "../testing/join-cases.ts";
 
 const begin = { keyframe: true, namespaces: all, processes } as const;
 const OPENING: TestSocket = {

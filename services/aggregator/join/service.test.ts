@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { AddressOwner, Identity, PodIdentity, ServiceFront } from "../identify/identity.ts";
-import { flowLine } from "./flow-lines-for-tests.ts";
-import type { TestReport } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
+import { flowLine } from "../testing/flow-lines.ts";
+import type { TestReport } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
 
 // A small cluster: pods by uid, services with backends, owners of addresses over time.
 class SmallCluster implements Identity {

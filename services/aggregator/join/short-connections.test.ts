@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { Identity, PodIdentity } from "../identify/identity.ts";
-import type { TestReport, TestSocket } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
+import type { TestReport, TestSocket } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
 
 const CLIENT = "10.1.0.1";
 const SERVER = "10.1.1.1";

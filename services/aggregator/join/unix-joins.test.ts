@@ -5,8 +5,8 @@ import { describe, it } from "node:test";
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
-import { World } from "../world-for-tests.ts";
-import { all, processes, testJoins } from "./join-cases-for-tests.ts";
+import { World } from "../testing/world.ts";
+import { all, processes, testJoins } from "../testing/join-cases.ts";
 
 testJoins([
   {

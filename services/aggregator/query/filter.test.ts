@@ -4,8 +4,8 @@ import fc from "fast-check";
 
 import type { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import type { TestReport } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
+import type { TestReport } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
 import { FilterError } from "./filter-error.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 

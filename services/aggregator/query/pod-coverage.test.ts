@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
-import { podJson } from "../identify/cluster-objects-for-tests.ts";
-import { shop } from "../identify/cluster-shop-for-tests.ts";
-import { START_MS, World } from "../world-for-tests.ts";
+import { podJson } from "../testing/cluster-objects.ts";
+import { shop } from "../testing/cluster-shop.ts";
+import { START_MS, World } from "../testing/world.ts";
 import type { ClusterCoverage } from "./coverage.ts";
 import { REMOVED_NODE_KEEP_MS } from "./coverage.ts";
 

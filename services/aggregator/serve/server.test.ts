@@ -11,8 +11,9 @@ import type {
 } from "../../../lib/gen/whotalks/v1/query.ts";
 import { EventKind, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { QueryServiceClient } from "../../../lib/gen/whotalks/v1/query_service.ts";
-import type { TestSocket } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
+import { until } from "../../../lib/testing/eventually.ts";
+import type { TestSocket } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
 import type { ServerOptions } from "./server.ts";
 import { startServer } from "./server.ts";
 
@@ -61,16 +62,6 @@ async function failure(stream: ClientReadableStream<unknown>): Promise<ServiceEr
     return error as ServiceError;
   }
   throw new Error("the call did not fail");
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`never: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 5);
-    });
-  }
 }
 
 test("a list is a header with coverage, batches of at most 256, and a trailer", async () => {

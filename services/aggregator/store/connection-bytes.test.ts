@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { World } from "../world-for-tests.ts";
+import { World } from "../testing/world.ts";
 
 const namespaces = [{ id: 0, inode: 1, host: true }];
 const client = { id: 1, local: "10.0.0.1:40000", remote: "10.0.0.2:80", bytes: [100, 2000] as const };

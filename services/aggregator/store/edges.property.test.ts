@@ -6,9 +6,9 @@ import fc from "fast-check";
 
 import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { Edge } from "../../../lib/gen/whotalks/v1/query.ts";
-import { flowLine } from "../join/flow-lines-for-tests.ts";
-import type { TestReport, TestSocket } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
+import { flowLine } from "../testing/flow-lines.ts";
+import type { TestReport, TestSocket } from "../testing/reports.ts";
+import { World } from "../testing/world.ts";
 
 const processes = [1, 2, 3].map((id) => ({
   id,

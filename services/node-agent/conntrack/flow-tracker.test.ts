@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import fc from "fast-check";
 
-import { Account, entryOf, flowText, taken } from "./flows-for-tests.ts";
+import { Account, entryOf, flowText, taken } from "./testing/flows.ts";
 import { createFlowIds, FlowTracker } from "./flow-tracker.ts";
 
 function newTracker(): FlowTracker {

@@ -13,7 +13,7 @@ import {
   flowSourceOf,
   taken,
   textsOfLines,
-} from "./flows-for-tests.ts";
+} from "./testing/flows.ts";
 
 const DEADLINE_MS = 120_000;
 

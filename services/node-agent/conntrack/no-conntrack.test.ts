@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
-import { flowSourceOf, taken } from "./flows-for-tests.ts";
+import { flowSourceOf, taken } from "./testing/flows.ts";
 
 const LOADER = "/proc/sys/kernel/modprobe";
 

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { FlowNamespace } from "../observation.ts";
-import { Account, ConntrackNamespace, conntrackObstacle, textsOfLines } from "./flows-for-tests.ts";
+import { Account, ConntrackNamespace, conntrackObstacle, textsOfLines } from "./testing/flows.ts";
 import { namespaceInodeOf } from "./flow-source.ts";
 import { NodeFlows } from "./node-flows.ts";
 

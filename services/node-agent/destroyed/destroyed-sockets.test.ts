@@ -7,8 +7,8 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Attempt } from "../../../lib/words.ts";
-import type { Started, ToldPass, ToldSocket } from "./watched-namespace-for-tests.ts";
-import { ip, WatchedNamespace, withoutNamespaces } from "./watched-namespace-for-tests.ts";
+import type { Started, ToldPass, ToldSocket } from "./testing/watched-namespace.ts";
+import { ip, WatchedNamespace, withoutNamespaces } from "./testing/watched-namespace.ts";
 
 // Opens `count` connections one after the other; `after` says what happens to one at both ends once 100 bytes went one
 // way and 50 the other. Prints the server's port and the clients'.

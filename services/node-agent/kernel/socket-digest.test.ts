@@ -6,10 +6,10 @@ import path from "node:path";
 import { describe, it } from "node:test";
 
 import { chooseReader } from "../readers/choose-reader.ts";
-import { NO_DIGEST } from "./no-digest-for-tests.ts";
+import { NO_DIGEST } from "./testing/no-digest.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
-const script = path.join(import.meta.dirname, "socket-digest-for-test.ts");
+const script = path.join(import.meta.dirname, "testing/socket-digest.ts");
 
 describe("the digest of sockets", { skip: obstacle ?? false }, () => {
   it("tells of every socket that comes, goes or changes its state, and of nothing else", (t) => {

@@ -162,7 +162,7 @@ describe("the running kernel", () => {
 
   it("tells the namespace of processes whose link may not be read, by their tables", async (t) => {
     if (process.getuid!() !== 0) return t.skip("needs root to become someone else");
-    const script = new URL("scan-for-test.ts", import.meta.url).pathname;
+    const script = new URL("testing/unprivileged-scan.ts", import.meta.url).pathname;
     const child = spawn(process.execPath, [script], {
       uid: 65534,
       gid: 65534,

@@ -4,7 +4,8 @@ import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { Report } from "../../../lib/gen/whotalks/v1/report.ts";
 import { silentLog } from "../../../lib/log.ts";
 import { connectForEver, type NatsLink, type NatsOptions } from "../../../lib/nats/connection.ts";
-import { NatsServerForTests, natsServerMissing, until } from "../../../lib/nats/nats-server-for-tests.ts";
+import { until } from "../../../lib/testing/eventually.ts";
+import { TestNatsServer, natsServerMissing } from "../../../lib/testing/nats-server.ts";
 import { defaultStreamSettings, ensureStream } from "../../../lib/nats/stream.ts";
 import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
 import { NatsPublisher, type NatsPublisherOptions } from "./nats-publisher.ts";
@@ -34,13 +35,13 @@ function report(sequence: number, fields: Partial<Report> = {}, padding = 0): Ui
   ).finish();
 }
 
-async function startServer(configuration = ""): Promise<NatsServerForTests> {
-  const server = await NatsServerForTests.start(configuration);
+async function startServer(configuration = ""): Promise<TestNatsServer> {
+  const server = await TestNatsServer.start(configuration);
   cleanups.push(() => server.remove());
   return server;
 }
 
-async function link(server: NatsServerForTests, options: Partial<NatsOptions> = {}): Promise<NatsLink> {
+async function link(server: TestNatsServer, options: Partial<NatsOptions> = {}): Promise<NatsLink> {
   const signal = AbortSignal.timeout(20_000);
   const made = await connectForEver({ servers: [server.url], name: "test", ...options }, silentLog, signal);
   cleanups.push(() => made.close());
@@ -68,7 +69,7 @@ const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
-  let server!: NatsServerForTests;
+  let server!: TestNatsServer;
   let control!: NatsLink;
   let manager!: JetStreamManager;
 

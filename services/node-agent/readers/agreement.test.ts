@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { formatAddress } from "../../../lib/address.ts";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { eventually } from "../../../test/e2e/eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { World, worldObstacle } from "../../../test/local/world.ts";
 import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { syscalls } from "../kernel/syscalls.ts";

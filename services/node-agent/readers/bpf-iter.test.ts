@@ -12,7 +12,7 @@ import { chooseReader } from "./choose-reader.ts";
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
 /** Kernels before 5.11 have pids only as the first pid namespace numbers them: the reader has to refuse elsewhere. */
 const numbersPids = !/^([1-4]|5\.([0-9]|10))\./.test(release());
-const script = path.join(import.meta.dirname, "bpf-iter-for-test.ts");
+const script = path.join(import.meta.dirname, "testing/bpf-iter.ts");
 
 describe("the BPF iterators", { skip: obstacle ?? false }, () => {
   it("tell processes, holders and peers as /proc and sock_diag do", () => {

@@ -21,7 +21,7 @@ interface Chosen {
 
 // What is chosen in a process with these capabilities only.
 function chosenWith(capabilities: string): Chosen | null {
-  const script = path.join(import.meta.dirname, "choose-for-test.ts");
+  const script = path.join(import.meta.dirname, "testing/reader-choice.ts");
   const bounds = `--bounding-set=-all,${capabilities}`;
   const words = [bounds, "--inh-caps=-all"];
   if (spawnSync("setpriv", [...words, "true"]).status !== 0) return null;

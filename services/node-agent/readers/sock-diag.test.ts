@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { describe, it } from "node:test";
 
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { eventually } from "../../../test/e2e/eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { World, worldObstacle } from "../../../test/local/world.ts";
 import type { NamespaceRecord } from "../observation.ts";
 import { createProcessScanner } from "../processes/scan.ts";

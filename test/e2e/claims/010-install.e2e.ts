@@ -6,7 +6,7 @@ import { connectionsOf, coverage, edgesOf, listenersOf } from "../answer.ts";
 import { assertEachOnce, claim } from "../claim.ts";
 import { apply, kubectlJson, must } from "../command.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { install, isInstalled, podsOf, uninstall, upgrade } from "../release.ts";
 import { openConnections } from "../truth.ts";
 import { client, pod, ready, server, service } from "../workload.ts";

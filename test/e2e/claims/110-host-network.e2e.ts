@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
 import { assertEachOnce, claim, twoNodes, withClient } from "../claim.ts";
 import { apply } from "../command.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { openConnections } from "../truth.ts";
 import { addressesOf, client, pod, ready, server } from "../workload.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { allConnections, shown } from "../answer.ts";
 import { claim } from "../claim.ts";
 import { kubectlJson } from "../command.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 
 interface EndpointSlice {
   readonly ports?: readonly { readonly port: number }[];

@@ -5,7 +5,7 @@ import { type Connection, connectionsOf, shown } from "../answer.ts";
 import { claim, type Scene, withClient } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { openConnections, type OwnConnection } from "../truth.ts";
 import { byFamily, client, pod, ready, server, service } from "../workload.ts";
 import { callFromWorld, hasWorld, serveInWorld, worldAddresses } from "../world.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
 import { claim } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { openConnections } from "../truth.ts";
 import { addressesOf, client, pod, podSpec, ready, server } from "../workload.ts";
 

@@ -5,7 +5,7 @@ import { connectionsOf, coverage, shown } from "../answer.ts";
 import { assertEachOnce, claim, type Scene } from "../claim.ts";
 import { apply, kubectl } from "../command.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { allReady, podsOf, replaced } from "../release.ts";
 import { openConnections, pastConnections } from "../truth.ts";
 import { client, pod, ready, server, service, type Target } from "../workload.ts";

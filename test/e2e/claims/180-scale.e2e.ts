@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type Connection, connectionsOf, coverage, shown } from "../answer.ts";
 import { claim } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
-import { always, eventually } from "../eventually.ts";
+import { always, eventually } from "../../../lib/testing/eventually.ts";
 import { client, deployment, pod, ready, server, service } from "../workload.ts";
 
 const many = 60;

@@ -7,7 +7,7 @@ import { assertFolded, assertTold, countOf, through } from "../assert-told.ts";
 import { stage } from "../claim.ts";
 import { type Echo, familyOf, type Front, startEcho, worldPort } from "../echo.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { worldAddresses } from "../world.ts";
 
 interface Made {

@@ -7,7 +7,7 @@ import { assertTold, foundFor, through } from "../assert-told.ts";
 import { stage } from "../claim.ts";
 import { type Echo, familyOf, startEcho, type Told } from "../echo.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { upgradeWhile } from "../release.ts";
 import { worldAddresses } from "../world.ts";
 

@@ -8,7 +8,7 @@ import { stage } from "../claim.ts";
 import { apply, kubectl, kubectlJson } from "../command.ts";
 import { type Echo, startEcho } from "../echo.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { podsOf, upgradeWhile } from "../release.ts";
 import { pod, ready, scriptContainer } from "../workload.ts";
 

@@ -6,7 +6,7 @@ import { allConnections, type Connection, connectionsOf, shown } from "../answer
 import { stage } from "../claim.ts";
 import { apply, kubectl } from "../command.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { hasNodeCommand, onNode, tryOnNode } from "../node.ts";
 import { addressesOf, client, pod, ready, server, toolContainer } from "../workload.ts";
 

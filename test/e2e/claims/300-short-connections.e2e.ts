@@ -6,7 +6,7 @@ import { edgesOf, podCoverage } from "../answer.ts";
 import { stage } from "../claim.ts";
 import { apply, kubectl } from "../command.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { upgradeWhile } from "../release.ts";
 import { burst, pod, podSpec, ready, server, service } from "../workload.ts";
 

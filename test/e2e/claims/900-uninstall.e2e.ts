@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { claim } from "../claim.ts";
 import { apply, kubectl } from "../command.ts";
 import { environment } from "../environment.ts";
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../../lib/testing/eventually.ts";
 import { install, isInstalled, podsOf, uninstall } from "../release.ts";
 import { pod, ready, scriptContainer } from "../workload.ts";
 

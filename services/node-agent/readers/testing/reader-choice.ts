@@ -1,6 +1,6 @@
 // Run with fewer capabilities by fallback.test.ts: prints what is chosen then.
 
-import { chooseReader } from "./choose-reader.ts";
+import { chooseReader } from "../choose-reader.ts";
 
 const reader = chooseReader("auto", { procRoot: "/proc", nowTicks: () => 0 });
 const obstacle = reader.probe();

@@ -9,14 +9,14 @@ import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketTable } from "../../../lib/socket-table.ts";
-import type { SocketSink } from "../observation.ts";
-import { createSocketHolders } from "../processes/fds.ts";
-import { createProcessScanner } from "../processes/scan.ts";
-import { createTaskSource } from "../processes/task-source.ts";
-import { createBpfIterReader } from "./bpf-iter.ts";
-import { createProcfsReader, procfsTables } from "./procfs.ts";
+import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { SocketTable } from "../../../../lib/socket-table.ts";
+import type { SocketSink } from "../../observation.ts";
+import { createSocketHolders } from "../../processes/fds.ts";
+import { createProcessScanner } from "../../processes/scan.ts";
+import { createTaskSource } from "../../processes/task-source.ts";
+import { createBpfIterReader } from "../bpf-iter.ts";
+import { createProcfsReader, procfsTables } from "../procfs.ts";
 
 const REFUSED = 3;
 const nowTicks = (): number => 0;

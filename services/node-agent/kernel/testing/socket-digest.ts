@@ -7,8 +7,8 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createConnection, createServer } from "node:net";
 
-import { NO_DIGEST } from "./no-digest-for-tests.ts";
-import { SocketIterator } from "./socket-iterator.ts";
+import { NO_DIGEST } from "./no-digest.ts";
+import { SocketIterator } from "../socket-iterator.ts";
 
 const iterator = SocketIterator.load();
 let digest = iterator.readDigest();

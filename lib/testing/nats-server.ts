@@ -7,6 +7,8 @@ import { connect as connectTcp, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { until } from "./eventually.ts";
+
 /** Why the tests that need nats-server cannot run here; null where they can. */
 export function natsServerMissing(): string | null {
   const { status } = spawnSync("nats-server", ["--version"], { stdio: "ignore" });
@@ -14,7 +16,7 @@ export function natsServerMissing(): string | null {
 }
 
 /** One server with JetStream in a directory of its own. */
-export class NatsServerForTests {
+export class TestNatsServer {
   readonly url: string;
   readonly directory: string;
   readonly #port: number;
@@ -29,9 +31,9 @@ export class NatsServerForTests {
   }
 
   /** Starts a server on a free port; `configuration` is added to its file. */
-  static async start(configuration = ""): Promise<NatsServerForTests> {
+  static async start(configuration = ""): Promise<TestNatsServer> {
     const directory = await mkdtemp(join(tmpdir(), "whotalks-nats-"));
-    const server = new NatsServerForTests(directory, await freePort(), configuration);
+    const server = new TestNatsServer(directory, await freePort(), configuration);
     await server.start();
     return server;
   }
@@ -75,19 +77,6 @@ export class NatsServerForTests {
   async remove(): Promise<void> {
     await this.stop();
     await rm(this.directory, { recursive: true, force: true });
-  }
-}
-
-/** Polls until the condition holds; throws after `timeoutMs`. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
-): Promise<void> {
-  const endMs = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -1,6 +1,6 @@
 // Run as another user by scan.test.ts: prints what a scan without privileges tells of this process and its parent.
 
-import { createProcessScanner } from "./scan.ts";
+import { createProcessScanner } from "../scan.ts";
 
 const { processes, limits } = createProcessScanner({ procRoot: "/proc" }).scan();
 const own = processes.get(process.pid)?.namespaceInode;

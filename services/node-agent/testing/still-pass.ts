@@ -7,15 +7,15 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 
-import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { NO_DIGEST } from "./kernel/no-digest-for-tests.ts";
-import { SocketIterator } from "./kernel/socket-iterator.ts";
-import { createAgent } from "./pipeline.ts";
-import { createSocketHolders } from "./processes/fds.ts";
-import { createProcessScanner } from "./processes/scan.ts";
-import { createTaskSource } from "./processes/task-source.ts";
-import { COUNTERS_TICKS } from "./readers/bpf-iter.ts";
-import { chooseReader } from "./readers/choose-reader.ts";
+import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
+import { NO_DIGEST } from "../kernel/testing/no-digest.ts";
+import { SocketIterator } from "../kernel/socket-iterator.ts";
+import { createAgent } from "../pipeline.ts";
+import { createSocketHolders } from "../processes/fds.ts";
+import { createProcessScanner } from "../processes/scan.ts";
+import { createTaskSource } from "../processes/task-source.ts";
+import { COUNTERS_TICKS } from "../readers/bpf-iter.ts";
+import { chooseReader } from "../readers/choose-reader.ts";
 
 const SECOND_MS = 1000;
 const DUE_MS = COUNTERS_TICKS * 10;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { TestReport } from "../reports-for-tests.ts";
-import { World } from "../world-for-tests.ts";
+import type { TestReport } from "./reports.ts";
+import { World } from "./world.ts";
 
 export const host = { id: 0, inode: 1, host: true };
 export const namespaceOne = { id: 1, inode: 101 };

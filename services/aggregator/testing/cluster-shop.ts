@@ -1,8 +1,8 @@
 // A small cluster that tests ask about.
 
-import { ClusterIdentity } from "./cluster-identity.ts";
-import type { ClusterKind } from "./cluster-identity.ts";
-import { nodeJson, podJson, serviceJson, sliceJson } from "./cluster-objects-for-tests.ts";
+import { ClusterIdentity } from "../identify/cluster-identity.ts";
+import type { ClusterKind } from "../identify/cluster-identity.ts";
+import { nodeJson, podJson, serviceJson, sliceJson } from "./cluster-objects.ts";
 
 /** An hour. */
 export const HOUR_MS = 3_600_000;

@@ -5,15 +5,15 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { formatAddress } from "../../../lib/address.ts";
-import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
-import { flowProtocolWord, flowStateWord } from "../../../lib/conntrack/flow-words.ts";
-import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
-import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
-import type { FlowChanges } from "../observation.ts";
-import type { ConntrackChoice } from "./conntrack-choice.ts";
-import { FlowSource } from "./flow-source.ts";
-import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
+import { formatAddress } from "../../../../lib/address.ts";
+import { ConntrackEntry } from "../../../../lib/conntrack/conntrack-entry.ts";
+import { flowProtocolWord, flowStateWord } from "../../../../lib/conntrack/flow-words.ts";
+import { ConntrackLineParser } from "../../../../lib/conntrack/parse-line.ts";
+import { FLOW_ROWS_MAX, FlowTable } from "../../../../lib/flow-table.ts";
+import type { FlowChanges } from "../../observation.ts";
+import type { ConntrackChoice } from "../conntrack-choice.ts";
+import { FlowSource } from "../flow-source.ts";
+import { createFlowIds, noFlowChanges } from "../flow-tracker.ts";
 
 /** An entry out of a line of text; throws where the line is none. */
 export function entryOf(line: string): ConntrackEntry {

@@ -1,13 +1,13 @@
 // A cluster of test agents before an aggregator, on a clock that only tests move.
 
-import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
-import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
-import { EmbeddedIdentity } from "./identify/embedded-identity.ts";
-import type { Identity } from "./identify/identity.ts";
-import type { Aggregator, AggregatorOptions } from "./pipeline.ts";
-import { createAggregator } from "./pipeline.ts";
-import type { TestReport } from "./reports-for-tests.ts";
-import { TestAgent } from "./reports-for-tests.ts";
+import type { Connection } from "../../../lib/gen/whotalks/v1/query.ts";
+import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
+import { EmbeddedIdentity } from "../identify/embedded-identity.ts";
+import type { Identity } from "../identify/identity.ts";
+import type { Aggregator, AggregatorOptions } from "../pipeline.ts";
+import { createAggregator } from "../pipeline.ts";
+import type { TestReport } from "./reports.ts";
+import { TestAgent } from "./reports.ts";
 
 /** When a world begins. */
 export const START_MS = 1_700_000_100_000;

@@ -1,26 +1,26 @@
 // Hand-made reports for tests: sockets written the way ss prints them, encoded as an agent would.
 
-import { parseAddress } from "../../lib/address.ts";
-import { ConntrackEntry } from "../../lib/conntrack/conntrack-entry.ts";
-import { ConntrackLineParser } from "../../lib/conntrack/parse-line.ts";
-import { FlowTable } from "../../lib/flow-table.ts";
+import { parseAddress } from "../../../lib/address.ts";
+import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
+import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
+import { FlowTable } from "../../../lib/flow-table.ts";
 import type {
   FamilySocket,
   NamespaceCoverage,
   NetworkNamespace,
   ProcessInfo,
-} from "../../lib/gen/whotalks/v1/report.ts";
+} from "../../../lib/gen/whotalks/v1/report.ts";
 import {
   FamilySocket as FamilySocketMessage,
   NamespaceCoverage as NamespaceCoverageMessage,
   NodeCoverage,
   ProcessInfo as ProcessMessage,
   Report,
-} from "../../lib/gen/whotalks/v1/report.ts";
-import { HolderTable } from "../../lib/holder-table.ts";
-import { encodeReport } from "../../lib/report-codec.ts";
-import { SocketTable } from "../../lib/socket-table.ts";
-import { Attempt, Protocol, SocketState } from "../../lib/words.ts";
+} from "../../../lib/gen/whotalks/v1/report.ts";
+import { HolderTable } from "../../../lib/holder-table.ts";
+import { encodeReport } from "../../../lib/report-codec.ts";
+import { SocketTable } from "../../../lib/socket-table.ts";
+import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 
 /** One socket. Addresses are "10.0.0.1:80" or "[::1]:80"; the wildcard is "*:80". */
 export interface TestSocket {
