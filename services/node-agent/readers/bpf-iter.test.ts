@@ -7,6 +7,7 @@ import { release } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 
+import { runChecks } from "../../../lib/testing/child-checks.ts";
 import { chooseReader } from "./choose-reader.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
@@ -15,25 +16,19 @@ const numbersPids = !/^([1-4]|5\.([0-9]|10))\./.test(release());
 const script = path.join(import.meta.dirname, "testing/bpf-iter.ts");
 
 describe("the BPF iterators", { skip: obstacle ?? false }, () => {
-  it("tell processes, holders and peers as /proc and sock_diag do", () => {
-    const { status, signal } = spawnSync(process.execPath, [script], { stdio: "inherit" });
-    assert.deepEqual([status, signal], [0, null]);
+  it("tell processes, holders and peers as /proc and sock_diag do", async (t) => {
+    assert.equal(await runChecks(t, [process.execPath, script]), null);
   });
 
-  it("number pids as the pid namespace of the reader does", (t) => {
+  it("number pids as the pid namespace of the reader does", async (t) => {
     const inNamespace = ["--pid", "--fork", "--mount-proc"];
     if (spawnSync("unshare", [...inNamespace, "true"]).status !== 0)
       return t.skip("pid namespaces cannot be made here");
     // A shell between, so that the reader is not the first process of its namespace.
     const command = `"${process.execPath}" "${script}"; exit $?`;
-    const { status, stdout } = spawnSync("unshare", [...inNamespace, "sh", "-c", command], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    if (!numbersPids) {
-      assert.match(stdout, /does not tell pids as this pid namespace numbers them/);
-      return t.skip(stdout.trim());
-    }
-    assert.equal(status, 0, stdout);
+    const impossible = await runChecks(t, ["unshare", ...inNamespace, "sh", "-c", command]);
+    if (numbersPids) return assert.equal(impossible, null);
+    assert.match(impossible ?? "", /does not tell pids as this pid namespace numbers them/);
+    t.skip(impossible!);
   });
 });

@@ -1,5 +1,5 @@
 // Run by still-pass.test.ts in pid and network namespaces of its own, where nothing else moves: passes with a clock that is
-// set by hand, and what was read in each. Ends with an error where a pass reads too much or too little.
+// set by hand, and checks what each of them reads.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
-import { NO_DIGEST } from "../kernel/testing/no-digest.ts";
+import { check, checksDone, checksImpossible } from "../../../lib/testing/child-checks.ts";
 import { SocketIterator } from "../kernel/socket-iterator.ts";
 import { createAgent } from "../pipeline.ts";
 import { createSocketHolders } from "../processes/fds.ts";
@@ -20,7 +20,8 @@ import { chooseReader } from "../readers/choose-reader.ts";
 const SECOND_MS = 1000;
 const DUE_MS = COUNTERS_TICKS * 10;
 
-if (SocketIterator.load().readDigest() === null) process.exit(NO_DIGEST);
+if (SocketIterator.load().readDigest() === null)
+  checksImpossible("this kernel has no digest of sockets (it came with 5.11)");
 execFileSync("ip", ["link", "set", "lo", "up"]);
 let nowMs = 0;
 let reads = 0;
@@ -59,7 +60,7 @@ const agent = createAgent(
   { intervalMs: SECOND_MS, keyframeMs: 1e9, cpuShare: null },
 );
 
-// Whether a pass so much later reads anything.
+// Runs a pass so much later; returns whether it read anything.
 async function readsAfter(ms: number): Promise<boolean> {
   nowMs += ms;
   reads = 0;
@@ -67,40 +68,47 @@ async function readsAfter(ms: number): Promise<boolean> {
   return reads > 0;
 }
 
-// Until what moved lately is no longer looked for in each pass.
+const readsNext = (what: string): Promise<void> =>
+  check(what, async () => assert.equal(await readsAfter(SECOND_MS), true));
+
+// Passes until recent changes no longer make each pass read.
 async function settle(): Promise<void> {
   for (let passes = 0; passes < 3; passes++) await readsAfter(DUE_MS);
   // Passes so far apart leave no digest behind.
   await readsAfter(SECOND_MS);
-  assert.equal(await readsAfter(SECOND_MS), false, "nothing moved");
+  assert.equal(await readsAfter(SECOND_MS), false, "a pass reads although nothing changed");
 }
 
-assert.equal(await readsAfter(0), true, "the first pass reads");
-await settle();
-const [told, before] = [reports, coverage!];
-assert.equal(await readsAfter(SECOND_MS), false);
-assert.equal(reports, told + 1, "a pass that reads nothing reports all the same");
-assert.equal(coverage!.sockets, before.sockets);
-assert.equal(coverage!.intervalMs, SECOND_MS);
-assert.equal(await readsAfter(DUE_MS), true, "counters and data are looked at though nothing moved");
+await check("the first pass reads", async () => assert.equal(await readsAfter(0), true));
+await check("passes settle", settle);
+const [reported, before] = [reports, coverage!];
+await check("a pass in which nothing changed reads nothing and reports all the same", async () => {
+  assert.equal(await readsAfter(SECOND_MS), false);
+  assert.equal(reports, reported + 1);
+  assert.equal(coverage!.sockets, before.sockets);
+  assert.equal(coverage!.intervalMs, SECOND_MS);
+});
+await check("counters and data are read when they are due", async () =>
+  assert.equal(await readsAfter(DUE_MS), true),
+);
 
 const server = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
 await once(server, "listening");
-assert.equal(await readsAfter(SECOND_MS), true, "a socket came");
-assert.equal(coverage!.sockets, before.sockets + 1);
-await settle();
+await readsNext("a new socket is read");
+await check("and counted", () => assert.equal(coverage!.sockets, before.sockets + 1));
+await check("passes settle after a new socket", settle);
 
 // A process that holds a socket and becomes another program.
 const { port } = server.address() as AddressInfo;
 const holder = spawn("bash", ["-c", `exec 3<>/dev/tcp/127.0.0.1/${port}; echo; read; exec cat`]);
 await Promise.all([once(server, "connection"), once(holder.stdout, "data")]);
-assert.equal(await readsAfter(SECOND_MS), true, "a connection came");
-await settle();
+await readsNext("a new connection is read");
+await check("passes settle after a connection", settle);
 holder.stdin.write("\necho\n");
 await once(holder.stdout, "data");
-assert.equal(await readsAfter(SECOND_MS), true, "its program changed");
-await settle();
+await readsNext("a holder that became another program is read");
+await check("passes settle after another program", settle);
 holder.kill();
 await once(holder, "close");
-assert.equal(await readsAfter(SECOND_MS), true, "it ended");
-process.exit(0);
+await readsNext("the end of a holder is read");
+checksDone();

@@ -1,6 +1,5 @@
-// Run by bpf-iter.test.ts, also in a pid namespace of its own: opens sockets and holds what the iterators tell of this
-// process against what /proc and sock_diag tell. Ends with an error where they differ, with status 3 and the reason
-// where the iterators are refused.
+// Run by bpf-iter.test.ts, also in a pid namespace of its own: opens sockets and compares what the iterators report
+// of this process with what /proc and sock_diag report.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -11,6 +10,7 @@ import path from "node:path";
 
 import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../../lib/socket-table.ts";
+import { check, checksDone, checksImpossible } from "../../../../lib/testing/child-checks.ts";
 import type { SocketSink } from "../../observation.ts";
 import { createSocketHolders } from "../../processes/fds.ts";
 import { createProcessScanner } from "../../processes/scan.ts";
@@ -18,7 +18,6 @@ import { createTaskSource } from "../../processes/task-source.ts";
 import { createBpfIterReader } from "../bpf-iter.ts";
 import { createProcfsReader, procfsTables } from "../procfs.ts";
 
-const REFUSED = 3;
 const nowTicks = (): number => 0;
 const procRoot = "/proc";
 const directory = mkdtempSync(path.join(tmpdir(), "whotalks-iterator-"));
@@ -47,56 +46,66 @@ const restReader = createProcfsReader({
 const withPeers = createProcfsReader({ procRoot, nowTicks, littleEndian: true, unixPeers: true });
 const reader = createBpfIterReader({ procRoot, nowTicks, tcpReader, restReader });
 const obstacle = reader.probe();
-if (obstacle !== null) {
-  console.log(obstacle);
-  process.exit(REFUSED);
-}
+if (obstacle !== null) checksImpossible(obstacle);
 
 const byFiles = createProcessScanner({ procRoot }).scan();
 const byTasks = createProcessScanner({ procRoot, tasks: createTaskSource() }).scan();
-assert.deepEqual(byTasks.processes.get(process.pid), byFiles.processes.get(process.pid));
-assert.ok(byTasks.processes.has(1) && byTasks.processes.get(process.pid)!.startTicks > 0);
-assert.equal(byTasks.namespaces.filter(({ host }) => host).length, 1);
+await check("this process is the same by both", () => {
+  assert.deepEqual(byTasks.processes.get(process.pid), byFiles.processes.get(process.pid));
+  assert.ok(byTasks.processes.get(process.pid)!.startTicks > 0);
+});
+await check("the first process is found", () => assert.ok(byTasks.processes.has(1)));
+await check("one namespace is the host's", () =>
+  assert.equal(byTasks.namespaces.filter(({ host }) => host).length, 1),
+);
 const namespace = byTasks.namespaces.find(({ pids }) => pids.includes(process.pid))!;
-assert.equal(namespace.inode, byFiles.processes.get(process.pid)!.namespaceInode);
+await check("this process is in the same namespace by both", () =>
+  assert.equal(namespace.inode, byFiles.processes.get(process.pid)!.namespaceInode),
+);
 
-reader.begin!();
 const sink: SocketSink = { sockets: new SocketTable(), familySockets: [] };
-assert.equal(reader.read(namespace, 0, sink).read, true);
-const told = createSocketHolders({ procRoot, held: () => reader.held!() });
+await check("the namespace is read", () => {
+  reader.begin!();
+  assert.equal(reader.read(namespace, 0, sink).read, true);
+});
+const reported = createSocketHolders({ procRoot, held: () => reader.held!() });
 const listed = createSocketHolders({ procRoot });
-for (const holders of [told, listed]) holders.refresh(byTasks, sink, () => namespace.inode);
+for (const holders of [reported, listed]) holders.refresh(byTasks, sink, () => namespace.inode);
 const inodes = [...sink.sockets.inode.subarray(0, sink.sockets.length)];
 const familyInodes = sink.familySockets.map(({ inode }) => inode);
-let own = 0;
-for (const inode of [...inodes, ...familyInodes]) {
-  const [a, b] = [told, listed].map((holders) => {
-    const found: string[] = [];
-    holders.forEach(inode, (pid, fd) => {
-      if (pid === process.pid) found.push(`${pid} ${fd}`);
+await check("sockets have the same holders by both", () => {
+  let own = 0;
+  for (const inode of [...inodes, ...familyInodes]) {
+    const [a, b] = [reported, listed].map((holders) => {
+      const found: string[] = [];
+      holders.forEach(inode, (pid, fd) => {
+        if (pid === process.pid) found.push(`${pid} ${fd}`);
+      });
+      return found;
     });
-    return found;
-  });
-  assert.deepEqual(a, b);
-  own += a!.length;
-}
-assert.ok(own >= 6, `${own} sockets of this process`);
+    assert.deepEqual(a, b);
+    own += a!.length;
+  }
+  assert.ok(own >= 6, `${own} sockets of this process`);
+});
 
 const compared: SocketSink = { sockets: new SocketTable(), familySockets: [] };
 withPeers.read(namespace, 0, compared);
 const peers = new Map(compared.familySockets.map(({ inode, peerInode }) => [inode, peerInode]));
-let connected = 0;
-for (const { family, inode, peerInode, path: name } of sink.familySockets) {
-  if (family !== SocketFamily.SOCKET_FAMILY_UNIX || !name.startsWith(directory) || inode === 0) continue;
-  assert.equal(peerInode, peers.get(inode));
-  if (peerInode !== 0) connected++;
-}
-// Of the connection the server's end bears the name.
-if ([...peers.values()].some((peer) => peer !== 0)) assert.equal(connected, 1);
+await check("unix sockets have the same peers by both", () => {
+  let connected = 0;
+  for (const { family, inode, peerInode, path: name } of sink.familySockets) {
+    if (family !== SocketFamily.SOCKET_FAMILY_UNIX || !name.startsWith(directory) || inode === 0) continue;
+    assert.equal(peerInode, peers.get(inode));
+    if (peerInode !== 0) connected++;
+  }
+  // Of a connection only the server's end has the path.
+  if ([...peers.values()].some((peer) => peer !== 0)) assert.equal(connected, 1);
+});
 
 for (const { server, client } of servers) {
   client.destroy();
   server.close();
 }
 rmSync(directory, { recursive: true });
-process.exit(0);
+checksDone();

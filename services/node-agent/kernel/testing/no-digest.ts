@@ -1,4 +1,0 @@
-// How a test's script says that there is nothing to test.
-
-/** Exit status of a script on a kernel that tells no digest of sockets. */
-export const NO_DIGEST = 77;
