@@ -4,12 +4,12 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { BrokenPipeError, ExitCode } from "./errors.ts";
-import { escapeText } from "./escape-text.ts";
-import { commandLineMistake, sentenceOf } from "./explain.ts";
-import { buildProgram, type Request } from "./program.ts";
-import { localSettings, querySettings } from "./settings.ts";
-import { processTerminal } from "./terminal.ts";
+import { BrokenPipeError, ExitCode } from "./command/errors.ts";
+import { escapeText } from "./text/escape-text.ts";
+import { commandLineMistake, sentenceOf } from "./command/explain.ts";
+import { buildProgram, type Request } from "./command/program.ts";
+import { localSettings, querySettings } from "./command/settings.ts";
+import { processTerminal } from "./output/terminal.ts";
 
 /** What is being closed after an interrupt may take this long before the process ends anyway. */
 const CLOSING_MS_MAX = 3000;

@@ -1,18 +1,18 @@
 // The command line's own pipeline on one screen: settings → source → answer → printer.
 
-import type { Asker, AskOptions } from "./ask.ts";
-import type { Answer } from "./answer.ts";
-import type { ClusterChoice } from "./cluster/cluster-choice.ts";
+import type { Asker, AskOptions } from "./ask/ask.ts";
+import type { Answer } from "./ask/answer.ts";
+import type { ClusterChoice } from "./command/cluster-choice.ts";
 import type { ClusterConnection } from "./cluster/connect-cluster.ts";
-import { FailureError, UsageError } from "./errors.ts";
-import type { LocalPipeline } from "./local/local-options.ts";
-import { isTable } from "./formats.ts";
-import { printLive } from "./print-live.ts";
-import { printOnce } from "./print-once.ts";
-import { printWatch } from "./print-watch.ts";
-import { readListFile } from "./read-list-file.ts";
-import type { Settings, Source } from "./settings.ts";
-import type { Terminal } from "./terminal.ts";
+import { FailureError, UsageError } from "./command/errors.ts";
+import type { LocalPipeline } from "./local/local-pipeline.ts";
+import { isTable } from "./command/formats.ts";
+import { printLive } from "./print/print-live.ts";
+import { printOnce } from "./print/print-once.ts";
+import { printWatch } from "./print/print-watch.ts";
+import { readListFile } from "./ask/read-list-file.ts";
+import type { Settings, Source } from "./command/settings.ts";
+import type { Terminal } from "./output/terminal.ts";
 import { views } from "./views/views.ts";
 import type { View, ViewName } from "./views/view.ts";
 
@@ -53,7 +53,7 @@ async function askServer(
   signal: AbortSignal,
   place: string | undefined,
 ): Promise<Asker> {
-  const { connect } = await import("./ask.ts");
+  const { connect } = await import("./ask/ask.ts");
   return connect(address, timeoutMs, signal, place);
 }
 

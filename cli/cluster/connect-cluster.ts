@@ -12,7 +12,7 @@ import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 import { contextNamespace, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
-import type { ClusterChoice } from "./cluster-choice.ts";
+import type { ClusterChoice } from "../command/cluster-choice.ts";
 import { asFailure, findAggregator } from "./find-aggregator.ts";
 import type { AggregatorPod } from "./find-aggregator.ts";
 import { openTunnel } from "./pod-tunnel.ts";

@@ -3,7 +3,7 @@
 
 import type { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
-import { FailureError, UsageError } from "../errors.ts";
+import { FailureError, UsageError } from "../command/errors.ts";
 
 /** Namespace that the installation instructions name. */
 export const NAMESPACE_DEFAULT = "whotalks";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import type { Table } from "../output/table.ts";
 import * as canned from "../testing/canned-answers.ts";
-import { textWidth } from "../text-width.ts";
+import { textWidth } from "../text/text-width.ts";
 import { ChangedRows } from "./changed-rows.ts";
 import { drawFrame } from "./frame.ts";
 

@@ -2,8 +2,8 @@
 
 import { coloured } from "../output/colour.ts";
 import { columnWidths, type Table, tableLine } from "../output/table.ts";
-import type { TerminalSize } from "../terminal.ts";
-import { fitText } from "../text-width.ts";
+import type { TerminalSize } from "../output/terminal.ts";
+import { fitText } from "../text/text-width.ts";
 
 const HOME = "\u001b[H";
 const CLEAR_LINE = "\u001b[K";

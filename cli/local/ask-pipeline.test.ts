@@ -3,9 +3,9 @@ import { afterEach, test } from "node:test";
 
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { World } from "../../services/aggregator/testing/world.ts";
-import type { Asker } from "../ask.ts";
-import { connect } from "../ask.ts";
-import { UsageError } from "../errors.ts";
+import type { Asker } from "../ask/ask.ts";
+import { connect } from "../ask/ask.ts";
+import { UsageError } from "../command/errors.ts";
 import { askPipeline } from "./ask-pipeline.ts";
 import { serveLater } from "./serve-later.ts";
 

@@ -8,9 +8,9 @@ import { EventKind } from "../../lib/gen/whotalks/v1/query.ts";
 import { FilterError } from "../../services/aggregator/query/filter-error.ts";
 import type { Answer as QueryAnswer, Query } from "../../services/aggregator/query/query.ts";
 import { ITEMS_MAX } from "../../services/aggregator/query/query.ts";
-import type { AnswerPart } from "../answer.ts";
-import type { Asker, AskOptions } from "../ask.ts";
-import { UsageError } from "../errors.ts";
+import type { AnswerPart } from "../ask/answer.ts";
+import type { Asker, AskOptions } from "../ask/ask.ts";
+import { UsageError } from "../command/errors.ts";
 
 /** Items of a batch at most: others run between two batches. */
 const BATCH_ITEMS_MAX = 256;

@@ -19,9 +19,10 @@ import { createProcessScanner } from "../../services/node-agent/processes/scan.t
 import { createTaskSource } from "../../services/node-agent/processes/task-source.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readNamespaceCounters } from "../../services/node-agent/readers/tcp-counters.ts";
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../command/errors.ts";
 import { askPipeline } from "./ask-pipeline.ts";
-import type { ListenAddress, LocalOptions, LocalPipeline } from "./local-options.ts";
+import type { ListenAddress, LocalOptions } from "../command/local-options.ts";
+import type { LocalPipeline } from "./local-pipeline.ts";
 import { serveLater } from "./serve-later.ts";
 
 /** Milliseconds in a tick, the unit of a report's times. */

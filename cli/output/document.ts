@@ -2,8 +2,8 @@
 
 import type { Json } from "../../lib/json/codec.ts";
 import { escapeQuoted, jsonLine, listHead } from "../../lib/json/list.ts";
-import type { AnswerEnd, AnswerHead } from "../answer.ts";
-import { escapeText } from "../escape-text.ts";
+import type { AnswerEnd, AnswerHead } from "../ask/answer.ts";
+import { escapeText } from "../text/escape-text.ts";
 import type { View } from "../views/view.ts";
 
 /** The formats that are written as a stream. */

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { Edge } from "../../lib/gen/whotalks/v1/query.ts";
-import type { AnswerPart } from "../answer.ts";
-import { escapeText } from "../escape-text.ts";
+import type { AnswerPart } from "../ask/answer.ts";
+import { escapeText } from "../text/escape-text.ts";
 import * as canned from "../testing/canned-answers.ts";
-import { textWidth } from "../text-width.ts";
+import { textWidth } from "../text/text-width.ts";
 import { edgesView } from "../views/edges.ts";
 import { columnWidths, readTable, tableLine } from "./table.ts";
 

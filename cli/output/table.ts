@@ -1,10 +1,10 @@
 // Tables: an answer's items as rows of escaped cells, laid out by content and cut to a terminal's width. Pure: what
 // comes in are items, what goes out is text.
 
-import type { Answer, AnswerEnd, AnswerHead } from "../answer.ts";
-import { escapeText } from "../escape-text.ts";
-import { comparison } from "../order.ts";
-import { fitText, padText, textWidth } from "../text-width.ts";
+import type { Answer, AnswerEnd, AnswerHead } from "../ask/answer.ts";
+import { escapeText } from "../text/escape-text.ts";
+import { comparison } from "./order.ts";
+import { fitText, padText, textWidth } from "../text/text-width.ts";
 import type { CellContext, Column, InnerTable, Tone, View } from "../views/view.ts";
 
 /** One row, ready to be laid out. */

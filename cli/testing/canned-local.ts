@@ -1,7 +1,8 @@
 // Stands in for cli/local/start-local.ts in tests: the pipeline's API is a canned server in the test's own process.
 
-import { connect } from "../ask.ts";
-import type { LocalOptions, LocalPipeline } from "../local/local-options.ts";
+import { connect } from "../ask/ask.ts";
+import type { LocalOptions } from "../command/local-options.ts";
+import type { LocalPipeline } from "../local/local-pipeline.ts";
 
 /** The canned server answers at once or never. */
 const CANNED_TIMEOUT_MS = 10_000;

@@ -2,8 +2,8 @@
 
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
-import { formatAge } from "../duration.ts";
-import { endpointLabel, endpointLabelWithAddress } from "../endpoint-label.ts";
+import { formatAge } from "../text/duration.ts";
+import { endpointLabel, endpointLabelWithAddress } from "./endpoint-label.ts";
 import {
   address,
   endpointPaths,

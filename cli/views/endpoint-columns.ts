@@ -1,7 +1,7 @@
 // What the views of connections, edges and listeners show of endpoints in common.
 
 import type { Endpoint, Via } from "../../lib/gen/whotalks/v1/query.ts";
-import { socketAddress } from "../endpoint-label.ts";
+import { socketAddress } from "./endpoint-label.ts";
 
 /** Pids that one cell lists before it counts the rest. */
 const PIDS_MAX = 4;

@@ -2,8 +2,8 @@
 
 import type { Listener, ServiceRef } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
-import { formatAge } from "../duration.ts";
-import { endpointLabel } from "../endpoint-label.ts";
+import { formatAge } from "../text/duration.ts";
+import { endpointLabel } from "./endpoint-label.ts";
 import { endpointPaths, inode, pids, queues } from "./endpoint-columns.ts";
 import { referencePart, type View } from "./view.ts";
 

@@ -3,7 +3,7 @@
 import { type Command, CommanderError } from "commander";
 import { ExitCode, FailureError, UsageError } from "./errors.ts";
 import { commandNames } from "./program.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 
 /** What the user is told, and how the process ends. */
 export interface Explanation {

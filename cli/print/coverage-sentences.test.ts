@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Coverage } from "../lib/gen/whotalks/v1/query.ts";
+import { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
 
 const needRoot = "The file descriptors of some processes cannot be read: run as root";

@@ -2,9 +2,9 @@
 // whole conversations (nodes, pods, namespaces that were not read, connections that were not seen) comes before what
 // only lacks a name.
 
-import type { Coverage } from "../lib/gen/whotalks/v1/query.ts";
-import type { NodeCoverage } from "../lib/gen/whotalks/v1/report.ts";
-import { formatAge } from "./duration.ts";
+import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
+import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
+import { formatAge } from "../text/duration.ts";
 
 /** A node that was not read for this long, or for so many of its intervals, is called late. */
 const LATE_MS_MIN = 10_000;

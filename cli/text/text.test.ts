@@ -5,7 +5,7 @@ import { formatAge, parseDuration, writeDuration } from "./duration.ts";
 import { escapeText } from "./escape-text.ts";
 import { didYouMean } from "./suggest.ts";
 import { fitText, padText, textWidth } from "./text-width.ts";
-import { formatBytes, referencePart } from "./views/view.ts";
+import { formatBytes, referencePart } from "../views/view.ts";
 
 describe("escapeText", () => {
   const cases: ReadonlyArray<readonly [text: string, escaped: string]> = [

@@ -2,11 +2,11 @@
 
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { JsonShapeError } from "../lib/json/codec.ts";
-import { type Document, parseDocument } from "../lib/json/list.ts";
+import { JsonShapeError } from "../../lib/json/codec.ts";
+import { type Document, parseDocument } from "../../lib/json/list.ts";
 import type { AnswerPart } from "./answer.ts";
-import { FailureError, UsageError } from "./errors.ts";
-import type { View } from "./views/view.ts";
+import { FailureError, UsageError } from "../command/errors.ts";
+import type { View } from "../views/view.ts";
 
 // The command that shows each kind of document.
 const commands = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { EndpointSelector } from "../lib/gen/whotalks/v1/query.ts";
+import { EndpointSelector } from "../../lib/gen/whotalks/v1/query.ts";
 import { UsageError } from "./errors.ts";
 import { parseSelector } from "./selectors.ts";
 

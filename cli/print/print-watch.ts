@@ -1,17 +1,17 @@
 // Prints connections as they are opened, change and close: one line, or one document, for each event.
 
-import type { WatchResponse } from "../lib/gen/whotalks/v1/query.ts";
-import type { Json } from "../lib/json/codec.ts";
-import { jsonLine, listHead } from "../lib/json/list.ts";
+import type { WatchResponse } from "../../lib/gen/whotalks/v1/query.ts";
+import type { Json } from "../../lib/json/codec.ts";
+import { jsonLine, listHead } from "../../lib/json/list.ts";
 import { missingLine } from "./coverage-sentences.ts";
-import { escapeText } from "./escape-text.ts";
-import { type Format, isTable } from "./formats.ts";
-import { coloured } from "./output/colour.ts";
-import { csvCells, csvLine, yamlText } from "./output/document.ts";
-import { columnWidths, rowOf, shownColumns, tableLine } from "./output/table.ts";
-import type { Terminal } from "./terminal.ts";
-import { fitText } from "./text-width.ts";
-import { connectionsView } from "./views/connections.ts";
+import { escapeText } from "../text/escape-text.ts";
+import { type Format, isTable } from "../command/formats.ts";
+import { coloured } from "../output/colour.ts";
+import { csvCells, csvLine, yamlText } from "../output/document.ts";
+import { columnWidths, rowOf, shownColumns, tableLine } from "../output/table.ts";
+import type { Terminal } from "../output/terminal.ts";
+import { fitText } from "../text/text-width.ts";
+import { connectionsView } from "../views/connections.ts";
 
 // Words for EventKind's numbers; the generated constants would load gRPC.
 const eventWords = ["unknown", "opened", "changed", "closed"];

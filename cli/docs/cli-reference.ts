@@ -1,9 +1,9 @@
-// Writes the tables of docs/cli.md from the program itself: `node cli/docs.ts` puts them in, `node cli/docs.ts --check`
-// fails where they are out of date.
+// Writes the tables of docs/cli.md from the program itself: `node cli/docs/cli-reference.ts` writes them, and with
+// `--check` it fails if they are out of date.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Option } from "commander";
-import { type Shape } from "../lib/json/codec.ts";
+import { type Shape } from "../../lib/json/codec.ts";
 import {
   connectionShape,
   coverageShape,
@@ -13,13 +13,13 @@ import {
   namedShapes,
   nodeCoverageShape,
   podCoverageShape,
-} from "../lib/json/messages.ts";
-import { flagOptions } from "./flags.ts";
-import { commandFlags, commandNames } from "./program.ts";
-import { podsTable } from "./views/pod-coverage.ts";
-import { views } from "./views/views.ts";
+} from "../../lib/json/messages.ts";
+import { flagOptions } from "../command/flags.ts";
+import { commandFlags, commandNames } from "../command/program.ts";
+import { podsTable } from "../views/pod-coverage.ts";
+import { views } from "../views/views.ts";
 
-const path = new URL("../docs/cli.md", import.meta.url);
+const path = new URL("../../docs/cli.md", import.meta.url);
 const marker = /(<!-- generated: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 
 const sections = new Map<string, () => string>([
@@ -103,7 +103,7 @@ const before = readFileSync(path, "utf8");
 const after = generate(before);
 if (process.argv.includes("--check")) {
   if (after !== before) {
-    console.error("docs/cli.md is out of date: run node cli/docs.ts");
+    console.error("docs/cli.md is out of date: run node cli/docs/cli-reference.ts");
     process.exitCode = 1;
   }
 } else if (after !== before) {

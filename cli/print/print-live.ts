@@ -2,16 +2,16 @@
 // pipe.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../ask/answer.ts";
 import { missingLine, readSentence } from "./coverage-sentences.ts";
-import { FailureError } from "./errors.ts";
-import { escapeText } from "./escape-text.ts";
-import { ChangedRows } from "./live/changed-rows.ts";
-import { beginFrames, drawFrame, endFrames } from "./live/frame.ts";
-import { readTable, type Table } from "./output/table.ts";
+import { FailureError } from "../command/errors.ts";
+import { escapeText } from "../text/escape-text.ts";
+import { ChangedRows } from "../live/changed-rows.ts";
+import { beginFrames, drawFrame, endFrames } from "../live/frame.ts";
+import { readTable, type Table } from "../output/table.ts";
 import type { PrintWishes } from "./print-once.ts";
-import type { Terminal } from "./terminal.ts";
-import type { View } from "./views/view.ts";
+import type { Terminal } from "../output/terminal.ts";
+import type { View } from "../views/view.ts";
 
 /** Where a live table is told. */
 export interface LiveWishes extends PrintWishes {

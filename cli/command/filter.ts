@@ -1,11 +1,11 @@
 // The filter flags as the query API's Filter. Pure; every mistake is a UsageError that quotes it.
 
-import type { Filter } from "../lib/gen/whotalks/v1/query.ts";
-import { allStateWords, Protocol } from "../lib/words.ts";
+import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+import { allStateWords, Protocol } from "../../lib/words.ts";
 import { UsageError } from "./errors.ts";
 import type { Flags } from "./flags.ts";
 import { parseSelector } from "./selectors.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean } from "../text/suggest.ts";
 
 const protocolWords = [...Object.keys(Protocol), "unix", "netlink", "packet"];
 const outcomeWords = ["established", "refused", "timed-out", "pending"];

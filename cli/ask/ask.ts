@@ -11,12 +11,12 @@ import type {
   Listener,
   ListTrailer,
   WatchResponse,
-} from "../lib/gen/whotalks/v1/query.ts";
-import { QueryServiceClient } from "../lib/gen/whotalks/v1/query_service.ts";
-import type { NodeCoverage } from "../lib/gen/whotalks/v1/report.ts";
+} from "../../lib/gen/whotalks/v1/query.ts";
+import { QueryServiceClient } from "../../lib/gen/whotalks/v1/query_service.ts";
+import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import type { Answer, AnswerPart } from "./answer.ts";
 import { type AskError, explainAskError } from "./ask-errors.ts";
-import { FailureError } from "./errors.ts";
+import { FailureError } from "../command/errors.ts";
 
 /** Bytes of the largest message that is taken: servers send batches far below it. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;

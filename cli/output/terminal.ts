@@ -1,7 +1,7 @@
 // Where the command line writes: data to standard output, talk to standard error. The thin shell around the process's
 // streams.
 
-import { BrokenPipeError } from "./errors.ts";
+import { BrokenPipeError } from "../command/errors.ts";
 
 /** Columns and rows of a terminal. */
 export interface TerminalSize {

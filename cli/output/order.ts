@@ -1,7 +1,7 @@
 // The order of rows: by the column that the user names, then by the view's own columns, so that a live table stands
 // still where nothing happened.
 
-import type { Column, View } from "./views/view.ts";
+import type { Column, View } from "../views/view.ts";
 
 /** Compares two items by their ranks; give it to a sort. */
 export type Comparison<Item> = (left: Item, right: Item) => number;

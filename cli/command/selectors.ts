@@ -1,9 +1,9 @@
 // Endpoint arguments (`--from deploy/web --to 10.0.0.0/8`) as the selectors that the query API takes.
 
-import type { EndpointSelector } from "../lib/gen/whotalks/v1/query.ts";
-import { parseRange } from "../lib/address.ts";
+import type { EndpointSelector } from "../../lib/gen/whotalks/v1/query.ts";
+import { parseRange } from "../../lib/address.ts";
 import { UsageError } from "./errors.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "../text/suggest.ts";
 
 type SelectKind = (name: string) => EndpointSelector;
 

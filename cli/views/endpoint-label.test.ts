@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Endpoint } from "../lib/gen/whotalks/v1/query.ts";
+import { Endpoint } from "../../lib/gen/whotalks/v1/query.ts";
 import { endpointLabel, endpointLabelWithAddress } from "./endpoint-label.ts";
 
 const id = "3f4e8a9b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f";

@@ -1,6 +1,6 @@
 // The short name by which tables call an endpoint, in kubectl's manner. Labels are escaped by whoever prints them.
 
-import type { Endpoint, Process } from "../lib/gen/whotalks/v1/query.ts";
+import type { Endpoint, Process } from "../../lib/gen/whotalks/v1/query.ts";
 
 const shortKinds = new Map([
   ["Deployment", "deploy"],

@@ -1,15 +1,15 @@
 // Prints one answer and ends: as a table, or as a document that streams by.
 
-import type { Answer, AnswerEnd, AnswerHead, AnswerPart } from "./answer.ts";
+import type { Answer, AnswerEnd, AnswerHead, AnswerPart } from "../ask/answer.ts";
 import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
-import { escapeText } from "./escape-text.ts";
-import { type Format, isTable } from "./formats.ts";
-import { comparison } from "./order.ts";
-import { coloured } from "./output/colour.ts";
-import { documentWriter } from "./output/document.ts";
-import { columnWidths, readInnerTable, readTable, type Table, tableLine } from "./output/table.ts";
-import type { Terminal } from "./terminal.ts";
-import type { View } from "./views/view.ts";
+import { escapeText } from "../text/escape-text.ts";
+import { type Format, isTable } from "../command/formats.ts";
+import { comparison } from "../output/order.ts";
+import { coloured } from "../output/colour.ts";
+import { documentWriter } from "../output/document.ts";
+import { columnWidths, readInnerTable, readTable, type Table, tableLine } from "../output/table.ts";
+import type { Terminal } from "../output/terminal.ts";
+import type { View } from "../views/view.ts";
 
 /** How an answer is printed. */
 export interface PrintWishes {

@@ -1,6 +1,5 @@
-// What `whotalks local` asks of the pipeline that it runs in its own process, and what it gets from it.
+// Settings of `whotalks local`: the pipeline in its own process.
 
-import type { Asker } from "../ask.ts";
 import type { ReaderChoice } from "../../services/node-agent/readers/reader-names.ts";
 import type { ConntrackChoice } from "../../services/node-agent/conntrack/conntrack-choice.ts";
 
@@ -27,16 +26,4 @@ export interface LocalOptions {
   readonly intervalMs: number;
   /** Null where nobody but this process is to ask. */
   readonly listen: ListenAddress | null;
-}
-
-/** A pipeline that runs. */
-export interface LocalPipeline {
-  /** Where others may ask it, HOST:PORT; null where nobody may. */
-  readonly address: string | null;
-  /** Resolves once everything has been read once; rejects where nothing can be. */
-  readonly firstPass: Promise<void>;
-  /** Asks it from within; aborting the signal ends what is under way, without an error. */
-  ask(signal: AbortSignal): Asker;
-  /** Stops reading and serving. */
-  close(): Promise<void>;
 }

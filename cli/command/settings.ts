@@ -1,19 +1,19 @@
 // A command and its flags as one frozen object that says what to do. Pure: every mistake and every combination that
 // cannot be is a UsageError here, before anything starts.
 
-import type { Filter } from "../lib/gen/whotalks/v1/query.ts";
-import { parseDuration, writeDuration } from "./duration.ts";
+import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+import { parseDuration, writeDuration } from "../text/duration.ts";
 import { UsageError } from "./errors.ts";
 import { oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
-import type { ClusterChoice } from "./cluster/cluster-choice.ts";
+import type { ClusterChoice } from "./cluster-choice.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
-import { readerChoices } from "../services/node-agent/readers/reader-names.ts";
-import type { ListenAddress, LocalOptions } from "./local/local-options.ts";
-import { didYouMean } from "./suggest.ts";
-import { viewColumnKeys } from "./views/views.ts";
-import type { ViewName } from "./views/view.ts";
-import { conntrackChoices } from "../services/node-agent/conntrack/conntrack-choice.ts";
+import { readerChoices } from "../../services/node-agent/readers/reader-names.ts";
+import type { ListenAddress, LocalOptions } from "./local-options.ts";
+import { didYouMean } from "../text/suggest.ts";
+import { viewColumnKeys } from "../views/views.ts";
+import type { ViewName } from "../views/view.ts";
+import { conntrackChoices } from "../../services/node-agent/conntrack/conntrack-choice.ts";
 
 /** What can be shown: the views, and connections as they come and go. */
 export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
