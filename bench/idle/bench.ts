@@ -13,6 +13,7 @@ import { connect } from "@nats-io/transport-node";
 
 import { freePort, TestNatsServer, natsServerMissing } from "../../lib/testing/nats-server.ts";
 import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
+import { TICKS_PER_SECOND } from "../../lib/ticks.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readerNames } from "../../services/node-agent/readers/reader-names.ts";
 import { median, printTable } from "../measure.ts";
@@ -26,9 +27,6 @@ const SOCKETS = 10_000;
 const WARM_SECONDS = 240;
 const PART_SECONDS = 10;
 const PARTS = 3;
-
-/** Clock ticks a second of /proc/<pid>/stat: USER_HZ, 100 on every architecture of ours. */
-const TICKS_PER_SECOND = 100;
 
 const root = path.join(import.meta.dirname, "../..");
 

@@ -1,5 +1,6 @@
 // Ours: a whole pass of the agent over the namespaces of the load, from the tables to encoded reports.
 
+import { ticksOf } from "../../lib/ticks.ts";
 import { createAgent } from "../../services/node-agent/pipeline.ts";
 import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
@@ -28,7 +29,7 @@ const agent = createAgent(
     reader: createProcfsReader({
       procRoot: "/proc",
       littleEndian: true,
-      nowTicks: () => Math.floor(elapsedMs() / 10),
+      nowTicks: () => ticksOf(elapsedMs()),
       unixPeers: true,
     }),
     holders: createSocketHolders({ procRoot: "/proc" }),

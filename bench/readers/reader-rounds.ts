@@ -2,6 +2,7 @@
 
 import { endianness } from "node:os";
 
+import { ticksOf } from "../../lib/ticks.ts";
 import type { SocketReader } from "../../services/node-agent/observation.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
@@ -23,7 +24,7 @@ const {
 };
 const wanted = new Set(pids);
 const start = performance.now();
-const options = { procRoot: "/proc", nowTicks: () => Math.floor((performance.now() - start) / 10) };
+const options = { procRoot: "/proc", nowTicks: () => ticksOf(performance.now() - start) };
 const reader = quiet ? chooseReader(name, options) : wholeReader(name);
 const obstacle = reader.probe();
 if (obstacle !== null) throw new Error(`${name}: ${obstacle}`);

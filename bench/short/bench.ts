@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { MemoryBus } from "../../lib/bus.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
+import { ticksOf } from "../../lib/ticks.ts";
 import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
 import { openDestroyedSockets } from "../../services/node-agent/destroyed/open-destroyed-sockets.ts";
@@ -149,7 +150,7 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
     {
       origin: { node: "bench", bootId: "bench", epoch: Date.now() },
       processes: createProcessScanner({ procRoot }),
-      reader: chooseReader("auto", { procRoot, nowTicks: () => Math.floor(elapsedMs() / 10) }),
+      reader: chooseReader("auto", { procRoot, nowTicks: () => ticksOf(elapsedMs()) }),
       holders: createSocketHolders({ procRoot }),
       sink: bus,
       destroyed,

@@ -5,6 +5,7 @@ import { endianness, hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 
 import { MemoryBus } from "../../lib/bus.ts";
+import { ticksOf } from "../../lib/ticks.ts";
 import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
 import type { ServerOptions } from "../../services/aggregator/serve/server.ts";
@@ -24,9 +25,6 @@ import { askPipeline } from "./ask-pipeline.ts";
 import type { ListenAddress, LocalOptions } from "../command/local-options.ts";
 import type { LocalPipeline } from "./local-pipeline.ts";
 import { serveLater } from "./serve-later.ts";
-
-/** Milliseconds in a tick, the unit of a report's times. */
-const TICK_MS = 10;
 
 /** In one process no report is ever lost: a keyframe is sent once. */
 const KEYFRAME_MS = Number.POSITIVE_INFINITY;
@@ -81,7 +79,7 @@ function createLocalAgent(
   const reader = chooseReader(options.reader, {
     procRoot: procDir,
     littleEndian: options.byteOrder === undefined ? endianness() === "LE" : options.byteOrder === "little",
-    nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
+    nowTicks: () => ticksOf(elapsedMs()),
   });
   const obstacle = reader.probe();
   if (obstacle !== null)

@@ -13,6 +13,7 @@ import type { NetworkNamespace, NodeCoverage } from "../../lib/gen/whotalks/v1/r
 import { NodeCoverage as NodeCoverageMessage } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
+import { TICK_MS, ticksOf } from "../../lib/ticks.ts";
 import type { AgentPace, AgentParts, PassCost } from "./agent-parts.ts";
 import { CpuBudget } from "./cpu-budget.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
@@ -34,9 +35,6 @@ import type { IdentifiedNamespace } from "./observe/namespace-ids.ts";
 import { NamespaceIds } from "./observe/namespace-ids.ts";
 import { settleSockets } from "./observe/socket-ids.ts";
 import { areProcessesStill } from "./observe/stillness.ts";
-
-/** Milliseconds in a tick, the unit of all times within an epoch. */
-const TICK_MS = 10;
 
 /** Milliseconds of reading after which others have their turn. */
 const YIELD_MS = 5;
@@ -97,7 +95,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const scan = parts.processes.scan();
     // Before the tables are read: what is destroyed from now on is still in them, or its TIME_WAIT entry is.
     parts.destroyed?.refresh(scan);
-    const takingTicks = Math.floor(parts.elapsedMs() / TICK_MS);
+    const takingTicks = ticksOf(parts.elapsedMs());
     const events = takeDestroyed();
     if (isStill(scan, events)) {
       takenTicks = takingTicks;
@@ -134,7 +132,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     flowNamespaces = namespaces.map(({ namespace, record }) => ({ id: namespace.id, record }));
     await parts.flows?.refresh(flowNamespaces);
 
-    const ticks = Math.floor(parts.elapsedMs() / TICK_MS);
+    const ticks = ticksOf(parts.elapsedMs());
     const settled = settleSockets(previous.sockets, sink.sockets, socketIds, ticks);
     const merged = destroyedEnds.merge({
       events,
@@ -221,7 +219,7 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     const { sockets, familySockets } = previous;
     return {
       ...previous,
-      ticks: Math.floor(parts.elapsedMs() / TICK_MS),
+      ticks: ticksOf(parts.elapsedMs()),
       ended: nothingEnded,
       coverage: cover(startMs, scan, sockets.length + familySockets.size),
     };

@@ -10,6 +10,7 @@ import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { Log } from "../../lib/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
+import { ticksOf } from "../../lib/ticks.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
 import { NodeFlows } from "./conntrack/node-flows.ts";
@@ -26,9 +27,6 @@ import { ToldOnce } from "./told-once.ts";
 import { bootId } from "./readers/live-proc.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 import { readNamespaceCounters } from "./readers/tcp-counters.ts";
-
-/** Milliseconds in a tick, the unit of a report's times. */
-const TICK_MS = 10;
 
 /** How long reports that wait may hold up the end: half of the pod's grace period. */
 const FLUSH_MS = 5000;
@@ -55,7 +53,7 @@ export async function runAgent(
 
   const reader = chooseReader(config.reader, {
     procRoot: config.procRoot,
-    nowTicks: () => Math.floor(elapsedMs() / TICK_MS),
+    nowTicks: () => ticksOf(elapsedMs()),
   });
   const obstacle = reader.probe();
   if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);

@@ -8,6 +8,7 @@ import { setImmediate as yieldToOthers } from "node:timers/promises";
 
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
+import { ticksOf } from "../../../lib/ticks.ts";
 import {
   dump,
   dumpInSteps,
@@ -57,7 +58,6 @@ const CONNTRACK_EVENTS = {
 };
 
 const EPERM = 1;
-const TICK_MS = 10;
 
 /** How a source of flows is set up. */
 export interface FlowSourceOptions {
@@ -331,7 +331,7 @@ export class FlowSource {
   }
 
   #tick(): number {
-    return Math.floor(this.#options.elapsedMs() / TICK_MS);
+    return ticksOf(this.#options.elapsedMs());
   }
 
   get #namespacePath(): string {

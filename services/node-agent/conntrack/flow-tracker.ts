@@ -7,6 +7,7 @@ import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocols, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
 import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
+import { TICKS_PER_SECOND } from "../../../lib/ticks.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../observe/id-pool.ts";
 
@@ -35,8 +36,6 @@ const GHOSTS_KEPT = 2 ** 12;
 
 /** Ticks (10 ms) by which a deadline must move at least to count as a change: timeouts are told in whole seconds. */
 const DEADLINE_STEP_MIN = 200;
-
-const TICKS_PER_SECOND = 100;
 
 /** What happened to a row since the last report. */
 const Mark = { none: 0, added: 1, changed: 2 } as const;

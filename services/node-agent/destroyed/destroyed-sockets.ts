@@ -3,6 +3,7 @@
 // one has none, a socket is opened in it for as long as a process lives in it. An open socket keeps its namespace alive,
 // and a deleted pod's interfaces with it: the last process's end closes it. No number is ever assigned by us.
 
+import { ticksOf } from "../../../lib/ticks.ts";
 import { EventPump } from "../kernel/event-pump.ts";
 import type { TakeEvent } from "../kernel/event-socket.ts";
 import { OWN_NAMESPACE } from "../kernel/event-socket.ts";
@@ -43,8 +44,6 @@ const PIN_CHECK_MS = 2000;
 const PIDS_TRIED_MAX = 16;
 /** Ticks of 10 ms for which an event waits for its namespace to become known. */
 const UNPLACED_TICKS_MAX = 1000;
-
-const TICK_MS = 10;
 
 const OWN_HOME = "/proc/self/ns/net";
 
@@ -395,6 +394,6 @@ export class DestroyedSockets implements DestroyedReader {
   }
 
   #tick(): number {
-    return Math.floor(this.#options.elapsedMs() / TICK_MS);
+    return ticksOf(this.#options.elapsedMs());
   }
 }

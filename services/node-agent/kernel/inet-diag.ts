@@ -3,6 +3,7 @@
 // a hot path: a message makes no object.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
+import { ticksOf } from "../../../lib/ticks.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import { dumpRequest } from "./netlink.ts";
 import { hasTcpInfo, writeTcpInfo } from "./tcp-info.ts";
@@ -31,7 +32,6 @@ const MESSAGE_BYTES = 72;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 
 const TIMER_RETRANSMIT = 1;
-const MS_PER_TICK = 10;
 
 /** Where rows go and what they have in common. */
 export interface InetDiagTarget {
@@ -102,7 +102,7 @@ export function appendInetDiag(view: DataView, start: number, end: number, targe
   const timer = view.getUint8(start + 2);
   const expiresMs = view.getUint32(start + 52, littleEndian);
   sockets.timer[row] = timer;
-  sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + Math.floor(expiresMs / MS_PER_TICK);
+  sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + ticksOf(expiresMs);
   sockets.retransmits[row] = timer === TIMER_RETRANSMIT ? view.getUint8(start + 3) : 0;
   sockets.references[row] = 0;
   sockets.drops[row] = 0;

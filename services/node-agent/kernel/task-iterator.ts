@@ -1,6 +1,7 @@
 // A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the process
 // scan else takes three files of each for. It runs while it is read and changes nothing.
 
+import { TICK_NS } from "../../../lib/ticks.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BpfProgram } from "./bpf-program.ts";
 import type { Register, Width } from "./bpf-program.ts";
@@ -36,9 +37,6 @@ const TaskRecord = {
 
 /** Processes of one reading at most: the kernel's pid_max is 2^22 (235 MB); what overflows is counted. */
 const TASKS_MAX = 2 ** 22;
-
-/** start_boottime as stat's field 22 has it: USER_HZ is 100. */
-const NS_PER_TICK = 10_000_000;
 
 /** One process; the same object is used for each of a reading. */
 export interface Task {
@@ -82,7 +80,7 @@ export class TaskIterator {
       task.pid = word(at + TaskRecord.pid);
       task.parentPid = word(at + TaskRecord.parentPid);
       task.namespaceInode = word(at + TaskRecord.namespace);
-      task.startTicks = Math.floor(uint64(view, at + TaskRecord.start) / NS_PER_TICK);
+      task.startTicks = Math.floor(uint64(view, at + TaskRecord.start) / TICK_NS);
       task.name = text(bytes, at + TaskRecord.name);
       task.marks = `${word(at + TaskRecord.uid)} ${word(at + TaskRecord.cgroup)} ${word(at + TaskRecord.executions)}`;
       callback(task);

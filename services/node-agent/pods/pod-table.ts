@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
+import { ticksOf } from "../../../lib/ticks.ts";
 import type { PodSource } from "../agent-parts.ts";
 import { readPod } from "./pod-fields.ts";
 
@@ -11,9 +12,6 @@ export const PODS_MAX = 4096;
 
 /** How long a pod is reported after its end: as long as a replay looks back. */
 export const ENDED_KEPT_MS = 15 * 60_000;
-
-/** Milliseconds in a tick, the unit of a report's times. */
-const TICK_MS = 10;
 
 interface Entry {
   pod: Pod;
@@ -105,6 +103,6 @@ export class PodTable implements PodSource {
 
   // Tick 0 means "lives" where an end is told.
   #tick(): number {
-    return Math.max(1, Math.floor(this.#elapsedMs() / TICK_MS));
+    return Math.max(1, ticksOf(this.#elapsedMs()));
   }
 }

@@ -8,6 +8,7 @@ import { readlinkSync } from "node:fs";
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
+import { TICK_MS, TICKS_PER_SECOND } from "../../../lib/ticks.ts";
 import { BTF_PATH } from "../kernel/kernel-types.ts";
 import { SocketIterator } from "../kernel/socket-iterator.ts";
 import { syscalls } from "../kernel/syscalls.ts";
@@ -53,9 +54,6 @@ const SPREAD = 32;
  */
 const ORPHANS_SHARE = 0.005;
 const ORPHANS_CREDIT_MS = 1000;
-
-const MS_PER_TICK = 10;
-const TICKS_PER_SECOND = 100;
 
 /** Digests in a row that were not the one before, after which they pause: one pass longer each time, up to … */
 const DIGESTS_MOVED = 3;
@@ -177,7 +175,7 @@ class BpfIterReader implements SocketReader {
     const elapsedTicks = Math.min(COUNTERS_TICKS, nowTicks - this.#nowTicks);
     this.#nowTicks = nowTicks;
     this.#refreshesLeft = Math.ceil((elapsedTicks * REFRESHES_PER_SECOND) / TICKS_PER_SECOND);
-    const earnedMs = (nowTicks - this.#creditTicks) * MS_PER_TICK * ORPHANS_SHARE;
+    const earnedMs = (nowTicks - this.#creditTicks) * TICK_MS * ORPHANS_SHARE;
     this.#creditMs = Math.min(ORPHANS_CREDIT_MS, this.#creditMs + earnedMs);
     this.#creditTicks = nowTicks;
     this.#waitingBefore = this.#waiting;

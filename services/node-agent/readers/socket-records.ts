@@ -3,6 +3,7 @@
 // a record makes no object.
 
 import { SocketTable } from "../../../lib/socket-table.ts";
+import { TICK_NS } from "../../../lib/ticks.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import { familyOfWide } from "../kernel/inet-diag.ts";
 import { hostIsLittleEndian } from "../kernel/netlink.ts";
@@ -66,7 +67,7 @@ export class RecordIndex {
 
   /** `jiffyNs` is what a jiffy of the kernel lasts, in nanoseconds. */
   constructor(jiffyNs: number) {
-    this.#ticksPerJiffy = jiffyNs / NS_PER_TICK;
+    this.#ticksPerJiffy = jiffyNs / TICK_NS;
   }
 
   /** Takes the records of a reading, which stay valid until the next one. */
@@ -281,9 +282,6 @@ export class RecordIndex {
     return words[high / 4]! * 2 ** 32 + words[low / 4]!;
   }
 }
-
-/** Nanoseconds in a tick, the unit of a report's times. */
-const NS_PER_TICK = 10_000_000;
 
 const NOBODY: HeldSockets = {
   count: 0,

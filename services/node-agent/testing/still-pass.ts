@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { check, checksDone, checksImpossible } from "../../../lib/testing/child-checks.ts";
+import { TICK_MS, ticksOf } from "../../../lib/ticks.ts";
 import { SocketIterator } from "../kernel/socket-iterator.ts";
 import { createAgent } from "../pipeline.ts";
 import { createSocketHolders } from "../processes/fds.ts";
@@ -18,7 +19,7 @@ import { COUNTERS_TICKS } from "../readers/bpf-iter.ts";
 import { chooseReader } from "../readers/choose-reader.ts";
 
 const SECOND_MS = 1000;
-const DUE_MS = COUNTERS_TICKS * 10;
+const DUE_MS = COUNTERS_TICKS * TICK_MS;
 
 if (SocketIterator.load().readDigest() === null)
   checksImpossible("this kernel has no digest of sockets (it came with 5.11)");
@@ -27,7 +28,7 @@ let nowMs = 0;
 let reads = 0;
 let reports = 0;
 let coverage: NodeCoverage | null = null;
-const reader = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => Math.floor(nowMs / 10) });
+const reader = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => ticksOf(nowMs) });
 assert.equal(reader.probe(), null);
 const counting = {
   name: reader.name,

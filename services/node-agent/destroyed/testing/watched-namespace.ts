@@ -9,6 +9,7 @@ import type { NamespaceCoverage, NodeCoverage } from "../../../../lib/gen/whotal
 import type { DecodedReport } from "../../../../lib/report-codec.ts";
 import { decodeReport } from "../../../../lib/report-codec.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
+import { ticksOf } from "../../../../lib/ticks.ts";
 import { protocolWord, stateWord } from "../../../../lib/words.ts";
 import type { ProcessScanner } from "../../observation.ts";
 import type { Agent } from "../../pipeline.ts";
@@ -99,7 +100,7 @@ export class WatchedNamespace implements Disposable {
     const arrivals = new NamespaceArrivals({ procRoot, processes: createProcessScanner({ procRoot }) });
     this.destroyed =
       destroyed === null ? null : new DestroyedSockets({ procRoot, elapsedMs, arrivals, ...destroyed });
-    const sockets = chooseReader(reader, { procRoot, nowTicks: () => Math.floor(elapsedMs() / 10) });
+    const sockets = chooseReader(reader, { procRoot, nowTicks: () => ticksOf(elapsedMs()) });
     this.obstacle = sockets.probe();
     this.#agent = createAgent(
       {
