@@ -1,12 +1,9 @@
 // The floor: asks the kernel for every entry of a namespace's conntrack table and drops what it answers.
 
 import { conntrackDumpRequest } from "../../services/node-agent/conntrack/ctnetlink.ts";
-import {
-  dump,
-  hostIsLittleEndian,
-  NETLINK_NETFILTER,
-  openNetlink,
-} from "../../services/node-agent/kernel/netlink.ts";
+import { hostIsLittleEndian } from "../../services/node-agent/kernel/byte-order.ts";
+import { NETLINK_NETFILTER } from "../../services/node-agent/kernel/constants.ts";
+import { dump, openNetlink } from "../../services/node-agent/kernel/netlink/netlink.ts";
 import { inNetworkNamespace } from "../../services/node-agent/kernel/network-namespace.ts";
 import { syscalls } from "../../services/node-agent/kernel/syscalls.ts";
 import { serveRounds } from "../measure.ts";

@@ -15,7 +15,7 @@ export const readerTests: readonly string[] = [
   "services/node-agent/readers/agreement.test.ts",
   "services/node-agent/readers/fallback.test.ts",
   "services/node-agent/readers/bpf-iter.test.ts",
-  "services/node-agent/kernel/socket-digest.test.ts",
+  "services/node-agent/kernel/bpf/socket-digest.test.ts",
   "services/node-agent/still-pass.test.ts",
 ];
 
@@ -36,7 +36,7 @@ const between = [
   "services/node-agent/conntrack/flow-source.test.ts",
   "services/node-agent/readers/agreement.test.ts",
   "services/node-agent/readers/bpf-iter.test.ts",
-  "services/node-agent/kernel/socket-digest.test.ts",
+  "services/node-agent/kernel/bpf/socket-digest.test.ts",
 ];
 // What a lockdown may forbid: BPF, and with it readers. Of conntrack one file shows that it is loaded and read all the same.
 const lockedDown = ["services/node-agent/conntrack/no-conntrack.test.ts", ...readerTests];

@@ -4,8 +4,10 @@
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField, Place, ZoneDirection } from "../../../lib/conntrack/conntrack-entry.ts";
 import { tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { uint64 } from "../kernel/byte-order.ts";
+import { AF_INET, AF_INET6, NFGENMSG_BYTES, NLA_TYPE_MASK } from "../kernel/constants.ts";
 import { MessageLayout } from "./message-layout.ts";
-import { dumpRequest } from "../kernel/netlink.ts";
+import { dumpRequest } from "../kernel/netlink/netlink.ts";
 
 const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;
@@ -19,11 +21,6 @@ export const CtMessage = {
 
 /** Multicast groups (include/uapi/linux/netfilter/nfnetlink_compat.h, enum nfnetlink_groups). */
 export const CtGroup = { new: 1, update: 2, destroy: 3 } as const;
-
-/** struct nfgenmsg: family, version, resource id. */
-const GENERIC_BYTES = 4;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 const Attribute = {
   tupleOriginal: 1,
@@ -40,14 +37,11 @@ const Attribute = {
   timestamp: 20,
 } as const;
 
-/** The type of an attribute without its flags (NLA_F_NESTED, NLA_F_NET_BYTEORDER). */
-const TYPE_MASK = 0x3fff;
-
 /** The request for every entry of both families. It reads and resets nothing (CT_GET, not CT_GET_CTRZERO). */
 export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
     (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET,
-    new Uint8Array(GENERIC_BYTES),
+    new Uint8Array(NFGENMSG_BYTES),
     littleEndian,
   );
 }
@@ -56,7 +50,7 @@ export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
 export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
     (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET_STATS_CPU,
-    new Uint8Array(GENERIC_BYTES),
+    new Uint8Array(NFGENMSG_BYTES),
     littleEndian,
   );
 }
@@ -100,7 +94,7 @@ export class CtnetlinkReader {
     const entry = this.#entry;
     const littleEndian = this.#littleEndian;
     entry.clearNumbers();
-    if (start + GENERIC_BYTES > end || end > view.byteLength) return false;
+    if (start + NFGENMSG_BYTES > end || end > view.byteLength) return false;
     const family = view.getUint8(start);
     if (family !== AF_INET && family !== AF_INET6) return false;
     entry.family = family === AF_INET ? 4 : 6;
@@ -108,7 +102,7 @@ export class CtnetlinkReader {
     let tuples = 0;
     // struct nlattr: length and type in the host's order, two bytes each; attributes begin at multiples of four. The
     // loop stands in each method anew: a walker that calls back for each attribute would cost three times as much.
-    for (let next = start + GENERIC_BYTES; next + 4 <= end;) {
+    for (let next = start + NFGENMSG_BYTES; next + 4 <= end;) {
       const header = view.getUint32(next, littleEndian);
       const length = littleEndian ? header & 0xffff : header >>> 16;
       if (length < 4 || next + length > end) return false;
@@ -258,7 +252,7 @@ export class CtnetlinkReader {
   #protocolInfo(view: DataView, start: number, end: number): boolean {
     const littleEndian = this.#littleEndian;
     if (start + 4 > end) return true;
-    const type = view.getUint16(start + 2, littleEndian) & TYPE_MASK;
+    const type = view.getUint16(start + 2, littleEndian) & NLA_TYPE_MASK;
     const last = start + view.getUint16(start, littleEndian);
     if (last < start + 4 || last > end) return false;
     if (type < 1 || type > 3) return true;
@@ -285,7 +279,7 @@ export class CtnetlinkReader {
       if (length < 4 || next + length > end) return false;
       const type = typeOf(header, littleEndian);
       if (type >= 1 && type <= 2 && length >= 12) {
-        this.#entry.counters[direction + type - 1] = uint64(view, next + 4);
+        this.#entry.counters[direction + type - 1] = uint64(view, next + 4, false);
         this.#entry.has |= EntryField.counters;
       }
       next = (next + length + 3) & ~3;
@@ -302,7 +296,7 @@ export class CtnetlinkReader {
       if (length < 4 || next + length > end) return false;
       const type = typeOf(header, littleEndian);
       if (type >= 1 && type <= 2 && length >= 12) {
-        const timeMs = Math.floor(uint64(view, next + 4) / 1e6);
+        const timeMs = Math.floor(uint64(view, next + 4, false) / 1e6);
         if (type === 1) this.#entry.startMs = timeMs;
         else this.#entry.stopMs = timeMs;
         this.#entry.has |= type === 1 ? EntryField.start : EntryField.stop;
@@ -326,9 +320,5 @@ const MALFORMED = 1 << 4;
 
 // The type in an attribute's header that was read as one number, length and type together.
 function typeOf(header: number, littleEndian: boolean): number {
-  return (littleEndian ? header >>> 16 : header) & TYPE_MASK;
-}
-
-function uint64(view: DataView, at: number): number {
-  return view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
+  return (littleEndian ? header >>> 16 : header) & NLA_TYPE_MASK;
 }

@@ -9,21 +9,16 @@ import { setImmediate as yieldToOthers } from "node:timers/promises";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { ConntrackLineParser } from "../../../lib/conntrack/parse-line.ts";
 import { ticksOf } from "../../../lib/ticks.ts";
-import {
-  dump,
-  dumpInSteps,
-  hostIsLittleEndian,
-  messageType,
-  NETLINK_NETFILTER,
-  openNetlink,
-} from "../kernel/netlink.ts";
+import { hostIsLittleEndian } from "../kernel/byte-order.ts";
+import { EPERM, NETLINK_NETFILTER } from "../kernel/constants.ts";
+import { dump, dumpInSteps, messageType, openNetlink } from "../kernel/netlink/netlink.ts";
 import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
 import { countEntries } from "./entry-count.ts";
-import { EventPump } from "../kernel/event-pump.ts";
+import { EventPump } from "../kernel/netlink/event-pump.ts";
 import {
   conntrackDumpRequest,
   conntrackStatisticsRequest,
@@ -56,8 +51,6 @@ const CONNTRACK_EVENTS = {
   groups: [CtGroup.new, CtGroup.destroy],
   slotBytes: 4096,
 };
-
-const EPERM = 1;
 
 /** How a source of flows is set up. */
 export interface FlowSourceOptions {

@@ -5,10 +5,7 @@
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { Place } from "../../../lib/conntrack/conntrack-entry.ts";
 import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
-
-const TYPE_MASK = 0x3fff;
-/** struct nfgenmsg. */
-const GENERIC_BYTES = 4;
+import { AF_INET, AF_INET6, NFGENMSG_BYTES, NLA_TYPE_MASK } from "../kernel/constants.ts";
 
 /** Attributes that have others in them, by their types from the outermost on: tuples, protocol information. */
 const nested = new Set(["1", "2", "1.1", "1.2", "2.1", "2.2", "4", "4.1", "4.2", "4.3"]);
@@ -65,7 +62,7 @@ export class MessageLayout {
     const walk = (from: number, to: number, above: string): boolean => {
       for (let at = from; at + 4 <= to;) {
         const length = view.getUint16(at, littleEndian);
-        const types = `${above}${view.getUint16(at + 2, littleEndian) & TYPE_MASK}`;
+        const types = `${above}${view.getUint16(at + 2, littleEndian) & NLA_TYPE_MASK}`;
         if (found.has(types) || !(nested.has(types) || plain.test(types) || ignored.test(types)))
           return false;
         found.set(types, at + 4 - start);
@@ -77,7 +74,7 @@ export class MessageLayout {
       }
       return true;
     };
-    if (entry.tuple !== TupleKind.ports || !walk(start + GENERIC_BYTES, end, "")) return null;
+    if (entry.tuple !== TupleKind.ports || !walk(start + NFGENMSG_BYTES, end, "")) return null;
     const source = entry.family === 4 ? 1 : 3;
     const at = (types: string): number => found.get(types) ?? -1;
     const places = [
@@ -160,6 +157,3 @@ export class MessageLayout {
     return true;
   }
 }
-
-const AF_INET = 2;
-const AF_INET6 = 10;

@@ -8,30 +8,24 @@
 //   apart: write_seq was moved on by the largest window that the other end ever offered, and 2.
 // - never connected: no remote address, or no local port. That is no connection.
 
-import { writeAddresses } from "../kernel/inet-diag.ts";
-import { payloadSent, uint64 } from "../kernel/tcp-info.ts";
+import { uint64 } from "../kernel/byte-order.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  INET_DIAG_INFO,
+  INET_DIAG_MSG_BYTES,
+  NLA_TYPE_MASK,
+} from "../kernel/constants.ts";
+import { writeAddresses } from "../kernel/netlink/inet-diag.ts";
+import { payloadSent, TcpInfo } from "../kernel/netlink/tcp-info.ts";
 import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 import type { DestroyedTable } from "./destroyed-table.ts";
 import { MaybeFin } from "./destroyed-table.ts";
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-const MESSAGE_BYTES = 72;
-const ATTRIBUTE_TYPE_MASK = 0x3fff;
-const INET_DIAG_INFO = 2;
 const INET_DIAG_PROTOCOL = 10;
 
-// Of struct tcp_info.
-const RTT = 68;
-const TOTAL_RETRANS = 100;
-const BYTES_ACKED = 120;
-const BYTES_RECEIVED = 128;
-const SEGS_IN = 140;
-const DATA_SEGS_IN = 152;
-const BYTES_SENT = 200;
-const BYTES_RETRANS = 208;
 /** Up to bytes_retrans (kernel 4.19); without it nothing is counted. */
-const TCP_INFO_BYTES = 216;
+const TCP_INFO_BYTES = TcpInfo.bytesRetrans + 8;
 
 /** write_seq - snd_una of an attempt: only the SYN is out; and after tcp_disconnect(), where no window was ever offered. */
 const UNANSWERED_SYN = 1;
@@ -52,7 +46,7 @@ export interface EventTarget {
 
 /** Appends the socket that a message's payload, view bytes [start, end), tells of. Any bytes do no harm. */
 export function appendDestroyed(view: DataView, start: number, end: number, target: EventTarget): number {
-  if (start + MESSAGE_BYTES > end || end > view.byteLength) return EventKind.malformed;
+  if (start + INET_DIAG_MSG_BYTES > end || end > view.byteLength) return EventKind.malformed;
   const { littleEndian, table } = target;
   const family = view.getUint8(start);
   if (family !== AF_INET && family !== AF_INET6) return EventKind.malformed;
@@ -63,10 +57,10 @@ export function appendDestroyed(view: DataView, start: number, end: number, targ
     return EventKind.noConnection;
   let info = 0;
   let protocol = 0;
-  for (let at = start + MESSAGE_BYTES; at + 4 <= end;) {
+  for (let at = start + INET_DIAG_MSG_BYTES; at + 4 <= end;) {
     const bytes = view.getUint16(at, littleEndian);
     if (bytes < 4 || at + bytes > end) return EventKind.malformed;
-    const type = view.getUint16(at + 2, littleEndian) & ATTRIBUTE_TYPE_MASK;
+    const type = view.getUint16(at + 2, littleEndian) & NLA_TYPE_MASK;
     if (type === INET_DIAG_PROTOCOL && bytes > 4) protocol = view.getUint8(at + 4);
     else if (type === INET_DIAG_INFO && bytes - 4 >= TCP_INFO_BYTES) info = at + 4;
     at = (at + bytes + 3) & ~3;
@@ -110,24 +104,25 @@ export function appendDestroyed(view: DataView, start: number, end: number, targ
 function writeInfo(view: DataView, start: number, info: number, row: number, target: EventTarget): void {
   const { table, littleEndian } = target;
   const { sockets } = table;
-  const acked = uint64(view, info + BYTES_ACKED, littleEndian);
+  const acked = uint64(view, info + TcpInfo.bytesAcked, littleEndian);
   const sent =
-    uint64(view, info + BYTES_SENT, littleEndian) - uint64(view, info + BYTES_RETRANS, littleEndian);
-  const received = uint64(view, info + BYTES_RECEIVED, littleEndian);
-  const rtt = view.getUint32(info + RTT, littleEndian);
+    uint64(view, info + TcpInfo.bytesSent, littleEndian) -
+    uint64(view, info + TcpInfo.bytesRetrans, littleEndian);
+  const received = uint64(view, info + TcpInfo.bytesReceived, littleEndian);
+  const rtt = view.getUint32(info + TcpInfo.rtt, littleEndian);
   const unread = view.getUint32(start + 56, littleEndian);
   const unacknowledged = view.getUint32(start + 60, littleEndian);
   sockets.counted[row] = 1;
-  sockets.totalRetransmits[row] = view.getUint32(info + TOTAL_RETRANS, littleEndian);
+  sockets.totalRetransmits[row] = view.getUint32(info + TcpInfo.totalRetrans, littleEndian);
   if (acked === 0 && sent === 0 && received === 0 && rtt === 0 && unacknowledged === UNANSWERED_SYN) {
-    const answered = view.getUint32(info + SEGS_IN, littleEndian) > 0;
+    const answered = view.getUint32(info + TcpInfo.segsIn, littleEndian) > 0;
     failed(table, row, answered ? Attempt.refused : Attempt.unanswered);
     return;
   }
   sockets.rttMicros[row] = rtt;
   sockets.bytesSent[row] = payloadSent(acked, sent);
   // Without a segment that carried data, what came was a FIN.
-  if (view.getUint32(info + DATA_SEGS_IN, littleEndian) === 0) return;
+  if (view.getUint32(info + TcpInfo.dataSegsIn, littleEndian) === 0) return;
   // SYN and FIN count as acknowledged, each one; who accepted sent no SYN that counts. Whoever sent a FIN had read all
   // data: what is unread then is the other's FIN.
   const saidGoodbye = acked > sent;

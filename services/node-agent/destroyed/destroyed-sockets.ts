@@ -4,10 +4,11 @@
 // and a deleted pod's interfaces with it: the last process's end closes it. No number is ever assigned by us.
 
 import { ticksOf } from "../../../lib/ticks.ts";
-import { EventPump } from "../kernel/event-pump.ts";
-import type { TakeEvent } from "../kernel/event-socket.ts";
-import { OWN_NAMESPACE } from "../kernel/event-socket.ts";
-import { hostIsLittleEndian, NETLINK_ROUTE, NETLINK_SOCK_DIAG } from "../kernel/netlink.ts";
+import { hostIsLittleEndian } from "../kernel/byte-order.ts";
+import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from "../kernel/constants.ts";
+import { EventPump } from "../kernel/netlink/event-pump.ts";
+import type { TakeEvent } from "../kernel/netlink/event-socket.ts";
+import { OWN_NAMESPACE } from "../kernel/netlink/event-socket.ts";
 import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { SyscallError } from "../kernel/syscalls.ts";
 import type { DestroyedReader, NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";

@@ -3,19 +3,19 @@
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 
-import { hostIsLittleEndian, NETLINK_ROUTE, openNetlink, readMessages } from "../kernel/netlink.ts";
+import { hostIsLittleEndian } from "../kernel/byte-order.ts";
+import { NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_HDR_BYTES } from "../kernel/constants.ts";
+import { openNetlink, readMessages } from "../kernel/netlink/netlink.ts";
 import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 
 const RTM_GETNSID = 90;
 const NETNSA_NSID = 1;
 const NETNSA_FD = 3;
-const NLM_F_REQUEST = 1;
 
-const HEADER_BYTES = 16;
 /** struct rtgenmsg, padded. */
 const FAMILY_BYTES = 4;
 const ATTRIBUTE_BYTES = 8;
-const REQUEST_BYTES = HEADER_BYTES + FAMILY_BYTES + ATTRIBUTE_BYTES;
+const REQUEST_BYTES = NLMSG_HDR_BYTES + FAMILY_BYTES + ATTRIBUTE_BYTES;
 
 /** A namespace that a file stands for. */
 export interface NumberedNamespace {
@@ -61,9 +61,9 @@ export class NamespaceNumbers {
     view.setUint32(0, REQUEST_BYTES, hostIsLittleEndian);
     view.setUint16(4, RTM_GETNSID, hostIsLittleEndian);
     view.setUint16(6, NLM_F_REQUEST, hostIsLittleEndian);
-    view.setUint16(HEADER_BYTES + FAMILY_BYTES, ATTRIBUTE_BYTES, hostIsLittleEndian);
-    view.setUint16(HEADER_BYTES + FAMILY_BYTES + 2, NETNSA_FD, hostIsLittleEndian);
-    view.setUint32(HEADER_BYTES + FAMILY_BYTES + 4, descriptor, hostIsLittleEndian);
+    view.setUint16(NLMSG_HDR_BYTES + FAMILY_BYTES, ATTRIBUTE_BYTES, hostIsLittleEndian);
+    view.setUint16(NLMSG_HDR_BYTES + FAMILY_BYTES + 2, NETNSA_FD, hostIsLittleEndian);
+    view.setUint32(NLMSG_HDR_BYTES + FAMILY_BYTES + 4, descriptor, hostIsLittleEndian);
     if (send(this.#descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
     const count = recv(this.#descriptor, this.#answer, this.#answer.length, 0);
     if (count < 0) throw new SyscallError("recv", errorNumber());

@@ -1,7 +1,7 @@
 // Every process of the node from one read of a BPF iterator, where the kernel and this process's capabilities allow it.
 
-import type { Task } from "../kernel/task-iterator.ts";
-import { TaskIterator } from "../kernel/task-iterator.ts";
+import type { Task } from "../kernel/bpf/task-iterator.ts";
+import { TaskIterator } from "../kernel/bpf/task-iterator.ts";
 
 /** Calls back for every process that is not ending; false where the kernel cannot be asked (any more). */
 export type TaskSource = (callback: (task: Readonly<Task>) => void) => boolean;

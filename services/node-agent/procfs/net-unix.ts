@@ -2,7 +2,7 @@
 //
 //   Num: RefCount Protocol Flags Type St Inode Path
 //
-// Peers, queues and owners are not in it: kernel/unix-diag.ts knows them. A path may hold any byte but NUL, newlines
+// Peers, queues and owners are not in it: kernel/netlink/unix-diag.ts knows them. A path may hold any byte but NUL, newlines
 // too, and runs to the end of the line; what follows a newline in a path is a line that makes no sense, and is counted.
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";

@@ -9,8 +9,9 @@ import { readlinkSync } from "node:fs";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_MS, TICKS_PER_SECOND } from "../../../lib/ticks.ts";
-import { BTF_PATH } from "../kernel/kernel-types.ts";
-import { SocketIterator } from "../kernel/socket-iterator.ts";
+import { BTF_PATH } from "../kernel/bpf/kernel-types.ts";
+import { SocketIterator } from "../kernel/bpf/socket-iterator.ts";
+import { AF_UNIX, SOCK_STREAM, Timer } from "../kernel/constants.ts";
 import { syscalls } from "../kernel/syscalls.ts";
 import type {
   HeldSockets,
@@ -61,10 +62,6 @@ const DIGEST_PAUSE_MAX = 15;
 
 /** TCP_TIMEWAIT_LEN of include/net/tcp.h, in ticks, and what tells such an entry. */
 const TIME_WAIT_TICKS = 6000;
-const TIMER_TIME_WAIT = 3;
-
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
 
 /** What a reader is made with. */
 export interface BpfIterReaderOptions {
@@ -384,7 +381,7 @@ class BpfIterReader implements SocketReader {
   // Whether a row is the TIME_WAIT entry of a connection whose end was heard in a pass that had no credit to look for it:
   // it would count twice.
   #wasHeard({ timer, timerDeadline }: SocketTable, row: number, blindTicks: number): boolean {
-    if (this.#heard === null || timer[row] !== TIMER_TIME_WAIT) return false;
+    if (this.#heard === null || timer[row] !== Timer.timeWait) return false;
     return timerDeadline[row]! - TIME_WAIT_TICKS <= blindTicks;
   }
 

@@ -10,24 +10,20 @@ import path from "node:path";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
+import { hostIsLittleEndian } from "../kernel/byte-order.ts";
+import { EAFNOSUPPORT, EINVAL, ENOENT, EPROTONOSUPPORT, NETLINK_SOCK_DIAG } from "../kernel/constants.ts";
 import {
   netlinkDiagRequest,
   packetDiagRequest,
   parseNetlinkDiag,
   parsePacketDiag,
-} from "../kernel/family-diag.ts";
-import { appendInetDiag, inetDiagRequest, tcpDiagRequest } from "../kernel/inet-diag.ts";
-import {
-  dump,
-  DUMP_INTERRUPTED,
-  hostIsLittleEndian,
-  NETLINK_SOCK_DIAG,
-  openNetlink,
-} from "../kernel/netlink.ts";
+} from "../kernel/netlink/family-diag.ts";
+import { appendInetDiag, inetDiagRequest, tcpDiagRequest } from "../kernel/netlink/inet-diag.ts";
+import { dump, DUMP_INTERRUPTED, openNetlink } from "../kernel/netlink/netlink.ts";
 import { inNetworkNamespace, setnsObstacle } from "../kernel/network-namespace.ts";
 import { SyscallError, syscalls } from "../kernel/syscalls.ts";
-import { forEachUnixSocket } from "../kernel/unix-diag.ts";
-import type { UnixDiagSocket } from "../kernel/unix-diag.ts";
+import { forEachUnixSocket } from "../kernel/netlink/unix-diag.ts";
+import type { UnixDiagSocket } from "../kernel/netlink/unix-diag.ts";
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
 import { readText } from "../processes/small-file.ts";
 import { emptyFamilySocket } from "../procfs/family-socket.ts";
@@ -44,10 +40,6 @@ const PIDS_TRIED_MAX = 16;
 const DUMP_TRIES = 3;
 
 // Errors of asm-generic/errno.h that say that the kernel has no such module.
-const ENOENT = 2;
-const EINVAL = 22;
-const EPROTONOSUPPORT = 93;
-const EAFNOSUPPORT = 97;
 const NO_MODULE: ReadonlySet<number> = new Set([ENOENT, EINVAL, EPROTONOSUPPORT, EAFNOSUPPORT]);
 
 /** What a reader is made with. */

@@ -5,17 +5,13 @@
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_NS } from "../../../lib/ticks.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
-import { familyOfWide } from "../kernel/inet-diag.ts";
-import { hostIsLittleEndian } from "../kernel/netlink.ts";
-import type { SocketRecords } from "../kernel/socket-iterator.ts";
-import { IPPROTO_MPTCP, SocketRecord } from "../kernel/socket-record.ts";
-import { payloadReceived, payloadSent } from "../kernel/tcp-info.ts";
+import { hostIsLittleEndian } from "../kernel/byte-order.ts";
+import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_MPTCP, SOCK_STREAM, Timer } from "../kernel/constants.ts";
+import { familyOfWide } from "../kernel/netlink/inet-diag.ts";
+import type { SocketRecords } from "../kernel/bpf/socket-iterator.ts";
+import { SocketRecord } from "../kernel/bpf/socket-record.ts";
+import { payloadReceived, payloadSent } from "../kernel/netlink/tcp-info.ts";
 import type { HeldSockets } from "../observation.ts";
-
-const AF_UNIX = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_STREAM = 1;
 
 const RECORD_WORDS = SocketRecord.bytes / 4;
 const PID = SocketRecord.pid / 4;
@@ -24,14 +20,11 @@ const NAMESPACE = SocketRecord.namespace / 4;
 const INODE = SocketRecord.inode / 4;
 const PEER = SocketRecord.peerInode / 4;
 
-// Timers of include/net/inet_connection_sock.h, and as /proc/net/tcp numbers them.
+// Timers of include/net/inet_connection_sock.h.
 const ICSK_TIME_RETRANS = 1;
 const ICSK_TIME_PROBE0 = 3;
 const ICSK_TIME_LOSS_PROBE = 5;
 const ICSK_TIME_REO_TIMEOUT = 6;
-const TIMER_RETRANSMIT = 1;
-const TIMER_KEEPALIVE = 2;
-const TIMER_PROBE = 4;
 
 /** What the records tell of one namespace. */
 interface NamespaceRecords {
@@ -239,20 +232,20 @@ export class RecordIndex {
   // As get_tcp4_sock() of net/ipv4/tcp_ipv4.c chooses the one of several timers that it shows.
   #fillTimer(at: number, sockets: SocketTable, row: number, nowTicks: number): void {
     const { words } = this.#records!;
-    let timer = this.#bytes[at + SocketRecord.keepalive] === 1 ? TIMER_KEEPALIVE : 0;
+    let timer = this.#bytes[at + SocketRecord.keepalive] === 1 ? Timer.keepalive : 0;
     switch (this.#bytes[at + SocketRecord.pending]!) {
       case ICSK_TIME_RETRANS:
       case ICSK_TIME_LOSS_PROBE:
       case ICSK_TIME_REO_TIMEOUT:
-        timer = TIMER_RETRANSMIT;
+        timer = Timer.retransmit;
         break;
       case ICSK_TIME_PROBE0:
-        timer = TIMER_PROBE;
+        timer = Timer.probe;
         break;
       default:
     }
     if (timer === 0) return;
-    const field = timer === TIMER_KEEPALIVE ? SocketRecord.keepaliveTimeout : SocketRecord.timeout;
+    const field = timer === Timer.keepalive ? SocketRecord.keepaliveTimeout : SocketRecord.timeout;
     const jiffies = (words[(at + field) / 4]! - words[(at + SocketRecord.jiffies) / 4]!) | 0;
     sockets.timer[row] = timer;
     sockets.timerDeadline[row] = nowTicks + Math.floor(Math.max(0, jiffies) * this.#ticksPerJiffy);

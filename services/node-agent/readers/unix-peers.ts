@@ -7,17 +7,12 @@ import path from "node:path";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketState } from "../../../lib/words.ts";
+import { EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EPERM, EPROTONOSUPPORT } from "../kernel/constants.ts";
 import { SyscallError } from "../kernel/syscalls.ts";
-import { dumpUnixSockets } from "../kernel/unix-diag.ts";
-import type { UnixDiagSocket } from "../kernel/unix-diag.ts";
+import { dumpUnixSockets } from "../kernel/netlink/unix-diag.ts";
+import type { UnixDiagSocket } from "../kernel/netlink/unix-diag.ts";
 
 // Errors of asm-generic/errno.h that say something lasting about this kernel or this process's privileges.
-const EPERM = 1;
-const ENOENT = 2;
-const EACCES = 13;
-const EINVAL = 22;
-const EPROTONOSUPPORT = 93;
-const EAFNOSUPPORT = 97;
 
 /** Processes of a namespace that are tried at most for a way into it. */
 const PIDS_TRIED_MAX = 16;

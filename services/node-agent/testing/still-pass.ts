@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { check, checksDone, checksImpossible } from "../../../lib/testing/child-checks.ts";
 import { TICK_MS, ticksOf } from "../../../lib/ticks.ts";
-import { SocketIterator } from "../kernel/socket-iterator.ts";
+import { SocketIterator } from "../kernel/bpf/socket-iterator.ts";
 import { createAgent } from "../pipeline.ts";
 import { createSocketHolders } from "../processes/fds.ts";
 import { createProcessScanner } from "../processes/scan.ts";

@@ -2,9 +2,9 @@
 // refers to, whatever their namespace, with who holds them, in one read. Where the kernel lets it (5.11 and newer) the
 // program loads through typed pointers only, so that it needs BPF and PERFMON and no more, under lockdown too.
 
+import { hostIsLittleEndian } from "../byte-order.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
-import { hostIsLittleEndian } from "./netlink.ts";
 import { ownPidLevel } from "./pid-namespace.ts";
 import { SocketDigest } from "./socket-digest.ts";
 import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess, v6onlyMask } from "./socket-program.ts";

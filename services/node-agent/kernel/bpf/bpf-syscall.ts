@@ -1,16 +1,15 @@
 // bpf(2), as far as one iterator needs it: loading a program, and commands whose attributes are a few numbers.
 
-import { bpfLibrary, SyscallError, syscalls } from "./syscalls.ts";
+import { EAGAIN, EPERM } from "../constants.ts";
+import { bpfLibrary, SyscallError, syscalls } from "../syscalls.ts";
 
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_TYPE_TRACING = 26;
 const LOG_BYTES = 65_536;
-const EPERM = 1;
-/** The verifier gives up where a signal waits, such as a profiler's. */
-const EAGAIN = 11;
+/** The verifier gives up with EAGAIN while a signal is pending, such as a profiler's: so often it is tried again. */
 const LOAD_TRIES = 20;
 
-/** A command whose attributes are numbers only; gives what the kernel gives, a descriptor. Throws SyscallError. */
+/** A command whose attributes are numbers only; returns the kernel's result, a descriptor. Throws SyscallError. */
 export function bpf(command: number, attributes: Uint32Array): number {
   const result = bpfLibrary().bpf(command, new Uint8Array(attributes.buffer), attributes.byteLength);
   if (result < 0) throw new SyscallError("bpf", syscalls().errorNumber());

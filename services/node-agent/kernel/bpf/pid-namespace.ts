@@ -1,20 +1,13 @@
 // The instructions that tell a task's pid as the reader's pid namespace numbers it (kind's nodes, a pod without the
 // host's pids): a struct pid has one number for each level of namespaces.
 
+import { hostIsLittleEndian } from "../byte-order.ts";
+import { PIDS_MAX } from "../constants.ts";
+import { Helper, writeRecord } from "./bpf-helpers.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BpfProgram } from "./bpf-program.ts";
 import type { Register } from "./bpf-program.ts";
 import type { KernelTypes } from "./kernel-types.ts";
-import { hostIsLittleEndian } from "./netlink.ts";
-
-/** Helper bpf_get_current_task_btf, since 5.11. */
-const CURRENT_TASK = 158;
-
-/** Helper bpf_seq_write, since 5.8. */
-const SEQ_WRITE = 127;
-
-/** Processes that a node has at most: the kernel's pid_max. */
-const TASKS_MAX = 2 ** 22;
 
 /** struct upid: the number in a pid namespace, and the namespace. */
 const UPID_BYTES = 16;
@@ -47,14 +40,13 @@ export function loadPid(
  */
 export function ownPidLevel(types: KernelTypes, tasks: number): number {
   const program = new BpfProgram();
-  program.load(8, 6, 1, 0).call(CURRENT_TASK);
+  program.move(6, 1).call(Helper.currentTask);
   program.load(8, 1, 0, types.of("task_struct", "thread_pid")).load(4, 1, 1, types.of("pid", "level"));
   program.clear(10, -8).store(4, 10, -8, 1);
-  program.load(8, 1, 6, types.of("bpf_iter_meta", "seq"));
-  program.move(2, 10).add(2, -8).set(3, 8).call(SEQ_WRITE).set(0, 0).exit();
+  writeRecord(program, types, 8).set(0, 0).exit();
   let iterator;
   try {
-    iterator = BpfIterator.load(program, tasks, 8, TASKS_MAX);
+    iterator = BpfIterator.load(program, tasks, 8, PIDS_MAX);
   } catch {
     return 0;
   }

@@ -3,8 +3,8 @@
 
 import type { EventSocketOptions, TakeEvent } from "./event-socket.ts";
 import { EventSocket } from "./event-socket.ts";
-import type { DescriptorWatch } from "./syscalls.ts";
-import { syscalls } from "./syscalls.ts";
+import type { DescriptorWatch } from "../syscalls.ts";
+import { syscalls } from "../syscalls.ts";
 
 /** Bytes of the socket's buffer: about 1 KiB an event, so 8 MiB hold a third of a second at the highest rates. */
 const BUFFER_MIN_BYTES = 8 * 2 ** 20;

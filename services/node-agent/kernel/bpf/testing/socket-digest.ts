@@ -7,7 +7,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createConnection, createServer } from "node:net";
 
-import { check, checksDone, checksImpossible } from "../../../../lib/testing/child-checks.ts";
+import { check, checksDone, checksImpossible } from "../../../../../lib/testing/child-checks.ts";
 import { SocketIterator } from "../socket-iterator.ts";
 
 const iterator = SocketIterator.load();

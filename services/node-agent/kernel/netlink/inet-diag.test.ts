@@ -6,13 +6,15 @@ import { describe, it } from "node:test";
 
 import fc from "fast-check";
 
-import { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { SocketTable } from "../../../../lib/socket-table.ts";
+import { Protocol } from "../../../../lib/words.ts";
+import { hostIsLittleEndian } from "../byte-order.ts";
+import { NETLINK_SOCK_DIAG } from "../constants.ts";
 import { parseNetlinkDiag, parsePacketDiag } from "./family-diag.ts";
 import { appendInetDiag, inetDiagRequest, tcpDiagRequest } from "./inet-diag.ts";
 import type { InetDiagTarget } from "./inet-diag.ts";
-import { dump, hostIsLittleEndian, NETLINK_SOCK_DIAG, openNetlink } from "./netlink.ts";
-import { syscalls } from "./syscalls.ts";
+import { dump, openNetlink } from "./netlink.ts";
+import { syscalls } from "../syscalls.ts";
 import { payloadReceived, payloadSent } from "./tcp-info.ts";
 
 function target(protocol: number = Protocol.tcp): InetDiagTarget {

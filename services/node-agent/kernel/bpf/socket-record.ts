@@ -51,6 +51,3 @@ export const SocketRecord = {
   peerInode: 152,
   bytes: 160,
 } as const;
-
-/** MPTCP sockets: what they carry is TCP. */
-export const IPPROTO_MPTCP = 262;

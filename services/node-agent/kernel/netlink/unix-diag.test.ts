@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 
 import fc from "fast-check";
 
-import { SyscallError } from "./syscalls.ts";
+import { SyscallError } from "../syscalls.ts";
 import { dumpUnixSockets, parseUnixDiag } from "./unix-diag.ts";
 
 const OWN = "/proc/self/ns/net";

@@ -1,37 +1,29 @@
 // The program that the kernel runs for each open file of each task: where the file is a socket it writes a record of it.
 // Assembled from the offsets of the kernel's BTF.
 
+import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_PACKET,
+  AF_UNIX,
+  IPPROTO_MPTCP,
+  IPPROTO_TCP,
+  SOCK_STREAM,
+} from "../constants.ts";
+import { Helper, loadSock, TaskFileContext, writeRecord } from "./bpf-helpers.ts";
 import { BpfProgram } from "./bpf-program.ts";
 import type { Register, Width } from "./bpf-program.ts";
 import type { KernelTypes } from "./kernel-types.ts";
 import { loadPid } from "./pid-namespace.ts";
-import { IPPROTO_MPTCP, SocketRecord } from "./socket-record.ts";
+import { SocketRecord } from "./socket-record.ts";
 
-// Helpers by number (include/uapi/linux/bpf.h), and the version they came with.
-const GET_SOCKET_COOKIE = 46; // for iterators 5.12
-const PROBE_READ_KERNEL = 113; // 5.5
-const JIFFIES64 = 118; // 5.6
-const SEQ_WRITE = 127; // 5.8
-const SKC_TO_TCP_SOCK = 137; // 5.9
-const SOCK_FROM_FILE = 162; // 5.11
-const SKC_TO_UNIX_SOCK = 178; // 5.16
-
-const AF_UNIX = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
-const AF_NETLINK = 16;
-const AF_PACKET = 17;
 /** Families whose sockets are told. */
 export const SOCKET_FAMILIES: readonly number[] = [AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET];
-const SOCK_STREAM = 1;
-const IPPROTO_TCP = 6;
 
 // include/uapi/linux/stat.h.
 const S_IFMT = 0o170000;
 const S_IFSOCK = 0o140000;
-
-// struct bpf_iter__task_file.
-const CONTEXT = { meta: 0, task: 8, fd: 16, file: 24 } as const;
 
 /** Below the record on the stack: eight bytes for what a helper reads. */
 const SCRATCH = -SocketRecord.bytes - 8;
@@ -73,8 +65,8 @@ class SocketProgram {
     const program = this.#program;
     const types = this.#types;
     program.move(6, 1);
-    program.load(8, 7, 6, CONTEXT.task).jumpIfEqual(7, 0, "out");
-    program.load(8, 8, 6, CONTEXT.file).jumpIfEqual(8, 0, "out");
+    program.load(8, 7, 6, TaskFileContext.task).jumpIfEqual(7, 0, "out");
+    program.load(8, 8, 6, TaskFileContext.file).jumpIfEqual(8, 0, "out");
     this.#findSock();
     for (let offset = 0; offset < SocketRecord.bytes; offset += 8) program.clear(10, record(offset));
     this.#keep(2, 9, types.common("skc_family"), SocketRecord.family);
@@ -91,23 +83,19 @@ class SocketProgram {
     this.#keepAddresses();
     this.#keepTcp();
     program.label("write");
-    program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
-    program.move(2, 10).add(2, -SocketRecord.bytes).set(3, SocketRecord.bytes).call(SEQ_WRITE);
-    return program.label("out").set(0, 0).exit();
+    return writeRecord(program, types, SocketRecord.bytes).label("out").set(0, 0).exit();
   }
 
   #findSock(): void {
     const program = this.#program;
-    const sk = this.#types.of("socket", "sk");
     if (this.#access === "typed") {
-      program.move(1, 8).call(SOCK_FROM_FILE).jumpIfEqual(0, 0, "out");
-      program.load(8, 9, 0, sk).jumpIfEqual(9, 0, "out");
+      loadSock(program, this.#types, 8, 9, "out");
       return;
     }
     program.load(8, 1, 8, this.#types.of("file", "f_inode")).load(2, 1, 1, this.#types.of("inode", "i_mode"));
     program.and(1, S_IFMT).jumpIfDifferent(1, S_IFSOCK, "out");
     program.load(8, 9, 8, this.#types.of("file", "private_data")).jumpIfEqual(9, 0, "out");
-    this.#follow(9, 9, sk);
+    this.#follow(9, 9, this.#types.of("socket", "sk"));
     program.jumpIfEqual(9, 0, "out");
   }
 
@@ -115,7 +103,7 @@ class SocketProgram {
     const program = this.#program;
     loadPid(program, this.#types, 7, pidLevel, "out");
     program.store(4, 10, record(SocketRecord.pid), 1);
-    program.load(4, 1, 6, CONTEXT.fd).store(4, 10, record(SocketRecord.fd), 1);
+    program.load(4, 1, 6, TaskFileContext.fd).store(4, 10, record(SocketRecord.fd), 1);
     program.load(8, 1, 8, this.#types.of("file", "f_inode"));
     program.load(8, 1, 1, this.#types.of("inode", "i_ino")).store(4, 10, record(SocketRecord.inode), 1);
   }
@@ -138,7 +126,7 @@ class SocketProgram {
     const types = this.#types;
     if (this.#access === "typed") {
       if (types.functionId("bpf_skc_to_unix_sock") === null) return;
-      program.move(1, 9).call(SKC_TO_UNIX_SOCK).jumpIfEqual(0, 0, "write");
+      program.move(1, 9).call(Helper.toUnixSock).jumpIfEqual(0, 0, "write");
       this.#follow(7, 0, types.of("unix_sock", "peer"));
     } else {
       this.#follow(7, 9, types.of("unix_sock", "peer"));
@@ -172,7 +160,7 @@ class SocketProgram {
     this.#keep(2, 9, types.common("skc_dport"), SocketRecord.remotePort);
     // A socket gets its cookie when it is asked for the first time: by it its destruction is known again.
     if (this.#access === "typed" && types.functionId("bpf_get_socket_ptr_cookie") !== null)
-      program.move(1, 9).call(GET_SOCKET_COOKIE).store(8, 10, record(SocketRecord.cookie), 0);
+      program.move(1, 9).call(Helper.getSocketCookie).store(8, 10, record(SocketRecord.cookie), 0);
   }
 
   #keepTcp(): void {
@@ -182,10 +170,10 @@ class SocketProgram {
     program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfEqual(1, IPPROTO_TCP, "tcp");
     program.jumpIfDifferent(1, IPPROTO_MPTCP, "write").label("tcp");
     this.#keep(4, 9, types.of("sock", "sk_ack_backlog"), SocketRecord.ackBacklog);
-    program.call(JIFFIES64).store(4, 10, record(SocketRecord.jiffies), 0);
+    program.call(Helper.jiffies64).store(4, 10, record(SocketRecord.jiffies), 0);
     let tcp: Register = 9;
     if (this.#access === "typed") {
-      program.move(1, 9).call(SKC_TO_TCP_SOCK).jumpIfEqual(0, 0, "write");
+      program.move(1, 9).call(Helper.toTcpSock).jumpIfEqual(0, 0, "write");
       program.move(8, 0);
       tcp = 8;
     } else {
@@ -228,7 +216,13 @@ class SocketProgram {
   }
 
   #copy(width: Width, from: Register, offset: number, to: number): void {
-    this.#program.move(3, from).add(3, offset).move(1, 10).add(1, to).set(2, width).call(PROBE_READ_KERNEL);
+    this.#program
+      .move(3, from)
+      .add(3, offset)
+      .move(1, 10)
+      .add(1, to)
+      .set(2, width)
+      .call(Helper.probeReadKernel);
   }
 }
 

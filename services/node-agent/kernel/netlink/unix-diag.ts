@@ -1,12 +1,12 @@
 // What sock_diag knows of unix sockets beyond /proc/net/unix: the peer's inode, queues, owner and the exact name
 // (include/uapi/linux/unix_diag.h). A dump of one network namespace, into columns.
 
-import { dump, dumpRequest, EBADMSG, hostIsLittleEndian, NETLINK_SOCK_DIAG, openNetlink } from "./netlink.ts";
-import { inNetworkNamespace } from "./network-namespace.ts";
-import { SyscallError, syscalls } from "./syscalls.ts";
+import { hostIsLittleEndian } from "../byte-order.ts";
+import { AF_UNIX, EBADMSG, NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY } from "../constants.ts";
+import { dump, dumpRequest, openNetlink } from "./netlink.ts";
+import { inNetworkNamespace } from "../network-namespace.ts";
+import { SyscallError, syscalls } from "../syscalls.ts";
 
-const SOCK_DIAG_BY_FAMILY = 20;
-const AF_UNIX = 1;
 const ALL_STATES = 0xffffffff;
 const UDIAG_SHOW_NAME = 1;
 const UDIAG_SHOW_PEER = 4;

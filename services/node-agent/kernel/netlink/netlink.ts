@@ -1,29 +1,24 @@
 // Netlink messages: how a dump is asked for and how its answer is cut into messages (include/uapi/linux/netlink.h).
 // The framing is pure; `dump` is the thin shell around the socket. All numbers are in the host's byte order.
 
-import { endianness } from "node:os";
-import { SyscallError, syscalls } from "./syscalls.ts";
+import { hostIsLittleEndian } from "../byte-order.ts";
+import {
+  AF_NETLINK,
+  EBADMSG,
+  EINTR,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_HDR_BYTES,
+  SO_RCVTIMEO,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from "../constants.ts";
+import { SyscallError, syscalls } from "../syscalls.ts";
 
-/** Whether this machine is little-endian, as netlink messages are then. */
-export const hostIsLittleEndian = endianness() === "LE";
-
-export const NETLINK_ROUTE = 0;
-export const NETLINK_SOCK_DIAG = 4;
-export const NETLINK_NETFILTER = 12;
-
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
-// The numbers of include/uapi/asm-generic/socket.h, which x86, arm64, riscv, ppc64le and s390x share for this option.
-const SO_RCVTIMEO = 20;
-
-const HEADER_BYTES = 16;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
-const NLM_F_REQUEST = 1;
-const NLM_F_DUMP = 0x300;
-const NLM_F_DUMP_INTR = 0x10;
 
 /** The kernel puts at most 32 KiB into one read of a dump. */
 const RECEIVE_BYTES = 32_768;
@@ -34,28 +29,23 @@ const RECEIVE_TIMEOUT_SECONDS = 2;
 /** Reads of one dump at most: 2^17 of at least one message each; a dump that is longer counts as failed. */
 const READS_MAX = 2 ** 17;
 
-const EINTR = 4;
-
 /** How far a chunk of a dump's answer brought it: more to come, complete, or failed with an errno. */
 export type DumpProgress =
   | { readonly kind: "more" }
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly errorNumber: number };
 
-/** The errno that a message which makes no sense stands for. */
-export const EBADMSG = 74;
-
-/** errno of a dump that was changed while it was made (EINTR): it has to be asked for again. */
+/** errno of a dump that was changed while it was made (EINTR): it has to be requested again. */
 export const DUMP_INTERRUPTED = EINTR;
 
 /** A dump request: a header and the payload that its type asks for. */
 export function dumpRequest(type: number, payload: Uint8Array, littleEndian: boolean): Uint8Array {
-  const message = new Uint8Array(HEADER_BYTES + payload.length);
+  const message = new Uint8Array(NLMSG_HDR_BYTES + payload.length);
   const view = new DataView(message.buffer);
   view.setUint32(0, message.length, littleEndian);
   view.setUint16(4, type, littleEndian);
   view.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, littleEndian);
-  message.set(payload, HEADER_BYTES);
+  message.set(payload, NLMSG_HDR_BYTES);
   return message;
 }
 
@@ -80,20 +70,20 @@ export function readMessages(
   const length = Math.min(to, view.byteLength);
   let position = from;
   while (position < length) {
-    if (position + HEADER_BYTES > length) return { kind: "failed", errorNumber: EBADMSG };
+    if (position + NLMSG_HDR_BYTES > length) return { kind: "failed", errorNumber: EBADMSG };
     const messageBytes = view.getUint32(position, littleEndian);
     const type = view.getUint16(position + 4, littleEndian);
     const flags = view.getUint16(position + 6, littleEndian);
     const end = position + messageBytes;
-    if (messageBytes < HEADER_BYTES || end > length) return { kind: "failed", errorNumber: EBADMSG };
+    if (messageBytes < NLMSG_HDR_BYTES || end > length) return { kind: "failed", errorNumber: EBADMSG };
     if ((flags & NLM_F_DUMP_INTR) !== 0) return { kind: "failed", errorNumber: DUMP_INTERRUPTED };
     if (type === NLMSG_DONE || type === NLMSG_ERROR) {
       // Both may carry an errno, negative; "done" without one is done.
       const errorNumber =
-        messageBytes >= HEADER_BYTES + 4 ? -view.getInt32(position + HEADER_BYTES, littleEndian) : 0;
+        messageBytes >= NLMSG_HDR_BYTES + 4 ? -view.getInt32(position + NLMSG_HDR_BYTES, littleEndian) : 0;
       return type === NLMSG_DONE && errorNumber <= 0 ? DONE : { kind: "failed", errorNumber };
     }
-    take(view, position + HEADER_BYTES, end);
+    take(view, position + NLMSG_HDR_BYTES, end);
     position = (end + 3) & ~3;
   }
   return MORE;
@@ -178,5 +168,5 @@ class Dump {
 
 /** Type of the message whose payload begins at a position. */
 export function messageType(view: DataView, payloadStart: number, littleEndian: boolean): number {
-  return view.getUint16(payloadStart - HEADER_BYTES + 4, littleEndian);
+  return view.getUint16(payloadStart - NLMSG_HDR_BYTES + 4, littleEndian);
 }

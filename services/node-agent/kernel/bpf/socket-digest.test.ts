@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { describe, it } from "node:test";
 
-import { runChecks } from "../../../lib/testing/child-checks.ts";
-import { chooseReader } from "../readers/choose-reader.ts";
+import { runChecks } from "../../../../lib/testing/child-checks.ts";
+import { chooseReader } from "../../readers/choose-reader.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
 const script = path.join(import.meta.dirname, "testing/socket-digest.ts");

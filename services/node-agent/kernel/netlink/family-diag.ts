@@ -1,15 +1,12 @@
 // sock_diag's messages about netlink and packet sockets (include/uapi/linux/{netlink,packet}_diag.h). These are few, so
 // that each is an object.
 
-import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketState } from "../../../lib/words.ts";
-import { emptyFamilySocket } from "../procfs/family-socket.ts";
+import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
+import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../../lib/words.ts";
+import { emptyFamilySocket } from "../../procfs/family-socket.ts";
+import { AF_NETLINK, AF_PACKET, SK_MEMINFO_DROPS, SOCK_DIAG_BY_FAMILY } from "../constants.ts";
 import { dumpRequest } from "./netlink.ts";
-
-const SOCK_DIAG_BY_FAMILY = 20;
-const AF_NETLINK = 16;
-const AF_PACKET = 17;
 
 /** struct netlink_diag_req and struct packet_diag_req are of the same shape. */
 const REQUEST_BYTES = 20;
@@ -31,7 +28,6 @@ const PACKET_DIAG_MEMINFO = 6;
 // Indexes into the words of *_DIAG_MEMINFO (include/uapi/linux/sock_diag.h).
 const SK_MEMINFO_RMEM_ALLOC = 0;
 const SK_MEMINFO_WMEM_ALLOC = 2;
-const SK_MEMINFO_DROPS = 8;
 const MEMINFO_BYTES = 36;
 
 /** The request for every netlink socket of a namespace. */

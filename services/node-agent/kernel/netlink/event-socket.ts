@@ -2,8 +2,10 @@
 // namespaces. It is drained in batches by recvmmsg(2): at 26,000 connections a second a call per event would cost four
 // times as much.
 
-import { hostIsLittleEndian, openNetlink, readMessages } from "./netlink.ts";
-import { SyscallError, syscalls } from "./syscalls.ts";
+import { hostIsLittleEndian } from "../byte-order.ts";
+import { AF_NETLINK, EAGAIN, EINTR, ENOBUFS, SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../constants.ts";
+import { openNetlink, readMessages } from "./netlink.ts";
+import { SyscallError, syscalls } from "../syscalls.ts";
 
 /** Datagrams per call, unless told. */
 const BATCH = 128;
@@ -22,17 +24,10 @@ const CONTROL_BYTES = 24;
 const CONTROL_LEVEL = 8;
 const CONTROL_VALUE = 16;
 
-const AF_NETLINK = 16;
 const SOCKADDR_NL_BYTES = 12;
-const SOL_SOCKET = 1;
 const SOL_NETLINK = 270;
 const NETLINK_LISTEN_ALL_NSID = 8;
-const SO_RCVBUF = 8;
-const SO_RCVBUFFORCE = 33;
 const MSG_DONTWAIT = 0x40;
-const EAGAIN = 11;
-const EINTR = 4;
-const ENOBUFS = 105;
 
 /** Stands for the network namespace that the socket is in, where others are told by the ids that it has for them. */
 export const OWN_NAMESPACE = -1;

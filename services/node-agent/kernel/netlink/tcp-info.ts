@@ -1,20 +1,26 @@
 // struct tcp_info (include/uapi/linux/tcp.h): the counters of a TCP connection, as bytes of payload. The kernel's own
 // counters of acknowledged and received bytes are of sequence numbers, of which a SYN and a FIN take one each.
 
-import type { SocketTable } from "../../../lib/socket-table.ts";
-import { SocketState } from "../../../lib/words.ts";
+import type { SocketTable } from "../../../../lib/socket-table.ts";
+import { SocketState } from "../../../../lib/words.ts";
+import { uint64 } from "../byte-order.ts";
 
-const RETRANSMITS = 2;
-const RTT = 68;
-const TOTAL_RETRANS = 100;
-const BYTES_ACKED = 120;
-const BYTES_RECEIVED = 128;
-const BYTES_SENT = 200;
-const BYTES_RETRANS = 208;
+/** Offsets of its members. */
+export const TcpInfo = {
+  retransmits: 2,
+  rtt: 68,
+  totalRetrans: 100,
+  bytesAcked: 120,
+  bytesReceived: 128,
+  segsIn: 140,
+  dataSegsIn: 152,
+  bytesSent: 200,
+  bytesRetrans: 208,
+} as const;
 
 /** Bytes up to bytes_received (kernel 4.2) and up to bytes_retrans (4.19). */
-const COUNTED_BYTES = BYTES_RECEIVED + 8;
-const SENT_BYTES = BYTES_RETRANS + 8;
+const COUNTED_BYTES = TcpInfo.bytesReceived + 8;
+const SENT_BYTES = TcpInfo.bytesRetrans + 8;
 
 /** Whether a tcp_info of so many bytes has the counters. */
 export function hasTcpInfo(bytes: number): boolean {
@@ -30,18 +36,19 @@ export function writeTcpInfo(
   sockets: SocketTable,
   row: number,
 ): void {
-  const acked = uint64(view, at + BYTES_ACKED, littleEndian);
+  const acked = uint64(view, at + TcpInfo.bytesAcked, littleEndian);
   const sent =
     bytes >= SENT_BYTES
-      ? uint64(view, at + BYTES_SENT, littleEndian) - uint64(view, at + BYTES_RETRANS, littleEndian)
+      ? uint64(view, at + TcpInfo.bytesSent, littleEndian) -
+        uint64(view, at + TcpInfo.bytesRetrans, littleEndian)
       : null;
-  const received = uint64(view, at + BYTES_RECEIVED, littleEndian);
+  const received = uint64(view, at + TcpInfo.bytesReceived, littleEndian);
   sockets.counted[row] = 1;
   sockets.bytesSent[row] = payloadSent(acked, sent);
   sockets.bytesReceived[row] = payloadReceived(received, sockets.state[row]!);
-  sockets.rttMicros[row] = view.getUint32(at + RTT, littleEndian);
-  sockets.totalRetransmits[row] = view.getUint32(at + TOTAL_RETRANS, littleEndian);
-  sockets.retransmits[row] = view.getUint8(at + RETRANSMITS);
+  sockets.rttMicros[row] = view.getUint32(at + TcpInfo.rtt, littleEndian);
+  sockets.totalRetransmits[row] = view.getUint32(at + TcpInfo.totalRetrans, littleEndian);
+  sockets.retransmits[row] = view.getUint8(at + TcpInfo.retransmits);
 }
 
 /**
@@ -57,11 +64,4 @@ export function payloadReceived(received: number, state: number): number {
   const finished =
     state === SocketState.CLOSE_WAIT || state === SocketState.LAST_ACK || state === SocketState.CLOSING;
   return finished && received > 0 ? received - 1 : received;
-}
-
-/** A counter of 64 bits at view byte `at`: exact up to 2^53 bytes, which no connection reaches. */
-export function uint64(view: DataView, at: number, littleEndian: boolean): number {
-  const first = view.getUint32(at, littleEndian);
-  const second = view.getUint32(at + 4, littleEndian);
-  return littleEndian ? second * 2 ** 32 + first : first * 2 ** 32 + second;
 }

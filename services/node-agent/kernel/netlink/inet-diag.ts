@@ -2,36 +2,34 @@
 // for TCP both families in one walk of the kernel's hash, by the old request type, with the counters of tcp_info. This is
 // a hot path: a message makes no object.
 
-import type { SocketTable } from "../../../lib/socket-table.ts";
-import { ticksOf } from "../../../lib/ticks.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import type { SocketTable } from "../../../../lib/socket-table.ts";
+import { ticksOf } from "../../../../lib/ticks.ts";
+import { Protocol, SocketState } from "../../../../lib/words.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  INET_DIAG_INFO,
+  INET_DIAG_MSG_BYTES,
+  NLA_TYPE_MASK,
+  SK_MEMINFO_DROPS,
+  SOCK_DIAG_BY_FAMILY,
+  Timer,
+} from "../constants.ts";
 import { dumpRequest } from "./netlink.ts";
 import { hasTcpInfo, writeTcpInfo } from "./tcp-info.ts";
 
 const TCPDIAG_GETSOCK = 18;
-const SOCK_DIAG_BY_FAMILY = 20;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
-const INET_DIAG_INFO = 2;
 const INET_DIAG_SKMEMINFO = 7;
 const INET_DIAG_SKV6ONLY = 11;
-/** Index of the drops in the words of INET_DIAG_SKMEMINFO. */
-const SK_MEMINFO_DROPS = 8;
 
 /** TCP states 1 to 12. Bit 13 (bound, neither listening nor connected) would make the kernel walk a second table. */
 const TCP_STATES = 0x1ffe;
 const ALL_STATES = 0xffffffff;
 
-/** struct inet_diag_req, struct inet_diag_req_v2 and struct inet_diag_msg. */
+/** struct inet_diag_req and struct inet_diag_req_v2. */
 const COMPAT_REQUEST_BYTES = 60;
 const REQUEST_BYTES = 56;
-const MESSAGE_BYTES = 72;
-
-/** The attribute types' upper bits are flags. */
-const ATTRIBUTE_TYPE_MASK = 0x3fff;
-
-const TIMER_RETRANSMIT = 1;
 
 /** Where rows go and what they have in common. */
 export interface InetDiagTarget {
@@ -69,7 +67,7 @@ export function inetDiagRequest(protocol: number, family: 4 | 6, littleEndian: b
  * references, which sock_diag does not tell. What makes no sense is counted. Any bytes do no harm.
  */
 export function appendInetDiag(view: DataView, start: number, end: number, target: InetDiagTarget): void {
-  const family = start + MESSAGE_BYTES <= end && end <= view.byteLength ? view.getUint8(start) : 0;
+  const family = start + INET_DIAG_MSG_BYTES <= end && end <= view.byteLength ? view.getUint8(start) : 0;
   const state = family === 0 ? 0 : view.getUint8(start + 1);
   if (
     (family !== AF_INET && family !== AF_INET6) ||
@@ -103,19 +101,19 @@ export function appendInetDiag(view: DataView, start: number, end: number, targe
   const expiresMs = view.getUint32(start + 52, littleEndian);
   sockets.timer[row] = timer;
   sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + ticksOf(expiresMs);
-  sockets.retransmits[row] = timer === TIMER_RETRANSMIT ? view.getUint8(start + 3) : 0;
+  sockets.retransmits[row] = timer === Timer.retransmit ? view.getUint8(start + 3) : 0;
   sockets.references[row] = 0;
   sockets.drops[row] = 0;
   sockets.dualStack[row] = 0;
   sockets.clearCounters(row);
   sockets.cookieLow[row] = view.getUint32(start + 44, littleEndian);
   sockets.cookieHigh[row] = view.getUint32(start + 48, littleEndian);
-  readAttributes(view, start + MESSAGE_BYTES, end, row, target);
+  readAttributes(view, start + INET_DIAG_MSG_BYTES, end, row, target);
 }
 
 // Whether the attributes fill the message without going beyond it.
 function areSound(view: DataView, start: number, end: number, { littleEndian }: InetDiagTarget): boolean {
-  let position = start + MESSAGE_BYTES;
+  let position = start + INET_DIAG_MSG_BYTES;
   while (position + 4 <= end) {
     const bytes = view.getUint16(position, littleEndian);
     if (bytes < 4 || position + bytes > end) return false;
@@ -136,7 +134,7 @@ function readAttributes(
   while (position + 4 <= end) {
     const bytes = view.getUint16(position, littleEndian);
     const value = position + 4;
-    switch (view.getUint16(position + 2, littleEndian) & ATTRIBUTE_TYPE_MASK) {
+    switch (view.getUint16(position + 2, littleEndian) & NLA_TYPE_MASK) {
       case INET_DIAG_INFO:
         if (protocol === Protocol.tcp && hasTcpInfo(bytes - 4) && sockets.state[row] !== SocketState.LISTEN) {
           writeTcpInfo(view, value, bytes - 4, littleEndian, sockets, row);

@@ -1,19 +1,16 @@
 // A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the process
 // scan else takes three files of each for. It runs while it is read and changes nothing.
 
-import { TICK_NS } from "../../../lib/ticks.ts";
+import { TICK_NS } from "../../../../lib/ticks.ts";
+import { hostIsLittleEndian, uint64 } from "../byte-order.ts";
+import { PIDS_MAX } from "../constants.ts";
+import { TaskContext, writeRecord } from "./bpf-helpers.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BpfProgram } from "./bpf-program.ts";
 import type { Register, Width } from "./bpf-program.ts";
 import type { KernelTypes } from "./kernel-types.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
-import { hostIsLittleEndian } from "./netlink.ts";
 import { loadPid, ownPidLevel } from "./pid-namespace.ts";
-
-const SEQ_WRITE = 127;
-
-// struct bpf_iter__task.
-const CONTEXT = { meta: 0, task: 8 } as const;
 
 /** Bytes of comm. */
 const NAME_BYTES = 16;
@@ -34,9 +31,6 @@ const TaskRecord = {
   executions: 48,
   bytes: 56,
 } as const;
-
-/** Processes of one reading at most: the kernel's pid_max is 2^22 (235 MB); what overflows is counted. */
-const TASKS_MAX = 2 ** 22;
 
 /** One process; the same object is used for each of a reading. */
 export interface Task {
@@ -66,7 +60,8 @@ export class TaskIterator {
       const target = types.functionId("bpf_iter_task");
       if (target === null) throw new Error("this kernel has no iterator over tasks (it came with 5.8)");
       const program = assemble(types, ownPidLevel(types, target));
-      return new TaskIterator(BpfIterator.load(program, target, TaskRecord.bytes, TASKS_MAX));
+      // 56 bytes a process: 235 MB at most; what overflows is counted.
+      return new TaskIterator(BpfIterator.load(program, target, TaskRecord.bytes, PIDS_MAX));
     });
   }
 
@@ -80,7 +75,7 @@ export class TaskIterator {
       task.pid = word(at + TaskRecord.pid);
       task.parentPid = word(at + TaskRecord.parentPid);
       task.namespaceInode = word(at + TaskRecord.namespace);
-      task.startTicks = Math.floor(uint64(view, at + TaskRecord.start) / TICK_NS);
+      task.startTicks = Math.floor(uint64(view, at + TaskRecord.start, hostIsLittleEndian) / TICK_NS);
       task.name = text(bytes, at + TaskRecord.name);
       task.marks = `${word(at + TaskRecord.uid)} ${word(at + TaskRecord.cgroup)} ${word(at + TaskRecord.executions)}`;
       callback(task);
@@ -101,7 +96,7 @@ function assemble(types: KernelTypes, level: number): BpfProgram {
   const task = (name: string): number => types.of("task_struct", name);
   // R6 context, R7 task, R8 its parent.
   program.move(6, 1);
-  program.load(8, 7, 6, CONTEXT.task).jumpIfEqual(7, 0, "out");
+  program.load(8, 7, 6, TaskContext.task).jumpIfEqual(7, 0, "out");
   // Threads share what their process has.
   program.load(4, 1, 7, task("pid")).load(4, 2, 7, task("tgid")).jumpUnlessSame(1, 2, "out");
   program.load(4, 1, 7, task("exit_state")).jumpIfDifferent(1, 0, "out");
@@ -123,14 +118,7 @@ function assemble(types: KernelTypes, level: number): BpfProgram {
     keep(8, 1, types.of("kernfs_node", "id"), TaskRecord.cgroup);
   }
   keep(4, 7, task("self_exec_id"), TaskRecord.executions);
-  program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
-  program.move(2, 10).add(2, -TaskRecord.bytes).set(3, TaskRecord.bytes).call(SEQ_WRITE);
-  return program.label("out").set(0, 0).exit();
-}
-
-function uint64(view: DataView, at: number): number {
-  const [low, high] = hostIsLittleEndian ? [at, at + 4] : [at + 4, at];
-  return view.getUint32(high, hostIsLittleEndian) * 2 ** 32 + view.getUint32(low, hostIsLittleEndian);
+  return writeRecord(program, types, TaskRecord.bytes).label("out").set(0, 0).exit();
 }
 
 const names = new TextDecoder();

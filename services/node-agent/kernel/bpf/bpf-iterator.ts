@@ -3,9 +3,9 @@
 
 import { closeSync, readSync } from "node:fs";
 
+import { hostIsLittleEndian } from "../byte-order.ts";
 import type { BpfProgram } from "./bpf-program.ts";
 import { bpf, loadBpfProgram } from "./bpf-syscall.ts";
-import { hostIsLittleEndian } from "./netlink.ts";
 
 // enum bpf_cmd and enum bpf_attach_type of include/uapi/linux/bpf.h.
 const BPF_LINK_CREATE = 28;

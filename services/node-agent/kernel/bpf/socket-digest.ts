@@ -5,25 +5,17 @@
 
 import { closeSync } from "node:fs";
 
+import { AF_INET, AF_INET6 } from "../constants.ts";
+import { loadSock, TaskFileContext, writeMapValue } from "./bpf-helpers.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BpfProgram } from "./bpf-program.ts";
 import type { Register } from "./bpf-program.ts";
 import { bpf } from "./bpf-syscall.ts";
 import type { KernelTypes } from "./kernel-types.ts";
 
-// Helpers by number (include/uapi/linux/bpf.h), and the version they came with.
-const SEQ_WRITE = 127; // 5.8
-const SOCK_FROM_FILE = 162; // 5.11
-
 // enum bpf_cmd and enum bpf_map_type of include/uapi/linux/bpf.h.
 const BPF_MAP_CREATE = 0;
 const BPF_MAP_TYPE_ARRAY = 2;
-
-// struct bpf_iter__task_file.
-const CONTEXT = { meta: 0, task: 8, fd: 16, file: 24 } as const;
-
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** What the map's only value is made of: the sum of the sockets' hashes, and their number. */
 const Sums = { hash: 0, count: 8, bytes: 16 } as const;
@@ -71,13 +63,12 @@ export class SocketDigest {
 function assemble(types: KernelTypes, map: number, families: readonly number[]): BpfProgram {
   const program = new BpfProgram();
   program.move(6, 1);
-  program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq_num"));
+  program.load(8, 1, 6, TaskFileContext.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq_num"));
   program.jumpIfDifferent(1, 0, "begun");
   program.mapValue(1, map).clear(1, Sums.hash).clear(1, Sums.count).label("begun");
-  program.load(8, 7, 6, CONTEXT.task).jumpIfEqual(7, 0, "end");
-  program.load(8, 8, 6, CONTEXT.file).jumpIfEqual(8, 0, "end");
-  program.move(1, 8).call(SOCK_FROM_FILE).jumpIfEqual(0, 0, "out");
-  program.load(8, 9, 0, types.of("socket", "sk")).jumpIfEqual(9, 0, "out");
+  program.load(8, 7, 6, TaskFileContext.task).jumpIfEqual(7, 0, "end");
+  program.load(8, 8, 6, TaskFileContext.file).jumpIfEqual(8, 0, "end");
+  loadSock(program, types, 8, 9, "out");
   program.load(2, 1, 9, types.common("skc_family"));
   for (const family of families) program.jumpIfEqual(1, family, "known");
   program.jump("out").label("known");
@@ -87,7 +78,7 @@ function assemble(types: KernelTypes, map: number, families: readonly number[]):
   program.load(2, 1, 9, types.common("skc_num")).store(2, 10, Words.localPort, 1).label("elsewhere");
   program.load(1, 1, 9, types.common("skc_state")).store(1, 10, Words.state, 1);
   program.load(4, 1, 7, types.of("task_struct", "tgid")).store(4, 10, Words.process, 1);
-  program.load(4, 1, 6, CONTEXT.fd).store(4, 10, Words.fd, 1);
+  program.load(4, 1, 6, TaskFileContext.fd).store(4, 10, Words.fd, 1);
   program.load(8, 1, 8, types.of("file", "f_inode")).load(8, 1, 1, types.of("inode", "i_ino"));
   program.store(4, 10, Words.inode, 1);
   hashWords(program);
@@ -96,8 +87,7 @@ function assemble(types: KernelTypes, map: number, families: readonly number[]):
   program.load(8, 3, 2, Sums.count).add(3, 1).store(8, 2, Sums.count, 3).jump("out");
   // The walk ends with a call for no file.
   program.label("end");
-  program.load(8, 1, 6, CONTEXT.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
-  program.mapValue(2, map).set(3, Sums.bytes).call(SEQ_WRITE);
+  writeMapValue(program, types, map, Sums.bytes);
   return program.label("out").set(0, 0).exit();
 }
 
