@@ -12,6 +12,7 @@ import { OWN_NAMESPACE } from "../kernel/netlink/event-socket.ts";
 import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { SyscallError } from "../kernel/syscalls.ts";
 import type { DestroyedReader, NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
+import { withAnyPid } from "../processes/any-pid.ts";
 import type { EventTarget } from "./destroy-event.ts";
 import { appendDestroyed, EventKind } from "./destroy-event.ts";
 import { DESTROYED_EVENTS_MAX, DestroyedTable, UNPLACED } from "./destroyed-table.ts";
@@ -41,8 +42,6 @@ const NUMBERS_BUFFER_BYTES = 2 ** 20;
 const OWN_SOCKETS_MAX = 1024;
 /** How often it is looked whether the processes of a namespace with a socket of ours still live. */
 const PIN_CHECK_MS = 2000;
-/** Processes of a namespace that are tried at most for a way into it. */
-const PIDS_TRIED_MAX = 16;
 /** Ticks of 10 ms for which an event waits for its namespace to become known. */
 const UNPLACED_TICKS_MAX = 1000;
 
@@ -327,15 +326,15 @@ export class DestroyedSockets implements DestroyedReader {
   }
 
   #admit({ inode, pids }: NamespaceRecord): void {
-    for (const pid of pids.slice(0, PIDS_TRIED_MAX)) {
+    const heard = withAnyPid(pids, (pid) => {
       const path = `${this.#options.procRoot}/${pid}/ns/net`;
-      const told = this.#numbers!.ask(path);
-      if (told === null || told.inode !== inode) continue;
-      if (told.nsid !== null) this.#place(told.nsid, inode);
-      if (told.nsid !== null && this.#hearsAll) return;
-      if (this.#own.has(inode) || this.#enter(path, inode, pids)) return;
-    }
-    this.#unheard.add(inode);
+      const numbered = this.#numbers!.ask(path);
+      if (numbered === null || numbered.inode !== inode) return undefined;
+      if (numbered.nsid !== null) this.#place(numbered.nsid, inode);
+      if (numbered.nsid !== null && this.#hearsAll) return true;
+      return this.#own.has(inode) || this.#enter(path, inode, pids) ? true : undefined;
+    });
+    if (heard === undefined) this.#unheard.add(inode);
   }
 
   #enter(path: string, inode: number, pids: readonly number[]): boolean {

@@ -7,6 +7,7 @@
 // that its process drained, a descriptor that changed hands without the network) after REFRESH_TICKS.
 
 import type { NamespaceRecord, TcpCounters } from "../observation.ts";
+import { withAnyPid } from "../processes/any-pid.ts";
 import { readText } from "../processes/small-file.ts";
 import {
   connectionCounters,
@@ -26,9 +27,6 @@ export const REFRESH_TICKS = 6000;
 /** … less up to half of it, by the namespace's id, so that not all of them are due at once. */
 const REFRESH_SPREAD = 30;
 const REFRESH_SPREAD_TICKS = 100;
-
-/** Processes of a namespace that are asked at most for its counters. */
-const PIDS_TRIED_MAX = 16;
 
 /** A namespace's counters at one moment. */
 export interface Counts {
@@ -68,21 +66,23 @@ export class ChangeGate {
    * held by a file and there as it was: then without a segment or datagram the numbers of sockets are what they were.
    */
   look(namespace: NamespaceRecord, onlyHeld = false): Counts | null {
-    for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
-      const directory = `${this.#procRoot}/${pid}/net`;
-      const snmp = readText(`${directory}/snmp`);
-      if (!("text" in snmp)) continue;
-      const traffic = trafficCounters(snmp.text);
-      // Connections are among what is compared first: mostly there is nothing to take apart.
-      const before = this.#settled.get(namespace.inode)?.counts;
-      if (onlyHeld && before?.traffic === traffic) return before;
-      const counts = socketCounts(directory);
-      if (traffic === "" || counts === null) return null;
-      if (before?.traffic === traffic) return { ...before, ...counts };
-      const connections = connectionCounters(snmp.text);
-      return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text), ...counts };
-    }
-    return null;
+    return withAnyPid(namespace.pids, (pid) => this.#lookThrough(pid, namespace.inode, onlyHeld)) ?? null;
+  }
+
+  // Undefined if another process may know more, null if the kernel does not count.
+  #lookThrough(pid: number, inode: number, onlyHeld: boolean): Counts | null | undefined {
+    const directory = `${this.#procRoot}/${pid}/net`;
+    const snmp = readText(`${directory}/snmp`);
+    if (!("text" in snmp)) return undefined;
+    const traffic = trafficCounters(snmp.text);
+    // Connections are among what is compared first: mostly there is nothing to take apart.
+    const before = this.#settled.get(inode)?.counts;
+    if (onlyHeld && before?.traffic === traffic) return before;
+    const counts = socketCounts(directory);
+    if (traffic === "" || counts === null) return null;
+    if (before?.traffic === traffic) return { ...before, ...counts };
+    const connections = connectionCounters(snmp.text);
+    return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text), ...counts };
   }
 
   /**

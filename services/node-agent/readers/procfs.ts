@@ -6,13 +6,13 @@ import { readdirSync, statfsSync } from "node:fs";
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
+import { withAnyPid } from "../processes/any-pid.ts";
 import { inetTables, netInetParser } from "../procfs/net-inet.ts";
 import { netNetlinkParser } from "../procfs/net-netlink.ts";
 import { netPacketParser } from "../procfs/net-packet.ts";
-import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
 import { netUnixParser } from "../procfs/net-unix.ts";
 import type { TableParser, TableTally } from "../procfs/table-lines.ts";
-import { readText } from "../processes/small-file.ts";
+import { readEmptyTables } from "./empty-tables.ts";
 import { InterfaceAddresses } from "./interface-addresses.ts";
 import { TableFile } from "./table-file.ts";
 import { UnixPeers } from "./unix-peers.ts";
@@ -30,7 +30,7 @@ export const procfsTables: readonly string[] = [
 const gatedTables: readonly string[] = ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6"];
 
 /** Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two reads. */
-const PIDS_TRIED_MAX = 64;
+const READ_THROUGH_MAX = 64;
 
 /** Unix, netlink and packet sockets of one pass at most: 2^20 of about 250 bytes each (250 MB). */
 export const FAMILY_SOCKETS_MAX = 2 ** 20;
@@ -86,13 +86,12 @@ class ProcfsReader implements SocketReader {
     const familyRows = sink.familySockets.length;
     const tally: TableTally = { linesMalformed: 0, overflowed: 0 };
     const tables = this.#tables(namespaceId, sink, tally);
-    let pid: number | null = null;
-    for (const candidate of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
-      if (!this.#readThrough(candidate, tables, sink)) continue;
-      pid = candidate;
-      break;
-    }
-    if (pid === null) {
+    const pid = withAnyPid(
+      namespace.pids,
+      (candidate) => (this.#readThrough(candidate, tables, sink) ? candidate : undefined),
+      READ_THROUGH_MAX,
+    );
+    if (pid === undefined) {
       // Half of a namespace would look like sockets that were closed: all or nothing.
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;
@@ -134,8 +133,9 @@ class ProcfsReader implements SocketReader {
   #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
     const directory = `${this.#options.procRoot}/${pid}/net`;
     let absent = 0;
-    if (gatedTables.some((name) => tables.has(name))) {
-      for (const name of this.#emptyTables(directory)) tables.delete(name);
+    // In a saved tree counts and tables may be of different moments: only the running kernel is believed.
+    if (this.#live && gatedTables.some((name) => tables.has(name))) {
+      for (const name of readEmptyTables(directory) ?? []) tables.delete(name);
     }
     for (const [name, parse] of tables) {
       const rows = sink.sockets.length;
@@ -152,17 +152,6 @@ class ProcfsReader implements SocketReader {
       absent++;
     }
     return absent === 0 || hasEntries(directory);
-  }
-
-  // In a saved tree counts and tables may be of different moments: only the running kernel is believed.
-  #emptyTables(directory: string): readonly string[] {
-    if (!this.#live) return [];
-    const ipv4 = readText(`${directory}/sockstat`);
-    const ipv6 = readText(`${directory}/sockstat6`);
-    if (!("text" in ipv4)) return [];
-    const text6 = "text" in ipv6 ? ipv6.text : "";
-    const counts = parseTcpSockets(ipv4.text, text6);
-    return [...(counts === null ? [] : emptyTcpTables(counts)), ...emptyDatagramTables(ipv4.text, text6)];
   }
 }
 

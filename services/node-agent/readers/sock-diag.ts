@@ -25,16 +25,13 @@ import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { forEachUnixSocket } from "../kernel/netlink/unix-diag.ts";
 import type { UnixDiagSocket } from "../kernel/netlink/unix-diag.ts";
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
-import { readText } from "../processes/small-file.ts";
+import { withAnyPid } from "../processes/any-pid.ts";
 import { emptyFamilySocket } from "../procfs/family-socket.ts";
-import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
 import type { TableTally } from "../procfs/table-lines.ts";
 import { diagTables, tablesWithoutDiag } from "./blind-spots.ts";
+import { readEmptyTables } from "./empty-tables.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { createProcfsReader, FAMILY_SOCKETS_MAX } from "./procfs.ts";
-
-/** Processes of a namespace that are tried at most for a way into it. */
-const PIDS_TRIED_MAX = 16;
 
 /** How often a dump that was disturbed is asked for again before the table of /proc is read instead. */
 const DUMP_TRIES = 3;
@@ -136,12 +133,9 @@ class SockDiagReader implements SocketReader {
     };
   }
 
-  // A netlink socket in the namespace, or -1 where none of its processes let us in. Our own process comes first where
-  // it is in the namespace: it needs no privilege.
+  // A netlink socket in the namespace, or -1 if none of its processes lets us in.
   #enter(namespace: NamespaceRecord): number {
-    const candidates = namespace.pids.slice(0, PIDS_TRIED_MAX);
-    if (namespace.pids.includes(process.pid)) candidates.unshift(process.pid);
-    for (const pid of candidates) {
+    const descriptor = withAnyPid(namespace.pids, (pid) => {
       try {
         const file = path.join(this.#options.procRoot, String(pid), "ns/net");
         return inNetworkNamespace(file, () => openNetlink(NETLINK_SOCK_DIAG));
@@ -150,14 +144,18 @@ class SockDiagReader implements SocketReader {
         // A process that is gone says nothing.
         if (code !== "ENOENT" && code !== "ESRCH")
           this.#limits.add(`sock-diag cannot enter some network namespaces: ${message}`);
+        return undefined;
       }
-    }
-    return -1;
+    });
+    return descriptor ?? -1;
   }
 
   #dumpAll(descriptor: number, namespace: NamespaceRecord, place: Place): void {
     const { tables } = this.#options;
-    const empty = this.#emptyTables(namespace);
+    const { procRoot } = this.#options;
+    const empty = new Set(
+      withAnyPid(namespace.pids, (pid) => readEmptyTables(`${procRoot}/${pid}/net`) ?? undefined),
+    );
     for (const table of diagTables) {
       if (tables !== undefined && !table.covers.some((name) => tables.has(name))) continue;
       if (this.#fromProcNow.has(table.name) || table.covers.every((name) => empty.has(name))) continue;
@@ -229,22 +227,6 @@ class SockDiagReader implements SocketReader {
         dump(descriptor, request, (view, start, end) => appendInetDiag(view, start, end, target));
       }
     }
-  }
-
-  // Counts take microseconds, a walk through the kernel's hash milliseconds.
-  #emptyTables(namespace: NamespaceRecord): ReadonlySet<string> {
-    for (const pid of namespace.pids.slice(0, PIDS_TRIED_MAX)) {
-      const ipv4 = readText(`${this.#options.procRoot}/${pid}/net/sockstat`);
-      if (!("text" in ipv4)) continue;
-      const ipv6 = readText(`${this.#options.procRoot}/${pid}/net/sockstat6`);
-      const text6 = "text" in ipv6 ? ipv6.text : "";
-      const counts = parseTcpSockets(ipv4.text, text6);
-      return new Set([
-        ...(counts === null ? [] : emptyTcpTables(counts)),
-        ...emptyDatagramTables(ipv4.text, text6),
-      ]);
-    }
-    return new Set();
   }
 }
 

@@ -1,11 +1,9 @@
 // The TCP counters of a network namespace, by any of its processes: some microseconds, whatever the number of sockets.
 
 import type { NamespaceRecord, TcpCounters } from "../observation.ts";
+import { withAnyPid } from "../processes/any-pid.ts";
 import { readText } from "../processes/small-file.ts";
 import { parseTcpCounters } from "../procfs/net-snmp.ts";
-
-/** Processes of a namespace that are asked at most. */
-const PIDS_TRIED_MAX = 16;
 
 /** The counters as a process sees them; null where they cannot be read. */
 export function readTcpCounters(procRoot: string, pid: number): TcpCounters | null {
@@ -15,9 +13,5 @@ export function readTcpCounters(procRoot: string, pid: number): TcpCounters | nu
 
 /** The counters of a namespace; null where none of its processes lets them be read. */
 export function readNamespaceCounters(procRoot: string, { pids }: NamespaceRecord): TcpCounters | null {
-  for (const pid of pids.slice(0, PIDS_TRIED_MAX)) {
-    const counters = readTcpCounters(procRoot, pid);
-    if (counters !== null) return counters;
-  }
-  return null;
+  return withAnyPid(pids, (pid) => readTcpCounters(procRoot, pid) ?? undefined) ?? null;
 }

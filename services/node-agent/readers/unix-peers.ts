@@ -11,11 +11,9 @@ import { EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EPERM, EPROTONOSUPPORT } from "..
 import { SyscallError } from "../kernel/syscalls.ts";
 import { dumpUnixSockets } from "../kernel/netlink/unix-diag.ts";
 import type { UnixDiagSocket } from "../kernel/netlink/unix-diag.ts";
+import { withAnyPid } from "../processes/any-pid.ts";
 
 // Errors of asm-generic/errno.h that say something lasting about this kernel or this process's privileges.
-
-/** Processes of a namespace that are tried at most for a way into it. */
-const PIDS_TRIED_MAX = 16;
 
 /** Asks sock_diag in one namespace after another. */
 export class UnixPeers {
@@ -44,20 +42,18 @@ export class UnixPeers {
     sockets.length = kept;
   }
 
-  // Our own process comes first where it is in the namespace: it needs no privilege.
   #dump(procRoot: string, pids: readonly number[]): ReadonlyMap<number, UnixDiagSocket> | null {
-    const candidates = pids.slice(0, PIDS_TRIED_MAX);
-    if (pids.includes(process.pid)) candidates.unshift(process.pid);
     let reason: string | null = null;
-    for (const pid of candidates) {
+    const known = withAnyPid(pids, (pid) => {
       try {
         return dumpUnixSockets(path.join(procRoot, String(pid), "ns/net"));
       } catch (error) {
         reason = reasonOf(error, existsSync(path.join(procRoot, String(pid)))) ?? reason;
+        return undefined;
       }
-    }
-    if (reason !== null) this.#limits.add(reason);
-    return null;
+    });
+    if (known === undefined && reason !== null) this.#limits.add(reason);
+    return known ?? null;
   }
 }
 

@@ -1,0 +1,26 @@
+// Reading what all processes of a namespace share through any one of them.
+
+/** Processes of a namespace that are tried at most for a way into it: more than end between a scan and a read. */
+export const PIDS_TRIED_MAX = 16;
+
+/**
+ * Calls `attempt` with one process of a namespace after another until it returns something other than undefined, and
+ * returns that: a process may be gone by now, or out of reach. Our own process comes first if it is among them, since
+ * it needs no privilege. Undefined if none of the first `triedMax` succeeds.
+ */
+export function withAnyPid<Result>(
+  pids: readonly number[],
+  attempt: (pid: number) => Result | undefined,
+  triedMax: number = PIDS_TRIED_MAX,
+): Result | undefined {
+  const own = pids.includes(process.pid);
+  const first = own ? attempt(process.pid) : undefined;
+  if (first !== undefined) return first;
+  for (let place = 0; place < pids.length && place < triedMax; place++) {
+    const pid = pids[place]!;
+    if (own && pid === process.pid) continue;
+    const result = attempt(pid);
+    if (result !== undefined) return result;
+  }
+  return undefined;
+}
