@@ -153,3 +153,23 @@ export function inRange(range: AddressRange, words: Uint32Array, offset: number)
   }
   return true;
 }
+
+/** Whether the four words at an offset are all zero: `::`, or an IPv4 address that was not given the mapped form. */
+export function isUnset(words: Uint32Array, at: number): boolean {
+  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
+}
+
+/**
+ * The family, 4 or 6, of the two addresses of an IPv6 socket, eight words at an offset. The socket speaks IPv4 where
+ * both are mapped, or one is and the other is unset (a listener's remote, a connecting socket's local), which is given
+ * the mapped form then. `::` on both sides stays IPv6.
+ */
+export function familyOfWide(words: Uint32Array, at: number): number {
+  const localMapped = isIpv4(words, at);
+  const remoteMapped = isIpv4(words, at + 4);
+  if (!localMapped && !remoteMapped) return 6;
+  if (localMapped && remoteMapped) return 4;
+  if (!isUnset(words, localMapped ? at + 4 : at)) return 6;
+  words[localMapped ? at + 6 : at + 2] = 0xffff;
+  return 4;
+}

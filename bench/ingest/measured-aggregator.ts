@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-import { silentLog } from "../../lib/log.ts";
+import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { defaultStreamSettings } from "../../lib/nats/stream.ts";
 import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";

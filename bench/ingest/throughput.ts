@@ -7,7 +7,7 @@ import path from "node:path";
 
 import { jetstreamManager } from "@nats-io/jetstream";
 
-import { silentLog } from "../../lib/log.ts";
+import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsServerMissing, TestNatsServer } from "../../lib/testing/nats-server.ts";
 import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";

@@ -10,7 +10,7 @@ import {
   type NatsConnection,
   tokenAuthenticator,
 } from "@nats-io/transport-node";
-import { type Log, LogThrottle } from "../log.ts";
+import { type Log, LogThrottle } from "../program/log.ts";
 import { type RetryRange, retryDelayMs } from "../retry-delay.ts";
 
 /** Where NATS is and who we are there. Files are read again at every connect, so that they may be rotated. */

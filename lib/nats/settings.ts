@@ -2,8 +2,8 @@
 // become.
 
 import { z } from "zod";
-import type { Setting } from "../program-settings.ts";
-import { natsServers } from "../program-settings.ts";
+import type { Setting } from "../program/program-settings.ts";
+import { natsServers } from "../program/program-settings.ts";
 import type { NatsOptions } from "./connection.ts";
 
 /** The schema's part. */

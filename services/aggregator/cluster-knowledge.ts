@@ -6,7 +6,7 @@ import { loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { ListWatchState } from "../../lib/kubernetes/list-watch.ts";
-import type { Log } from "../../lib/log.ts";
+import type { Log } from "../../lib/program/log.ts";
 import { ClusterIdentity } from "./identify/cluster-identity.ts";
 import { PodGapAccount } from "./identify/pod-gaps.ts";
 import type { ClusterKind } from "./identify/cluster-identity.ts";

@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 
-import { logLevels } from "../../lib/log.ts";
+import { logLevels } from "../../lib/program/log.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
-import { duration, listenAddress, readSettings } from "../../lib/program-settings.ts";
-import type { ProgramSettings, SettingsResult } from "../../lib/program-settings.ts";
+import { duration, listenAddress, readSettings } from "../../lib/program/program-settings.ts";
+import type { ProgramSettings, SettingsResult } from "../../lib/program/program-settings.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -14,7 +14,7 @@ import { parseAddress } from "../../lib/address.ts";
 import { QueryServiceClient } from "../../lib/gen/whotalks/v1/query_service.ts";
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
 import { Report } from "../../lib/gen/whotalks/v1/report.ts";
-import { silentLog } from "../../lib/log.ts";
+import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import type { NatsLink } from "../../lib/nats/connection.ts";
 import { until } from "../../lib/testing/eventually.ts";

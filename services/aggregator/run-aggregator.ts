@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
 import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
-import type { Log } from "../../lib/log.ts";
+import type { Log } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
 import type { NatsLink } from "../../lib/nats/connection.ts";

@@ -1,7 +1,7 @@
 // The node agent's settings.
 
 import { z } from "zod";
-import { logLevels } from "../../lib/log.ts";
+import { logLevels } from "../../lib/program/log.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
 import {
   duration,
@@ -9,7 +9,7 @@ import {
   type ProgramSettings,
   readSettings,
   type SettingsResult,
-} from "../../lib/program-settings.ts";
+} from "../../lib/program/program-settings.ts";
 import { readerChoices } from "./readers/reader-names.ts";
 
 import { conntrackChoices } from "./conntrack/conntrack-choice.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import type { Report } from "../../lib/gen/whotalks/v1/report.ts";
-import { silentLog } from "../../lib/log.ts";
+import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { until } from "../../lib/testing/eventually.ts";
 import { freePort, natsServerMissing, TestNatsServer } from "../../lib/testing/nats-server.ts";

@@ -1,6 +1,6 @@
 // The node agent's program: reads its settings, runs until it is told to stop. The one file that reads the environment.
 
-import { runProgram } from "../../lib/run-program.ts";
+import { runProgram } from "../../lib/program/run-program.ts";
 import { readAgentConfig } from "./config.ts";
 import { runAgent } from "./run-agent.ts";
 

@@ -7,7 +7,7 @@ import { loadClusterAccess } from "../../lib/kubernetes/cluster-access.ts";
 import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
-import type { Log } from "../../lib/log.ts";
+import type { Log } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
 import { ticksOf } from "../../lib/ticks.ts";

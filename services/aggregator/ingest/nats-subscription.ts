@@ -18,7 +18,7 @@ import {
   type JsMsg,
 } from "@nats-io/jetstream";
 import type { ReportHandler } from "../../../lib/bus.ts";
-import { type Log, LogThrottle } from "../../../lib/log.ts";
+import { type Log, LogThrottle } from "../../../lib/program/log.ts";
 import type { NatsLink } from "../../../lib/nats/connection.ts";
 import { readReportHead } from "../../../lib/nats/report-head.ts";
 import { reportTimeMs } from "../../../lib/nats/report-message.ts";

@@ -1,6 +1,7 @@
 // Who held a socket that came and went between two passes: an accepted one the process of the one listener on its port,
 // in its namespace. Who opened a connection cannot be told so.
 
+import { isTimeWaitState } from "../../../lib/closing-states.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
 import { firstRowsBySocket } from "../../../lib/holder-table.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
@@ -36,12 +37,7 @@ export function holdByListeners(
 
 /** Whether a row is a connection that was over when it was first seen: an entry of TIME_WAIT alone. */
 export function isOverAtFirst(table: SocketTable, row: number, ticks: number): boolean {
-  const state = table.state[row]!;
-  return (
-    table.firstSeen[row] === ticks &&
-    table.inode[row] === 0 &&
-    (state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2)
-  );
+  return table.firstSeen[row] === ticks && table.inode[row] === 0 && isTimeWaitState(table.state[row]!);
 }
 
 function listenersOf(living: SocketTable): Map<number, number> {

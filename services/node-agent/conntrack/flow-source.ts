@@ -2,7 +2,7 @@
 // /proc, or none.
 // Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack is not disturbed.
 
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 
@@ -14,6 +14,7 @@ import { EPERM, NETLINK_NETFILTER } from "../kernel/constants.ts";
 import { dump, dumpInSteps, messageType, openNetlink } from "../kernel/netlink/netlink.ts";
 import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { SyscallError, syscalls } from "../kernel/syscalls.ts";
+import { inodeOfLink } from "../processes/namespace-link.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
@@ -217,7 +218,7 @@ export class FlowSource {
   // Whether the process went to another namespace, or ended and another has its number now.
   #isElsewhere(): boolean {
     const { inode } = this.#options;
-    return inode !== 0 && namespaceInodeOf(this.directory) !== inode;
+    return inode !== 0 && inodeOfLink(this.#namespacePath) !== inode;
   }
 
   // Whether there was nothing and is nothing: the kernel would walk through its whole hash to say so.
@@ -333,15 +334,6 @@ export class FlowSource {
 
   get #textPath(): string {
     return path.join(this.directory, "net/nf_conntrack");
-  }
-}
-
-/** Inode of the network namespace of a process by its directory below /proc; 0 where it may not be looked at. */
-export function namespaceInodeOf(directory: string): number {
-  try {
-    return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(path.join(directory, "ns/net")))?.[1] ?? 0);
-  } catch {
-    return 0;
   }
 }
 

@@ -7,6 +7,7 @@ import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
 import { flowProtocols, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
 import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
+import { mixWord, mixWords, spread } from "../../../lib/hash.ts";
 import { TICKS_PER_SECOND } from "../../../lib/ticks.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../observe/id-pool.ts";
@@ -387,8 +388,6 @@ function hasTuple(table: FlowTable, row: number, entry: ConntrackEntry, place: n
 }
 
 function hashOf({ addresses, ports, protocol, zone }: ConntrackEntry): number {
-  let hash = Math.imul(protocol + 1, 0x9e3779b1) ^ zone;
-  for (let i = 0; i < 8; i++) hash = Math.imul(hash ^ addresses[i]!, 0x85ebca6b) ^ (hash >>> 15);
-  hash = Math.imul(hash ^ ((ports[0]! << 16) | ports[1]!), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
+  const hash = mixWords(mixWord(zone, protocol + 1), addresses, 0, 8);
+  return spread(mixWord(hash, (ports[0]! << 16) | ports[1]!));
 }

@@ -7,8 +7,8 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { FlowNamespace } from "../observation.ts";
+import { inodeOfLink } from "../processes/namespace-link.ts";
 import { Account, ConntrackNamespace, conntrackObstacle, textsOfLines } from "./testing/flows.ts";
-import { namespaceInodeOf } from "./flow-source.ts";
 import { NodeFlows } from "./node-flows.ts";
 
 const skip = conntrackObstacle() ?? false;
@@ -22,7 +22,7 @@ function flowsOf() {
 }
 
 function recordOf(id: number, pid: number): FlowNamespace {
-  return { id, record: { inode: namespaceInodeOf(`/proc/${pid}`), host: false, pids: [pid] } };
+  return { id, record: { inode: inodeOfLink(`/proc/${pid}/ns/net`), host: false, pids: [pid] } };
 }
 
 function insert(namespace: ConntrackNamespace, port: number): void {

@@ -8,10 +8,11 @@ import path from "node:path";
 
 import { FLOW_ROWS_MAX } from "../../../lib/flow-table.ts";
 import type { FlowChanges, FlowNamespace, FlowReader } from "../observation.ts";
+import { inodeOfLink } from "../processes/namespace-link.ts";
 import type { ConntrackChoice } from "./conntrack-choice.ts";
 import { countEntries } from "./entry-count.ts";
 import type { ConntrackMode } from "./flow-source.ts";
-import { FlowSource, namespaceInodeOf } from "./flow-source.ts";
+import { FlowSource } from "./flow-source.ts";
 import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
 /** Milliseconds between two looks for namespaces that have entries: 20 µs each, 0.04 % of a core for 200 of them. */
@@ -53,7 +54,7 @@ export class NodeFlows implements FlowReader {
     const { procRoot, choice, elapsedMs } = options;
     this.#options = options;
     const directory = ownDirectory(procRoot);
-    this.#ownInode = namespaceInodeOf(directory);
+    this.#ownInode = inodeOfLink(path.join(directory, "ns/net"));
     this.#own = new FlowSource({
       directory,
       inode: 0,
@@ -220,7 +221,7 @@ export class NodeFlows implements FlowReader {
 // Where pid 1 cannot be looked at (a security module), our own namespace is what is left.
 function ownDirectory(procRoot: string): string {
   const directory = path.join(procRoot, "1");
-  return namespaceInodeOf(directory) !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))
+  return inodeOfLink(path.join(directory, "ns/net")) !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))
     ? directory
     : "/proc/self";
 }

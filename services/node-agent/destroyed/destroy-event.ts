@@ -53,8 +53,7 @@ export function appendDestroyed(view: DataView, start: number, end: number, targ
   const localPort = view.getUint16(start + 4);
   const remotePort = view.getUint16(start + 6);
   // A listener, a socket that was bound only, or one that found no way to where it was to connect.
-  if (localPort === 0 || isUnset(view, start + 24, family === AF_INET ? 4 : 16))
-    return EventKind.noConnection;
+  if (localPort === 0 || isZero(view, start + 24, family === AF_INET ? 4 : 16)) return EventKind.noConnection;
   let info = 0;
   let protocol = 0;
   for (let at = start + INET_DIAG_MSG_BYTES; at + 4 <= end;) {
@@ -137,7 +136,7 @@ function failed(table: DestroyedTable, row: number, attempt: number): void {
   table.sockets.state[row] = SocketState.SYN_SENT;
 }
 
-function isUnset(view: DataView, at: number, bytes: number): boolean {
+function isZero(view: DataView, at: number, bytes: number): boolean {
   for (let i = 0; i < bytes; i += 4) if (view.getUint32(at + i) !== 0) return false;
   return true;
 }

@@ -13,11 +13,12 @@ import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { SyscallError } from "../kernel/syscalls.ts";
 import type { DestroyedReader, NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
 import { withAnyPid } from "../processes/any-pid.ts";
+import { inodeOfLink } from "../processes/namespace-link.ts";
 import type { EventTarget } from "./destroy-event.ts";
 import { appendDestroyed, EventKind } from "./destroy-event.ts";
 import { DESTROYED_EVENTS_MAX, DestroyedTable, UNPLACED } from "./destroyed-table.ts";
 import type { NamespaceArrivals } from "./namespace-arrivals.ts";
-import { inodeOf, sentence } from "./listening-obstacles.ts";
+import { sentence } from "./listening-obstacles.ts";
 import { announcedNumber, NamespaceNumbers } from "./namespace-numbers.ts";
 
 /** SKNLGRP_INET_TCP_DESTROY, INET_UDP, INET6_TCP, INET6_UDP (include/uapi/linux/sock_diag.h). */
@@ -228,8 +229,8 @@ export class DestroyedSockets implements DestroyedReader {
 
   #open(): void {
     const home = `${this.#options.procRoot}/1/ns/net`;
-    if (inodeOf(home) !== 0) this.#home = home;
-    this.#homeInode = inodeOf(this.#home);
+    if (inodeOfLink(home) !== 0) this.#home = home;
+    this.#homeInode = inodeOfLink(this.#home);
     try {
       this.#main = this.#openHome(true);
       this.#hearsAll = true;
@@ -382,7 +383,7 @@ export class DestroyedSockets implements DestroyedReader {
 
   #leaveTheDead(): void {
     const isThere = (pid: number, inode: number): boolean =>
-      inodeOf(`${this.#options.procRoot}/${pid}/ns/net`) === inode;
+      inodeOfLink(`${this.#options.procRoot}/${pid}/ns/net`) === inode;
     for (const [inode, own] of this.#own) {
       const alive = own.pids.findIndex((pid) => isThere(pid, inode));
       if (alive < 0) this.#leave(inode);

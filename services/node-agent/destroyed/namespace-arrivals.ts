@@ -113,7 +113,7 @@ export class NamespaceArrivals {
     for (const directory of this.#watched) {
       for (const name of namesIn(directory)) {
         const file = path.join(directory, name);
-        const inode = inodeOf(file);
+        const inode = inodeOfMount(file);
         // The kernel uses inode numbers again: a file that is new is asked about, whatever its number.
         if (inode !== 0 && this.#files.get(file) !== inode) {
           this.#learner!.learn(file);
@@ -166,7 +166,8 @@ function namesIn(directory: string): string[] {
   }
 }
 
-function inodeOf(file: string): number {
+// A namespace that is mounted on a file is that file's inode.
+function inodeOfMount(file: string): number {
   try {
     return statSync(file).ino;
   } catch {

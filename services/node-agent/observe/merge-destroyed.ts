@@ -6,6 +6,7 @@
 // - After a reset of its own a socket has lost its remote port: it is known by its cookie, by a row that has gone with
 //   the same local port and remote address, or by its other end, whose tuple mirrors what is left.
 
+import { isLoopback, isWildcard } from "../../../lib/address.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
 import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
@@ -17,10 +18,8 @@ import {
   cookieHash,
   endHash,
   isHalfOpen,
-  isLoopback,
   isTimeWait,
   isUnheld,
-  isUnset,
   listeningPorts,
   localPortHash,
   portKey,
@@ -230,8 +229,8 @@ export class Merge {
         events.remotePort[event] === 0 &&
         events.localPort[event] === remotePort &&
         sameAddress(events, event, 4, table, row, 0) &&
-        (isUnset(events, event, 0) || sameAddress(events, event, 0, table, row, 4)) &&
-        (!isLoopback(events, event) || events.namespace[event] === table.namespace[row]);
+        (isWildcard(events.addresses, event * 8) || sameAddress(events, event, 0, table, row, 4)) &&
+        (!isLoopback(events.addresses, event * 8 + 4) || events.namespace[event] === table.namespace[row]);
       if (!mirrors) continue;
       for (let i = 0; i < 4; i++) events.addresses[event * 8 + i] = table.addresses[row * 8 + 4 + i]!;
       events.family[event] = table.family[row]!;

@@ -1,6 +1,7 @@
 // Rows of a socket table by a hash of some of their columns: chained in typed arrays, so that 100,000 rows cost a
 // millisecond and no object. Chains keep the order of the rows.
 
+import { spread } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 
 /** Hashes what rows are found by; any 32 bits. */
@@ -43,6 +44,6 @@ export class RowIndex {
   }
 
   #slotOf(hash: number): number {
-    return ((hash ^ (hash >>> 15)) >>> 0) & this.#mask;
+    return spread(hash) & this.#mask;
   }
 }

@@ -1,19 +1,13 @@
 // What rows of socket tables are compared and found by: cookies, tuples, and single ends of tuples.
 
+import { isTimeWaitState } from "../../../lib/closing-states.ts";
+import { mixWord, mixWords } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 
-/**
- * Whether a row is what the kernel keeps of a connection whose socket is destroyed: the rest of FIN_WAIT2 is an entry
- * like TIME_WAIT's.
- */
+/** Whether a row is what the kernel keeps of a connection whose socket is destroyed. */
 export function isTimeWait(table: SocketTable, row: number): boolean {
-  const state = table.state[row]!;
-  return (
-    table.inode[row] === 0 &&
-    table.protocol[row] === Protocol.tcp &&
-    (state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2)
-  );
+  return table.inode[row] === 0 && table.protocol[row] === Protocol.tcp && isTimeWaitState(table.state[row]!);
 }
 
 /** Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or on its way to the end. */
@@ -68,43 +62,27 @@ export function sameAddress(
   return true;
 }
 
-/** Whether an address of a row is the wildcard. */
-export function isUnset({ addresses, family }: SocketTable, row: number, place: number): boolean {
-  const at = row * 8 + place;
-  if (addresses[at] !== 0 || addresses[at + 1] !== 0 || addresses[at + 3] !== 0) return false;
-  return addresses[at + 2] === 0 || (family[row] === 4 && addresses[at + 2] === 0xffff);
-}
-
-/** Whether the remote address of a row is a loopback one. */
-export function isLoopback({ addresses, family }: SocketTable, row: number): boolean {
-  const at = row * 8 + 4;
-  if (family[row] === 4) return addresses[at + 3]! >>> 24 === 127;
-  return addresses[at] === 0 && addresses[at + 1] === 0 && addresses[at + 2] === 0 && addresses[at + 3] === 1;
-}
-
 /** A hash of what sameCookie() compares. */
 export function cookieHash(table: SocketTable, row: number): number {
-  return Math.imul(table.cookieLow[row]! ^ Math.imul(table.cookieHigh[row]!, 31), 0x9e3779b1);
+  return mixWord(mixWord(0, table.cookieHigh[row]!), table.cookieLow[row]!);
 }
 
 /** A hash of what sameTuple() compares. */
 export function tupleHash(table: SocketTable, row: number): number {
-  let hash = (table.localPort[row]! << 16) ^ table.remotePort[row]! ^ (table.namespace[row]! << 8);
-  for (let i = 0, at = row * 8; i < 8; i++) hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return hash;
+  const { localPort, remotePort, namespace, protocol, addresses } = table;
+  const rest = (localPort[row]! << 16) ^ remotePort[row]! ^ (namespace[row]! << 8) ^ protocol[row]!;
+  return mixWords(rest, addresses, row * 8, row * 8 + 8);
 }
 
 /** A hash of namespace and local port. */
 export function localPortHash(table: SocketTable, row: number): number {
-  return Math.imul((table.localPort[row]! << 12) ^ table.namespace[row]!, 0x9e3779b1);
+  return mixWord(table.localPort[row]! << 12, table.namespace[row]!);
 }
 
 /** A hash of one address of a row and a port. */
 export function endHash(table: SocketTable, row: number, place: number, port: number): number {
-  let hash = port;
-  for (let i = 0, at = row * 8 + place; i < 4; i++)
-    hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return hash;
+  const at = row * 8 + place;
+  return mixWords(port, table.addresses, at, at + 4);
 }
 
 /** The ports that something listens on, as portKey() has them. */

@@ -2,10 +2,12 @@
 // goes on as the same kernel object under another inode number: accept() gives an inode to a connection that had none,
 // close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
 
+import { isClosing } from "../../../lib/closing-states.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { IdPool } from "./id-pool.ts";
-import { isHalfOpen, sameTuple } from "./row-tuples.ts";
+import { RowIndex } from "./row-index.ts";
+import { isHalfOpen, sameTuple, tupleHash } from "./row-tuples.ts";
 import { leaveOutSeenTwice } from "./seen-twice.ts";
 
 /** Ticks of 10 ms by which a timer's end may move between two passes and still count as the same end. */
@@ -38,7 +40,9 @@ export function settleSockets(
   if (previous.equals(next, IDENTITY_COLUMNS) && !anyBeginsAnother(previous, next))
     return settleUnmoved(previous, next);
   leaveOutSeenTwice(next);
-  const index = new TupleIndex(previous);
+  // Built for the first row that is not in its place: mostly there is none.
+  let built: RowIndex | undefined;
+  const index = (): RowIndex => (built ??= new RowIndex(previous, tupleHash, () => true));
   const previousRows = new Int32Array(next.length).fill(-1);
   const taken = new Uint8Array(previous.length);
   const unmoved = matchExactly(previous, next, index, previousRows, taken) && next.length === previous.length;
@@ -103,7 +107,7 @@ function anyBeginsAnother(previous: SocketTable, next: SocketTable): boolean {
 function matchExactly(
   previous: SocketTable,
   next: SocketTable,
-  index: TupleIndex,
+  index: () => RowIndex,
   previousRows: Int32Array,
   taken: Uint8Array,
 ): boolean {
@@ -114,7 +118,7 @@ function matchExactly(
     if (expected < previous.length && taken[expected] === 0 && isSameSocket(previous, expected, next, row)) {
       before = expected;
     } else {
-      for (let found = index.first(next, row); found >= 0; found = index.after(found)) {
+      for (let found = index().first(tupleHash(next, row)); found >= 0; found = index().after(found)) {
         if (taken[found] === 0 && isSameSocket(previous, found, next, row)) {
           before = found;
           break;
@@ -167,10 +171,10 @@ function findContinued(
   previous: SocketTable,
   next: SocketTable,
   row: number,
-  index: TupleIndex,
+  index: () => RowIndex,
   taken: Uint8Array,
 ): number {
-  for (let found = index.first(next, row); found >= 0; found = index.after(found)) {
+  for (let found = index().first(tupleHash(next, row)); found >= 0; found = index().after(found)) {
     if (taken[found] !== 0 || !sameTuple(previous, found, next, row)) continue;
     const closed =
       previous.inode[found] !== 0 &&
@@ -185,14 +189,6 @@ function findContinued(
     }
   }
   return -1;
-}
-
-function isClosing(state: number): boolean {
-  return (
-    (state >= SocketState.FIN_WAIT1 && state <= SocketState.CLOSE) ||
-    state === SocketState.LAST_ACK ||
-    state === SocketState.CLOSING
-  );
 }
 
 // A TIME_WAIT entry whose tuple is used again before accept(): the same tuple, inode 0 twice, another connection.
@@ -220,52 +216,4 @@ function keepCounters(previous: SocketTable, before: number, next: SocketTable, 
   next.bytesReceived[row] = previous.bytesReceived[before]!;
   next.rttMicros[row] = previous.rttMicros[before]!;
   next.totalRetransmits[row] = previous.totalRetransmits[before]!;
-}
-
-// Rows of a table by a hash of namespace, protocol and tuple; chained, built on the first question.
-class TupleIndex {
-  readonly #table: SocketTable;
-  #heads: Int32Array | null = null;
-  #chain = new Int32Array(0);
-  #mask = 0;
-
-  constructor(table: SocketTable) {
-    this.#table = table;
-  }
-
-  /** The first row that may have the tuple of the given row of another table, or -1. */
-  first(other: SocketTable, row: number): number {
-    this.#heads ??= this.#build();
-    return this.#heads[tupleHash(other, row) & this.#mask]!;
-  }
-
-  /** The next candidate, or -1. */
-  after(row: number): number {
-    return this.#chain[row]!;
-  }
-
-  #build(): Int32Array {
-    const { length } = this.#table;
-    const size = 2 ** Math.ceil(Math.log2(Math.max(16, length * 2)));
-    const heads = new Int32Array(size).fill(-1);
-    this.#mask = size - 1;
-    this.#chain = new Int32Array(length);
-    // Backwards, so that a chain gives rows in their order.
-    for (let row = length - 1; row >= 0; row--) {
-      const bucket = tupleHash(this.#table, row) & this.#mask;
-      this.#chain[row] = heads[bucket]!;
-      heads[bucket] = row;
-    }
-    return heads;
-  }
-}
-
-function tupleHash(table: SocketTable, row: number): number {
-  let hash =
-    (table.localPort[row]! << 16) ^
-    table.remotePort[row]! ^
-    (table.namespace[row]! << 8) ^
-    table.protocol[row]!;
-  for (let i = 0, at = row * 8; i < 8; i++) hash = Math.imul(hash ^ table.addresses[at + i]!, 0x9e3779b1);
-  return (hash ^ (hash >>> 15)) >>> 0;
 }

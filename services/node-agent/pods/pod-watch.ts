@@ -1,8 +1,8 @@
 // Watches the pods of this node, and no others, at the API server. The agent does without it while it is away, and
 // says how old its knowledge is.
 
-import type { Log } from "../../../lib/log.ts";
-import { LogThrottle } from "../../../lib/log.ts";
+import type { Log } from "../../../lib/program/log.ts";
+import { LogThrottle } from "../../../lib/program/log.ts";
 import type { KubernetesApi } from "../../../lib/kubernetes/kubernetes-api.ts";
 import type { KubernetesError } from "../../../lib/kubernetes/kubernetes-error.ts";
 import { ListWatch, type ListWatchState } from "../../../lib/kubernetes/list-watch.ts";

@@ -1,13 +1,12 @@
 // From the inode of a socket to the entries (process, descriptor) that refer to it: an open-addressing hash in typed
 // arrays, with the entries of an inode chained. 28 bytes an entry, no object.
 
+import { slotOf } from "../../../lib/hash.ts";
+
 /** Entries that the index has at most: 2^22 descriptors of sockets on one node (118 MB); more are counted. */
 export const INDEX_ENTRIES_MAX = 2 ** 22;
 
 const NONE = 0xffffffff;
-
-// The golden ratio's bits: multiplying by it spreads inode numbers, which are handed out in sequence.
-const SPREAD = 0x9e3779b1;
 
 /** An index that is filled once and asked often; filled anew when anything changed. */
 export class InodeIndex {
@@ -70,7 +69,7 @@ export class InodeIndex {
   // The slot of the inode, or the empty one where it would go. Inode 0 is no socket's and marks empty slots.
   #slotOf(inode: number): number {
     const mask = this.#keys.length - 1;
-    let slot = (Math.imul(inode, SPREAD) >>> 7) & mask;
+    let slot = slotOf(inode, mask);
     while (this.#keys[slot] !== 0 && this.#keys[slot] !== inode) slot = (slot + 1) & mask;
     return slot;
   }

@@ -9,6 +9,7 @@ import { parseCgroup } from "../attribute/cgroup.ts";
 import type { NamespaceRecord, ProcessRecord, ProcessScan } from "../observation.ts";
 import { parsePidStat } from "../procfs/pid-stat.ts";
 import { parsePidStatus } from "../procfs/pid-status.ts";
+import { parseNamespaceLink } from "./namespace-link.ts";
 import { deniedSentence, hidepidSentence, mayReadOthers } from "./privileges.ts";
 import { readLink, readText, unread } from "./small-file.ts";
 import type { TaskSource } from "./task-source.ts";
@@ -177,9 +178,9 @@ class Scanner implements ProcessScanner {
     for (const { pid } of identities) {
       const link = readLink(`${this.#root}/${pid}/ns/net`);
       if ("text" in link) {
-        const inode = Number(/^net:\[(\d{1,15})\]$/.exec(link.text)?.[1] ?? Number.NaN);
-        inodes.set(pid, Number.isNaN(inode) ? null : inode);
-        if (!Number.isNaN(inode) && !representatives.has(inode)) representatives.set(inode, pid);
+        const inode = parseNamespaceLink(link.text);
+        inodes.set(pid, inode);
+        if (inode !== null && !representatives.has(inode)) representatives.set(inode, pid);
       } else if (link.reason === "denied") {
         denied.push(pid);
         inodes.set(pid, null);

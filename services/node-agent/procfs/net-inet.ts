@@ -8,6 +8,7 @@
 // behind `sl`. Kernels differ in what follows the pointer (tcp: timers and windows, none in TIME_WAIT lines; the
 // others: drops, since 2.6.27) and in how many digits a pointer has.
 
+import { familyOfWide } from "../../../lib/address.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/words.ts";
 import { BLANK, hexDigits, isHeader, isPointerByte, lineWithSentinel, NEWLINE } from "./table-lines.ts";
@@ -69,7 +70,7 @@ const ZERO = 48;
 
 // What the line that is parsed says. Kept here rather than handed over, so that no object is made per line: the
 // addresses in network order, local, then remote; the other hexadecimal fields; the decimal ones.
-const words = new Int32Array(8);
+const words = new Uint32Array(8);
 const fields = new Int32Array(8);
 const LOCAL_PORT = 0;
 const REMOTE_PORT = 1;
@@ -134,7 +135,7 @@ function appendRow(table: InetTable, target: InetTarget): void {
   sockets.id[row] = 0;
   sockets.namespace[row] = target.namespaceId;
   sockets.protocol[row] = table.protocol;
-  sockets.family[row] = table.wide ? familyOfWide() : 4;
+  sockets.family[row] = table.wide ? familyOfWide(words, 0) : 4;
   sockets.state[row] = fields[STATE]!;
   const addresses = sockets.addresses;
   for (let i = 0; i < 8; i++) addresses[row * 8 + i] = words[i]!;
@@ -263,26 +264,6 @@ function readWord(view: DataView, from: number, word: number, littleEndian: bool
     ? ((low & 255) << 24) | ((low & 0xff00) << 8) | ((high & 255) << 8) | (high >>> 8)
     : (high << 16) | low;
   return high | low;
-}
-
-// An IPv6 socket speaks IPv4 where both its addresses are mapped, or one is while the other is not set (a listener's
-// remote, a connecting socket's local), which is given the mapped form then. `::` on both sides stays IPv6.
-function familyOfWide(): number {
-  const localMapped = isMapped(0);
-  const remoteMapped = isMapped(4);
-  if (!localMapped && !remoteMapped) return 6;
-  if (localMapped && remoteMapped) return 4;
-  if (!isUnset(localMapped ? 4 : 0)) return 6;
-  words[localMapped ? 6 : 2] = 0xffff;
-  return 4;
-}
-
-function isMapped(offset: number): boolean {
-  return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0xffff;
-}
-
-function isUnset(offset: number): boolean {
-  return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0 && words[offset + 3] === 0;
 }
 
 // Hexadecimal numbers of a fixed width. Two digits are looked up at once; four zeros, which most lines have many of,

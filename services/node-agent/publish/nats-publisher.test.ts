@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { Report } from "../../../lib/gen/whotalks/v1/report.ts";
-import { silentLog } from "../../../lib/log.ts";
+import { silentLog } from "../../../lib/program/log.ts";
 import { connectForEver, type NatsLink, type NatsOptions } from "../../../lib/nats/connection.ts";
 import { until } from "../../../lib/testing/eventually.ts";
 import { TestNatsServer, natsServerMissing } from "../../../lib/testing/nats-server.ts";

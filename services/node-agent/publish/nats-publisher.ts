@@ -2,7 +2,7 @@
 // acknowledged them, and tells the pipeline when it must begin anew with a keyframe.
 
 import type { ReportSink } from "../../../lib/bus.ts";
-import type { Log } from "../../../lib/log.ts";
+import type { Log } from "../../../lib/program/log.ts";
 import type { NatsLink } from "../../../lib/nats/connection.ts";
 import { endsKeyframe, readReportHead, startsKeyframe } from "../../../lib/nats/report-head.ts";
 import { OrderedSender } from "./ordered-sender.ts";

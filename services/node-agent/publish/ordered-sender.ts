@@ -8,7 +8,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { jetstream, type JetStreamClient, type PubAck } from "@nats-io/jetstream";
-import { type Log, LogThrottle } from "../../../lib/log.ts";
+import { type Log, LogThrottle } from "../../../lib/program/log.ts";
 import type { NatsLink } from "../../../lib/nats/connection.ts";
 import { startsKeyframe } from "../../../lib/nats/report-head.ts";
 import { reportHeaders, reportMessageId } from "../../../lib/nats/report-message.ts";

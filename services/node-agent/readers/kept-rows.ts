@@ -1,5 +1,6 @@
 // What was read of a namespace, kept for the passes in which it need not be read again.
 
+import { isClosing } from "../../../lib/closing-states.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { SocketSink } from "../observation.ts";
@@ -57,12 +58,7 @@ export class KeptRows {
   /** Whether a connection waits for accept(), which gives it an inode and moves no counter. */
   get waitsForAccept(): boolean {
     const { inode, state, length } = this.#sockets;
-    for (let row = 0; row < length; row++) if (inode[row] === 0 && !isOver(state[row]!)) return true;
+    for (let row = 0; row < length; row++) if (inode[row] === 0 && !isClosing(state[row]!)) return true;
     return false;
   }
-}
-
-// FIN_WAIT1 to CLOSE, LAST_ACK and CLOSING: an orphan that its process has closed.
-function isOver(state: number): boolean {
-  return (state >= 4 && state <= 7) || state === 9 || state === 11;
 }

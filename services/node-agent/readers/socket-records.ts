@@ -2,12 +2,13 @@
 // found by network namespace, with what tells whether a namespace's sockets are those of the reading before. A hot path:
 // a record makes no object.
 
+import { familyOfWide, isUnset } from "../../../lib/address.ts";
+import { hashOfThree, slotOf } from "../../../lib/hash.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_NS } from "../../../lib/ticks.ts";
 import { Protocol, SocketState } from "../../../lib/words.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
 import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_MPTCP, SOCK_STREAM, Timer } from "../kernel/constants.ts";
-import { familyOfWide } from "../kernel/netlink/inet-diag.ts";
 import type { SocketRecords } from "../kernel/bpf/socket-iterator.ts";
 import { SocketRecord } from "../kernel/bpf/socket-record.ts";
 import { payloadReceived, payloadSent } from "../kernel/netlink/tcp-info.ts";
@@ -96,7 +97,7 @@ export class RecordIndex {
     const word = record * RECORD_WORDS;
     const state = this.#bytes[record * SocketRecord.bytes + SocketRecord.state]!;
     // The inode, then family and state, then protocol and local port.
-    const mark = mix(words[word + INODE]!, words[word + INODE + 1]!, words[word + INODE + 2]!);
+    const mark = hashOfThree(words[word + INODE]!, words[word + INODE + 1]!, words[word + INODE + 2]!);
     if (this.#isTcp(record)) {
       // A socket that is neither connected nor listening is in no table of the kernel's.
       if (state === SocketState.CLOSE) return;
@@ -109,10 +110,10 @@ export class RecordIndex {
     if (this.#halves[word * 2 + SocketRecord.family / 2] === AF_UNIX) {
       const peer = words[word + PEER]!;
       if (peer !== 0) this.#peers.set(words[word + INODE]!, peer);
-      of.restSum = (of.restSum + mix(mark, peer, 0)) | 0;
+      of.restSum = (of.restSum + hashOfThree(mark, peer, 0)) | 0;
       return;
     }
-    of.restSum = (of.restSum + mix(mark, words[word + INODE + 3]!, 0)) | 0;
+    of.restSum = (of.restSum + hashOfThree(mark, words[word + INODE + 3]!, 0)) | 0;
   }
 
   #isTcp(record: number): boolean {
@@ -295,18 +296,6 @@ function holdersOf(words: Uint32Array, count: number): HeldSockets {
   return { count, pids, fds, inodes };
 }
 
-// Spreads three numbers over 32 bits.
-function mix(a: number, b: number, c: number): number {
-  let hash = Math.imul(a ^ 0x2545f491, 0x9e3779b1);
-  hash = Math.imul((hash ^ (hash >>> 15)) + b, 0x85ebca6b);
-  hash = Math.imul((hash ^ (hash >>> 13)) + c, 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
-}
-
-function isUnset(words: Uint32Array, at: number): boolean {
-  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
-}
-
 // Inode numbers in an open hash: a Set of 100,000 numbers costs ten times as much.
 class InodeSet {
   #slots = new Uint32Array(16);
@@ -333,7 +322,7 @@ class InodeSet {
   }
 
   #slotOf(inode: number): number {
-    let slot = (Math.imul(inode, 0x9e3779b1) >>> 7) & this.#mask;
+    let slot = slotOf(inode, this.#mask);
     while (this.#slots[slot] !== 0 && this.#slots[slot] !== inode) slot = (slot + 1) & this.#mask;
     return slot;
   }

@@ -2,6 +2,7 @@
 // for TCP both families in one walk of the kernel's hash, by the old request type, with the counters of tcp_info. This is
 // a hot path: a message makes no object.
 
+import { familyOfWide, isUnset } from "../../../../lib/address.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
 import { ticksOf } from "../../../../lib/ticks.ts";
 import { Protocol, SocketState } from "../../../../lib/words.ts";
@@ -158,8 +159,7 @@ function readAttributes(
 
 /**
  * Writes both addresses of a struct inet_diag_sockid, sixteen bytes each from view byte `from`, as eight words at an
- * offset and gives the family, 4 or 6, that they are of. An IPv6 socket (`wide`) speaks IPv4 where both are mapped, or
- * one is while the other is not set, as in procfs/net-inet.ts.
+ * offset and returns their family, 4 or 6. `wide` says that they are of an IPv6 socket.
  */
 export function writeAddresses(
   view: DataView,
@@ -177,26 +177,4 @@ export function writeAddresses(
   }
   for (let i = 0; i < 8; i++) words[at + i] = view.getUint32(from + 4 * i);
   return familyOfWide(words, at);
-}
-
-/**
- * The family, 4 or 6, of the two addresses of an IPv6 socket, eight words at an offset; what is not set of an IPv4 one
- * is given the mapped form.
- */
-export function familyOfWide(words: Uint32Array, at: number): number {
-  const localMapped = isMapped(words, at);
-  const remoteMapped = isMapped(words, at + 4);
-  if (!localMapped && !remoteMapped) return 6;
-  if (localMapped && remoteMapped) return 4;
-  if (!isUnset(words, localMapped ? at + 4 : at)) return 6;
-  words[localMapped ? at + 6 : at + 2] = 0xffff;
-  return 4;
-}
-
-function isMapped(words: Uint32Array, at: number): boolean {
-  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
-}
-
-function isUnset(words: Uint32Array, at: number): boolean {
-  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
 }

@@ -1,7 +1,7 @@
 // What the programs of the cluster have in common from their start to their end: settings read, help given, problems
 // told, a log made, signals turned into an end. Their main.ts files call it with the process's own environment.
 
-import packageJson from "../package.json" with { type: "json" };
+import packageJson from "../../package.json" with { type: "json" };
 import type { Log, LogLevel } from "./log.ts";
 import { createLog } from "./log.ts";
 import type { SettingsResult } from "./program-settings.ts";
