@@ -1,8 +1,7 @@
 // Ours: a whole pass of the agent over the namespaces of the load, from the tables to encoded reports.
 
 import { ticksOf } from "../../lib/ticks.ts";
-import { createAgent } from "../../services/node-agent/pipeline.ts";
-import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
+import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { createProcfsReader } from "../../services/node-agent/readers/procfs.ts";
 import { serveRounds } from "../measure.ts";
@@ -13,9 +12,9 @@ const elapsedMs = (): number => performance.now() - start;
 const scanner = createProcessScanner({ procRoot: "/proc" });
 let bytes = 0;
 
-const agent = createAgent(
+const agent = createNodeAgent(
+  { node: "bench", procRoot: "/proc", reader: "procfs", conntrack: "none" },
   {
-    origin: { node: "bench", bootId: "bench", epoch: 1 },
     processes: {
       // The load's namespaces only: what else this machine runs is not part of the comparison.
       scan() {
@@ -32,14 +31,14 @@ const agent = createAgent(
       nowTicks: () => ticksOf(elapsedMs()),
       unixPeers: true,
     }),
-    holders: createSocketHolders({ procRoot: "/proc" }),
     sink: {
       publish(report) {
         bytes += report.length;
         return Promise.resolve();
       },
     },
-    pods: null,
+    flows: null,
+    destroyed: null,
     elapsedMs,
   },
   { intervalMs: 1000, keyframeMs: Number.POSITIVE_INFINITY, cpuShare: null },

@@ -11,15 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { MemoryBus } from "../../lib/bus.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { ticksOf } from "../../lib/ticks.ts";
 import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
 import { createAggregator } from "../../services/aggregator/pipeline.ts";
-import { openDestroyedSockets } from "../../services/node-agent/destroyed/open-destroyed-sockets.ts";
-import { createAgent } from "../../services/node-agent/pipeline.ts";
-import { createSocketHolders } from "../../services/node-agent/processes/fds.ts";
-import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
-import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
-import { readNamespaceCounters } from "../../services/node-agent/readers/tcp-counters.ts";
+import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
 import { printTable } from "../measure.ts";
 
 /** What the clients do: how many there are, how long each connection lasts, for how many seconds. */
@@ -140,22 +134,15 @@ class Generated {
 async function byWhotalks(generator: string, load: Load, intervalMs: number): Promise<Seen> {
   const startMs = performance.now();
   const elapsedMs = (): number => performance.now() - startMs;
-  const procRoot = "/proc";
   const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: Date.now });
   const bus = new MemoryBus(Date.now);
   bus.subscribe(aggregator.ingest);
-  const destroyed = openDestroyedSockets(procRoot, elapsedMs);
   const state = { passes: 0, coverage: null as NodeCoverage | null };
-  const agent = createAgent(
+  const agent = createNodeAgent(
+    { node: "bench", procRoot: "/proc", reader: "auto", conntrack: "none" },
     {
-      origin: { node: "bench", bootId: "bench", epoch: Date.now() },
-      processes: createProcessScanner({ procRoot }),
-      reader: chooseReader("auto", { procRoot, nowTicks: () => ticksOf(elapsedMs()) }),
-      holders: createSocketHolders({ procRoot }),
       sink: bus,
-      destroyed,
-      tcpCounters: (namespace) => readNamespaceCounters(procRoot, namespace),
-      pods: null,
+      flows: null,
       elapsedMs,
       onPass: (latest) => {
         state.coverage = latest;
@@ -194,7 +181,7 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
     overruns: told(state.coverage).destroyedOverruns,
     rssMiB: process.memoryUsage.rss() / 2 ** 20,
   };
-  destroyed.close();
+  agent.close();
   aggregator.close();
   await generated.end();
   return seen;

@@ -19,9 +19,17 @@ export function createRegistry(): Registry {
 export interface MetricSource {
   readonly name: string;
   readonly help: string;
-  /** A counter only grows; a gauge does what it likes. */
+  /** A counter only grows; a gauge may go up and down. */
   readonly type: "counter" | "gauge";
   readonly value: () => number;
+}
+
+export function counter(name: string, help: string, value: () => number): MetricSource {
+  return { name, help, value, type: "counter" };
+}
+
+export function gauge(name: string, help: string, value: () => number): MetricSource {
+  return { name, help, value, type: "gauge" };
 }
 
 /** Registers the metrics as `<prefix><name>`. */
@@ -29,21 +37,21 @@ export function registerMetrics(registry: Registry, prefix: string, sources: rea
   for (const { name, help, type, value } of sources) {
     const registers = [registry];
     if (type === "gauge") {
-      const gauge: Gauge = new Gauge({
+      const metric: Gauge = new Gauge({
         name: prefix + name,
         help,
         registers,
-        collect: () => gauge.set(value()),
+        collect: () => metric.set(value()),
       });
       continue;
     }
-    const counter: Counter = new Counter({
+    const metric: Counter = new Counter({
       name: prefix + name,
       help,
       registers,
       collect: () => {
-        counter.reset();
-        counter.inc(value());
+        metric.reset();
+        metric.inc(value());
       },
     });
   }

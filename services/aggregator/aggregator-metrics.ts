@@ -4,7 +4,7 @@ import type { Registry } from "prom-client";
 import { Gauge } from "prom-client";
 
 import type { MetricSource } from "../../lib/http/metrics.ts";
-import { createRegistry, registerMetrics } from "../../lib/http/metrics.ts";
+import { counter, createRegistry, gauge, registerMetrics } from "../../lib/http/metrics.ts";
 import type { ListWatchState } from "../../lib/kubernetes/list-watch.ts";
 import type { ClusterKnowledge } from "./cluster-knowledge.ts";
 import type { SubscriptionCounters } from "./ingest/nats-subscription.ts";
@@ -19,11 +19,20 @@ export interface AggregatorMetricSources {
 }
 
 /** A registry with the aggregator's metrics, all named whotalks_aggregator_…, and Node's own. */
-export function aggregatorMetrics({ aggregator, cluster, subscription }: AggregatorMetricSources): Registry {
+export function aggregatorMetrics(sources: AggregatorMetricSources): Registry {
   const registry = createRegistry();
-  const counts = () => aggregator.counts();
-  const { identity } = cluster;
   registerMetrics(registry, "whotalks_aggregator_", [
+    ...ingestMetrics(sources),
+    ...tableMetrics(sources),
+    ...clusterMetrics(sources),
+  ]);
+  registerWatches(registry, sources.cluster);
+  return registry;
+}
+
+function ingestMetrics({ aggregator, subscription }: AggregatorMetricSources): MetricSource[] {
+  const counts = () => aggregator.counts();
+  return [
     counter("reports_applied_total", "Reports that were applied.", () => counts().applied),
     counter("reports_rejected_total", "Reports that made no sense.", () => counts().rejected),
     counter("reports_duplicate_total", "Reports that came again.", () => counts().duplicates),
@@ -51,6 +60,12 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
       "Messages in the stream that are still to come.",
       () => subscription()?.behind ?? 0,
     ),
+  ];
+}
+
+function tableMetrics({ aggregator, cluster }: AggregatorMetricSources): MetricSource[] {
+  const counts = () => aggregator.counts();
+  return [
     gauge("nodes", "Nodes that have reported.", () => counts().nodes),
     gauge(
       "nodes_expected",
@@ -73,6 +88,16 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
       () => counts().accountsOverflowed,
     ),
     gauge(
+      "ends_ambiguous",
+      "Ends of connections that could belong to more than one.",
+      () => counts().ambiguousEnds,
+    ),
+  ];
+}
+
+function clusterMetrics({ cluster }: AggregatorMetricSources): MetricSource[] {
+  return [
+    gauge(
       "nodes_unread",
       "Nodes that should report and never have.",
       () => cluster.coverage()?.nodesUnread.length ?? 0,
@@ -87,24 +112,26 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
       "Pods whose sockets are in no kernel that is read.",
       () => cluster.coverage()?.podsUnobservable.length ?? 0,
     ),
+    gauge("identity_pods", "Pods remembered, those that are gone too.", () => cluster.identity.counters.pods),
     gauge(
-      "ends_ambiguous",
-      "Ends of connections that could belong to more than one.",
-      () => counts().ambiguousEnds,
+      "identity_addresses",
+      "Addresses whose owners are remembered.",
+      () => cluster.identity.counters.addresses,
     ),
-    gauge("identity_pods", "Pods remembered, those that are gone too.", () => identity.counters.pods),
-    gauge("identity_addresses", "Addresses whose owners are remembered.", () => identity.counters.addresses),
     counter(
       "identity_overflowed_total",
       "Pods and addresses that found no place, and pods of which it was forgotten that they were read.",
-      () => identity.counters.overflowed + cluster.readingsForgotten(),
+      () => cluster.identity.counters.overflowed + cluster.readingsForgotten(),
     ),
     counter(
       "identity_rejected_total",
       "Pods that were reported by another node than theirs.",
-      () => identity.counters.rejected,
+      () => cluster.identity.counters.rejected,
     ),
-  ]);
+  ];
+}
+
+function registerWatches(registry: Registry, cluster: ClusterKnowledge): void {
   registerWatch(
     registry,
     cluster,
@@ -134,15 +161,6 @@ export function aggregatorMetrics({ aggregator, cluster, subscription }: Aggrega
     "How old the knowledge of a kind is.",
     (state) => state.ageMs / 1000,
   );
-  return registry;
-}
-
-function counter(name: string, help: string, value: () => number): MetricSource {
-  return { name, help, type: "counter", value };
-}
-
-function gauge(name: string, help: string, value: () => number): MetricSource {
-  return { name, help, type: "gauge", value };
 }
 
 function registerWatch(

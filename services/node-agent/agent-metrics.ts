@@ -1,99 +1,118 @@
 // What the agent tells Prometheus of itself: whether it reads, whether it gets its reports off, what it falls short of.
 
 import type { Registry } from "prom-client";
-import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import type { MetricSource } from "../../lib/http/metrics.ts";
-import { createRegistry, registerMetrics } from "../../lib/http/metrics.ts";
+import { counter, createRegistry, gauge, registerMetrics } from "../../lib/http/metrics.ts";
 import type { NodeFlows } from "./conntrack/node-flows.ts";
+import type { PassRecord } from "./pass-record.ts";
 import type { PodTable } from "./pods/pod-table.ts";
 import type { PodWatch } from "./pods/pod-watch.ts";
-import type { PassCost } from "./agent-parts.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
 
 /** Where the figures come from. */
 export interface AgentMetricSources {
   readonly publisher: NatsPublisher;
   readonly pods: PodTable;
-  readonly flows: NodeFlows;
-  readonly destroyed: { readonly ofStrangers: number };
+  /** Null if conntrack is not read. */
+  readonly flows: NodeFlows | null;
+  /** Null if destroyed sockets are not heard of. */
+  readonly destroyed: { readonly ofStrangers: number } | null;
   /** Null where there is no Kubernetes API. */
   readonly podWatch: PodWatch | null;
-  /** Passes made so far. */
-  readonly passes: () => number;
-  /** How the last pass went; null before the first. */
-  readonly coverage: () => NodeCoverage | null;
-  /** What it cost; null before the first. */
-  readonly cost: () => PassCost | null;
+  readonly passes: PassRecord;
 }
 
 /** A registry with the agent's metrics, all named whotalks_agent_…, and Node's own. */
 export function agentMetrics(sources: AgentMetricSources): Registry {
-  const { publisher, pods, podWatch, flows, destroyed, passes, coverage, cost } = sources;
   const registry = createRegistry();
-  const sent = () => publisher.counters();
   registerMetrics(registry, "whotalks_agent_", [
-    counter("passes_total", "Passes over the kernel's tables.", passes),
-    gauge("pass_seconds", "How long the last pass took.", () => (coverage()?.passMicros ?? 0) / 1e6),
+    ...passMetrics(sources),
+    ...flowMetrics(sources),
+    ...publishMetrics(sources),
+    ...podMetrics(sources),
+  ]);
+  return registry;
+}
+
+function passMetrics({ passes, destroyed }: AgentMetricSources): MetricSource[] {
+  return [
+    counter("passes_total", "Passes over the kernel's tables.", () => passes.count),
+    gauge("pass_seconds", "How long the last pass took.", () => (passes.coverage?.passMicros ?? 0) / 1e6),
     gauge(
       "interval_seconds",
       "The interval between passes that was reached.",
-      () => (coverage()?.intervalMs ?? 0) / 1000,
+      () => (passes.coverage?.intervalMs ?? 0) / 1000,
     ),
     gauge(
       "pass_cpu_seconds",
       "CPU that the agent used from the end of the pass before to the end of the last one.",
-      () => (cost()?.cpuMs ?? 0) / 1000,
+      () => (passes.cost?.cpuMs ?? 0) / 1000,
     ),
     gauge(
       "namespaces_read_seconds",
       "How long reading all network namespaces took in the last pass.",
-      () => (cost()?.namespaceMicrosTotal ?? 0) / 1e6,
+      () => (passes.cost?.namespaceMicrosTotal ?? 0) / 1e6,
     ),
     gauge(
       "namespace_read_seconds_max",
       "How long the dearest network namespace took in the last pass.",
-      () => (cost()?.namespaceMicrosMax ?? 0) / 1e6,
+      () => (passes.cost?.namespaceMicrosMax ?? 0) / 1e6,
     ),
-    gauge("sockets", "Sockets that the last pass read.", () => coverage()?.sockets ?? 0),
-    gauge("namespaces", "Network namespaces that the last pass read.", () => coverage()?.namespaces ?? 0),
+    gauge("sockets", "Sockets that the last pass read.", () => passes.coverage?.sockets ?? 0),
+    gauge(
+      "namespaces",
+      "Network namespaces that the last pass read.",
+      () => passes.coverage?.namespaces ?? 0,
+    ),
     gauge(
       "namespaces_failed",
       "Network namespaces that could not be read.",
-      () => coverage()?.namespacesFailed ?? 0,
+      () => passes.coverage?.namespacesFailed ?? 0,
     ),
-    gauge("limits", "What stands in the way of seeing all.", () => coverage()?.limits.length ?? 0),
+    gauge("limits", "What stands in the way of seeing all.", () => passes.coverage?.limits.length ?? 0),
     counter(
       "opened_total",
       "TCP connections that the kernel counted as opened.",
-      () => coverage()?.openedByKernel ?? 0,
+      () => passes.coverage?.openedByKernel ?? 0,
     ),
-    counter("seen_total", "Ends of TCP connections that were seen.", () => coverage()?.seen ?? 0),
+    counter("seen_total", "Ends of TCP connections that were seen.", () => passes.coverage?.seen ?? 0),
     counter(
       "destroyed_overruns_total",
       "Times that the kernel dropped announcements of destroyed sockets for lack of buffer.",
-      () => coverage()?.destroyedOverruns ?? 0,
+      () => passes.coverage?.destroyedOverruns ?? 0,
     ),
     counter(
       "destroyed_of_strangers_total",
       "Destroyed sockets of network namespaces in which no process of this node was ever seen.",
-      () => destroyed.ofStrangers,
+      () => destroyed?.ofStrangers ?? 0,
     ),
     counter(
       "overflowed_total",
       "Sockets, flows and announcements that found no place.",
-      () => coverage()?.socketsOverflowed ?? 0,
+      () => passes.coverage?.socketsOverflowed ?? 0,
     ),
-    gauge("unseen", "TCP connections that were opened and not seen.", () => coverage()?.unseen ?? 0),
-    gauge("flows", "Flows (conntrack entries) that are known.", () => flows.size),
-    gauge("flow_namespaces", "Pods' network namespaces whose own flows are read.", () => flows.pods),
-    counter("flow_events_total", "Events of conntrack that came.", () => flows.events),
+    gauge("unseen", "TCP connections that were opened and not seen.", () => passes.coverage?.unseen ?? 0),
+  ];
+}
+
+function flowMetrics({ flows }: AgentMetricSources): MetricSource[] {
+  return [
+    gauge("flows", "Flows (conntrack entries) that are known.", () => flows?.size ?? 0),
+    gauge("flow_namespaces", "Pods' network namespaces whose own flows are read.", () => flows?.pods ?? 0),
+    counter("flow_events_total", "Events of conntrack that came.", () => flows?.events ?? 0),
     counter(
       "flow_overruns_total",
       "Times that the kernel dropped events of conntrack for lack of buffer.",
-      () => flows.overruns,
+      () => flows?.overruns ?? 0,
     ),
-    counter("flows_overflowed_total", "Flows that found no place.", () => flows.overflowed),
-    counter("flows_malformed_total", "Flows that made no sense.", () => flows.malformed),
+    counter("flows_overflowed_total", "Flows that found no place.", () => flows?.overflowed ?? 0),
+    counter("flows_malformed_total", "Flows that made no sense.", () => flows?.malformed ?? 0),
+  ];
+}
+
+function publishMetrics({ publisher }: AgentMetricSources): MetricSource[] {
+  const sent = () => publisher.counters();
+  return [
     counter("reports_acknowledged_total", "Reports that NATS acknowledged.", () => sent().acknowledged),
     counter("reports_dropped_total", "Reports that found no room or were too large.", () => sent().dropped),
     counter(
@@ -109,18 +128,14 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
     ),
     gauge("reports_waiting", "Reports that NATS has not acknowledged yet.", () => sent().waiting),
     gauge("reports_waiting_bytes", "Their bytes.", () => sent().waitingBytes),
+  ];
+}
+
+function podMetrics({ pods, podWatch }: AgentMetricSources): MetricSource[] {
+  return [
     gauge("pods", "Pods of this node that are known, those that ended lately too.", () => pods.size),
     counter("pods_overflowed_total", "Pods that found no place.", () => pods.overflowed),
     gauge("pods_age_seconds", "How old the knowledge of pods is.", () => (podWatch?.state.ageMs ?? 0) / 1000),
     counter("pod_watch_errors_total", "Failed calls to the API server.", () => podWatch?.state.errors ?? 0),
-  ]);
-  return registry;
-}
-
-function counter(name: string, help: string, value: () => number): MetricSource {
-  return { name, help, value, type: "counter" };
-}
-
-function gauge(name: string, help: string, value: () => number): MetricSource {
-  return { name, help, value, type: "gauge" };
+  ];
 }

@@ -1,7 +1,6 @@
 // The agent as it runs in a cluster: the pipeline with its ends, the node's kernel tables and NATS, and what goes
 // beside it: the watch of the node's pods, metrics and probes.
 
-import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
 import { loadClusterAccess } from "../../lib/kubernetes/cluster-access.ts";
 import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
@@ -10,34 +9,23 @@ import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { Log } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsOptions } from "../../lib/nats/settings.ts";
-import { ticksOf } from "../../lib/ticks.ts";
 import { agentMetrics } from "./agent-metrics.ts";
 import type { AgentConfig } from "./config.ts";
-import { NodeFlows } from "./conntrack/node-flows.ts";
-import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
-import type { PassCost } from "./agent-parts.ts";
-import { createAgent } from "./pipeline.ts";
+import type { NodeAgent, OuterParts } from "./node-agent.ts";
+import { createNodeAgent, ReaderObstacle } from "./node-agent.ts";
+import { PassRecord } from "./pass-record.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
-import { createSocketHolders } from "./processes/fds.ts";
-import { createProcessScanner } from "./processes/scan.ts";
-import { createTaskSource } from "./processes/task-source.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
 import { ToldOnce } from "./told-once.ts";
-import { bootId } from "./readers/live-proc.ts";
-import { chooseReader } from "./readers/choose-reader.ts";
-import { readNamespaceCounters } from "./readers/tcp-counters.ts";
 
 /** How long reports that wait may hold up the end: half of the pod's grace period. */
 const FLUSH_MS = 5000;
 
-/** An agent whose last pass is longer ago than this, or than ten intervals, hangs: the kubelet may restart it. */
-const PASS_AGE_MS_MAX = 120_000;
-
 /** Where acknowledgements arrive; the chart and docs/install.md name it in the agents' permissions. */
 const INBOX_PREFIX = "_INBOX_AGENT";
 
-/** Runs until the signal aborts, then flushes and ends. Rejects where the HTTP address cannot be had. */
+/** Runs until the signal aborts, then flushes and ends. Rejects if no reader works or the HTTP address is taken. */
 export async function runAgent(
   config: AgentConfig,
   environment: KubeConfigChoice["environment"],
@@ -50,77 +38,36 @@ export async function runAgent(
   const { api, reason } = await kubernetesApi(environment);
   const podWatch = api === null ? null : new PodWatch(api, config.nodeName, pods, log);
   const publisher = new NatsPublisher({ log, monotonicMs: elapsedMs });
+  const limits = (): string[] => [
+    ...publisher.limits(),
+    ...(reason === null ? [] : [reason]),
+    ...(podWatch?.limits() ?? []),
+  ];
 
-  const reader = chooseReader(config.reader, {
-    procRoot: config.procRoot,
-    nowTicks: () => ticksOf(elapsedMs()),
-  });
-  const obstacle = reader.probe();
-  if (obstacle !== null) throw new Error(`the reader ${config.reader} cannot work here: ${obstacle}`);
-  const flows = new NodeFlows({ procRoot: config.procRoot, choice: config.conntrack, elapsedMs });
-
-  const { procRoot } = config;
-  const destroyed = openDestroyedSockets(procRoot, elapsedMs);
-
-  let passes = 0;
-  let passedMs = 0;
-  let coverage: NodeCoverage | null = null;
-  let passCost: PassCost | null = null;
-  const told = new ToldOnce((limit) => log.warn({ reader: reader.name }, limit));
-  const agent = createAgent(
-    {
-      origin: { node: config.nodeName, bootId: bootId(config.procRoot), epoch: Date.now() },
-      processes: createProcessScanner({
-        procRoot: config.procRoot,
-        ...(reader.name === "bpf-iter" ? { tasks: createTaskSource() } : {}),
-      }),
-      reader,
-      holders: createSocketHolders({ procRoot: config.procRoot, held: () => reader.held?.() ?? null }),
-      sink: publisher,
-      flows,
-      destroyed,
-      tcpCounters: (namespace) => readNamespaceCounters(procRoot, namespace),
-      pods,
-      elapsedMs,
-      takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
-      limits: () => [
-        ...publisher.limits(),
-        ...(reason === null ? [] : [reason]),
-        ...(podWatch?.limits() ?? []),
-      ],
-      onPass: (latest, cost) => {
-        passes++;
-        passedMs = elapsedMs();
-        coverage = latest;
-        passCost = cost;
-        told.tell(latest.limits);
-      },
+  const passes = new PassRecord(elapsedMs);
+  const logged = new ToldOnce((limit) => log.warn({ reader: agent.reader.name }, limit));
+  const agent = createReadingAgent(config, {
+    sink: publisher,
+    pods,
+    elapsedMs,
+    limits,
+    takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
+    onPass: (coverage, cost) => {
+      passes.add(coverage, cost);
+      logged.tell(coverage.limits);
     },
-    { intervalMs: config.interval, keyframeMs: config.keyframeInterval, cpuShare: config.cpuBudget },
-  );
+  });
 
+  const { flows, destroyed } = agent;
   const http = await startOperationsServer({
     ...config.httpAddress,
-    metrics: agentMetrics({
-      publisher,
-      pods,
-      podWatch,
-      flows,
-      destroyed,
-      passes: () => passes,
-      coverage: () => coverage,
-      cost: () => passCost,
-    }),
-    live: () => {
-      const ageMs = elapsedMs() - passedMs;
-      const hangs = ageMs > Math.max(PASS_AGE_MS_MAX, 10 * config.interval);
-      return hangs ? `the last pass is ${Math.round(ageMs / 1000)} s ago` : null;
-    },
+    metrics: agentMetrics({ publisher, pods, podWatch, flows, destroyed, passes }),
+    live: () => passes.hangs(config.interval),
     ready: () =>
       publisher.keyframeAcknowledged ? null : (publisher.limits()[0] ?? "the first keyframe is on its way"),
   });
   log.info(
-    { node: config.nodeName, http: http.port, interval: config.interval, reader: reader.name },
+    { node: config.nodeName, http: http.port, interval: config.interval, reader: agent.reader.name },
     "reading this node's sockets",
   );
 
@@ -132,7 +79,7 @@ export async function runAgent(
     publisher.attach(link);
     return link;
   });
-  // What it rejects of is looked at below; here it only must not count as unhandled meanwhile.
+  // Its rejection is handled below; until then it must not count as unhandled.
   connecting.catch(() => undefined);
   try {
     await agent.run(signal);
@@ -141,11 +88,25 @@ export async function runAgent(
   } finally {
     await publisher.close();
     await connecting.then((link) => link.close()).catch(() => undefined);
-    flows.close();
-    destroyed.close();
+    agent.close();
     await podWatch?.stop();
     api?.close();
     await http.close();
+  }
+}
+
+function createReadingAgent(config: AgentConfig, outer: OuterParts): NodeAgent {
+  const { nodeName, procRoot, reader, conntrack } = config;
+  const pace = {
+    intervalMs: config.interval,
+    keyframeMs: config.keyframeInterval,
+    cpuShare: config.cpuBudget,
+  };
+  try {
+    return createNodeAgent({ node: nodeName, procRoot, reader, conntrack }, outer, pace);
+  } catch (error) {
+    if (!(error instanceof ReaderObstacle)) throw error;
+    throw new Error(`the reader ${reader} cannot work here: ${error.message}`, { cause: error });
   }
 }
 

@@ -11,10 +11,7 @@ import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { check, checksDone, checksImpossible } from "../../../lib/testing/child-checks.ts";
 import { TICK_MS, ticksOf } from "../../../lib/ticks.ts";
 import { SocketIterator } from "../kernel/bpf/socket-iterator.ts";
-import { createAgent } from "../pipeline.ts";
-import { createSocketHolders } from "../processes/fds.ts";
-import { createProcessScanner } from "../processes/scan.ts";
-import { createTaskSource } from "../processes/task-source.ts";
+import { createNodeAgent } from "../node-agent.ts";
 import { COUNTERS_TICKS } from "../readers/bpf-iter.ts";
 import { chooseReader } from "../readers/choose-reader.ts";
 
@@ -42,19 +39,18 @@ const counting = {
   limits: () => reader.limits(),
   held: () => reader.held!(),
 };
-const agent = createAgent(
+const agent = createNodeAgent(
+  { node: "still", procRoot: "/proc", reader: "bpf-iter", conntrack: "none" },
   {
-    origin: { node: "still", bootId: "boot", epoch: 1 },
-    processes: createProcessScanner({ procRoot: "/proc", tasks: createTaskSource() }),
     reader: counting,
-    holders: createSocketHolders({ procRoot: "/proc", held: () => reader.held!() }),
     sink: {
       publish: () => {
         reports++;
         return Promise.resolve();
       },
     },
-    pods: null,
+    flows: null,
+    destroyed: null,
     elapsedMs: () => nowMs,
     onPass: (latest) => (coverage = latest),
   },

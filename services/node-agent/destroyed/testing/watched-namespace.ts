@@ -9,16 +9,12 @@ import type { NamespaceCoverage, NodeCoverage } from "../../../../lib/gen/whotal
 import type { DecodedReport } from "../../../../lib/report-codec.ts";
 import { decodeReport } from "../../../../lib/report-codec.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
-import { ticksOf } from "../../../../lib/ticks.ts";
 import { protocolWord, stateWord } from "../../../../lib/words.ts";
 import type { ProcessScanner } from "../../observation.ts";
+import { createNodeAgent, ReaderObstacle } from "../../node-agent.ts";
 import type { Agent } from "../../pipeline.ts";
-import { createAgent } from "../../pipeline.ts";
-import { createSocketHolders } from "../../processes/fds.ts";
 import { createProcessScanner } from "../../processes/scan.ts";
-import { chooseReader } from "../../readers/choose-reader.ts";
 import type { ReaderChoice } from "../../readers/reader-names.ts";
-import { readNamespaceCounters } from "../../readers/tcp-counters.ts";
 import type { DestroyedSocketsOptions } from "../destroyed-sockets.ts";
 import { DestroyedSockets } from "../destroyed-sockets.ts";
 import { NamespaceArrivals } from "../namespace-arrivals.ts";
@@ -80,9 +76,9 @@ export class WatchedNamespace implements Disposable {
   readonly name = `wt-d${process.pid}-${++made}`;
   readonly destroyed: DestroyedSockets | null;
   /** Why the reader cannot work here; null where it can. */
-  readonly obstacle: string | null;
+  readonly obstacle: string | null = null;
   readonly #numbered: boolean;
-  readonly #agent: Agent;
+  readonly #agent: Agent | null = null;
   readonly #namespaces = new Map<number, number>();
   readonly #accounts = new Map<number, NamespaceCoverage>();
   readonly #pids = new Map<number, number>();
@@ -100,32 +96,32 @@ export class WatchedNamespace implements Disposable {
     const arrivals = new NamespaceArrivals({ procRoot, processes: createProcessScanner({ procRoot }) });
     this.destroyed =
       destroyed === null ? null : new DestroyedSockets({ procRoot, elapsedMs, arrivals, ...destroyed });
-    const sockets = chooseReader(reader, { procRoot, nowTicks: () => ticksOf(elapsedMs()) });
-    this.obstacle = sockets.probe();
-    this.#agent = createAgent(
-      {
-        origin: { node: "n", bootId: "b", epoch: 1 },
-        processes: this.#only(createProcessScanner({ procRoot })),
-        reader: sockets,
-        holders: createSocketHolders({ procRoot }),
-        sink: {
-          publish: async (bytes) => {
-            const report = decodeReport(bytes);
-            if (typeof report === "string") throw new Error(report);
-            this.#reports.push(report);
-            return Promise.resolve();
+    try {
+      this.#agent = createNodeAgent(
+        { node: "n", procRoot, reader, conntrack: "none" },
+        {
+          processes: this.#only(createProcessScanner({ procRoot })),
+          sink: {
+            publish: async (bytes) => {
+              const report = decodeReport(bytes);
+              if (typeof report === "string") throw new Error(report);
+              this.#reports.push(report);
+              return Promise.resolve();
+            },
+          },
+          flows: null,
+          destroyed: this.destroyed,
+          elapsedMs,
+          onPass: (coverage) => {
+            this.#coverage = coverage;
           },
         },
-        destroyed: this.destroyed,
-        tcpCounters: (namespace) => readNamespaceCounters(procRoot, namespace),
-        pods: null,
-        elapsedMs,
-        onPass: (coverage) => {
-          this.#coverage = coverage;
-        },
-      },
-      { intervalMs: 1000, keyframeMs: Number.POSITIVE_INFINITY, cpuShare: null },
-    );
+        { intervalMs: 1000, keyframeMs: Number.POSITIVE_INFINITY, cpuShare: null },
+      );
+    } catch (error) {
+      if (!(error instanceof ReaderObstacle)) throw error;
+      this.obstacle = error.message;
+    }
   }
 
   /** Makes the namespace. */
@@ -169,7 +165,7 @@ export class WatchedNamespace implements Disposable {
   /** One pass, and what it told of the namespace. */
   async pass(): Promise<ToldPass> {
     this.#reports = [];
-    await this.#agent.pass();
+    await this.#agent!.pass();
     const sockets: ToldSocket[] = [];
     const changes: ToldSocket[] = [];
     for (const report of this.#reports) {

@@ -1,0 +1,107 @@
+// An agent put together for the kernel whose proc filesystem is at procRoot: chooses the reader, opens what listens, and
+// hands all parts to createAgent(). The program in a cluster, `whotalks local`, tests and benchmarks start here.
+
+import type { SocketReader } from "./observation.ts";
+import type { AgentPace, AgentParts } from "./agent-parts.ts";
+import type { ConntrackChoice } from "./conntrack/conntrack-choice.ts";
+import { NodeFlows } from "./conntrack/node-flows.ts";
+import type { DestroyedSockets } from "./destroyed/destroyed-sockets.ts";
+import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
+import { ticksOf } from "../../lib/ticks.ts";
+import type { Agent } from "./pipeline.ts";
+import { createAgent } from "./pipeline.ts";
+import { createSocketHolders } from "./processes/fds.ts";
+import { createProcessScanner } from "./processes/scan.ts";
+import { createTaskSource } from "./processes/task-source.ts";
+import { chooseReader } from "./readers/choose-reader.ts";
+import { bootId } from "./readers/live-proc.ts";
+import type { ReaderChoice } from "./readers/reader-names.ts";
+import { readNamespaceCounters } from "./readers/tcp-counters.ts";
+
+/** How a node's agent is set up. */
+export interface NodeAgentOptions {
+  /** Name of the node. */
+  readonly node: string;
+  /** "/proc", "/host/proc", or a saved tree. */
+  readonly procRoot: string;
+  /** Whether procRoot is a saved tree: then only its tables are read, and the kernel is not asked directly. */
+  readonly saved?: boolean;
+  /** Byte order of the kernel that wrote the tables; this machine's if left out. */
+  readonly littleEndian?: boolean | undefined;
+  readonly reader: ReaderChoice;
+  readonly conntrack: ConntrackChoice;
+}
+
+/** Parts that come from outside: the ends of the pipeline, and in tests what takes a part's place. */
+export type OuterParts = Pick<AgentParts, "sink" | "elapsedMs"> & Partial<Omit<AgentParts, "origin">>;
+
+/** An agent and what it reads with. */
+export interface NodeAgent extends Agent {
+  readonly reader: SocketReader;
+  /** Null if another source of flows, or none, took its place. */
+  readonly flows: NodeFlows | null;
+  /** Null for a saved tree, or if another source took its place. */
+  readonly destroyed: DestroyedSockets | null;
+  /** Closes what listens; the agent must have stopped. */
+  close(): void;
+}
+
+/** No reader works here, or not the one that was chosen. */
+export class ReaderObstacle extends Error {
+  override readonly name = "ReaderObstacle";
+}
+
+/** Puts an agent together. Throws ReaderObstacle. */
+export function createNodeAgent(options: NodeAgentOptions, outer: OuterParts, pace: AgentPace): NodeAgent {
+  const { procRoot, saved = false } = options;
+  const { elapsedMs } = outer;
+  const reader = outer.reader ?? openReader(options, elapsedMs);
+  const flows = outer.flows === undefined ? openFlows(options, elapsedMs) : null;
+  const destroyed =
+    outer.destroyed === undefined && !saved ? openDestroyedSockets(procRoot, elapsedMs) : null;
+  const agent = createAgent(
+    {
+      origin: { node: options.node, bootId: bootId(procRoot), epoch: Date.now() },
+      processes: createProcessScanner({
+        procRoot,
+        ...(reader.name === "bpf-iter" ? { tasks: createTaskSource() } : {}),
+      }),
+      reader,
+      holders: createSocketHolders({ procRoot, held: () => reader.held?.() ?? null }),
+      flows,
+      destroyed,
+      tcpCounters: (namespace) => readNamespaceCounters(procRoot, namespace),
+      pods: null,
+      ...outer,
+    },
+    pace,
+  );
+  return {
+    ...agent,
+    reader,
+    flows,
+    destroyed,
+    close: () => {
+      flows?.close();
+      destroyed?.close();
+    },
+  };
+}
+
+function openReader(options: NodeAgentOptions, elapsedMs: () => number): SocketReader {
+  const { procRoot, littleEndian } = options;
+  const reader = chooseReader(options.reader, {
+    procRoot,
+    nowTicks: () => ticksOf(elapsedMs()),
+    ...(littleEndian === undefined ? {} : { littleEndian }),
+  });
+  const obstacle = reader.probe();
+  if (obstacle !== null) throw new ReaderObstacle(obstacle);
+  return reader;
+}
+
+// Of a saved tree the texts of its processes are all that there may be; netlink would tell of this machine.
+function openFlows(options: NodeAgentOptions, elapsedMs: () => number): NodeFlows {
+  const { procRoot, conntrack, saved = false } = options;
+  return new NodeFlows({ procRoot, choice: saved && conntrack !== "none" ? "proc" : conntrack, elapsedMs });
+}
