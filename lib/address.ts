@@ -125,7 +125,7 @@ export function isLoopback(words: Uint32Array, offset: number): boolean {
 }
 
 /** A range of addresses: network words and how many of the 128 bits count. */
-export interface AddressRange {
+interface AddressRange {
   readonly words: Uint32Array;
   readonly bits: number;
 }

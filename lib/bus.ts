@@ -2,7 +2,7 @@
 // local`) and NATS JetStream (a cluster).
 
 /** What a carrier must know of a report without decoding it. */
-export interface ReportKind {
+interface ReportKind {
   readonly keyframe: boolean;
 }
 

@@ -11,7 +11,7 @@ const valuesSchema = z.object({ image, nats: z.object({ image }) });
 const chartSchema = z.object({ appVersion: z.string() });
 
 /** Names with tags, as pods will name them. */
-export interface ChartImages {
+interface ChartImages {
   readonly whotalks: string;
   readonly nats: string;
   /** The version of NATS that the tag promises. */

@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { tar, type TarEntry } from "./tar.ts";
 
 /** What an image is and how it starts. */
-export interface ImageConfig {
+interface ImageConfig {
   /** Repository and tag, as a pod's `image` names it. */
   readonly name: string;
   /** Architecture in Go's words: amd64, arm64. */

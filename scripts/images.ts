@@ -27,7 +27,7 @@ const accounts = {
 };
 
 /** An archive that was written. */
-export interface PackedImage {
+interface PackedImage {
   /** Path below the repository. */
   readonly file: string;
   readonly name: string;

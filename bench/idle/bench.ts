@@ -12,7 +12,8 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
 import { freePort, TestNatsServer, natsServerMissing } from "../../lib/testing/nats-server.ts";
-import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
+import { ensureStream } from "../../lib/nats/stream.ts";
+import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
 import { TICKS_PER_SECOND } from "../../lib/ticks.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readerNames } from "../../services/node-agent/readers/reader-names.ts";

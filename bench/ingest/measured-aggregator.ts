@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
-import { defaultStreamSettings } from "../../lib/nats/stream.ts";
+import { silentLog } from "../../lib/testing/silent-log.ts";
+import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
 import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
 import { KEYFRAME_AGE_MS_MAX } from "../../services/aggregator/ingest/nats-replay-start.ts";
 import { NatsSubscription } from "../../services/aggregator/ingest/nats-subscription.ts";

@@ -1,8 +1,8 @@
 // The agents of the cluster that is not there: each publishes its node's keyframes as real agents do, with the order,
 // the acknowledgements and the message ids of theirs.
 
-import { silentLog } from "../../lib/program/log.ts";
 import type { NatsLink } from "../../lib/nats/connection.ts";
+import { silentLog } from "../../lib/testing/silent-log.ts";
 import { NatsPublisher } from "../../services/node-agent/publish/nats-publisher.ts";
 import { keyframeReports, NODES } from "./synthetic-reports.ts";
 

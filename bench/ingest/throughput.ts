@@ -7,10 +7,11 @@ import path from "node:path";
 
 import { jetstreamManager } from "@nats-io/jetstream";
 
-import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { natsServerMissing, TestNatsServer } from "../../lib/testing/nats-server.ts";
-import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
+import { ensureStream } from "../../lib/nats/stream.ts";
+import { silentLog } from "../../lib/testing/silent-log.ts";
+import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
 import { median, printTable } from "../measure.ts";
 import type { IngestFigures } from "./measured-aggregator.ts";
 import { SyntheticAgents } from "./synthetic-agents.ts";

@@ -6,7 +6,7 @@ import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import { FailureError, UsageError } from "../command/errors.ts";
 
 /** Namespace that the installation instructions name. */
-export const NAMESPACE_DEFAULT = "whotalks";
+const NAMESPACE_DEFAULT = "whotalks";
 /** Labels that the chart puts on the aggregator's pods. */
 const LABELS = "app.kubernetes.io/name=whotalks,app.kubernetes.io/component=aggregator";
 /** Port of the query API where the pod names none "grpc". */

@@ -6,7 +6,7 @@ import { commandNames } from "./program.ts";
 import { didYouMean } from "../text/suggest.ts";
 
 /** What the user is told, and how the process ends. */
-export interface Explanation {
+interface Explanation {
   /** Empty where there is nothing to say. */
   readonly sentence: string;
   readonly exitCode: number;

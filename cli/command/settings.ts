@@ -121,7 +121,7 @@ export const sourceFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
 };
 
 /** The flag as it is typed: namespaceInode → --namespace-inode. */
-export function typedFlag(name: FlagName): string {
+function typedFlag(name: FlagName): string {
   if (name === "headers") return "--no-headers";
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -11,7 +11,7 @@ import type { ConnectionServer, ServerOptions } from "../../services/aggregator/
 const CONNECTIONS_MAX = 256;
 
 /** A server that listens. */
-export interface LaterServer {
+interface LaterServer {
   readonly port: number;
   /** Stops listening and ends what runs. */
   close(): Promise<void>;

@@ -7,10 +7,10 @@ import { escapeText } from "../text/escape-text.ts";
 import type { View } from "../views/view.ts";
 
 /** The formats that are written as a stream. */
-export type DocumentFormat = "json" | "yaml" | "csv" | "name";
+type DocumentFormat = "json" | "yaml" | "csv" | "name";
 
 /** Writes an answer part by part; each step gives the text to print. */
-export interface DocumentWriter<Item> {
+interface DocumentWriter<Item> {
   open(head: AnswerHead): string;
   item(item: Item): string;
   close(end: AnswerEnd): string;

@@ -4,7 +4,7 @@
 import type { Column, View } from "../views/view.ts";
 
 /** Compares two items by their ranks; give it to a sort. */
-export type Comparison<Item> = (left: Item, right: Item) => number;
+type Comparison<Item> = (left: Item, right: Item) => number;
 
 /** The comparison that a view's rows are sorted by; sort is a column's key, or null for the view's own order. */
 export function comparison<Item>(view: View<Item>, sort: string | null): Comparison<Item> {
@@ -20,7 +20,7 @@ export function comparison<Item>(view: View<Item>, sort: string | null): Compari
 }
 
 /** A view's column by its key. */
-export function columnOf<Item>(view: View<Item>, key: string): Column<Item> {
+function columnOf<Item>(view: View<Item>, key: string): Column<Item> {
   const column = view.columns.find((candidate) => candidate.key === key);
   if (column === undefined) throw new TypeError(`the view of ${view.many} has no column ${key}`);
   return column;

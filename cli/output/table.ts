@@ -26,7 +26,7 @@ export interface Table {
 }
 
 /** Which columns and rows of an answer are shown. */
-export interface TableWishes {
+interface TableWishes {
   readonly wide: boolean;
   /** Key of the column to sort by; null for the view's own order. */
   readonly sort: string | null;

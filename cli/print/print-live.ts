@@ -14,7 +14,7 @@ import type { Terminal } from "../output/terminal.ts";
 import type { View } from "../views/view.ts";
 
 /** Where a live table is told. */
-export interface LiveWishes extends PrintWishes {
+interface LiveWishes extends PrintWishes {
   readonly intervalMs: number;
   /** What stands above the table: the command. */
   readonly title: string;

@@ -18,7 +18,7 @@ import {
 import { type CellContext, type Column, formatBytes, referencePart, type View } from "./view.ts";
 
 /** How a connection stands: its state while it is open, else how it ended. */
-export function connectionState(connection: Connection): string {
+function connectionState(connection: Connection): string {
   const failed = connection.outcome === "refused" || connection.outcome === "timed-out";
   if (failed) return connection.outcome;
   if (connection.closed) return "closed";
@@ -58,7 +58,7 @@ const pairs = {
 };
 
 /** The column that both connections and unix sockets call by how they stand. */
-export const stateColumn: Column<Connection> = {
+const stateColumn: Column<Connection> = {
   key: "state",
   header: "STATE",
   cell: stateCell,
@@ -66,7 +66,7 @@ export const stateColumn: Column<Connection> = {
 };
 
 /** What -o wide adds about sockets, of connections and of unix sockets alike. */
-export const socketColumns: ReadonlyArray<Column<Connection>> = [
+const socketColumns: ReadonlyArray<Column<Connection>> = [
   { key: "inode", header: "INODE", wide: true, cell: pairs.inode, rank: pairs.inode },
   { key: "pid", header: "PID", wide: true, cell: pairs.pid, rank: pairs.pid },
   {

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { formatAddress } from "../address.ts";
 import { ConntrackEntry, EntryField, ZoneDirection } from "./conntrack-entry.ts";
 import { FlowStatus } from "./flow-words.ts";
-import { formatConntrackLine } from "./format-line.ts";
+import { formatConntrackLine } from "./testing/format-line.ts";
 import { ConntrackLineParser } from "./parse-line.ts";
 
 // The fixtures' dates are in UTC.

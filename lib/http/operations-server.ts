@@ -8,10 +8,10 @@ import type { Registry } from "prom-client";
 import { nodeHttp } from "./node-http.ts";
 
 /** What a probe answers: null where all is well, else why not, as one sentence. */
-export type Probe = () => string | null;
+type Probe = () => string | null;
 
 /** What is served. */
-export interface OperationsServerOptions {
+interface OperationsServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -26,7 +26,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const CONNECTIONS_MAX = 64;
 
 /** A running server. */
-export interface OperationsServer {
+interface OperationsServer {
   readonly port: number;
   close(): Promise<void>;
 }

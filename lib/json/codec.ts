@@ -130,7 +130,7 @@ export function object<Message>(of: Shape<Message>): Codec<Message | undefined> 
 }
 
 /** The names and codecs of a message's fields, in the order in which they are written. */
-export type Fields<Message> = {
+type Fields<Message> = {
   readonly [Key in keyof Message]-?: readonly [name: string, codec: Codec<Message[Key]>];
 };
 
@@ -140,7 +140,7 @@ export interface Shape<Message> {
 }
 
 /** One field of a shape. */
-export interface ShapeField<Message> {
+interface ShapeField<Message> {
   readonly key: keyof Message & string;
   readonly name: string;
   readonly codec: Codec<unknown>;

@@ -6,7 +6,7 @@ import { JsonShapeError, type Json, readObject, record, type Shape, time, writeO
 import { connectionShape, coverageShape, edgeShape, listenerShape } from "./messages.ts";
 
 /** The version of every document's shape. */
-export const API_VERSION = "whotalks.dev/v1";
+const API_VERSION = "whotalks.dev/v1";
 
 /** The items of each kind of list. */
 export interface ListItems {
@@ -31,7 +31,7 @@ export type Document =
   | { readonly [Kind in ListKind]: ListDocument<Kind> }[ListKind];
 
 /** A whole list as read from a document. */
-export interface ListDocument<Kind extends ListKind> {
+interface ListDocument<Kind extends ListKind> {
   readonly kind: Kind;
   /** When the answer was made, in milliseconds since 1970; 0 where the document does not say. */
   readonly timeMs: number;

@@ -17,7 +17,7 @@ const ERROR_BYTES_MAX = 64 * 1024;
 const IDLE_MS = 30_000;
 
 /** How to ask. */
-export interface GetOptions {
+interface GetOptions {
   /** Accept header; plain JSON where absent. */
   readonly accept?: string;
   /** Gives the request up. */

@@ -2,7 +2,7 @@
 // sentences that name the verb, the resource and what to do.
 
 /** Why a call to the API failed. */
-export type KubernetesErrorCode =
+type KubernetesErrorCode =
   | "no-config"
   | "unreachable"
   | "unauthorized"

@@ -8,7 +8,7 @@ import { KubernetesError } from "./kubernetes-error.ts";
 import type { ClusterAccess } from "./kubernetes-api.ts";
 
 /** Where the kubelet puts a pod's token and the cluster's certificate authority. */
-export const SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
+const SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** Whether this process runs in a pod with a service account's token. */
 export function hasServiceAccount(

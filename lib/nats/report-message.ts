@@ -8,7 +8,7 @@ import type { ReportHead } from "./report-head.ts";
 const WAITED_HEADER = "Whotalks-Waited-Ms";
 
 /** The longest wait that is believed: a day. Anything beyond it is a forgery or a broken clock. */
-export const WAITED_MS_MAX = 86_400_000;
+const WAITED_MS_MAX = 86_400_000;
 
 /** The id by which JetStream drops a report that it has already (within the stream's duplicate window). */
 export function reportMessageId(head: ReportHead): string {

@@ -14,7 +14,7 @@ import { nanos } from "@nats-io/transport-node";
 import { STREAM_NAME, STREAM_SUBJECTS } from "./subjects.ts";
 
 /** How long JetStream remembers message ids. Agents keep their tail of acknowledged reports no longer than this. */
-export const DUPLICATE_WINDOW_MS = 120_000;
+const DUPLICATE_WINDOW_MS = 120_000;
 
 /** What an operator chooses. */
 export interface StreamSettings {
@@ -25,13 +25,6 @@ export interface StreamSettings {
   /** On how many NATS servers (1, 3 or 5). */
   readonly replicas: number;
 }
-
-/** A day or 4 GiB, on one server. */
-export const defaultStreamSettings: StreamSettings = {
-  ageMsMax: 86_400_000,
-  bytesMax: 4 * 2 ** 30,
-  replicas: 1,
-};
 
 /**
  * Makes the stream where it is missing, else updates what differs; gives what it is then. Throws JetStreamApiError

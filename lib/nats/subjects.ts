@@ -18,7 +18,7 @@ export const KEYFRAME_SUBJECTS = "whotalks.v1.report.*.keyframe";
 const PREFIX = "whotalks.v1.report.";
 
 /** What a subject says about the report on it. */
-export interface ReportSubject {
+interface ReportSubject {
   readonly node: string;
   /** Whether it is the first part of a keyframe. */
   readonly startsKeyframe: boolean;

@@ -28,16 +28,8 @@ export function createLog(program: string, level: LogLevel): Log {
   });
 }
 
-/** A log that says nothing. */
-export const silentLog: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
 /** How long the same trouble stays unrepeated in the log. */
-export const LOG_REPEAT_MS = 60_000;
+const LOG_REPEAT_MS = 60_000;
 
 /** Topics that a throttle remembers at most; the oldest is forgotten, so that it may be logged once too often. */
 const TOPICS_MAX = 64;

@@ -11,7 +11,7 @@ import type { SubscriptionCounters } from "./ingest/nats-subscription.ts";
 import type { Aggregator } from "./pipeline.ts";
 
 /** Where the figures come from. */
-export interface AggregatorMetricSources {
+interface AggregatorMetricSources {
   readonly aggregator: Aggregator;
   readonly cluster: ClusterKnowledge;
   /** Null before NATS is connected for the first time. */

@@ -34,7 +34,7 @@ export interface ClusterKnowledge {
 }
 
 /** How long things are remembered, in milliseconds. */
-export interface KnowledgeKeeping {
+interface KnowledgeKeeping {
   /** Pods that are gone. */
   readonly goneKeepMs: number;
   /** Pods that are gone and were never read are named for so long. */

@@ -50,7 +50,7 @@ function byteCount(bytesMin: number): z.ZodType<number, string> {
 export type AggregatorConfig = Readonly<z.output<typeof schema>>;
 
 /** The settings with their names and help texts. */
-export const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
+const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
   program: "whotalks-aggregator",
   summary: "joins the nodes' reports into who talks to what and answers questions about it",
   schema,

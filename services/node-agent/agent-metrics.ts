@@ -10,7 +10,7 @@ import type { PodWatch } from "./pods/pod-watch.ts";
 import type { NatsPublisher } from "./publish/nats-publisher.ts";
 
 /** Where the figures come from. */
-export interface AgentMetricSources {
+interface AgentMetricSources {
   readonly publisher: NatsPublisher;
   readonly pods: PodTable;
   /** Null if conntrack is not read. */

@@ -18,7 +18,7 @@ export const WAIT_MS_MAX = 5000;
 const STRETCHED = 1.25;
 
 /** What the budget is made of. */
-export interface CpuBudgetOptions {
+interface CpuBudgetOptions {
   /** Share of one core (0.01 = 1 %); null for no limit. */
   readonly share: number | null;
   /** Milliseconds between the beginnings of two passes where the budget allows. */

@@ -7,13 +7,14 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import type { Report } from "../../lib/gen/whotalks/v1/report.ts";
-import { silentLog } from "../../lib/program/log.ts";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { until } from "../../lib/testing/eventually.ts";
 import { freePort, natsServerMissing, TestNatsServer } from "../../lib/testing/nats-server.ts";
 import { readReportHead } from "../../lib/nats/report-head.ts";
-import { defaultStreamSettings, ensureStream } from "../../lib/nats/stream.ts";
+import { ensureStream } from "../../lib/nats/stream.ts";
 import { STREAM_NAME } from "../../lib/nats/subjects.ts";
+import { silentLog } from "../../lib/testing/silent-log.ts";
+import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 const options = { skip: natsServerMissing() ?? false, timeout: 60_000 };

@@ -19,7 +19,7 @@ import type { ReaderChoice } from "./readers/reader-names.ts";
 import { readNamespaceCounters } from "./readers/tcp-counters.ts";
 
 /** How a node's agent is set up. */
-export interface NodeAgentOptions {
+interface NodeAgentOptions {
   /** Name of the node. */
   readonly node: string;
   /** "/proc", "/host/proc", or a saved tree. */

@@ -5,7 +5,7 @@
 /** Owners that one address is remembered with; the one that ended first goes when there are more. */
 export const SPANS_PER_ADDRESS_MAX = 16;
 /** Addresses remembered: 2^19, three for each pod of a cluster of the largest supported size (150,000). */
-export const ADDRESSES_MAX = 2 ** 19;
+const ADDRESSES_MAX = 2 ** 19;
 
 interface Span {
   /** Uid of the owner. */

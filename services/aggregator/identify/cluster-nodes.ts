@@ -10,7 +10,7 @@ import type { NodeObject } from "./cluster-objects.ts";
 const ZONES_MAX = 2 ** 15;
 
 /** What an address is to the range of pod addresses that it lies in. */
-export interface PodRange {
+interface PodRange {
   readonly node: string;
   /** Whether it is the first host address, which bridge and ptp network plugins give to the node's own end. */
   readonly gateway: boolean;

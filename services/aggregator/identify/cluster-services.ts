@@ -8,7 +8,7 @@ import { AddressSpans } from "./cluster-addresses.ts";
 import type { ServiceObject, ServicePort, SliceObject } from "./cluster-objects.ts";
 
 /** How long fronts and endpoints that were taken away still count: as long as a closed connection stays visible. */
-export const REMOVED_KEEP_MS = 5 * 60_000;
+const REMOVED_KEEP_MS = 5 * 60_000;
 /** The data path may be there before the watch has told of it, and clocks differ. */
 const EARLY_MS = 60_000;
 /** Fewer common bits than these, and the service addresses do not come from one range. */

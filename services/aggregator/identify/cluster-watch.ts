@@ -68,7 +68,7 @@ const resources: Readonly<Record<ClusterKind, Resource & { readonly lost: string
 };
 
 /** What is needed to watch. */
-export interface ClusterWatchOptions {
+interface ClusterWatchOptions {
   readonly api: KubernetesApi;
   readonly identity: ClusterIdentity;
   /** The stream's clock, milliseconds since 1970. */

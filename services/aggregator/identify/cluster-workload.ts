@@ -4,7 +4,7 @@
 import type { OwnerReference } from "./cluster-objects.ts";
 
 /** The top owner of a pod. */
-export interface Workload {
+interface Workload {
   readonly kind: string;
   readonly name: string;
 }
@@ -22,7 +22,7 @@ export interface OwnedPod {
 }
 
 /** The owner's own controlling owner: null where it has none, undefined where the owner is not known (any more). */
-export type OwnerLookup = (namespace: string, owner: OwnerReference) => OwnerReference | null | undefined;
+type OwnerLookup = (namespace: string, owner: OwnerReference) => OwnerReference | null | undefined;
 
 /** A CronJob's Jobs are named after the minute they were due, and their pods are made soon after it. */
 const CRON_LATENESS_MINUTES = 24 * 60;

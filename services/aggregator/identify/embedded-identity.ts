@@ -5,7 +5,7 @@ import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/addre
 import type { AddressOwner, Identity } from "./identity.ts";
 
 /** What the embedded identity asks of the tables. */
-export interface LocalAddressView {
+interface LocalAddressView {
   /** Name of the node that has the address (four words) as its own in any namespace; null where none has. */
   ownerNode(words: Uint32Array): string | null;
   /** Counts up whenever an address becomes local somewhere. */

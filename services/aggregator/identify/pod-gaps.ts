@@ -40,7 +40,7 @@ export interface PodGap {
 }
 
 /** The pods that are missing from the reports. */
-export interface PodGaps {
+interface PodGaps {
   readonly unread: readonly PodGap[];
   readonly unobservable: readonly PodGap[];
 }

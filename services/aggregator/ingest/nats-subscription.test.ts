@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { jetstream, type JetStreamClient, jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { Report } from "../../../lib/gen/whotalks/v1/report.ts";
-import { silentLog } from "../../../lib/program/log.ts";
 import { connectForEver, type NatsLink } from "../../../lib/nats/connection.ts";
 import { until } from "../../../lib/testing/eventually.ts";
 import { TestNatsServer, natsServerMissing } from "../../../lib/testing/nats-server.ts";
 import { reportHeaders } from "../../../lib/nats/report-message.ts";
-import { defaultStreamSettings, ensureStream } from "../../../lib/nats/stream.ts";
+import { ensureStream } from "../../../lib/nats/stream.ts";
 import { reportSubject, STREAM_NAME } from "../../../lib/nats/subjects.ts";
+import { silentLog } from "../../../lib/testing/silent-log.ts";
+import { defaultStreamSettings } from "../../../lib/testing/stream-settings.ts";
 import { KEYFRAME_AGE_MS_MAX, type ReplayDepth } from "./nats-replay-start.ts";
 import { NatsSubscription } from "./nats-subscription.ts";
 

@@ -62,7 +62,7 @@ const troubles: ReadonlySet<string> = new Set([
 ]);
 
 /** What the subscription needs. */
-export interface NatsSubscriptionOptions {
+interface NatsSubscriptionOptions {
   readonly link: NatsLink;
   readonly stream: StreamSettings;
   readonly depth: ReplayDepth;

@@ -3,9 +3,9 @@
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /** Items in one message at most. */
-export const BATCH_ITEMS_MAX = 256;
+const BATCH_ITEMS_MAX = 256;
 /** Bytes of items in one message at most, but for a single item that is larger. gRPC's own limit is 4 MiB. */
-export const BATCH_BYTES_MAX = 256 * 1024;
+const BATCH_BYTES_MAX = 256 * 1024;
 /** Items that are measured; the others are taken to be as large as these on average. */
 const MEASURE_EVERY = 16;
 

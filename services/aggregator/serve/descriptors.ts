@@ -12,7 +12,7 @@ export function readFileDescriptors(): Uint8Array[] {
 }
 
 /** The encoded files of an encoded FileDescriptorSet. */
-export function splitDescriptorSet(bytes: Uint8Array): Uint8Array[] {
+function splitDescriptorSet(bytes: Uint8Array): Uint8Array[] {
   const files: Uint8Array[] = [];
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {

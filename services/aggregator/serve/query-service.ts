@@ -17,10 +17,10 @@ import { packBatches } from "./batches.ts";
 import { runStream, write, yieldToOthers } from "./stream.ts";
 
 /** Watches at a time: each may hold a full queue. */
-export const WATCHES_MAX = 64;
+const WATCHES_MAX = 64;
 
 /** What the service needs. */
-export interface ServiceParts {
+interface ServiceParts {
   readonly query: Query;
   readonly now: () => number;
   /** Items of one answer at most. */

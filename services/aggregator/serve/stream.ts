@@ -45,7 +45,7 @@ async function finish<Response>(call: Call<Response>, body: () => Promise<void>)
 }
 
 /** The status that tells a caller of an error: a filter that cannot be meant is the caller's, all else is ours. */
-export function toStatus(error: unknown): { code: status; details: string } {
+function toStatus(error: unknown): { code: status; details: string } {
   if (error instanceof FilterError) return { code: status.INVALID_ARGUMENT, details: error.message };
   return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) };
 }

@@ -9,13 +9,13 @@ import type { ProcessRecord, ProcessScan, SocketHolders } from "../observation.t
 import { IdPool } from "../observe/id-pool.ts";
 
 /** Processes that hold sockets on one node at most (the kernel's pid_max is 2^22). */
-export const PROCESSES_MAX = 2 ** 22;
+const PROCESSES_MAX = 2 ** 22;
 
 /** Holders of one socket at most: its rows travel in one report. */
-export const HOLDERS_PER_SOCKET_MAX = 4096;
+const HOLDERS_PER_SOCKET_MAX = 4096;
 
 /** What a pass attributed. */
-export interface Attribution {
+interface Attribution {
   readonly holders: HolderTable;
   readonly processes: Map<number, ProcessInfo>;
   /** Sockets with an inode that no readable process holds. */

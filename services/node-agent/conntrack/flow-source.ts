@@ -54,7 +54,7 @@ const CONNTRACK_EVENTS = {
 };
 
 /** How a source of flows is set up. */
-export interface FlowSourceOptions {
+interface FlowSourceOptions {
   /** Directory below /proc of a process of the network namespace whose table is read. */
   readonly directory: string;
   /** Inode of that namespace: what has another one meanwhile is not read. 0 where it cannot be told. */

@@ -27,7 +27,7 @@ const ROWS_KEPT = 2 ** 14;
 /** Where the number of a namespace's entries stands: the first word of the second line, in hexadecimal. */
 
 /** How a node's flows are read. */
-export interface NodeFlowsOptions {
+interface NodeFlowsOptions {
   /** Mount point of the proc filesystem. */
   readonly procRoot: string;
   readonly choice: ConntrackChoice;

@@ -18,8 +18,9 @@ import { anySocketTable, rowsOf } from "../../../test/arbitraries/socket-table.t
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
 import { emptyObservation, nothingEnded } from "./delta.ts";
-import { apply, diff, keyframe } from "./diff.ts";
+import { diff, keyframe } from "./diff.ts";
 import { encodeReports } from "./reports.ts";
+import { apply } from "./testing/apply.ts";
 
 const coverage = NodeCoverage.create({ node: "n" });
 const origin = { node: "n", bootId: "b", epoch: 1 };

@@ -6,7 +6,7 @@ import { firstRowsBySocket, HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
-import { mutableColumns, nothingEnded } from "./delta.ts";
+import { mutableColumns } from "./delta.ts";
 
 /** The delta that makes `next` out of `previous`. */
 export function diff(previous: Observation, next: Observation): Delta {
@@ -227,66 +227,4 @@ function equalRuns(a: HolderTable, startA: number, b: HolderTable, startB: numbe
       return false;
   }
   return true;
-}
-
-/** Makes the later observation out of the earlier one and the delta between them: the inverse of diff(). */
-export function apply(previous: Observation, delta: Delta): Observation {
-  const removed = new Set(delta.socketsRemoved);
-  return {
-    ticks: delta.ticks,
-    namespaces: applyById(previous.namespaces, delta.namespaces, delta.namespacesRemoved),
-    processes: applyById(previous.processes, delta.processes, delta.processesRemoved),
-    sockets: applySockets(previous.sockets, delta, removed),
-    familySockets: applyById(previous.familySockets, delta.familySockets, delta.socketsRemoved),
-    holders: applyHolders(previous.holders, delta, removed),
-    ended: nothingEnded,
-    coverage: delta.coverage,
-    namespaceCoverage: new Map([
-      ...previous.namespaceCoverage,
-      ...delta.namespaceCoverage.map((coverage) => [coverage.namespace, coverage] as const),
-    ]),
-  };
-}
-
-function applySockets(previous: SocketTable, delta: Delta, removed: ReadonlySet<number>): SocketTable {
-  const changeOf = rowsById(delta.changes);
-  const sockets = new SocketTable(previous.length + delta.sockets.length + 1);
-  for (let row = 0; row < previous.length; row++) {
-    const id = previous.id[row]!;
-    if (removed.has(id)) continue;
-    const at = sockets.appendRow(previous, row);
-    const change = changeOf[id] ?? -1;
-    if (change >= 0)
-      for (const column of mutableColumns) sockets[column][at] = delta.changes[column][change]!;
-  }
-  for (let row = 0; row < delta.sockets.length; row++)
-    if (!removed.has(delta.sockets.id[row]!)) sockets.appendRow(delta.sockets, row);
-  return sockets;
-}
-
-function applyById<Value extends { readonly id: number }>(
-  previous: ReadonlyMap<number, Value>,
-  changed: readonly Value[],
-  removed: readonly number[],
-): Map<number, Value> {
-  const values = new Map(previous);
-  for (const id of removed) values.delete(id);
-  for (const value of changed) values.set(value.id, value);
-  return values;
-}
-
-function applyHolders(previous: HolderTable, delta: Delta, removed: ReadonlySet<number>): HolderTable {
-  const replaced = new Set(delta.holdersCleared);
-  for (let row = 0; row < delta.holders.length; row++) replaced.add(delta.holders.socket[row]!);
-  const holders = new HolderTable(previous.length + delta.holders.length + 1);
-  for (let row = 0; row < previous.length; row++) {
-    const socket = previous.socket[row]!;
-    if (!removed.has(socket) && !replaced.has(socket))
-      holders.append(socket, previous.process[row]!, previous.fd[row]!);
-  }
-  for (let row = 0; row < delta.holders.length; row++) {
-    if (removed.has(delta.holders.socket[row]!)) continue;
-    holders.append(delta.holders.socket[row]!, delta.holders.process[row]!, delta.holders.fd[row]!);
-  }
-  return holders;
 }

@@ -19,7 +19,7 @@ import type { FlowChanges } from "../observation.ts";
 import type { Delta } from "./delta.ts";
 
 /** Bytes after which a part is full: half of what readers accept, so that the last row never overflows it. */
-export const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
+const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
 
 /** Bytes of one socket row at most: every column, IPv6 addresses. */
 const SOCKET_ROW_BYTES = 121;

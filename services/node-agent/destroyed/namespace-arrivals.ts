@@ -20,7 +20,7 @@ const LOOKS_MS = [0, 20, 60, 150, 400, 1000, 2000];
 const ARRIVALS_MAX = 4096;
 
 /** Whoever must know namespaces before anything happens in them. */
-export interface NamespaceLearner {
+interface NamespaceLearner {
   /** Learns the number of the namespace that a file stands for; gives its inode, 0 where that cannot be told. */
   learn(path: string): number;
   /** Learns of namespaces by their processes. */

@@ -18,7 +18,7 @@ const ATTRIBUTE_BYTES = 8;
 const REQUEST_BYTES = NLMSG_HDR_BYTES + FAMILY_BYTES + ATTRIBUTE_BYTES;
 
 /** A namespace that a file stands for. */
-export interface NumberedNamespace {
+interface NumberedNamespace {
   readonly inode: number;
   /** The number that this thread's namespace has for it; null where it has none. */
   readonly nsid: number | null;

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import type * as Koffi from "koffi";
 
 /** libc, as far as it is used here. Each function gives -1 where it fails, and errorNumber() tells why. */
-export interface Syscalls {
+interface Syscalls {
   readonly setns: (descriptor: number, type: number) => number;
   readonly socket: (family: number, type: number, protocol: number) => number;
   /** The socket option whose value is a struct timeval. */
@@ -98,7 +98,7 @@ function load(): Syscalls {
 }
 
 /** A program as bpf(BPF_PROG_LOAD) takes it. */
-export interface BpfLoad {
+interface BpfLoad {
   readonly command: number;
   readonly programType: number;
   readonly attachType: number;
@@ -111,7 +111,7 @@ export interface BpfLoad {
 }
 
 /** bpf(2), which libc has no function for. Each gives -1 where it fails. */
-export interface BpfLibrary {
+interface BpfLibrary {
   readonly bpf: (command: number, attributes: Uint8Array, bytes: number) => number;
   readonly load: (program: BpfLoad) => number;
 }

@@ -17,7 +17,7 @@ export interface Completeness {
 }
 
 /** The account of one namespace. */
-export interface NamespaceCompleteness extends Completeness {
+interface NamespaceCompleteness extends Completeness {
   /** Ticks since the epoch's start from when it counts; 0 is since the namespace was made. */
   readonly since: number;
 }

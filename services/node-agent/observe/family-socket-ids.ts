@@ -5,10 +5,10 @@ import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { IdPool } from "./id-pool.ts";
 
 /** Unix, netlink and packet sockets that one node has at most; what overflows is counted. */
-export const FAMILY_SOCKETS_MAX = 2 ** 17;
+const FAMILY_SOCKETS_MAX = 2 ** 17;
 
 /** Sockets by id, and how many found no place. */
-export interface SettledFamilySockets {
+interface SettledFamilySockets {
   readonly sockets: ReadonlyMap<number, FamilySocket>;
   /** Whether they are those of the pass before, in the same order. */
   readonly unmoved: boolean;

@@ -10,7 +10,7 @@ import type { IdentifiedNamespace } from "./namespace-ids.ts";
 export type Readings = Map<number, { readonly reading: NamespaceReading; readonly micros: number }>;
 
 /** What namespaces' coverage rests on. */
-export interface NamespaceFindings {
+interface NamespaceFindings {
   readonly readings: Readings;
   readonly account: CompletenessAccount;
   /** What the pass before told, by id. */

@@ -7,7 +7,7 @@ import type { NamespaceOwner, NamespaceRecord, ProcessScan } from "../observatio
 import { IdPool } from "./id-pool.ts";
 
 /** Network namespaces that one node has at most: ids are 16 bits wide. */
-export const NAMESPACES_MAX = 2 ** 16 - 1;
+const NAMESPACES_MAX = 2 ** 16 - 1;
 
 /** A namespace of this pass: what it is, and where to read it. */
 export interface IdentifiedNamespace {

@@ -5,7 +5,7 @@ import { spread } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 
 /** Hashes what rows are found by; any 32 bits. */
-export type RowHash = (table: SocketTable, row: number) => number;
+type RowHash = (table: SocketTable, row: number) => number;
 
 /** An index that is made once. */
 export class RowIndex {

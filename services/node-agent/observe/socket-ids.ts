@@ -17,7 +17,7 @@ const TIMER_JITTER_TICKS = 50;
 const TIME_WAIT_ANEW_TICKS = 1000;
 
 /** What settling ids found out. */
-export interface SettledSockets {
+interface SettledSockets {
   /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
   readonly unmoved: boolean;
   /** New ends of TCP connections by namespace id: rows that continue nothing, neither listen nor are half-open. */

@@ -7,13 +7,13 @@ export const LABELS_MAX = 64;
 /** Containers kept of one pod, init and ephemeral ones too. */
 export const CONTAINERS_MAX = 128;
 /** Addresses kept of one pod: one per family. */
-export const ADDRESSES_MAX = 8;
+const ADDRESSES_MAX = 8;
 
 /** A pod as the API server has it now: what does not depend on when the agent saw it. */
-export type PodFields = Omit<Pod, "firstSeen" | "ended">;
+type PodFields = Omit<Pod, "firstSeen" | "ended">;
 
 /** What was read, and whether the pod's containers are done (phase Succeeded or Failed). */
-export interface ReadPod {
+interface ReadPod {
   readonly fields: PodFields;
   readonly finished: boolean;
 }

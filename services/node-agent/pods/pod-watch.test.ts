@@ -7,8 +7,8 @@ import { test, type TestContext } from "node:test";
 import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 import { KubernetesApi } from "../../../lib/kubernetes/kubernetes-api.ts";
 import { loadKubeConfig } from "../../../lib/kubernetes/kube-config.ts";
-import { silentLog } from "../../../lib/program/log.ts";
 import { until } from "../../../lib/testing/eventually.ts";
+import { silentLog } from "../../../lib/testing/silent-log.ts";
 import { PodTable } from "./pod-table.ts";
 import { PodWatch } from "./pod-watch.ts";
 

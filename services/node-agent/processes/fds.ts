@@ -18,19 +18,19 @@ import { deniedSentence, mayReadOthers } from "./privileges.ts";
 export const ROTATION_FDS = 256;
 
 /** The same where the kernel (before 6.2) does not tell how many descriptors a process has: about 18 ms. */
-export const ROTATION_FDS_UNCOUNTED = 4096;
+const ROTATION_FDS_UNCOUNTED = 4096;
 
 /**
  * Descriptors that are read in one pass in search of sockets that nobody was known to hold: about 75 ms. The search
  * goes on in the next pass.
  */
-export const SEARCH_FDS_MAX = 16_384;
+const SEARCH_FDS_MAX = 16_384;
 
 /** What listing a process costs at least, in descriptors. */
 const LISTING_FDS = 4;
 
 /** What holders are found with. */
-export interface SocketHoldersOptions {
+interface SocketHoldersOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid>/fd directories. */
   readonly procRoot: string;
   /** Who holds what by a reader that learned it with the sockets of the pass; null where none did. */

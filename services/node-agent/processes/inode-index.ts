@@ -4,7 +4,7 @@
 import { slotOf } from "../../../lib/hash.ts";
 
 /** Entries that the index has at most: 2^22 descriptors of sockets on one node (118 MB); more are counted. */
-export const INDEX_ENTRIES_MAX = 2 ** 22;
+const INDEX_ENTRIES_MAX = 2 ** 22;
 
 const NONE = 0xffffffff;
 

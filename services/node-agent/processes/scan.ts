@@ -15,19 +15,19 @@ import { readLink, readText, unread } from "./small-file.ts";
 import type { TaskSource } from "./task-source.ts";
 
 /** Owner, exe and cgroup of a process are read again after this many passes even if it seems the same program. */
-export const REFRESH_PASSES = 30;
+const REFRESH_PASSES = 30;
 
 /** The uid that stands for an owner that could not be read: (uid_t) -1, which no process can have. */
 export const UNKNOWN_UID = 0xffffffff;
 
 /** Scans the processes below a /proc or a saved tree of one, keeping what cannot have changed from pass to pass. */
-export interface ProcessScanner {
+interface ProcessScanner {
   /** One pass. Never throws: what cannot be read is counted or becomes a limit. */
   scan(): ProcessScan;
 }
 
 /** What a scanner is made with. */
-export interface ProcessScannerOptions {
+interface ProcessScannerOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid> directories. */
   readonly procRoot: string;
   /** Tells every process at once, where the kernel can be asked (task-source.ts). */

@@ -4,15 +4,15 @@
 import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
 
 /** Bytes that are read of a file at most; stat, status and cgroup are far smaller. */
-export const SMALL_FILE_BYTES = 65_536;
+const SMALL_FILE_BYTES = 65_536;
 
 const buffer = Buffer.alloc(SMALL_FILE_BYTES);
 
 /** Why something could not be read: it is not there (any more), or the kernel refuses it. */
-export type Unread = { readonly reason: "absent" | "denied"; readonly code: string };
+type Unread = { readonly reason: "absent" | "denied"; readonly code: string };
 
 /** What was read, or why not. */
-export type Read = { readonly text: string } | Unread;
+type Read = { readonly text: string } | Unread;
 
 /** The file's text, as UTF-8 with replacement characters; cut at SMALL_FILE_BYTES. */
 export function readText(path: string): Read {

@@ -15,7 +15,7 @@ import { BLANK, hexDigits, isHeader, isPointerByte, lineWithSentinel, NEWLINE } 
 import type { TableParser, TableTally } from "./table-lines.ts";
 
 /** One of the tables: its name below net/, what it holds, and how wide its addresses are. */
-export interface InetTable {
+interface InetTable {
   readonly name: string;
   readonly protocol: number;
   /** Whether an address is four words (IPv6) or one. */
@@ -37,7 +37,7 @@ export const inetTables: readonly InetTable[] = [
 ];
 
 /** Where rows go and what they have in common. */
-export interface InetTarget {
+interface InetTarget {
   readonly sockets: SocketTable;
   readonly namespaceId: number;
   /** Ticks of 10 ms since the epoch's start at the time of the reading: what `when` counts from. */

@@ -1,7 +1,7 @@
 // /proc/<pid>/stat (fs/proc/array.c do_task_stat): what a process is called, who started it and when.
 
 /** The fields of a process's stat that identify it. */
-export interface PidStat {
+interface PidStat {
   readonly pid: number;
   /** comm: any bytes but NUL, decoded as UTF-8. */
   readonly name: string;

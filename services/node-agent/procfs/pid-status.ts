@@ -2,7 +2,7 @@
 // not there, its name and parent.
 
 /** The fields of a process's status that are used; what the text lacks is null. */
-export interface PidStatus {
+interface PidStatus {
   /** comm, with the escapes for newline and backslash undone. */
   readonly name: string | null;
   readonly parentPid: number | null;

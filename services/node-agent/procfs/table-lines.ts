@@ -16,7 +16,7 @@ export interface TableTally {
 export type TableParser = (bytes: Uint8Array, start: number, end: number, atEnd: boolean) => number;
 
 /** Parses one line that begins at start and ends at a newline, or at a zero byte where the table ended without one. */
-export type LineParser = (bytes: Uint8Array, start: number, end: number) => boolean;
+type LineParser = (bytes: Uint8Array, start: number, end: number) => boolean;
 
 export const NEWLINE = 10;
 export const BLANK = 32;

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
 import { Report } from "../../../lib/gen/whotalks/v1/report.ts";
-import { silentLog } from "../../../lib/program/log.ts";
 import { connectForEver, type NatsLink, type NatsOptions } from "../../../lib/nats/connection.ts";
 import { until } from "../../../lib/testing/eventually.ts";
 import { TestNatsServer, natsServerMissing } from "../../../lib/testing/nats-server.ts";
-import { defaultStreamSettings, ensureStream } from "../../../lib/nats/stream.ts";
+import { ensureStream } from "../../../lib/nats/stream.ts";
 import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
+import { silentLog } from "../../../lib/testing/silent-log.ts";
+import { defaultStreamSettings } from "../../../lib/testing/stream-settings.ts";
 import { NatsPublisher, type NatsPublisherOptions } from "./nats-publisher.ts";
 
 const skip = natsServerMissing() ?? false;

@@ -18,10 +18,10 @@ import {
 } from "./report-queue.ts";
 
 /** Keyframes that the publisher asks for are at least this far apart, since each carries all sockets of the node. */
-export const KEYFRAME_REQUEST_INTERVAL_MS = 10_000;
+const KEYFRAME_REQUEST_INTERVAL_MS = 10_000;
 
 /** What may wait, and what is kept for a second sending. */
-export interface QueueBounds extends TailBounds {
+interface QueueBounds extends TailBounds {
   readonly unacknowledgedBytesMax: number;
 }
 
@@ -35,7 +35,7 @@ export interface NatsPublisherOptions {
 }
 
 /** Counts since the start, and what waits now. */
-export interface PublisherCounters {
+interface PublisherCounters {
   readonly acknowledged: number;
   /** Of those, the ones that NATS had already. */
   readonly duplicates: number;

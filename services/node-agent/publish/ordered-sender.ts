@@ -28,7 +28,7 @@ const RETRY: RetryRange = { firstMs: 200, maxMs: 5000 };
 const HEADER_BYTES_MAX = 1024;
 
 /** What the sender needs, and whom it tells what. */
-export interface OrderedSenderOptions {
+interface OrderedSenderOptions {
   readonly queue: ReportQueue;
   readonly log: Log;
   readonly monotonicMs: () => number;

@@ -10,7 +10,7 @@ import {
 import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
 
 /** Kinds of failures, in the words of the metrics. */
-export type PublishFailure =
+type PublishFailure =
   /** The node's subject is not where this agent left it: at `sequence` instead, or somewhere unknown (null). */
   | { readonly kind: "moved"; readonly sequence: number | null }
   /** Try again later; `topic` is short and stable, `sentence` says what happened and what to do. */
@@ -72,7 +72,7 @@ function retry(topic: string, sentence: string): PublishFailure {
 }
 
 /** Why a report will not be delivered. */
-export type PublishErrorCode = "overflow" | "too-large" | "malformed" | "closed";
+type PublishErrorCode = "overflow" | "too-large" | "malformed" | "closed";
 
 /** A report that will not be delivered. */
 export class PublishError extends Error {

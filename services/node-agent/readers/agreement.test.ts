@@ -1,5 +1,5 @@
 // The readers against each other: on a quiet namespace of the same kernel they tell the same sockets, but for what
-// blind-spots.ts says that one of them cannot see.
+// testing/blind-spots.ts says that one of them cannot see.
 
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
@@ -14,7 +14,7 @@ import { inNetworkNamespace } from "../kernel/network-namespace.ts";
 import { syscalls } from "../kernel/syscalls.ts";
 import type { NamespaceRecord, SocketReader, SocketSink } from "../observation.ts";
 import { createProcessScanner } from "../processes/scan.ts";
-import { columnsUnseen, isSeenByUnixDiag } from "./blind-spots.ts";
+import { columnsUnseen, isSeenByUnixDiag } from "./testing/blind-spots.ts";
 import { createBpfIterReader } from "./bpf-iter.ts";
 import { createProcfsReader, procfsTables } from "./procfs.ts";
 import { createSockDiagReader } from "./sock-diag.ts";

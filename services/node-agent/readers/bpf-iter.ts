@@ -41,7 +41,7 @@ const BUSY_TICKS = 500;
  * Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets came, went or changed
  * its state: 60 s. Their queues and drops may be that old.
  */
-export const REST_TICKS = 6000;
+const REST_TICKS = 6000;
 
 /** Namespaces whose tables are read for no other reason than their age, for each second since the pass before. */
 const REFRESHES_PER_SECOND = 4;
@@ -64,7 +64,7 @@ const DIGEST_PAUSE_MAX = 15;
 const TIME_WAIT_TICKS = 6000;
 
 /** What a reader is made with. */
-export interface BpfIterReaderOptions {
+interface BpfIterReaderOptions {
   /** "/proc" or "/host/proc": the live kernel's. */
   readonly procRoot: string;
   /** Ticks of 10 ms since the epoch's start. */

@@ -44,7 +44,7 @@ export interface Counts {
  * What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted; "due" where it is
  * time to read it again for another reason than its sockets.
  */
-export type Movement = "sockets" | "due" | "traffic" | "nothing";
+type Movement = "sockets" | "due" | "traffic" | "nothing";
 
 interface Settled {
   readonly counts: Counts;

@@ -22,7 +22,7 @@ import { createSockDiagReader } from "./sock-diag.ts";
 const FAILED_PASSES_MAX = 3;
 
 /** What readers are made with. */
-export interface ReaderOptions {
+interface ReaderOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid>/net tables. */
   readonly procRoot: string;
   /** Byte order of the kernel that wrote the tables; this machine's unless told. */

@@ -7,10 +7,10 @@ import { hashAdvice } from "./hash-advice.ts";
 import { KeptRows } from "./kept-rows.ts";
 
 /** Ticks of 10 ms for which tables without counters (unix, netlink, packet, datagrams of IPv6) are kept: 3 s. */
-export const REST_TICKS = 300;
+const REST_TICKS = 300;
 
 /** What a gated reader is made of. */
-export interface GatedReaderOptions {
+interface GatedReaderOptions {
   readonly procRoot: string;
   readonly nowTicks: () => number;
   /** Reads the tables tcp and tcp6 alone, and every other one. */

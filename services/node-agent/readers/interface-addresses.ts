@@ -13,7 +13,7 @@ const KEPT_TICKS_MAX = 8000;
 const SPREAD = 16;
 
 /** Addresses of one namespace at most: a host with more is no host whose addresses tell anything. */
-export const ADDRESSES_MAX = 4096;
+const ADDRESSES_MAX = 4096;
 
 interface Kept {
   readonly addresses: readonly Uint8Array[];

@@ -6,7 +6,7 @@ import { SocketTable } from "../../../lib/socket-table.ts";
 import type { SocketSink } from "../observation.ts";
 
 /** Internet sockets of one namespace that are kept at most (2 MB): one that has more is never quiet. */
-export const KEPT_ROWS_MAX = 2 ** 14;
+const KEPT_ROWS_MAX = 2 ** 14;
 
 /** Rows of one namespace. */
 export class KeptRows {

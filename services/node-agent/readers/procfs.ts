@@ -36,7 +36,7 @@ const READ_THROUGH_MAX = 64;
 export const FAMILY_SOCKETS_MAX = 2 ** 20;
 
 /** What a reader is made with. */
-export interface ProcfsReaderOptions {
+interface ProcfsReaderOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid>/net tables. */
   readonly procRoot: string;
   /** Whether the kernel that wrote the tables is little-endian. */

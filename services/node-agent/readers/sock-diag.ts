@@ -28,7 +28,7 @@ import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from
 import { withAnyPid } from "../processes/any-pid.ts";
 import { emptyFamilySocket } from "../procfs/family-socket.ts";
 import type { TableTally } from "../procfs/table-lines.ts";
-import { diagTables, tablesWithoutDiag } from "./blind-spots.ts";
+import { diagTables, tablesWithoutDiag } from "./diag-tables.ts";
 import { readEmptyTables } from "./empty-tables.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { createProcfsReader, FAMILY_SOCKETS_MAX } from "./procfs.ts";
@@ -40,7 +40,7 @@ const DUMP_TRIES = 3;
 const NO_MODULE: ReadonlySet<number> = new Set([ENOENT, EINVAL, EPROTONOSUPPORT, EAFNOSUPPORT]);
 
 /** What a reader is made with. */
-export interface SockDiagReaderOptions {
+interface SockDiagReaderOptions {
   /** "/proc" or "/host/proc": the live kernel's. */
   readonly procRoot: string;
   /** Ticks of 10 ms since the epoch's start: what timers are counted from. */

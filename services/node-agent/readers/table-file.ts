@@ -11,7 +11,7 @@ import type { TableParser } from "../procfs/table-lines.ts";
 export const TABLE_BUFFER_BYTES = 65_536;
 
 /** Why a file could not be read: "absent" where it is not there, or its process is gone; "denied" else. */
-export type TableFailure = "absent" | "denied";
+type TableFailure = "absent" | "denied";
 
 /** Reads files one after the other through the same buffer; nothing of it may be used while it reads. */
 export class TableFile {

@@ -19,7 +19,7 @@ const READ_BYTES = 32_768;
 const INTERRUPTIONS_MAX = 64;
 
 /** What one reading gave; the bytes are valid until the next one. */
-export interface IteratorBytes {
+interface IteratorBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** How many records found no room. */
   readonly overflowed: number;

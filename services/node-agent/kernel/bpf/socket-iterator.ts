@@ -11,7 +11,7 @@ import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess, v6onlyMask } from
 import { SocketRecord } from "./socket-record.ts";
 
 /** Records of one pass at most: 2^20 of 160 bytes (168 MB); what overflows is counted. */
-export const RECORDS_MAX = 2 ** 20;
+const RECORDS_MAX = 2 ** 20;
 
 /** The records of one reading, valid until the next one. */
 export interface SocketRecords {

@@ -32,7 +32,7 @@ const SCRATCH = -SocketRecord.bytes - 8;
  * How the program gets at a socket: through typed pointers, which needs no helper that a kernel under lockdown forbids, or,
  * before 5.11, by copying bytes from where the file's private data points.
  */
-export type SocketAccess = "typed" | "copied";
+type SocketAccess = "typed" | "copied";
 
 /** How the program can get at sockets on a kernel. */
 export function socketAccess(types: KernelTypes): SocketAccess {

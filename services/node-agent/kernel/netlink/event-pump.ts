@@ -12,7 +12,7 @@ const BUFFER_MIN_BYTES = 8 * 2 ** 20;
 const BUFFER_MAX_BYTES = 64 * 2 ** 20;
 
 /** What to listen to, and how much may wait. */
-export interface EventPumpOptions extends EventSocketOptions {
+interface EventPumpOptions extends EventSocketOptions {
   /** Bytes of the buffer at first, and at most after events were lost. */
   readonly bufferMinBytes?: number;
   readonly bufferMaxBytes?: number;

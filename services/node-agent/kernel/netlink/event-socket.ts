@@ -53,7 +53,7 @@ export interface EventSocketOptions {
 export type TakeEvent = (view: DataView, start: number, end: number, nsid: number) => void;
 
 /** What a drain brought. */
-export interface Drained {
+interface Drained {
   readonly events: number;
   /** Whether the kernel had to drop events since the last drain, for lack of buffer. */
   readonly lost: boolean;

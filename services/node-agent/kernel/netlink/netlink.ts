@@ -30,7 +30,7 @@ const RECEIVE_TIMEOUT_SECONDS = 2;
 const READS_MAX = 2 ** 17;
 
 /** How far a chunk of a dump's answer brought it: more to come, complete, or failed with an errno. */
-export type DumpProgress =
+type DumpProgress =
   | { readonly kind: "more" }
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly errorNumber: number };
@@ -54,7 +54,7 @@ const MORE: DumpProgress = { kind: "more" };
 const DONE: DumpProgress = { kind: "done" };
 
 /** Takes a message: its payload is view bytes [start, end). */
-export type TakeMessage = (view: DataView, start: number, end: number) => void;
+type TakeMessage = (view: DataView, start: number, end: number) => void;
 
 /**
  * Cuts view bytes [from, to) of an answer into messages and hands the payload of each to `take`. Any bytes do no harm:

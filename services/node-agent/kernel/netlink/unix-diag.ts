@@ -23,7 +23,7 @@ const REQUEST_BYTES = 24;
 const MESSAGE_BYTES = 16;
 
 /** Unix sockets that one namespace may have: 2^20 of about 150 bytes; a dump that has more is given up. */
-export const UNIX_DIAG_ROWS_MAX = 2 ** 20;
+const UNIX_DIAG_ROWS_MAX = 2 ** 20;
 
 /** One unix socket as sock_diag tells it; what the kernel leaves out is 0 or null. */
 export interface UnixDiagSocket {
@@ -95,7 +95,7 @@ function decodeName(view: DataView, start: number, end: number): string {
 const AT_SIGN = 64;
 
 /** The request for every unix socket of a namespace. */
-export function unixDiagRequest(littleEndian: boolean): Uint8Array {
+function unixDiagRequest(littleEndian: boolean): Uint8Array {
   const payload = new Uint8Array(REQUEST_BYTES);
   const view = new DataView(payload.buffer);
   view.setUint8(0, AF_UNIX);

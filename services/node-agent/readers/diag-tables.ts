@@ -1,13 +1,12 @@
-// What each reader has no way to see, in one place: what it takes from /proc instead, and what is missing of its rows.
+// What the reader `sock-diag` asks the kernel, and what it takes from /proc instead.
 
 import { Protocol } from "../../../lib/words.ts";
-import type { ReaderName } from "./reader-names.ts";
 
 /** Tables that no diag module has on any kernel (ping sockets): sock-diag takes them from /proc. */
 export const tablesWithoutDiag: readonly string[] = ["icmp", "icmp6"];
 
 /** One question to sock_diag: the tables of /proc/<pid>/net that its answer covers, read there where it has none. */
-export type DiagTable =
+type DiagTable =
   | {
       readonly kind: "inet";
       readonly name: string;
@@ -42,28 +41,3 @@ export const diagTables: readonly DiagTable[] = [
   { kind: "netlink", name: "netlink", covers: ["netlink"] },
   { kind: "packet", name: "packet", covers: ["packet"] },
 ];
-
-/** Columns of internet sockets that a reader leaves 0. */
-export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {
-  procfs: [
-    "dualStack",
-    "cookieLow",
-    "cookieHigh",
-    "counted",
-    "bytesSent",
-    "bytesReceived",
-    "rttMicros",
-    "totalRetransmits",
-  ],
-  "sock-diag": ["references"],
-  // What it tells itself (TCP sockets that a file refers to) it tells whole; the others it takes from a reader within.
-  "bpf-iter": [],
-};
-
-/**
- * Unix sockets that unix_diag leaves out: those without an inode, which are connections that wait for accept(). The
- * client's end of them is there.
- */
-export function isSeenByUnixDiag(socket: { readonly inode: number }): boolean {
-  return socket.inode !== 0;
-}

@@ -1,11 +1,11 @@
 // An entry as a line of conntrack's text forms: the same line that it was parsed from, or one in the form that
 // `conntrack -L` has for what netlink told.
 
-import { formatAddress } from "../address.ts";
-import type { ConntrackEntry } from "./conntrack-entry.ts";
-import { EntryField, Place, ZoneDirection } from "./conntrack-entry.ts";
-import { FlowStatus, flowProtocolWord, flowStateWord, TupleKind } from "./flow-words.ts";
-import { formatTextTime } from "./text-time.ts";
+import { formatAddress } from "../../address.ts";
+import type { ConntrackEntry } from "../conntrack-entry.ts";
+import { EntryField, Place, ZoneDirection } from "../conntrack-entry.ts";
+import { FlowStatus, flowProtocolWord, flowStateWord, TupleKind } from "../flow-words.ts";
+import { formatTextTime } from "../text-time.ts";
 
 /** The line of an entry, without a newline. What the entry does not have is left out. */
 export function formatConntrackLine(entry: ConntrackEntry): string {

@@ -1,0 +1,28 @@
+// What each reader has no way to see: where the test that compares readers lets them differ.
+
+import type { ReaderName } from "../reader-names.ts";
+
+/** Columns of internet sockets that a reader leaves 0. */
+export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {
+  procfs: [
+    "dualStack",
+    "cookieLow",
+    "cookieHigh",
+    "counted",
+    "bytesSent",
+    "bytesReceived",
+    "rttMicros",
+    "totalRetransmits",
+  ],
+  "sock-diag": ["references"],
+  // What it tells itself (TCP sockets that a file refers to) it tells whole; the others it takes from a reader within.
+  "bpf-iter": [],
+};
+
+/**
+ * Unix sockets that unix_diag leaves out: those without an inode, which are connections that wait for accept(). The
+ * client's end of them is there.
+ */
+export function isSeenByUnixDiag(socket: { readonly inode: number }): boolean {
+  return socket.inode !== 0;
+}
