@@ -1,0 +1,133 @@
+// Delivers a history's reports to an aggregator: every node's in their order, nodes interleaved in any way, late, some
+// twice, with ticks and perhaps queries between.
+
+import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+import type { Connection, Edge } from "../../lib/gen/whotalks/v1/query.ts";
+import type { Identity } from "../../services/aggregator/identify/identity.ts";
+import { createAggregator } from "../../services/aggregator/pipeline.ts";
+import type { RenderedReport } from "./agent.ts";
+import { START_MS } from "./agent.ts";
+import { Random } from "./random.ts";
+
+/** Kept far longer than a history lasts, so that nothing is forgotten before it is compared. */
+const KEEP_MS = 3_600_000;
+/** Time that passes after the last report, in ticks of so many milliseconds. */
+const SETTLE_TICKS = 14;
+const SETTLE_TICK_MS = 5000;
+const ANY = Filter.fromPartial({ includeAnonymous: true });
+const ITEMS_MAX = 10_000;
+
+/** Something that happens to the aggregator. */
+export interface Step {
+  readonly atMs: number;
+  readonly kind: "report" | "tick" | "query";
+  /** The report, and the time of the stream that it has. */
+  readonly bytes?: Uint8Array;
+  readonly timeMs?: number;
+}
+
+/** What the aggregator says in the end. */
+export interface Answer {
+  readonly connections: readonly Connection[];
+  readonly edges: readonly Edge[];
+  readonly ambiguousEnds: number;
+  readonly rowsRejected: number;
+  readonly overflowed: number;
+}
+
+/** Reports in the order of their passes, a tick a second. */
+export function promptSteps(reports: readonly RenderedReport[]): Step[] {
+  const steps: Step[] = [];
+  let lastMs = 0;
+  for (const [at, report] of reports.entries()) {
+    const timeMs = report.atMs + latencyMs(at);
+    steps.push({ atMs: timeMs, kind: "report", bytes: report.bytes, timeMs });
+    lastMs = Math.max(lastMs, timeMs);
+  }
+  for (let atMs = 1000; atMs < lastMs; atMs += 1000) steps.push({ atMs, kind: "tick" });
+  return inTurn(steps);
+}
+
+/** Reports in another order that streams allow. */
+export function shuffledSteps(reports: readonly RenderedReport[], seed: number): Step[] {
+  const random = new Random(seed);
+  const steps: Step[] = [];
+  const manners = new Map<
+    string,
+    { delayMs: number; jitterMs: number; heldFromMs: number; heldToMs: number }
+  >();
+  const arrivedMs = new Map<string, number>();
+  let lastMs = 0;
+  for (const [at, { node, atMs, bytes }] of reports.entries()) {
+    let manner = manners.get(node.name);
+    if (manner === undefined) {
+      const heldFromMs = random.below(40_000);
+      manner = {
+        delayMs: random.chance(0.5) ? 0 : random.below(8000),
+        jitterMs: random.chance(0.5) ? 0 : random.below(3000),
+        heldFromMs,
+        heldToMs: random.chance(0.7) ? 0 : heldFromMs + random.below(30_000),
+      };
+      manners.set(node.name, manner);
+    }
+    const timeMs = atMs + latencyMs(at);
+    let arrives = timeMs + manner.delayMs + random.below(manner.jitterMs + 1);
+    if (arrives > manner.heldFromMs && arrives < manner.heldToMs) arrives = manner.heldToMs;
+    arrives = Math.max(arrives, arrivedMs.get(node.name) ?? 0);
+    arrivedMs.set(node.name, arrives);
+    steps.push({ atMs: arrives, kind: "report", bytes, timeMs });
+    if (random.chance(0.1)) steps.push({ atMs: arrives + random.below(5000), kind: "report", bytes, timeMs });
+    lastMs = Math.max(lastMs, arrives);
+  }
+  for (let atMs = random.below(1000); atMs < lastMs; atMs += 200 + random.below(3000))
+    steps.push({ atMs, kind: "tick" });
+  return inTurn(steps);
+}
+
+/** The same steps with queries between them. */
+export function withQueries(steps: readonly Step[], seed: number): Step[] {
+  const random = new Random(seed);
+  const all: Step[] = [];
+  for (const step of steps) {
+    all.push(step);
+    if (random.chance(0.3)) all.push({ atMs: step.atMs, kind: "query" });
+  }
+  return all;
+}
+
+/** Takes the steps one by one, lets time pass, and asks. */
+export function deliver(identity: Identity, steps: readonly Step[]): Answer {
+  let nowMs = START_MS;
+  const aggregator = createAggregator({
+    identity,
+    now: () => nowMs,
+    closedKeepMs: KEEP_MS,
+    nodeLostMs: KEEP_MS,
+  });
+  const ask = (): Pick<Answer, "connections" | "edges"> => ({
+    connections: [...aggregator.query.connections(ANY, ITEMS_MAX).items],
+    edges: [...aggregator.query.edges(undefined, ITEMS_MAX).items],
+  });
+  for (const step of steps) {
+    nowMs = START_MS + step.atMs;
+    if (step.kind === "report") aggregator.ingest(step.bytes!, START_MS + step.timeMs!);
+    else if (step.kind === "tick") aggregator.tick(nowMs);
+    else ask();
+  }
+  for (let tick = 0; tick < SETTLE_TICKS; tick++) {
+    nowMs += SETTLE_TICK_MS;
+    aggregator.tick(nowMs);
+  }
+  const { ambiguousEnds, rowsRejected, overflowed } = aggregator.counts();
+  return { ...ask(), ambiguousEnds, rowsRejected, overflowed };
+}
+
+// What a report takes from its pass to the stream, the same in every order.
+function latencyMs(at: number): number {
+  return 3 + ((at * 7) % 25);
+}
+
+// Stable: reports of one node that arrive together stay in their order.
+function inTurn(steps: Step[]): Step[] {
+  return steps.toSorted((a, b) => a.atMs - b.atMs);
+}
