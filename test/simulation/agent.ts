@@ -26,6 +26,8 @@ const ENTRY_COOKIES = 1_000_000;
 export interface SocketSighting {
   readonly socket: Socket;
   readonly isOpen: boolean;
+  /** Whether the report is the last one that has it. */
+  readonly ended: boolean;
   readonly held: boolean;
   readonly counted: boolean;
   readonly sent: number;
@@ -199,7 +201,7 @@ export class Agent {
       };
       this.#append(keyframe ? content.sockets : content.changes, socket, told.id, told.firstSeen, row);
       // A keyframe has the holders of what is still there alone.
-      content.seen.push({ ...sighting(socket, row, told.held && !keyframe), isOpen: false });
+      content.seen.push({ ...sighting(socket, row, told.held && !keyframe), isOpen: false, ended: true });
     }
     if (!keyframe || (this.#isHeard(socket, atMs) && !isEntry)) content.removed.push(told.id);
     this.#told.delete(socket);
@@ -223,7 +225,7 @@ export class Agent {
     const held = isTcp && this.#isListenedFor(socket);
     if (held) content.holders.append(id, socket.place.process, 3);
     content.removed.push(id);
-    content.seen.push({ ...sighting(socket, row, held), isOpen: false });
+    content.seen.push({ ...sighting(socket, row, held), isOpen: false, ended: true });
   }
 
   #rowOf(socket: Socket, told: Told | undefined, atMs: number): Row | null {
@@ -441,7 +443,7 @@ function sighting(socket: Socket, row: Row, held: boolean): SocketSighting {
   const { counted, sent, received, state } = row;
   const isOpen =
     socket.protocol === "udp" || (state !== SocketState.TIME_WAIT && state !== SocketState.CLOSE);
-  return { socket, isOpen, held, counted, sent, received };
+  return { socket, isOpen, ended: false, held, counted, sent, received };
 }
 
 function isSameRow(a: Row, b: Row): boolean {

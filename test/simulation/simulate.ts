@@ -9,8 +9,9 @@ import { deliver, promptSteps, shuffledSteps, withQueries } from "./delivery.ts"
 import type { History } from "./history.ts";
 import { createHistory } from "./history.ts";
 import type { Finding } from "./oracle.ts";
-import { compareAnswers, judge, witnessesOf } from "./oracle.ts";
+import { compareAnswers, judge } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
+import { witnessesOf } from "./witnesses.ts";
 
 /** Passes that an agent has made before the first keyframe that the aggregator gets, where it is an old one. */
 const PASSES_BEFORE = 4;

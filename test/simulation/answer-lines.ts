@@ -1,0 +1,125 @@
+// An answer of the aggregator as lines that can be compared: connections, groups of datagram conversations, edges.
+
+import type { Connection, Edge, Endpoint } from "../../lib/gen/whotalks/v1/query.ts";
+import type { Answer } from "./delivery.ts";
+
+/** The connections that are made of TCP. */
+export function tcpConnections({ connections }: Answer): Connection[] {
+  return connections.filter(({ protocol }) => protocol === "tcp");
+}
+
+/** A line that says who talks to whom. */
+export function endsLine({ client, server, via, snat }: Connection): string {
+  return `tcp ${endpointText(client)} > ${endpointText(server)} via ${ipText(via)} snat ${ipText(snat)}`;
+}
+
+/** What a connection rests on and what it carried. */
+export function detailsLine({
+  evidence,
+  closed,
+  rttMicros,
+  bytesToServer,
+  bytesToClient,
+}: Connection): string {
+  // Sockets that are counted tell a round trip time too; else the bytes are conntrack's.
+  const bytes = rttMicros === undefined ? "-" : `${bytesToServer}/${bytesToClient}`;
+  return `${evidence.map((word) => word[0]).join("")} ${closed ? "closed" : "open"} ${bytes}`;
+}
+
+/** Datagram conversations are folded: how many there are between two ends, a line for each pair. */
+export function datagramLines({ connections }: Answer): string[] {
+  const groups = new Map<string, number>();
+  for (const { protocol, client, server, via, count } of connections) {
+    if (protocol === "tcp") continue;
+    const key = `${protocol} ${whoText(client)} > ${whoText(server)}:${server?.port} via ${ipText(via)}`;
+    groups.set(key, (groups.get(key) ?? 0) + count);
+  }
+  return groupLines(groups);
+}
+
+/** A line for each group and its count. */
+export function groupLines(groups: ReadonlyMap<string, number>): string[] {
+  return [...groups].map(([key, count]) => `${key} ×${count}`);
+}
+
+/** A line for each edge. */
+export function edgeLines({ edges }: Answer): string[] {
+  return edges.map(edgeLine);
+}
+
+/** What is wrong with the edges: nothing is forgotten while a history lasts, so they add up to the connections. */
+export function edgeSums({ connections, edges }: Answer): {
+  readonly ofConnections: string[];
+  readonly ofEdges: string[];
+} {
+  const sums = new Map<string, { connections: number; open: number }>();
+  for (const { client, server, protocol, via, count, closed } of connections) {
+    const key = edgeText(client, server, protocol, server?.port ?? 0, ipText(via));
+    const sum = sums.get(key) ?? { connections: 0, open: 0 };
+    sum.connections += count;
+    if (!closed) sum.open++;
+    sums.set(key, sum);
+  }
+  return {
+    ofConnections: [...sums].map(([key, sum]) => `${key} ×${sum.connections} open ${sum.open}`),
+    ofEdges: edges.map(
+      ({ client, server, protocol, port, via, connections: count, open }) =>
+        `${edgeText(client, server, protocol, port, ipText(via))} ×${count} open ${open}`,
+    ),
+  };
+}
+
+/** What the aggregator counts that should be zero. */
+export function countsLine({ ambiguousEnds, rowsRejected, overflowed }: Answer): string {
+  return `ambiguous ${ambiguousEnds} rejected ${rowsRejected} overflowed ${overflowed}`;
+}
+
+function edgeText(
+  client: Endpoint | undefined,
+  server: Endpoint | undefined,
+  protocol: string,
+  port: number,
+  via: string,
+): string {
+  return `edge ${protocol} ${edgeEndText(client)} > ${edgeEndText(server)}:${port} via ${via}`;
+}
+
+// Addresses tell ends apart that are no pods and no programs.
+function edgeEndText(end: Endpoint | undefined): string {
+  const isAddress = end?.kind === "external" || end?.kind === "node" || end?.kind === "unknown";
+  return isAddress ? `${whoText(end)} ${end.ip}` : whoText(end);
+}
+
+function edgeLine({ client, server, protocol, port, via, ...edge }: Edge): string {
+  const bytes = `${edge.bytesToServer ?? "-"}/${edge.bytesToClient ?? "-"}`;
+  const outcomes = `${edge.refused} ${edge.timedOut} ${edge.pending}`;
+  const evidence = edge.evidence.map((word) => word[0]).join("");
+  const key = edgeText(client, server, protocol, port, ipText(via));
+  return `${key} ×${edge.connections} open ${edge.open} ${evidence} ${bytes} ${outcomes}`;
+}
+
+function endpointText(endpoint: Endpoint | undefined): string {
+  return `${whoText(endpoint)} ${endpoint?.ip}:${endpoint?.port}`;
+}
+
+function whoText(endpoint: Endpoint | undefined): string {
+  if (endpoint === undefined) return "nobody";
+  switch (endpoint.kind) {
+    case "pod":
+      return endpoint.podUid;
+    case "process":
+      return `${endpoint.node}/${endpoint.process?.name ?? ""}`;
+    case "node":
+      return `node ${endpoint.node}`;
+    case "service":
+      return endpoint.name;
+    case "external":
+      return "outside";
+    default:
+      return endpoint.kind;
+  }
+}
+
+function ipText(place: { readonly ip: string; readonly port: number } | undefined): string {
+  return place === undefined ? "-" : `${place.ip}:${place.port}`;
+}
