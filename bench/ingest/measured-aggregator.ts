@@ -8,10 +8,9 @@ import { runInNewContext } from "node:vm";
 import { connectForEver } from "../../lib/nats/connection.ts";
 import { silentLog } from "../../lib/testing/silent-log.ts";
 import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
-import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
 import { KEYFRAME_AGE_MS_MAX } from "../../services/aggregator/ingest/nats-replay-start.ts";
 import { NatsSubscription } from "../../services/aggregator/ingest/nats-subscription.ts";
-import { createAggregator } from "../../services/aggregator/pipeline.ts";
+import { createAggregator } from "../../services/aggregator/aggregator.ts";
 
 /** What taking reports cost, until all that follows from them was settled. */
 export interface IngestFigures {
@@ -35,7 +34,7 @@ const link = await connectForEver(
   silentLog,
   new AbortController().signal,
 );
-const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: Date.now });
+const aggregator = createAggregator({ now: Date.now });
 const memoryBefore = memory();
 
 let expected = Number.POSITIVE_INFINITY;

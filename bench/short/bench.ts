@@ -11,8 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { MemoryBus } from "../../lib/bus.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
-import { createAggregator } from "../../services/aggregator/pipeline.ts";
+import { createAggregator } from "../../services/aggregator/aggregator.ts";
 import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
 import { printTable } from "../measure.ts";
 
@@ -134,7 +133,7 @@ class Generated {
 async function byWhotalks(generator: string, load: Load, intervalMs: number): Promise<Seen> {
   const startMs = performance.now();
   const elapsedMs = (): number => performance.now() - startMs;
-  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: Date.now });
+  const aggregator = createAggregator({ now: Date.now });
   const bus = new MemoryBus(Date.now);
   bus.subscribe(aggregator.ingest);
   const state = { passes: 0, coverage: null as NodeCoverage | null };

@@ -5,8 +5,7 @@ import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 
 import { MemoryBus } from "../../lib/bus.ts";
-import { EmbeddedIdentity } from "../../services/aggregator/identify/embedded-identity.ts";
-import { createAggregator } from "../../services/aggregator/pipeline.ts";
+import { createAggregator } from "../../services/aggregator/aggregator.ts";
 import type { ServerOptions } from "../../services/aggregator/serve/server.ts";
 import type { NodeAgent, OuterParts } from "../../services/node-agent/node-agent.ts";
 import { createNodeAgent, ReaderObstacle } from "../../services/node-agent/node-agent.ts";
@@ -29,7 +28,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
   const elapsedMs = (): number => performance.now() - started;
   const now = Date.now;
 
-  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now });
+  const aggregator = createAggregator({ now });
   const bus = new MemoryBus(now);
   bus.subscribe(aggregator.ingest);
 

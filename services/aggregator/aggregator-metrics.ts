@@ -8,7 +8,7 @@ import { counter, createRegistry, gauge, registerMetrics } from "../../lib/http/
 import type { ListWatchState } from "../../lib/kubernetes/list-watch.ts";
 import type { ClusterKnowledge } from "./cluster-knowledge.ts";
 import type { SubscriptionCounters } from "./ingest/nats-subscription.ts";
-import type { Aggregator } from "./pipeline.ts";
+import type { Aggregator } from "./aggregator.ts";
 
 /** Where the figures come from. */
 interface AggregatorMetricSources {

@@ -13,7 +13,7 @@ import type { ClusterKind } from "./identify/cluster-identity.ts";
 import { watchCluster } from "./identify/cluster-watch.ts";
 import type { ReportListener } from "./ingest/ingest.ts";
 import type { ClusterCoverage } from "./query/coverage.ts";
-import { TICK_MS } from "./store/node-record.ts";
+import { TICK_MS } from "../../lib/ticks.ts";
 
 /** What is known of the cluster. */
 export interface ClusterKnowledge {

@@ -15,8 +15,8 @@ import { learnCluster } from "./cluster-knowledge.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { KEYFRAME_AGE_MS_MAX } from "./ingest/nats-replay-start.ts";
 import { NatsSubscription } from "./ingest/nats-subscription.ts";
-import { createAggregator } from "./pipeline.ts";
-import type { Aggregator } from "./pipeline.ts";
+import { createAggregator } from "./aggregator.ts";
+import type { Aggregator } from "./aggregator.ts";
 import { startServer } from "./serve/server.ts";
 import { StreamClock } from "./stream-clock.ts";
 

@@ -6,9 +6,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { EmbeddedIdentity } from "./identify/embedded-identity.ts";
-import type { Aggregator } from "./pipeline.ts";
-import { createAggregator } from "./pipeline.ts";
+import type { Aggregator } from "./aggregator.ts";
+import { createAggregator } from "./aggregator.ts";
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 
 const now = 1_795_000_100_000;
@@ -26,7 +25,7 @@ function talked(aggregator: Aggregator): string[] {
 }
 
 test("a report of an older agent is read", () => {
-  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: () => now });
+  const aggregator = createAggregator({ now: () => now });
   aggregator.ingest(saved("0.1.0-keyframe.bin"), now);
   assert.deepEqual(talked(aggregator).toSorted(), [
     "tcp MainThread → MainThread :7000",
@@ -40,7 +39,7 @@ test("a report of an older agent is read", () => {
 test("a report of a newer agent, with fields that are not known yet, is read", () => {
   // Field 2000, a string, as protobuf encodes it: tag (2000 << 3 | 2), length, bytes.
   const unknown = Uint8Array.of(0x82, 0x7d, 3, 0x61, 0x62, 0x63);
-  const aggregator = createAggregator({ identity: new EmbeddedIdentity(), now: () => now });
+  const aggregator = createAggregator({ now: () => now });
   aggregator.ingest(Buffer.concat([saved("0.1.0-keyframe.bin"), unknown]), now);
   assert.equal(talked(aggregator).length, 2);
 });

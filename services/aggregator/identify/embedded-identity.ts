@@ -2,27 +2,19 @@
 // any network namespace of the machine has them.
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
+import type { ReadModel } from "../model/model.ts";
 import type { AddressOwner, Identity } from "./identity.ts";
 
-/** What the embedded identity asks of the tables. */
-interface LocalAddressView {
-  /** Name of the node that has the address (four words) as its own in any namespace; null where none has. */
-  ownerNode(words: Uint32Array): string | null;
-  /** Counts up whenever an address becomes local somewhere. */
-  readonly version: number;
-}
-
-/** Who is who on a machine of its own. */
+/** Who is who on one machine without Kubernetes. */
 export class EmbeddedIdentity implements Identity {
-  #addresses: LocalAddressView | null = null;
+  readonly #model: ReadModel;
 
-  /** The aggregator tells it which addresses are the machine's, once it holds the tables that say so. */
-  attach(addresses: LocalAddressView): void {
-    this.#addresses = addresses;
+  constructor(model: ReadModel) {
+    this.#model = model;
   }
 
   get version(): number {
-    return this.#addresses?.version ?? 0;
+    return this.#model.localAddresses.version;
   }
 
   pod(): undefined {
@@ -32,10 +24,10 @@ export class EmbeddedIdentity implements Identity {
   addressOwner(ip: string): AddressOwner {
     const words = parseAddress(ip);
     if (words === null || isWildcard(words, 0)) return { kind: "unknown" };
-    // Loopback is the machine's own: which namespace's, only a socket tells.
+    // Loopback is the machine's own: only a socket says in which namespace.
     if (isLoopback(words, 0)) return { kind: "node", node: "" };
-    const node = this.#addresses?.ownerNode(words) ?? null;
-    // A group's address (224.0.0.0/4, the broadcast address, ff00::/8) is nobody's, so nobody outside's either.
+    const node = this.#nodeHaving(words);
+    // A group's address (224.0.0.0/4, the broadcast address, ff00::/8) belongs to no host, so to none outside either.
     if (node === null && isGroup(words)) return { kind: "unknown" };
     return node === null ? { kind: "external", name: "" } : { kind: "node", node };
   }
@@ -50,6 +42,14 @@ export class EmbeddedIdentity implements Identity {
 
   declaration(): undefined {
     return undefined;
+  }
+
+  // Name of the node that has an address as its own in any namespace; null if none has.
+  #nodeHaving(words: Uint32Array): string | null {
+    const { addresses, localAddresses, namespaces, nodes } = this.#model;
+    const address = addresses.find(words, 0);
+    const namespace = address < 0 ? -1 : localAddresses.firstNamespace(address);
+    return namespace < 0 ? null : nodes.at(namespaces.nodeOf(namespace)).name;
   }
 }
 

@@ -1,59 +1,52 @@
-// The way in: bytes from the bus become rows in the tables. What is malformed, repeated, of another schema or out of
-// turn is counted and left out; nothing that arrives can throw.
+// The way in: bytes from the bus become rows in the tables. What is malformed, repeated, of another schema or out of turn
+// is counted and left out; nothing that arrives can throw.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import { decodeReport, ReportTableSpace } from "../../../lib/report-codec.ts";
-import type { Settler } from "../join/settler.ts";
-import type { Joiner } from "../join/joiner.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import type { Tables } from "../store/tables.ts";
-import { ReportApplier } from "./apply-report.ts";
+import type { Model } from "../model/model.ts";
+import type { NodeRecord } from "../model/nodes/node-record.ts";
+import type { ReportApplier } from "./apply-report.ts";
 import type { Verdict } from "./sequence-gate.ts";
 import { judgeReport } from "./sequence-gate.ts";
 
 /** Bytes that a node's name has at most (a DNS subdomain, as Kubernetes has it). */
 const NODE_NAME_MAX = 253;
-/** Milliseconds that a report may have waited before it was published; more is absurd. */
+/** Milliseconds that a report may have waited before it was published; more is implausible. */
 const AGE_MAX_MS = 24 * 3600 * 1000;
-/** Connections that wait to be settled at most. */
-const DIRTY_MAX = 2 ** 19;
-/** Boots that are remembered of each node, so that late reports of theirs are known as such. */
-const PAST_BOOTS_MAX = 8;
 
-/** What became of the reports since start. */
+/** What happened to reports since start. */
 export interface IngestCounts {
   applied: number;
-  /** Malformed, of another schema, of a node beyond the bound, absurd. */
+  /** Malformed, of another schema, of a node beyond the limit, implausible. */
   rejected: number;
   duplicates: number;
-  /** Of an earlier run of their agent. */
+  /** From an earlier run of their agent. */
   stale: number;
-  /** Left aside until a keyframe comes. */
+  /** Left aside until a keyframe arrives. */
   waiting: number;
 }
 
-/** Told of each report that is applied, before its sockets are: its pods are for whoever knows pods. */
+/** Is called with each report that is applied, before its sockets are: its pods are for those who know pods. */
 export type ReportListener = (report: DecodedReport, observedMs: number) => void;
+
+/** Whom ingest hands reports to. */
+export interface IngestParts {
+  readonly applier: ReportApplier;
+  /** Is called after each report that was applied, at a time of the stream's clock. */
+  readonly onApplied: (timeMs: number) => void;
+  readonly listener: ReportListener;
+}
 
 /** Takes reports. */
 export class Ingest {
   readonly counts: IngestCounts = { applied: 0, rejected: 0, duplicates: 0, stale: 0, waiting: 0 };
   readonly #space = new ReportTableSpace();
-  readonly #tables: Tables;
-  readonly #applier: ReportApplier;
-  readonly #settler: Settler;
-  readonly #listener: ReportListener;
+  readonly #model: Model;
+  readonly #parts: IngestParts;
 
-  constructor(tables: Tables, joiner: Joiner, settler: Settler, listener: ReportListener) {
-    this.#tables = tables;
-    this.#applier = new ReportApplier(tables, joiner);
-    this.#settler = settler;
-    this.#listener = listener;
-  }
-
-  /** Rows of reports that named what was never described; since start. */
-  get rowsRejected(): number {
-    return this.#applier.rowsRejected;
+  constructor(model: Model, parts: IngestParts) {
+    this.#model = model;
+    this.#parts = parts;
   }
 
   /** Takes one report as it arrived at a time of the stream's clock. */
@@ -69,12 +62,12 @@ export class Ingest {
   /** Takes a report that is decoded already. */
   takeDecoded(report: DecodedReport, timeMs: number): void {
     const { header } = report;
-    const node = this.#tables.node(header.node) ?? this.#tables.addNode(header.node);
+    const node = this.#model.nodes.named(header.node) ?? this.#model.nodes.add(header.node);
     if (node === undefined) {
       this.counts.rejected++;
       return;
     }
-    const verdict = judgeReport(node, header);
+    const verdict = judgeReport(node.stream, header);
     switch (verdict.kind) {
       case "duplicate":
         this.counts.duplicates++;
@@ -84,54 +77,39 @@ export class Ingest {
         return;
       case "wait":
         this.#moveOn(node, report, verdict, timeMs);
-        node.awaitsKeyframe = true;
-        node.nextPart = 0;
+        node.stream.awaitKeyframe();
         this.counts.waiting++;
         return;
       case "apply":
         this.#moveOn(node, report, verdict, timeMs);
-        this.#apply(node, report, timeMs - header.ageMs, timeMs);
+        this.#apply(node, report, timeMs);
     }
   }
 
   #moveOn(
     node: NodeRecord,
-    report: DecodedReport,
+    { header }: DecodedReport,
     verdict: Extract<Verdict, { kind: "apply" | "wait" }>,
     timeMs: number,
   ): void {
-    const { header } = report;
-    if (verdict.newEpoch) {
-      this.#applier.beginEpoch(node, verdict.newBoot && node.bootId !== "");
-      if (verdict.newBoot && node.bootId !== "") node.pastBootIds.push(node.bootId);
-      if (node.pastBootIds.length > PAST_BOOTS_MAX) node.pastBootIds.shift();
-      node.bootId = header.bootId;
-      node.epoch = header.epoch;
-      node.gaps = 0;
-    }
-    node.gaps += verdict.lost;
-    node.sequence = header.sequence;
-    node.arrivedMs = timeMs;
+    const rebooted = verdict.newBoot && node.stream.bootId !== "";
+    if (verdict.newEpoch) this.#parts.applier.beginEpoch(node, rebooted);
+    node.stream.moveTo(header, verdict, timeMs);
   }
 
-  #apply(node: NodeRecord, report: DecodedReport, observedMs: number, timeMs: number): void {
+  #apply(node: NodeRecord, report: DecodedReport, timeMs: number): void {
     const { header } = report;
+    const observedMs = timeMs - header.ageMs;
     if (header.keyframe && header.part === 0) {
-      node.keyframe = (node.keyframe + 1) & 0xff;
-      node.lost = false;
+      node.stream.beginKeyframe();
+      node.recover();
     }
-    this.#listener(report, observedMs);
-    this.#applier.apply(node, report, observedMs);
-    const last = header.part === header.parts - 1;
-    if (header.keyframe) {
-      node.awaitsKeyframe = !last;
-      node.nextPart = last ? 0 : header.part + 1;
-    }
-    node.ticks = header.ticks;
-    // Left for the next tick or query, a connection of two nodes is settled once, with both ends, and not twice.
-    if (this.#tables.watcher !== null || this.#tables.dirty.length >= DIRTY_MAX) this.#settler.settle(timeMs);
-    if (last) node.observedMs = Math.max(node.observedMs, observedMs);
-    if (header.coverage !== undefined) node.coverage = header.coverage;
+    this.#parts.listener(report, observedMs);
+    this.#parts.applier.apply(node, report, observedMs);
+    if (header.keyframe) node.stream.endKeyframePart(header);
+    this.#parts.onApplied(timeMs);
+    const complete = header.part === header.parts - 1;
+    node.observe({ ticks: header.ticks, observedMs, complete, coverage: header.coverage });
     this.counts.applied++;
   }
 }

@@ -1,7 +1,7 @@
-// Decides from a report's header whether it may be applied: duplicates, holes, agents and nodes that began anew.
+// Decides from a report's header whether it may be applied: duplicates, gaps, agents and nodes that restarted.
 
 import type { Report } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { NodeRecord } from "../store/node-record.ts";
+import type { StreamPosition } from "../model/nodes/stream-position.ts";
 
 /** What to do with a report. */
 export type Verdict =
@@ -9,24 +9,26 @@ export type Verdict =
   | { readonly kind: "apply"; readonly lost: number; readonly newEpoch: boolean; readonly newBoot: boolean }
   /** Leave it aside: a keyframe must come first. */
   | { readonly kind: "wait"; readonly lost: number; readonly newEpoch: boolean; readonly newBoot: boolean }
-  /** It was there already. */
+  /** It arrived before. */
   | { readonly kind: "duplicate" }
-  /** It is of an earlier run of the agent. */
+  /** It belongs to an earlier run of the agent. */
   | { readonly kind: "stale" };
 
-/** The verdict on a report of a node; nothing is changed. */
-export function judgeReport(node: NodeRecord, header: Report): Verdict {
-  const newBoot = node.bootId !== header.bootId;
-  // Epochs are times of the node's clock, which may go back over a reboot: only within a boot do they order runs. A
-  // boot that was left never comes back.
-  if (newBoot && node.bootId !== "" && node.pastBootIds.includes(header.bootId)) return { kind: "stale" };
-  if (!newBoot && header.epoch < node.epoch) return { kind: "stale" };
-  const newEpoch = newBoot || header.epoch !== node.epoch;
-  if (!newEpoch && header.sequence <= node.sequence) return { kind: "duplicate" };
-  // The reports before the first one that is seen of a run are not lost, they were before our time.
-  const lost = newEpoch ? 0 : header.sequence - node.sequence - 1;
+/** The verdict on a report, given where its node's stream stands; nothing is changed. */
+export function judgeReport(stream: Readonly<StreamPosition>, header: Report): Verdict {
+  const newBoot = stream.bootId !== header.bootId;
+  // Epochs are times of the node's clock, which a reboot may turn back: they order runs only within a boot. A boot that was
+  // left never returns.
+  if (newBoot && stream.bootId !== "" && stream.pastBootIds.includes(header.bootId)) return { kind: "stale" };
+  if (!newBoot && header.epoch < stream.epoch) return { kind: "stale" };
+  const newEpoch = newBoot || header.epoch !== stream.epoch;
+  if (!newEpoch && header.sequence <= stream.sequence) return { kind: "duplicate" };
+  // Reports before the first one of a run that arrives here are not lost: they were published before this stream was read.
+  const lost = newEpoch ? 0 : header.sequence - stream.sequence - 1;
   const begins = header.keyframe && header.part === 0;
-  const goesOn = header.keyframe ? node.nextPart > 0 && header.part === node.nextPart : !node.awaitsKeyframe;
-  const kind = begins || (!newEpoch && lost === 0 && goesOn) ? "apply" : "wait";
+  const continues = header.keyframe
+    ? stream.nextPart > 0 && header.part === stream.nextPart
+    : !stream.awaitsKeyframe;
+  const kind = begins || (!newEpoch && lost === 0 && continues) ? "apply" : "wait";
   return { kind, lost, newEpoch, newBoot };
 }

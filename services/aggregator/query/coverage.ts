@@ -4,9 +4,9 @@ import type { Coverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { PodGap } from "../identify/pod-gaps.ts";
-import type { NodeRecord } from "../store/node-record.ts";
-import { TICK_MS } from "../store/node-record.ts";
-import type { Tables } from "../store/tables.ts";
+import type { ReadNode } from "../model/model.ts";
+import { TICK_MS } from "../../../lib/ticks.ts";
+import type { View } from "../view/view.ts";
 import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
 
 /** Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB. */
@@ -17,7 +17,7 @@ export const ACCOUNTS_MAX = 50_000;
 /** A node that was removed from the cluster is told of for so long after its last report. */
 export const REMOVED_NODE_KEEP_MS = 15 * 60_000;
 
-/** What only a cluster's own objects tell. */
+/** What only the cluster's own objects say. */
 export interface ClusterCoverage {
   /** Names of the nodes that should report; empty where they are not known. */
   readonly nodesExpected: ReadonlySet<string>;
@@ -27,27 +27,26 @@ export interface ClusterCoverage {
   readonly podsUnobservable: readonly PodGap[];
 }
 
-/** What is asked beside the tables. */
+/** What is asked, and what is known beside the tables. */
 export interface CoverageParts {
-  readonly tables: Tables;
+  readonly view: View;
   readonly reportsRejected: number;
-  /** Null where nothing tells more than the reports. */
+  /** Null if only reports are known. */
   readonly cluster: ClusterCoverage | null;
   /** Whether every pod's own account is wanted. */
   readonly pods: boolean;
 }
 
-/** The coverage at a time of the stream's clock. */
-export function coverageAt(
-  { tables, reportsRejected, cluster, pods }: CoverageParts,
-  nowMs: number,
-): Coverage {
-  const nodes = tables.nodes
+/** The coverage at the moment of a view. */
+export function coverageOf({ view, reportsRejected, cluster, pods }: CoverageParts): Coverage {
+  const { nowMs } = view;
+  const nodes = view.nodes
+    .all()
     .filter((node) => !isRemoved(node, cluster, nowMs))
     .map((node) => nodeCoverage(node, nowMs));
   const unobservable = cluster?.podsUnobservable ?? [];
-  const unread = [...(cluster?.podsUnread ?? []), ...podsWithoutReading(tables, unobservable)];
-  const accounts = pods ? listPodCoverage(tables, unread, unobservable) : [];
+  const unread = [...(cluster?.podsUnread ?? []), ...podsWithoutReading(view, unobservable)];
+  const accounts = pods ? listPodCoverage(view, unread, unobservable) : [];
   const sum = (figure: (node: NodeCoverage) => number): number =>
     nodes.reduce((total, node) => total + figure(node), 0);
   return {
@@ -55,8 +54,8 @@ export function coverageAt(
     podsUnread: unread.slice(0, NAMES_MAX).map(nameOf),
     podsUnobservable: unobservable.slice(0, NAMES_MAX).map(nameOf),
     nodesExpected: cluster?.nodesExpected.size ?? nodes.length,
-    storeOverflowed: tables.overflowed,
-    endsAmbiguous: tables.ambiguousEnds,
+    storeOverflowed: view.overflowed,
+    endsAmbiguous: view.ambiguousEnds,
     reportsRejected,
     openedByKernel: sum((node) => node.openedByKernel),
     failedByKernel: sum((node) => node.failedByKernel),
@@ -72,24 +71,24 @@ export function coverageAt(
 }
 
 // A node that the cluster has no more is not late.
-function isRemoved(node: NodeRecord, cluster: ClusterCoverage | null, nowMs: number): boolean {
+function isRemoved(node: ReadNode, cluster: ClusterCoverage | null, nowMs: number): boolean {
   if (cluster === null || cluster.nodesExpected.size === 0 || cluster.nodesExpected.has(node.name))
     return false;
-  return node.lost && nowMs - node.arrivedMs > REMOVED_NODE_KEEP_MS;
+  return node.lost && nowMs - node.stream.arrivedMs > REMOVED_NODE_KEEP_MS;
 }
 
 function nameOf({ namespace, name }: PodGap): string {
   return `${namespace}/${name}`;
 }
 
-function nodeCoverage(node: NodeRecord, nowMs: number): NodeCoverage {
+function nodeCoverage(node: ReadNode, nowMs: number): NodeCoverage {
   const reported = node.coverage ?? NodeCoverageMessage.create();
   const limits = [...reported.limits];
   if (node.lost) {
-    const silentS = Math.round((nowMs - node.arrivedMs) / 1000);
+    const silentS = Math.round((nowMs - node.stream.arrivedMs) / 1000);
     limits.push(`node lost: no report for ${silentS} s, its connections were ended`);
-  } else if (node.awaitsKeyframe) {
-    const why = node.gaps > 0 ? "reports were lost" : "the agent is new here";
+  } else if (node.stream.awaitsKeyframe) {
+    const why = node.stream.gaps > 0 ? "reports were lost" : "the agent is new here";
     limits.push(`waiting for a keyframe: ${why}, what happens until it comes is not seen`);
   }
   return {
@@ -97,7 +96,7 @@ function nodeCoverage(node: NodeRecord, nowMs: number): NodeCoverage {
     node: node.name,
     limits,
     ageMs: node.observedMs === 0 ? 0 : Math.max(0, Math.round(nowMs - node.observedMs)),
-    gaps: node.gaps,
+    gaps: node.stream.gaps,
     sinceMs: node.observedMs === 0 ? 0 : Math.round(node.observedMs - node.ticks * TICK_MS),
   };
 }

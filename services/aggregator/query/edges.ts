@@ -1,26 +1,15 @@
-// Edges as the API shows them: the store's fine edges, or connections, added up between workloads. What several endpoints
+// Edges as the API shows them: the tables' fine edges, or connections, added up between workloads. What several endpoints
 // share stays, what they differ in is left out.
 
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import { connectionBytes } from "../store/connection-bytes.ts";
-import { Evidence, evidenceOf } from "../join/edge-counts.ts";
-import { outcomeWord } from "../join/outcomes.ts";
-import { ConnectionFlag, Outcome } from "../store/connection-store.ts";
-import { storeProtocolWord } from "../store/socket-store.ts";
-import type { Tables } from "../store/tables.ts";
-import { evidenceWords } from "./connection-messages.ts";
-import type { ConnectionMessages } from "./connection-messages.ts";
+import { Evidence, Outcome } from "../model/connections/connection-rows.ts";
+import type { View } from "../view/view.ts";
+import { evidenceWords, outcomeWord, storeProtocolWord } from "../view/words.ts";
 import type { CompiledFilter } from "./filter.ts";
 
-/** One edge while it is added up. */
-interface Sum {
-  readonly client: Endpoint;
-  readonly server: Endpoint;
-  readonly via: Via | undefined;
-  readonly protocol: string;
-  readonly port: number;
-  readonly unixPath: string;
+/** What is known of connections, added up. Bytes are null where nothing is known of any connection's. */
+interface Sums {
   connections: number;
   refused: number;
   timedOut: number;
@@ -28,153 +17,120 @@ interface Sum {
   open: number;
   firstSeenMs: number;
   lastSeenMs: number;
-  byClientSocket: boolean;
-  byServerSocket: boolean;
-  /** Null where nothing is known of any connection's. */
+  /** Bits of Evidence. */
+  evidence: number;
   bytesToServer: number | null;
   bytesToClient: number | null;
-  byFlow: boolean;
+}
+
+/** One edge while it is added up. */
+interface EdgeSum extends Sums {
+  readonly client: Endpoint;
+  readonly server: Endpoint;
+  readonly via: Via | undefined;
+  readonly protocol: string;
+  readonly port: number;
+  readonly unixPath: string;
 }
 
 /** What is added to a sum. */
-interface Piece {
-  readonly clientKey: number;
-  readonly serverKey: number;
+interface Piece extends Readonly<Sums> {
+  readonly client: Endpoint;
+  readonly server: Endpoint;
   readonly viaIp: string;
   readonly viaPort: number;
   readonly protocol: number;
   readonly port: number;
   readonly path: string;
-  readonly connections: number;
-  readonly refused: number;
-  readonly timedOut: number;
-  readonly pending: number;
-  readonly open: number;
-  readonly firstSeenMs: number;
-  readonly lastSeenMs: number;
-  readonly byClientSocket: boolean;
-  readonly byServerSocket: boolean;
-  readonly bytesToServer: number | null;
-  readonly bytesToClient: number | null;
-  readonly byFlow: boolean;
 }
 
 /** Every edge that a filter lets through, those with the most open connections first. */
-export function listEdges(tables: Tables, messages: ConnectionMessages, filter: CompiledFilter): Edge[] {
-  const sums = new Map<string, Sum>();
-  const pieces =
-    filter.edge === null ? connectionPieces(tables, messages, filter) : edgePieces(tables, filter.edge);
-  for (const piece of pieces) add(sums, piece, tables, messages);
+export function listEdges(view: View, filter: CompiledFilter): Edge[] {
+  const sums = new Map<string, EdgeSum>();
+  const pieces = filter.edge === null ? connectionPieces(view, filter) : edgePieces(view, filter.edge);
+  for (const piece of pieces) add(sums, piece, view);
   return [...sums.entries()]
     .toSorted(([keyA, a], [keyB, b]) => compareSums(a, b) || (keyA < keyB ? -1 : 1))
-    .map(toEdge);
+    .map(([, sum]) => toEdge(sum));
 }
 
-function* edgePieces(tables: Tables, test: (slot: number) => boolean): Generator<Piece> {
-  const { edges } = tables;
-  for (const slot of edges.slots()) {
+function* edgePieces({ edges, endpoints }: View, test: (slot: number) => boolean): Generator<Piece> {
+  const { rows } = edges;
+  for (const slot of rows.slots()) {
     if (!test(slot)) continue;
-    const clientKey = edges.client[slot]!;
-    const serverKey = edges.server[slot]!;
-    const lastMs = edges.lastSeenMs[slot]!;
+    const hasBytes = rows.withBytes[slot]! > 0;
     yield {
-      clientKey,
-      serverKey,
-      viaIp: edges.viaIps.get(slot) ?? "",
-      viaPort: edges.viaPort[slot]!,
-      protocol: edges.protocol[slot]!,
-      port: edges.port[slot]!,
-      path: edges.paths.get(slot) ?? "",
-      connections: edges.connections[slot]!,
-      refused: edges.refused[slot]!,
-      timedOut: edges.timedOut[slot]!,
-      pending: edges.pending[slot]!,
-      open: edges.open[slot]!,
-      firstSeenMs: edges.firstSeenMs[slot]!,
-      lastSeenMs:
-        edges.open[slot] === 0 ? lastMs : Math.max(lastMs, observedMs(tables, clientKey, serverKey)),
-      byClientSocket: edges.withClientSocket[slot]! > 0,
-      byServerSocket: edges.withServerSocket[slot]! > 0,
-      bytesToServer: edges.withBytes[slot]! > 0 ? edges.bytesToServer[slot]! : null,
-      bytesToClient: edges.withBytes[slot]! > 0 ? edges.bytesToClient[slot]! : null,
-      byFlow: edges.withFlow[slot]! > 0,
+      client: endpoints.numbered(rows.client[slot]!),
+      server: endpoints.numbered(rows.server[slot]!),
+      viaIp: rows.viaIp(slot),
+      viaPort: rows.viaPort[slot]!,
+      protocol: rows.protocol[slot]!,
+      port: rows.port[slot]!,
+      path: rows.path(slot),
+      connections: rows.connections[slot]!,
+      refused: rows.refused[slot]!,
+      timedOut: rows.timedOut[slot]!,
+      pending: rows.pending[slot]!,
+      open: rows.open[slot]!,
+      firstSeenMs: rows.firstSeenMs[slot]!,
+      lastSeenMs: edges.lastSeenMs(slot),
+      evidence:
+        (rows.withClientSocket[slot]! > 0 ? Evidence.client : 0) |
+        (rows.withServerSocket[slot]! > 0 ? Evidence.server : 0) |
+        (rows.withFlow[slot]! > 0 ? Evidence.flow : 0),
+      bytesToServer: hasBytes ? rows.bytesToServer[slot]! : null,
+      bytesToClient: hasBytes ? rows.bytesToClient[slot]! : null,
     };
   }
 }
 
-// While connections are open, they were last seen when their nodes were last looked at.
-function observedMs(tables: Tables, ...keys: number[]): number {
-  let latest = 0;
-  for (const number of keys) {
-    const key = tables.endpoints.get(number);
-    if (key === undefined || key.kind === "address") continue;
-    latest = Math.max(latest, tables.node(key.node)?.observedMs ?? 0);
-  }
-  return latest;
-}
-
 function* connectionPieces(
-  tables: Tables,
-  messages: ConnectionMessages,
+  { connections, endpoints, addresses }: View,
   filter: CompiledFilter,
 ): Generator<Piece> {
-  const { connections, addresses } = tables;
-  const { view } = messages;
-  for (let slot = 0; slot < connections.used; slot++) {
+  for (const slot of connections.slots()) {
     if (!filter.connection(slot)) continue;
-    const client = view.client(slot);
-    const server = view.server(slot);
-    const via = view.via(slot);
-    const bytes = connectionBytes(tables, slot);
+    const server = connections.server(slot);
+    const via = connections.via(slot);
+    const bytes = connections.countedBytes(slot);
     const count = connections.count(slot);
-    const outcome = connections.outcome[slot]!;
-    const evidence = evidenceOf(tables, slot);
+    const outcome = connections.outcome(slot);
+    const firstSeenMs = connections.firstSeenMs(slot);
     yield {
-      clientKey: client.key,
-      serverKey: server.key,
+      client: endpoints.ofSide(connections.client(slot), firstSeenMs),
+      server: endpoints.ofSide(server, firstSeenMs),
       viaIp: via === null ? "" : addresses.text(via.address),
       viaPort: via?.port ?? 0,
-      protocol: view.protocol(slot),
+      protocol: connections.protocol(slot),
       port: server.port,
-      path: view.path(slot),
+      path: connections.path(slot),
       connections: count,
       refused: outcome === Outcome.refused ? count : 0,
       timedOut: outcome === Outcome.timedOut ? count : 0,
       pending: outcome === Outcome.pending ? count : 0,
-      open: connections.has(slot, ConnectionFlag.closed) ? 0 : 1,
-      firstSeenMs: connections.firstSeenMs[slot]!,
-      lastSeenMs: view.lastSeenMs(slot),
-      byClientSocket: (evidence & Evidence.client) !== 0,
-      byServerSocket: (evidence & Evidence.server) !== 0,
+      open: connections.isClosed(slot) ? 0 : 1,
+      firstSeenMs,
+      lastSeenMs: connections.lastSeenMs(slot),
+      evidence: connections.evidence(slot),
       bytesToServer: bytes?.toServer ?? null,
       bytesToClient: bytes?.toClient ?? null,
-      byFlow: (evidence & Evidence.flow) !== 0,
     };
   }
 }
 
-function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: ConnectionMessages): void {
-  const client = messages.endpoints.ofKey(piece.clientKey);
-  const server = messages.endpoints.ofKey(piece.serverKey);
+function add(sums: Map<string, EdgeSum>, piece: Piece, view: View): void {
+  const { client, server, viaIp, viaPort, port, path } = piece;
   const protocol = storeProtocolWord(piece.protocol);
-  const key = [
-    groupText(client),
-    groupText(server),
-    protocol,
-    piece.port,
-    piece.viaIp,
-    piece.viaPort,
-    piece.path,
-  ].join("\n");
+  const key = [groupText(client), groupText(server), protocol, port, viaIp, viaPort, path].join("\n");
   const sum = sums.get(key);
   if (sum === undefined) {
     sums.set(key, {
       client: groupEndpoint(client),
       server: groupEndpoint(server),
-      via: viaOf(piece, protocol, tables),
+      via: viaOf(piece, protocol, view),
       protocol,
-      port: piece.port,
-      unixPath: piece.path,
+      port,
+      unixPath: path,
       connections: piece.connections,
       refused: piece.refused,
       timedOut: piece.timedOut,
@@ -182,16 +138,18 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
       open: piece.open,
       firstSeenMs: piece.firstSeenMs,
       lastSeenMs: piece.lastSeenMs,
-      byClientSocket: piece.byClientSocket,
-      byServerSocket: piece.byServerSocket,
+      evidence: piece.evidence,
       bytesToServer: piece.bytesToServer,
       bytesToClient: piece.bytesToClient,
-      byFlow: piece.byFlow,
     });
     return;
   }
   keepShared(sum.client, client);
   keepShared(sum.server, server);
+  addSums(sum, piece);
+}
+
+function addSums(sum: Sums, piece: Readonly<Sums>): void {
   sum.connections += piece.connections;
   sum.refused += piece.refused;
   sum.timedOut += piece.timedOut;
@@ -199,22 +157,24 @@ function add(sums: Map<string, Sum>, piece: Piece, tables: Tables, messages: Con
   sum.open += piece.open;
   sum.firstSeenMs = Math.min(sum.firstSeenMs, piece.firstSeenMs);
   sum.lastSeenMs = Math.max(sum.lastSeenMs, piece.lastSeenMs);
-  sum.byClientSocket ||= piece.byClientSocket;
-  sum.byServerSocket ||= piece.byServerSocket;
+  sum.evidence |= piece.evidence;
   sum.bytesToServer = addKnown(sum.bytesToServer, piece.bytesToServer);
   sum.bytesToClient = addKnown(sum.bytesToClient, piece.bytesToClient);
-  sum.byFlow ||= piece.byFlow;
 }
 
 function addKnown(a: number | null, b: number | null): number | null {
   return a === null ? b : a + (b ?? 0);
 }
 
-function viaOf(piece: Piece, protocol: string, tables: Tables): Via | undefined {
-  if (piece.viaIp === "") return undefined;
-  const front = tables.identity.serviceFront(piece.viaIp, piece.viaPort, protocol, piece.firstSeenMs);
+function viaOf(
+  { viaIp, viaPort, firstSeenMs }: Piece,
+  protocol: string,
+  { identity }: View,
+): Via | undefined {
+  if (viaIp === "") return undefined;
+  const front = identity.serviceFront(viaIp, viaPort, protocol, firstSeenMs);
   const service = front === undefined ? undefined : { namespace: front.namespace, name: front.name };
-  return { ip: piece.viaIp, port: piece.viaPort, service };
+  return { ip: viaIp, port: viaPort, service };
 }
 
 // What makes two endpoints one end of an edge: their workload where they have one.
@@ -265,11 +225,11 @@ function isSameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<st
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
-function compareSums(a: Sum, b: Sum): number {
+function compareSums(a: Sums, b: Sums): number {
   return b.open - a.open || b.connections - a.connections || a.firstSeenMs - b.firstSeenMs;
 }
 
-function toEdge([, sum]: [string, Sum]): Edge {
+function toEdge(sum: EdgeSum): Edge {
   return EdgeMessage.create({
     client: sum.client,
     server: sum.server,
@@ -284,15 +244,15 @@ function toEdge([, sum]: [string, Sum]): Edge {
     open: sum.open,
     firstSeenMs: Math.round(sum.firstSeenMs),
     lastSeenMs: Math.round(sum.lastSeenMs),
-    evidence: evidenceWords(sum.byClientSocket, sum.byServerSocket, sum.byFlow),
+    evidence: evidenceWords(sum.evidence),
     unixPath: sum.unixPath,
     bytesToServer: sum.bytesToServer ?? undefined,
     bytesToClient: sum.bytesToClient ?? undefined,
   });
 }
 
-// One connection that went well says that the two talk, however many others did not.
-function outcomeOfSum({ connections, refused, timedOut, pending }: Sum): string {
+// One connection that was established shows that the two talk, however many others failed.
+function outcomeOfSum({ connections, refused, timedOut, pending }: Sums): string {
   if (connections > refused + timedOut + pending) return outcomeWord(Outcome.established);
   if (pending > 0) return outcomeWord(Outcome.pending);
   return outcomeWord(timedOut >= refused ? Outcome.timedOut : Outcome.refused);

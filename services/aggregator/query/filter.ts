@@ -1,17 +1,13 @@
-// Compiles a Filter into tests over the store's slots. Cheap tests on integers come first; who the ends are is looked at
-// only where a filter asks.
+// Compiles a Filter into tests over the tables' slots. Cheap tests on integers come first; who the ends are is looked up only
+// if a filter asks.
 
 import { allFlowStateWords } from "../../../lib/conntrack/flow-words.ts";
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import { allStateWords, stateWord } from "../../../lib/words.ts";
-import { outcomeWords } from "../join/outcomes.ts";
-import { ConnectionFlag } from "../store/connection-store.ts";
-import { Family, storeProtocolWord } from "../store/socket-store.ts";
-import type { Tables } from "../store/tables.ts";
-import type { ConnectionMessages } from "./connection-messages.ts";
-import { protocolWords } from "./connection-messages.ts";
-import type { Side } from "./connection-view.ts";
+import { allStateWords } from "../../../lib/words.ts";
+import type { Side } from "../view/connection-view.ts";
+import type { View } from "../view/view.ts";
+import { outcomeWords, protocolWords, storeProtocolWord } from "../view/words.ts";
 import { FilterError } from "./filter-error.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import type { LabelTest } from "./label-selector.ts";
@@ -30,21 +26,16 @@ const stateWordsKnown = new Set([...allStateWords, ...allFlowStateWords]);
 export interface CompiledFilter {
   connection(slot: number): boolean;
   listener(slot: number): boolean;
-  /** Null where edges do not tell, so that their connections must be looked at. */
+  /** Null if edges do not hold what is asked, so that connections must be looked at. */
   readonly edge: ((slot: number) => boolean) | null;
 }
 
 /** Compiles a filter for one answer. Throws FilterError with a sentence where it cannot be meant. */
-export function compileFilter(
-  given: Filter | undefined,
-  tables: Tables,
-  messages: ConnectionMessages,
-): CompiledFilter {
+export function compileFilter(given: Filter | undefined, view: View): CompiledFilter {
   const filter = given ?? FilterMessage.create();
   checkBounds(filter);
   const parts: Parts = {
-    tables,
-    messages,
+    view,
     protocols: new Set(filter.protocols.map(parseProtocol)),
     ports: new Set(filter.ports.map(parsePort)),
     states: new Set(filter.states.map(parseState)),
@@ -53,9 +44,9 @@ export function compileFilter(
     namespaceInodes: new Set(filter.namespaceInodes),
     namespaces: new Set(filter.namespaces),
     labels: filter.labels.trim() === "" ? null : parseLabelSelector(filter.labels),
-    from: compileAll(filter.from, tables, messages.nowMs),
-    to: compileAll(filter.to, tables, messages.nowMs),
-    either: compileAll(filter.either, tables, messages.nowMs),
+    from: compileAll(filter.from, view),
+    to: compileAll(filter.to, view),
+    either: compileAll(filter.either, view),
     openOnly: filter.openOnly,
     includeAnonymous: filter.includeAnonymous,
   };
@@ -74,8 +65,7 @@ export function compileFilter(
 }
 
 interface Parts {
-  readonly tables: Tables;
-  readonly messages: ConnectionMessages;
+  readonly view: View;
   readonly protocols: ReadonlySet<string>;
   readonly ports: ReadonlySet<number>;
   readonly states: ReadonlySet<string>;
@@ -92,34 +82,24 @@ interface Parts {
 }
 
 function testConnection(parts: Parts, slot: number): boolean {
-  const { tables, messages } = parts;
-  const { connections, sockets, namespaces } = tables;
-  const { view } = messages;
-  if (!connections.has(slot, ConnectionFlag.inUse)) return false;
-  if (parts.openOnly && connections.has(slot, ConnectionFlag.closed)) return false;
-  const protocolNumber = view.protocol(slot);
-  const protocol = storeProtocolWord(protocolNumber);
-  if (parts.protocols.size > 0 && !parts.protocols.has(protocol)) return false;
-  const path = protocolNumber === Family.unix ? view.path(slot) : "";
-  if (protocolNumber === Family.unix && path === "" && !parts.includeAnonymous) return false;
-  if (parts.outcomes.size > 0 && !parts.outcomes.has(view.outcome(slot))) return false;
-  if (parts.states.size > 0 && !view.stateWords(slot).some((word) => parts.states.has(word))) return false;
-  const client = view.client(slot);
-  const server = view.server(slot);
-  const via = view.via(slot);
-  if (parts.ports.size > 0 && !parts.ports.has(server.port) && !(via !== null && parts.ports.has(via.port)))
+  const { addresses, connections, endpoints } = parts.view;
+  if (!connections.exists(slot)) return false;
+  if (parts.openOnly && connections.isClosed(slot)) return false;
+  const protocol = storeProtocolWord(connections.protocol(slot));
+  const path = protocol === "unix" ? connections.path(slot) : "";
+  if (!testProtocol(parts, protocol, path)) return false;
+  if (parts.outcomes.size > 0 && !parts.outcomes.has(connections.outcomeWord(slot))) return false;
+  if (parts.states.size > 0 && !connections.stateWords(slot).some((word) => parts.states.has(word)))
     return false;
-  const ends = [client.socket, server.socket];
-  if (parts.namespaceInodes.size > 0) {
-    const inodes = ends.map((end) => (end < 0 ? -1 : namespaces.row(sockets.namespace(end)).inode));
-    if (!inodes.some((inode) => parts.namespaceInodes.has(inode))) return false;
-  }
-  if (parts.processes.length > 0) {
-    if (!parts.processes.some((name) => ends.some((end) => isHeldBy(tables, end, name)))) return false;
-  }
+  const client = connections.client(slot);
+  const server = connections.server(slot);
+  const via = connections.via(slot);
+  if (!testPort(parts, server.port, via?.port ?? null)) return false;
+  if (!testSockets(parts, [client.socket, server.socket])) return false;
   if (!asksWho(parts)) return true;
+  const firstSeenMs = connections.firstSeenMs(slot);
   const subjectOf = (side: Side): Subject => ({
-    endpoint: messages.endpoints.ofKey(side.key),
+    endpoint: endpoints.ofSide(side, firstSeenMs),
     socket: side.socket,
     address: side.address,
     port: side.port,
@@ -127,26 +107,23 @@ function testConnection(parts: Parts, slot: number): boolean {
     path,
     via: null,
   });
-  const dialled = via === null ? null : { ...via, ip: tables.addresses.text(via.address) };
+  const dialled = via === null ? null : { ...via, ip: addresses.text(via.address) };
   return testEnds(parts, subjectOf(client), { ...subjectOf(server), via: dialled });
 }
 
 function testEdge(parts: Parts, slot: number): boolean {
-  const { tables, messages } = parts;
-  const { edges } = tables;
-  const protocolNumber = edges.protocol[slot]!;
-  const protocol = storeProtocolWord(protocolNumber);
-  if (parts.protocols.size > 0 && !parts.protocols.has(protocol)) return false;
-  const path = edges.paths.get(slot) ?? "";
-  if (protocolNumber === Family.unix && path === "" && !parts.includeAnonymous) return false;
-  const port = edges.port[slot]!;
-  const viaIp = edges.viaIps.get(slot) ?? "";
-  const viaPort = edges.viaPort[slot]!;
-  if (parts.ports.size > 0 && !parts.ports.has(port) && !(viaIp !== "" && parts.ports.has(viaPort)))
-    return false;
+  const { edges, endpoints } = parts.view;
+  const { rows } = edges;
+  const protocol = storeProtocolWord(rows.protocol[slot]!);
+  const path = rows.path(slot);
+  if (!testProtocol(parts, protocol, path)) return false;
+  const port = rows.port[slot]!;
+  const viaIp = rows.viaIp(slot);
+  const viaPort = rows.viaPort[slot]!;
+  if (!testPort(parts, port, viaIp === "" ? null : viaPort)) return false;
   if (!asksWho(parts)) return true;
-  const subjectOf = (key: number): Subject => ({
-    endpoint: messages.endpoints.ofKey(key),
+  const subjectOf = (endpoint: number): Subject => ({
+    endpoint: endpoints.numbered(endpoint),
     socket: -1,
     address: -1,
     port,
@@ -155,37 +132,49 @@ function testEdge(parts: Parts, slot: number): boolean {
     via: null,
   });
   const via = viaIp === "" ? null : { ip: viaIp, port: viaPort, address: -1 };
-  return testEnds(parts, subjectOf(edges.client[slot]!), { ...subjectOf(edges.server[slot]!), via });
+  return testEnds(parts, subjectOf(rows.client[slot]!), { ...subjectOf(rows.server[slot]!), via });
 }
 
 function testListener(parts: Parts, slot: number): boolean {
-  const { tables, messages } = parts;
-  const { sockets, namespaces } = tables;
+  const { sockets, endpoints } = parts.view;
   const protocol = storeProtocolWord(sockets.protocol(slot));
   if (parts.protocols.size > 0 && !parts.protocols.has(protocol)) return false;
   const port = sockets.localPort(slot);
-  if (parts.ports.size > 0 && !parts.ports.has(port)) return false;
-  if (parts.states.size > 0 && !parts.states.has(stateWord(sockets.state(slot)))) return false;
-  const { inode } = namespaces.row(sockets.namespace(slot));
-  if (parts.namespaceInodes.size > 0 && !parts.namespaceInodes.has(inode)) return false;
-  if (parts.processes.length > 0 && !parts.processes.some((name) => isHeldBy(tables, slot, name)))
-    return false;
+  if (!testPort(parts, port, null)) return false;
+  if (parts.states.size > 0 && !parts.states.has(sockets.stateWord(slot))) return false;
+  if (!testSockets(parts, [slot])) return false;
   if (!asksWho(parts)) return true;
   const subject: Subject = {
-    endpoint: messages.listenerBase(slot),
+    endpoint: endpoints.ofSocket(slot),
     socket: slot,
-    address:
-      protocol === "unix" || protocol === "netlink" || protocol === "packet"
-        ? -1
-        : sockets.localAddress(slot),
+    address: sockets.localAddress(slot),
     port,
     protocol,
-    path: sockets.paths.get(slot) ?? "",
+    path: sockets.path(slot),
     via: null,
   };
   const wanted = [...parts.to, ...parts.either];
   if (wanted.length > 0 && !wanted.some((selector) => selector.test(subject))) return false;
   return isInScope(parts, subject.endpoint);
+}
+
+// Unix socket pairs without a name are left out unless they are asked for.
+function testProtocol({ protocols, includeAnonymous }: Parts, protocol: string, path: string): boolean {
+  if (protocols.size > 0 && !protocols.has(protocol)) return false;
+  return protocol !== "unix" || path !== "" || includeAnonymous;
+}
+
+function testPort({ ports }: Parts, port: number, viaPort: number | null): boolean {
+  return ports.size === 0 || ports.has(port) || (viaPort !== null && ports.has(viaPort));
+}
+
+// Whether any of the sockets (slots, or -1) is in a wanted namespace, and any is held by a wanted process.
+function testSockets({ view, namespaceInodes, processes }: Parts, slots: readonly number[]): boolean {
+  const { sockets } = view;
+  const isInNamespace = (slot: number): boolean =>
+    slot >= 0 && namespaceInodes.has(sockets.namespaceInode(slot));
+  if (namespaceInodes.size > 0 && !slots.some(isInNamespace)) return false;
+  return processes.length === 0 || processes.some((name) => slots.some((slot) => isHeldBy(view, slot, name)));
 }
 
 function asksWho(parts: Parts): boolean {
@@ -207,8 +196,8 @@ function isInScope({ namespaces, labels }: Parts, endpoint: Endpoint): boolean {
   return labels === null || (endpoint.kind === "pod" && labels(endpoint.labels));
 }
 
-function compileAll(selectors: readonly EndpointSelector[], tables: Tables, nowMs: number): SelectorTest[] {
-  return selectors.map((selector) => compileSelector(selector, tables, nowMs));
+function compileAll(selectors: readonly EndpointSelector[], view: View): SelectorTest[] {
+  return selectors.map((selector) => compileSelector(selector, view));
 }
 
 function checkBounds(filter: Filter): void {

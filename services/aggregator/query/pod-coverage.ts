@@ -1,26 +1,26 @@
-// Each pod's own account: the network namespaces' accounts with the names of whose they are, and the pods that have
-// none because nobody read them.
+// Each pod's own account: the network namespaces' accounts with the names of their owners, and the pods that have none
+// because no agent read them.
 
 import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { PodCoverage as PodCoverageMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { PodGap } from "../identify/pod-gaps.ts";
-import type { NamespaceAccount } from "../store/namespace-accounts.ts";
-import type { Tables } from "../store/tables.ts";
+import type { NamespaceAccount } from "../model/nodes/namespace-accounts.ts";
+import type { View } from "../view/view.ts";
 
 /** Why a namespace's pod counts as unread though its node's agent knows it. */
 const FAILED = "its network namespace could not be read in any pass";
 
 /** Every account, those with the most unseen first, then by name. */
 export function listPodCoverage(
-  tables: Tables,
+  view: View,
   unread: readonly PodGap[],
   unobservable: readonly PodGap[],
 ): PodCoverage[] {
   const outside = new Map(unobservable.map((pod) => [pod.uid, pod]));
   const rows: PodCoverage[] = [];
   const read = new Set<string>();
-  for (const account of tables.accounts.all()) {
-    const row = rowOf(tables, account);
+  for (const account of view.accounts.all()) {
+    const row = rowOf(view, account);
     read.add(row.podUid);
     // A sandbox has a network namespace in the node's kernel too, with nothing of the pod's in it.
     if (!outside.has(row.podUid)) rows.push(row);
@@ -31,22 +31,22 @@ export function listPodCoverage(
 }
 
 /** The pods whose namespace agents know and could not read in any pass; those that nobody can read are left out. */
-export function podsWithoutReading(tables: Tables, unobservable: readonly PodGap[]): PodGap[] {
+export function podsWithoutReading(view: View, unobservable: readonly PodGap[]): PodGap[] {
   const found: PodGap[] = [];
   const outside = new Set(unobservable.map(({ uid }) => uid));
-  for (const { owner } of tables.accounts.neverRead()) {
+  for (const { owner } of view.accounts.neverRead()) {
     const { podUid: uid } = owner;
-    const pod = uid === "" || outside.has(uid) ? undefined : tables.identity.pod(uid);
+    const pod = uid === "" || outside.has(uid) ? undefined : view.identity.pod(uid);
     if (pod === undefined) continue;
     const { namespace, name } = pod;
-    found.push({ uid, namespace, name, node: tables.nodes[owner.node]!.name, reason: FAILED });
+    found.push({ uid, namespace, name, node: view.nodes.at(owner.node).name, reason: FAILED });
   }
   return found;
 }
 
-function rowOf(tables: Tables, { owner, told, sinceMs, everRead, endedMs }: NamespaceAccount): PodCoverage {
-  const node = tables.nodes[owner.node]!;
-  const pod = owner.podUid === "" ? undefined : tables.identity.pod(owner.podUid);
+function rowOf(view: View, { owner, told, sinceMs, everRead, endedMs }: NamespaceAccount): PodCoverage {
+  const node = view.nodes.at(owner.node);
+  const pod = owner.podUid === "" ? undefined : view.identity.pod(owner.podUid);
   const status = !everRead ? "unread" : endedMs !== Infinity ? "ended" : told.read ? "read" : "failed";
   return {
     namespace: pod?.namespace ?? "",

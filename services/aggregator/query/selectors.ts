@@ -2,7 +2,8 @@
 
 import { inRange, parseRange } from "../../../lib/address.ts";
 import type { Endpoint, EndpointSelector, NamedSelector } from "../../../lib/gen/whotalks/v1/query.ts";
-import type { Tables } from "../store/tables.ts";
+import type { HoldingProcess } from "../view/socket-view.ts";
+import type { View } from "../view/view.ts";
 import { FilterError } from "./filter-error.ts";
 
 /** One side of a connection, an end of an edge, or a listener, as selectors look at it. */
@@ -30,8 +31,8 @@ export interface SelectorTest {
 const endpointKinds: readonly string[] = ["pod", "process", "node", "service", "external", "unknown"];
 
 /** Compiles a selector for an answer at a time. Throws FilterError where it names nothing or nonsense. */
-export function compileSelector(selector: EndpointSelector, tables: Tables, nowMs: number): SelectorTest {
-  if (selector.cidr !== undefined) return cidrTest(selector.cidr, tables);
+export function compileSelector(selector: EndpointSelector, view: View): SelectorTest {
+  if (selector.cidr !== undefined) return cidrTest(selector.cidr, view);
   if (selector.pod !== undefined) {
     const { namespace, name } = selector.pod;
     return byEndpoint(({ endpoint }) => endpoint.pod === name && isIn(endpoint, namespace));
@@ -45,7 +46,7 @@ export function compileSelector(selector: EndpointSelector, tables: Tables, nowM
           (kind === "Pod" && endpoint.pod === name)),
     );
   }
-  if (selector.service !== undefined) return serviceTest(selector.service, tables, nowMs);
+  if (selector.service !== undefined) return serviceTest(selector.service, view);
   if (selector.namespace !== undefined) {
     const { namespace } = selector;
     return byEndpoint(({ endpoint }) => endpoint.namespace === namespace);
@@ -63,43 +64,33 @@ export function compileSelector(selector: EndpointSelector, tables: Tables, nowM
   }
   if (selector.process !== undefined) {
     const { process } = selector;
-    return { byEndpoint: false, test: ({ socket }) => isHeldBy(tables, socket, process) };
+    return { byEndpoint: false, test: ({ socket }) => isHeldBy(view, socket, process) };
   }
   if (selector.pid !== undefined) {
     const { pid } = selector;
-    return { byEndpoint: false, test: ({ socket }) => isHeldByPid(tables, socket, pid) };
+    return { byEndpoint: false, test: ({ socket }) => isHeldByPid(view, socket, pid) };
   }
   if (selector.unit !== undefined) {
     const { unit } = selector;
     return byEndpoint(({ endpoint }) => endpoint.unit === unit);
   }
-  if (selector.container !== undefined) return containerTest(selector.container, tables);
+  if (selector.container !== undefined) return containerTest(selector.container, view);
   if (selector.path !== undefined) return pathTest(selector.path);
   throw new FilterError("an endpoint selector is empty: set one of its kinds");
 }
 
 /** Whether a process of this name (comm, or the last part of exe) holds a socket. */
-export function isHeldBy(tables: Tables, socket: number, name: string): boolean {
-  return someHolder(tables, socket, (process) => process.name === name || lastPart(process.exe) === name);
+export function isHeldBy(view: View, socket: number, name: string): boolean {
+  return someHolder(view, socket, (process) => process.name === name || lastPart(process.exe) === name);
 }
 
-function isHeldByPid(tables: Tables, socket: number, pid: number): boolean {
-  return someHolder(tables, socket, (process) => process.pid === pid);
+function isHeldByPid(view: View, socket: number, pid: number): boolean {
+  return someHolder(view, socket, (process) => process.pid === pid);
 }
 
-interface HoldingProcess {
-  readonly pid: number;
-  readonly name: string;
-  readonly exe: string;
-  readonly containerId: string;
-}
-
-function someHolder(tables: Tables, socket: number, test: (process: HoldingProcess) => boolean): boolean {
+function someHolder(view: View, socket: number, test: (process: HoldingProcess) => boolean): boolean {
   if (socket < 0) return false;
-  const { sockets, holders, processes } = tables;
-  for (let link = sockets.holders(socket); link !== 0; link = holders.next(link - 1)) {
-    if (test(processes.row(holders.process[link - 1]!))) return true;
-  }
+  for (const { process } of view.sockets.holders(socket)) if (test(process)) return true;
   return false;
 }
 
@@ -116,13 +107,13 @@ function isIn(endpoint: Endpoint, namespace: string): boolean {
   return namespace === "" || endpoint.namespace === namespace;
 }
 
-function cidrTest(text: string, tables: Tables): SelectorTest {
+function cidrTest(text: string, view: View): SelectorTest {
   const range = parseRange(text);
   if (range === null) {
     throw new FilterError(`"${text}" is no address or range: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32`);
   }
   const fits = (address: number): boolean =>
-    address >= 0 && inRange(range, tables.addresses.words, address * 4);
+    address >= 0 && inRange(range, view.addresses.words, address * 4);
   return {
     byEndpoint: false,
     test: ({ address, via }) => fits(address) || (via !== null && fits(via.address)),
@@ -131,18 +122,18 @@ function cidrTest(text: string, tables: Tables): SelectorTest {
 
 // The address dialled is the service's, or the endpoint is; or the port it is reached at is one that the service leads
 // to, whatever address was dialled.
-function serviceTest({ namespace, name }: NamedSelector, tables: Tables, nowMs: number): SelectorTest {
+function serviceTest({ namespace, name }: NamedSelector, view: View): SelectorTest {
   const fits = (service: { readonly namespace: string; readonly name: string } | undefined): boolean =>
     service !== undefined && service.name === name && (namespace === "" || service.namespace === namespace);
   return byEndpoint(({ endpoint, via, port, protocol }) => {
     if (endpoint.kind === "service" && fits(endpoint)) return true;
-    if (via !== null && fits(tables.identity.serviceFront(via.ip, via.port, protocol, nowMs))) return true;
+    if (via !== null && fits(view.identity.serviceFront(via.ip, via.port, protocol, view.nowMs))) return true;
     if (endpoint.podUid === "") return false;
-    return tables.identity.declaration(endpoint.podUid, port, protocol)?.services.some(fits) ?? false;
+    return view.identity.declaration(endpoint.podUid, port, protocol)?.services.some(fits) ?? false;
   });
 }
 
-function containerTest(container: string, tables: Tables): SelectorTest {
+function containerTest(container: string, view: View): SelectorTest {
   if (container === "")
     throw new FilterError("a container selector is empty: give its name, or the start of its id");
   return {
@@ -150,7 +141,7 @@ function containerTest(container: string, tables: Tables): SelectorTest {
     test: ({ endpoint, socket }) =>
       endpoint.container === container ||
       (endpoint.kind === "process" && endpoint.container.startsWith(container)) ||
-      someHolder(tables, socket, ({ containerId }) => containerId.startsWith(container)),
+      someHolder(view, socket, ({ containerId }) => containerId.startsWith(container)),
   };
 }
 

@@ -2,10 +2,9 @@
 
 import type { Connection } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
-import { EmbeddedIdentity } from "../identify/embedded-identity.ts";
 import type { Identity } from "../identify/identity.ts";
-import type { Aggregator, AggregatorOptions } from "../pipeline.ts";
-import { createAggregator } from "../pipeline.ts";
+import type { Aggregator, AggregatorOptions } from "../aggregator.ts";
+import { createAggregator } from "../aggregator.ts";
 import type { TestReport } from "./reports.ts";
 import { TestAgent } from "./reports.ts";
 
@@ -18,8 +17,12 @@ export class World {
   readonly aggregator: Aggregator;
   readonly #agents = new Map<string, TestAgent>();
 
-  constructor(identity: Identity = new EmbeddedIdentity(), options: Partial<AggregatorOptions> = {}) {
-    this.aggregator = createAggregator({ identity, now: () => this.nowMs, ...options });
+  constructor(identity?: Identity, options: Partial<AggregatorOptions> = {}) {
+    this.aggregator = createAggregator({
+      ...(identity === undefined ? {} : { identity }),
+      now: () => this.nowMs,
+      ...options,
+    });
   }
 
   agent(name = "a"): TestAgent {

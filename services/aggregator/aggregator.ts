@@ -1,0 +1,137 @@
+// The aggregator on one screen. Reports go from top to bottom:
+//
+//   ingest   bytes, in turn → rows of sockets and flows in the model
+//   match    who belongs together (an ordered list of rules)
+//   settle   what a connection means: direction, life, outcome (facts in, patch out)
+//   apply    the one writer of connections and edges; tells watchers
+//   view     the model, to be read only → query → serve
+//
+// Everything is synchronous and in one thread: a report is applied as a whole before a query sees anything of it. What it
+// left to settle is settled by the next query or tick, or at once if someone watches.
+
+import { performance } from "node:perf_hooks";
+
+import type { ReportHandler } from "../../lib/bus.ts";
+import { createApply } from "./apply/create-apply.ts";
+import { EmbeddedIdentity } from "./identify/embedded-identity.ts";
+import type { Identity } from "./identify/identity.ts";
+import { ReportApplier } from "./ingest/apply-report.ts";
+import type { IngestCounts, ReportListener } from "./ingest/ingest.ts";
+import { Ingest } from "./ingest/ingest.ts";
+import { Model } from "./model/model.ts";
+import type { ClusterCoverage } from "./query/coverage.ts";
+import { Query } from "./query/query.ts";
+import { View } from "./view/view.ts";
+
+/** Connections that wait to be settled at most. */
+const WAITING_MAX = 2 ** 19;
+
+/** How the aggregator is set up. Times in milliseconds. */
+export interface AggregatorOptions {
+  /** Who is who; without Kubernetes what reports say about this machine decides. */
+  readonly identity?: Identity;
+  /** The stream's clock, milliseconds since 1970. */
+  readonly now: () => number;
+  /** How long a connection that has ended stays visible; 60 s by default. */
+  readonly closedKeepMs?: number;
+  /** Silence after which a node's connections end; 60 s by default. */
+  readonly nodeLostMs?: number;
+  /** Is called with each report that was applied: its pods are for those who know pods. */
+  readonly onReport?: ReportListener;
+  /** What the cluster's own objects say about coverage. */
+  readonly clusterCoverage?: () => ClusterCoverage | null;
+}
+
+/** Sizes and counts, for metrics. */
+export interface AggregatorCounts extends IngestCounts {
+  readonly nodes: number;
+  readonly sockets: number;
+  readonly flows: number;
+  readonly listeners: number;
+  readonly connections: number;
+  readonly endedConnections: number;
+  readonly edges: number;
+  readonly addresses: number;
+  readonly overflowed: number;
+  /** Accounts of namespaces that are gone that were dropped early. */
+  readonly accountsOverflowed: number;
+  readonly ambiguousEnds: number;
+  readonly rowsRejected: number;
+  /** Milliseconds spent on taking reports, since start. */
+  readonly ingestMs: number;
+}
+
+/** A running aggregator. */
+export interface Aggregator {
+  /** Takes a report as the bus brings it. Never throws on what arrives. */
+  readonly ingest: ReportHandler;
+  readonly query: Query;
+  /** Does what time makes due; call it about once a second. */
+  tick(nowMs: number): void;
+  counts(): AggregatorCounts;
+  /** Ends every watch. */
+  close(): void;
+}
+
+/** Puts an aggregator together. */
+export function createAggregator(options: AggregatorOptions): Aggregator {
+  const { now, closedKeepMs = 60_000, nodeLostMs = 60_000 } = options;
+  const model = new Model();
+  const identity = options.identity ?? new EmbeddedIdentity(model);
+  const apply = createApply(model, identity, { closedKeepMs, nodeLostMs });
+  const { settler, upkeep, queue, feed } = apply;
+
+  const applier = new ReportApplier(model, apply);
+  const ingest = new Ingest(model, {
+    applier,
+    // Left for the next tick or query, a connection of two nodes is settled once, with both ends, and not twice.
+    onApplied: (timeMs) => {
+      if (feed.isWatched || queue.size >= WAITING_MAX) settler.settle(timeMs);
+    },
+    listener: options.onReport ?? (() => undefined),
+  });
+
+  const peek = (): View => new View(model, identity, now());
+  const query = new Query({
+    read: () => {
+      upkeep.review(now());
+      return peek();
+    },
+    peek,
+    subscribe: (listener) => feed.subscribe(listener),
+    reportsRejected: () => ingest.counts.rejected,
+    clusterCoverage: () => options.clusterCoverage?.() ?? null,
+  });
+
+  let ingestMs = 0;
+  return {
+    ingest: (bytes, timeMs) => {
+      const startMs = performance.now();
+      ingest.take(bytes, timeMs);
+      ingestMs += performance.now() - startMs;
+    },
+    query,
+    tick: (nowMs) => {
+      upkeep.sweep(nowMs);
+    },
+    counts: () => ({
+      ...ingest.counts,
+      nodes: model.nodes.size,
+      sockets: model.sockets.size,
+      flows: model.flows.size,
+      listeners: apply.sockets.listeners,
+      connections: model.connections.size,
+      endedConnections: model.connections.ended.size,
+      edges: model.edges.size,
+      addresses: model.addresses.size,
+      overflowed: model.overflow.total,
+      accountsOverflowed: model.accounts.overflowed,
+      ambiguousEnds: model.sockets.ambiguous,
+      rowsRejected: applier.rowsRejected,
+      ingestMs,
+    }),
+    close: () => {
+      query.close();
+    },
+  };
+}

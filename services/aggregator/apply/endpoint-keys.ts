@@ -1,0 +1,115 @@
+// Who an end is, as a number of the endpoint table: the owner of a socket, or of an address without a known socket.
+// Answers are remembered by process, namespace and address, so that most cost no text.
+
+import type { Identity } from "../identify/identity.ts";
+import type { AddressKey } from "../model/edges/endpoint-table.ts";
+import type { Model } from "../model/model.ts";
+import { endpointAt, endpointOfNamespace, homeOf } from "../settle/endpoint-of-socket.ts";
+
+/** Endpoint keys of sockets and addresses. */
+export class EndpointKeys {
+  readonly #model: Model;
+  readonly #identity: Identity;
+  #nowMs = 0;
+  #identityVersion = -1;
+  #versionSinceMs = 0;
+
+  constructor(model: Model, identity: Identity) {
+    this.#model = model;
+    this.#identity = identity;
+  }
+
+  /** Sets the stream's time: what identity says is good from then on, until its version changes. */
+  setTime(nowMs: number): void {
+    this.#nowMs = nowMs;
+  }
+
+  /** The endpoint key of a socket. */
+  ofSocket(slot: number): number {
+    const { endpoints, processes, namespaces } = this.#model;
+    const home = homeOf(this.#model, slot);
+    const { namespace, row, process } = home;
+    const remembered = process < 0 ? row.rememberedKey : processes.rememberedKey(process, row);
+    if (remembered !== 0 && endpoints.get(remembered) !== undefined) return remembered;
+    const number = endpoints.intern(endpointAt(this.#model, home));
+    if (process >= 0) processes.remember(process, row, number);
+    if (namespace < 0) return number;
+    if (process < 0) {
+      namespaces.rememberKey(namespace, number);
+      return number;
+    }
+    const isSole = row.soleKey === 0 || endpoints.get(row.soleKey) === undefined;
+    if (row.soleKey !== number)
+      namespaces.rememberSoleKey(namespace, isSole && row.soleKey >= 0 ? number : -1);
+    return number;
+  }
+
+  /**
+   * The endpoint key of an address that a flow in a namespace names: if one pod has it whose sockets all belong to one
+   * container, the key that sockets of it have; else the address's.
+   */
+  ofFlowAddress(address: number, namespace: number, timeMs: number): number {
+    const { addresses, namespaces, endpoints, localAddresses } = this.#model;
+    if (addresses.isLoopback(address)) return this.#ofNamespace(namespace);
+    const number = this.ofAddress(address, timeMs);
+    const key = endpoints.get(number);
+    if (key?.kind !== "address") return number;
+    const { owner } = key;
+    let home = -1;
+    if (owner.kind === "pod" && !owner.pod.hostNetwork) home = namespaces.ofPod(owner.pod.uid);
+    else if (owner.kind === "node") {
+      const having = localAddresses.namespacesOf(address);
+      if (having.length === 1) home = having[0]!;
+    }
+    if (home < 0 || namespaces.row(home).host) return number;
+    const sole = namespaces.row(home).soleKey;
+    if (sole <= 0 || endpoints.get(sole) === undefined) return number;
+    endpoints.drop(number);
+    return sole;
+  }
+
+  /** The endpoint key of an address without a known socket, by who had it at a time. */
+  ofAddress(address: number, timeMs: number): number {
+    const { addresses, endpoints } = this.#model;
+    const { version } = this.#identity;
+    if (version !== this.#identityVersion) {
+      this.#identityVersion = version;
+      this.#versionSinceMs = this.#nowMs;
+    }
+    // A remembered answer is good for times before anything became known that it does not take into account.
+    const remembered = addresses.rememberedEndpoint(address);
+    const known = remembered === 0 ? undefined : endpoints.get(remembered);
+    if (known?.kind === "address" && known.ownerVersion === version) {
+      if (Math.min(timeMs, known.askedForMs) >= this.#versionSinceMs) return remembered;
+    }
+    const ip = addresses.text(address);
+    const owner = this.#identity.addressOwner(ip, timeMs);
+    const key: AddressKey = { kind: "address", ip, owner, ownerVersion: version, askedForMs: timeMs, timeMs };
+    const number = endpoints.intern(key);
+    endpoints.refresh(number, version, timeMs, owner);
+    addresses.rememberEndpoint(address, number);
+    return number;
+  }
+
+  /** The endpoint key of a unix socket's peer that is not known: some process on the same node. */
+  ofUnknownPeer(timeMs: number): number {
+    return this.#model.endpoints.intern({
+      kind: "address",
+      ip: "",
+      owner: { kind: "unknown" },
+      ownerVersion: 0,
+      askedForMs: timeMs,
+      timeMs,
+    });
+  }
+
+  #ofNamespace(namespace: number): number {
+    const { namespaces, endpoints } = this.#model;
+    const row = namespaces.row(namespace);
+    for (const known of [row.soleKey, row.rememberedKey])
+      if (known > 0 && endpoints.get(known) !== undefined) return known;
+    const number = endpoints.intern(endpointOfNamespace(this.#model, namespace));
+    namespaces.rememberKey(namespace, number);
+    return number;
+  }
+}

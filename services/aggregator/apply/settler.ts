@@ -1,0 +1,131 @@
+// Settles what waits: looks for a one-sided connection's peer (match/), decides what a connection means (settle/), and is
+// the one place that writes the decision, counts it on its edge and tells watchers.
+
+import type { Rule } from "../match/rules.ts";
+import { flowFor } from "../match/by-flow.ts";
+import { Lifecycle, Trait } from "../model/connections/connection-rows.ts";
+import { FlowFlag } from "../model/flows/flow-rows.ts";
+import type { Model } from "../model/model.ts";
+import type { Direction } from "../settle/direction.ts";
+import { emptyFacts, readFacts } from "../settle/facts.ts";
+import { emptyPatch, settle } from "../settle/settle.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import type { Connector } from "./connector.ts";
+import type { EdgeCounter } from "./edge-counter.ts";
+import type { EndpointKeys } from "./endpoint-keys.ts";
+import type { FlowWaits } from "./flow-waits.ts";
+import type { Folding } from "./folding.ts";
+import type { LoneConnections } from "./lone-connections.ts";
+import type { SettleQueue } from "./settle-queue.ts";
+import { Waiting } from "./settle-queue.ts";
+
+/** Whom settling needs. */
+export interface SettlerParts {
+  readonly rules: readonly Rule[];
+  readonly queue: SettleQueue;
+  readonly waits: FlowWaits;
+  readonly feed: ChangeFeed;
+  readonly connector: Connector;
+  readonly folding: Folding;
+  readonly lone: LoneConnections;
+  readonly endpointKeys: EndpointKeys;
+  readonly edgeCounter: EdgeCounter;
+}
+
+/** Settles connections. */
+export class Settler {
+  readonly #model: Model;
+  readonly #parts: SettlerParts;
+  readonly #facts = emptyFacts();
+  readonly #patch = emptyPatch();
+
+  constructor(model: Model, parts: SettlerParts) {
+    this.#model = model;
+    this.#parts = parts;
+  }
+
+  /** Settles everything that waits, at a time of the stream's clock. Settling may queue more: it is settled as well. */
+  settle(nowMs: number): void {
+    const { queue, endpointKeys, edgeCounter } = this.#parts;
+    endpointKeys.setTime(nowMs);
+    for (let connection = queue.next(); connection >= 0; connection = queue.next()) {
+      const waiting = queue.take(connection);
+      if ((waiting & Waiting.settle) !== 0) this.#settle(connection, nowMs);
+      else if (waiting !== 0) edgeCounter.countBytes(connection);
+    }
+  }
+
+  /** Settles everything that waits, and judges the flows that have waited long enough for their sockets. */
+  settleWithFlows(nowMs: number): void {
+    const { waits, lone } = this.#parts;
+    this.settle(nowMs);
+    waits.end(nowMs, (flow) => lone.judge(flow));
+    this.settle(nowMs);
+  }
+
+  #settle(connection: number, nowMs: number): void {
+    // What became one with another connection is settled as that one.
+    if (this.#match(connection, nowMs)) return;
+    readFacts(this.#model, connection, this.#facts);
+    settle(this.#facts, this.#patch);
+    this.#write(connection, nowMs);
+  }
+
+  // Gives a connection what it lacks: its flow, its other end. True if it became one with another connection.
+  #match(connection: number, nowMs: number): boolean {
+    const { connections } = this.#model;
+    const { connector, rules } = this.#parts;
+    if (connections.has(connection, Trait.lone)) {
+      connector.dropGoneServer(connection);
+      return false;
+    }
+    if (connections.folds.has(connection)) return false;
+    const flow = this.#restOnFlow(connection);
+    const end = connections.onlyEnd(connection);
+    if (end < 0) return false;
+    const retrying = connector.retries.has(connection);
+    const oneSided = { connection, end, flow, retrying, nowMs };
+    for (const rule of rules) {
+      const answer = rule(this.#model, oneSided);
+      if (answer !== null && connector.take(oneSided, answer)) return true;
+    }
+    return false;
+  }
+
+  #restOnFlow(connection: number): number {
+    const { connections, flows } = this.#model;
+    const { connector, lone } = this.#parts;
+    const flow = flowFor(this.#model, connection);
+    if (flow < 0 || flow === connections.flow[connection]) return flow;
+    connector.restOn(connection, flow);
+    if (flows.has(flow, FlowFlag.shown)) lone.takeOver(flow);
+    flows.setConnection(flow, connection);
+    flows.explain(flow);
+    return flow;
+  }
+
+  #write(connection: number, nowMs: number): void {
+    const { connections } = this.#model;
+    const { feed, edgeCounter, folding } = this.#parts;
+    const { direction, lifecycle, outcome } = this.#patch;
+    if (direction !== null) this.#writeDirection(connection, direction);
+    const before = connections.lifecycle[connection]!;
+    if (lifecycle !== before) {
+      if (before === Lifecycle.open) connections.seenUntil(connection, this.#facts.lastSeenMs);
+      if (lifecycle === Lifecycle.open) feed.reopen(connection);
+      connections.setLifecycle(connection, lifecycle, nowMs);
+    }
+    connections.setOutcome(connection, outcome);
+    edgeCounter.count(connection);
+    feed.announce(connection, lifecycle !== Lifecycle.open);
+    if (lifecycle === Lifecycle.ended) folding.fold(connection, nowMs);
+  }
+
+  #writeDirection(connection: number, { swapped, by, final }: Direction): void {
+    const { connections } = this.#model;
+    if (swapped) connections.swapEnds(connection);
+    if (swapped || connections.directionBy[connection] !== by) this.#parts.feed.note(connection);
+    connections.setDirectionBy(connection, by);
+    if (final) connections.addTraits(connection, Trait.directionFinal);
+  }
+}

@@ -1,0 +1,204 @@
+// A socket's way into the tables and out of them: its slot, its place among listeners or ends, its connection; and what
+// remains of it once it is gone.
+
+import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
+import { Attempt } from "../../../lib/words.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
+import type { Model } from "../model/model.ts";
+import type { NodeRecord } from "../model/nodes/node-record.ts";
+import { isHandshaking, isSynReceived } from "../model/sockets/socket-role.ts";
+import { isFamily, SocketFlag, SocketKind } from "../model/sockets/socket-rows.ts";
+import type { SocketIdentity } from "../model/sockets/socket-table.ts";
+import { SocketChange } from "../model/sockets/socket-table.ts";
+import type { Connector } from "./connector.ts";
+import type { News } from "./news.ts";
+import type { SettleQueue } from "./settle-queue.ts";
+
+/** Listeners of every family at most: those of a thousand nodes with 256 each. */
+export const LISTENERS_MAX = 2 ** 18;
+
+/** A new socket. Its addresses are interned already, and it takes the references over. */
+export interface NewSocket extends SocketIdentity {
+  /** When it was first seen by its agent's clock, in milliseconds since 1970. */
+  readonly birthMs: number;
+}
+
+/** Adds sockets and takes them away. */
+export class SocketLife {
+  readonly #model: Model;
+  readonly #connector: Connector;
+  readonly #queue: SettleQueue;
+  readonly #news: News;
+  #listeners = 0;
+
+  constructor(model: Model, connector: Connector, queue: SettleQueue, news: News) {
+    this.#model = model;
+    this.#connector = connector;
+    this.#queue = queue;
+    this.#news = news;
+  }
+
+  /** Listeners now. */
+  get listeners(): number {
+    return this.#listeners;
+  }
+
+  /** Adds an internet socket. If there is no room for it, that is counted, and its addresses are released. */
+  add(node: NodeRecord, socket: NewSocket, table: ReportSockets, row: number): void {
+    const slot = this.#insert(node, socket);
+    if (slot < 0) return;
+    this.#model.sockets.update(slot, table, row);
+    this.#enter(node, slot, socket);
+  }
+
+  /** Adds a unix, netlink or packet socket. If there is no room for it, that is counted. */
+  addFamily(node: NodeRecord, socket: NewSocket, source: FamilySocket): void {
+    const slot = this.#insert(node, socket);
+    if (slot < 0) return;
+    this.#model.sockets.updateFamily(slot, source);
+    this.#enter(node, slot, socket);
+  }
+
+  /** Takes over what a row says about a known socket that is still the same, and what follows from it. */
+  update(slot: number, table: ReportSockets, row: number): void {
+    const { sockets } = this.#model;
+    const changed = sockets.update(slot, table, row);
+    if (sockets.kind(slot) !== SocketKind.end) return;
+    const connection = sockets.connection(slot);
+    // The edge adds up what its connections carry; watchers are not told of that alone.
+    if ((changed & SocketChange.bytes) !== 0) this.#queue.addBytes(connection);
+    if ((changed & SocketChange.state) === 0) return;
+    this.#noteState(slot);
+    this.#connector.touch(connection);
+  }
+
+  /** A socket no longer exists: a listener goes, an end stays with its connection as what was last known. */
+  retire(slot: number): void {
+    const { sockets, localAddresses, connections } = this.#model;
+    const node = this.#model.nodeOfSocket(slot);
+    const id = sockets.id[slot]!;
+    if (node.ids.sockets.get(id) === slot) node.ids.sockets.delete(id);
+    if (this.#hasTellingAddress(slot))
+      localAddresses.release(sockets.localAddress(slot), sockets.namespace(slot));
+    const kind = sockets.kind(slot);
+    if (kind === SocketKind.end) {
+      sockets.retire(slot, node.observedMs);
+      sockets.setAmbiguous(slot, false);
+      const connection = sockets.connection(slot);
+      if (!connections.isEnded(connection)) this.#connector.touch(connection);
+      return;
+    }
+    if (kind === SocketKind.listener) {
+      this.#unlist(slot);
+      if (sockets.connection(slot) > 0) {
+        sockets.retire(slot, 0);
+        this.#news.ownersChanged(node.index);
+        return;
+      }
+    }
+    this.#model.freeSocket(slot);
+  }
+
+  /** A known socket continues under another id of its agent's. */
+  adopt(node: NodeRecord, slot: number, id: number, sinceMs: number): void {
+    const { sockets, localAddresses } = this.#model;
+    const oldId = sockets.id[slot]!;
+    if (node.ids.sockets.get(oldId) === slot) node.ids.sockets.delete(oldId);
+    sockets.rename(slot, id, node.stream.keyframe);
+    node.ids.sockets.set(id, slot);
+    if (sockets.isLive(slot)) return;
+    sockets.revive(slot, sinceMs);
+    if (this.#hasTellingAddress(slot))
+      localAddresses.retain(sockets.localAddress(slot), sockets.namespace(slot));
+    this.#connector.touch(sockets.connection(slot));
+  }
+
+  /** The peer of a unix socket became known, since the server has accepted: the same end has another tuple. */
+  learnPeer(slot: number, peerInode: number): void {
+    const { sockets, ends } = this.#model;
+    ends.remove(slot);
+    sockets.setPeerInode(slot, peerInode);
+    ends.add(slot);
+    const connection = sockets.connection(slot);
+    this.#connector.retry(connection);
+    this.#connector.touch(connection);
+  }
+
+  #insert(node: NodeRecord, socket: NewSocket): number {
+    const { sockets, addresses, namespaces, localAddresses, overflow } = this.#model;
+    const hasRoom = socket.kind !== SocketKind.listener || this.#listeners < LISTENERS_MAX;
+    const slot = hasRoom ? sockets.add(socket, node.stream.keyframe) : -1;
+    if (slot >= 0 && node.ids.sockets.set(socket.id, slot)) {
+      namespaces.retain(socket.namespace);
+      if (this.#hasTellingAddress(slot)) localAddresses.retain(socket.localAddress, socket.namespace);
+      return slot;
+    }
+    if (slot >= 0) sockets.remove(slot);
+    if (!isFamily(socket.protocol)) {
+      addresses.release(socket.localAddress);
+      addresses.release(socket.remoteAddress);
+    }
+    overflow.add(hasRoom ? "sockets" : "listeners");
+    return -1;
+  }
+
+  // A listener is listed, an end is connected.
+  #enter(node: NodeRecord, slot: number, socket: NewSocket): void {
+    if (socket.kind === SocketKind.listener) this.#list(slot);
+    else if (socket.kind === SocketKind.end) this.#connect(node, slot, socket);
+  }
+
+  #connect(node: NodeRecord, slot: number, socket: NewSocket): void {
+    const { ends, localAddresses, overflow } = this.#model;
+    ends.add(slot);
+    if (this.#connector.place(slot, socket.birthMs)) {
+      this.#noteState(slot);
+      return;
+    }
+    ends.remove(slot);
+    node.ids.sockets.delete(socket.id);
+    if (this.#hasTellingAddress(slot)) localAddresses.release(socket.localAddress, socket.namespace);
+    this.#model.freeSocket(slot);
+    overflow.add("connections");
+  }
+
+  // What the state of an end says about its connection.
+  #noteState(slot: number): void {
+    const { sockets, connections } = this.#model;
+    const state = sockets.state(slot);
+    if (isHandshaking(sockets.protocol(slot), state)) {
+      sockets.noteHandshake(slot, isSynReceived(state) ? SocketFlag.accepting : SocketFlag.opening);
+    } else if (sockets.attempt[slot] !== Attempt.none) {
+      sockets.noteHandshake(slot, SocketFlag.opening);
+    } else {
+      connections.addTraits(sockets.connection(slot), Trait.established);
+    }
+  }
+
+  #list(slot: number): void {
+    const { sockets, listeners, unixListeners } = this.#model;
+    this.#listeners++;
+    if (isFamily(sockets.protocol(slot))) {
+      unixListeners.add(slot);
+      return;
+    }
+    listeners.add(slot);
+    this.#news.listening(sockets.localPort(slot));
+  }
+
+  #unlist(slot: number): void {
+    const { sockets, listeners, unixListeners } = this.#model;
+    this.#listeners--;
+    if (isFamily(sockets.protocol(slot))) unixListeners.remove(slot);
+    else listeners.remove(slot);
+  }
+
+  // Whether the socket's local address says something about its namespace.
+  #hasTellingAddress(slot: number): boolean {
+    const { sockets, addresses } = this.#model;
+    if (isFamily(sockets.protocol(slot))) return false;
+    const address = sockets.localAddress(slot);
+    return !addresses.isLoopback(address) && !addresses.isWildcard(address);
+  }
+}

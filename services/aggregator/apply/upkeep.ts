@@ -1,0 +1,144 @@
+// Periodic work: ended connections expire, silent nodes are given up, and connections are looked at again when something
+// became known that they did not wait for (a listener, a Service, an address's owner).
+
+import type { Identity } from "../identify/identity.ts";
+import { DirectionBy } from "../model/connections/connection-rows.ts";
+import type { Model } from "../model/model.ts";
+import type { Connector } from "./connector.ts";
+import type { FlowLife } from "./flow-life.ts";
+import type { News, NewsItems } from "./news.ts";
+import type { Settler } from "./settler.ts";
+import type { SocketLife } from "./socket-life.ts";
+
+/** Ended connections kept at most, whatever their age. */
+export const ENDED_MAX = 2 ** 18;
+/** Connections that one sweep looks at again at most; the rest follow in the next ones. */
+const RESETTLED_MAX = 2 ** 14;
+
+/** How long things are kept, in milliseconds. */
+export interface Keeping {
+  /** Ended connections, and accounts of namespaces that are gone. */
+  readonly closedKeepMs: number;
+  /** Silence after which a node's connections end. */
+  readonly nodeLostMs: number;
+}
+
+/** Whom upkeep needs. */
+export interface UpkeepParts {
+  readonly identity: Identity;
+  readonly connector: Connector;
+  readonly sockets: SocketLife;
+  readonly flows: FlowLife;
+  readonly settler: Settler;
+  readonly news: News;
+  readonly keeping: Keeping;
+}
+
+/** One round of looking again: what changed, and the next connection to look at. */
+interface Round extends NewsItems {
+  /** Whether addresses or Services may have other owners. */
+  readonly ownersMoved: boolean;
+  at: number;
+}
+
+/** The periodic work. */
+export class Upkeep {
+  readonly #model: Model;
+  readonly #parts: UpkeepParts;
+  #identityVersion = -1;
+  #addressesVersion = -1;
+  #round: Round | null = null;
+
+  constructor(model: Model, parts: UpkeepParts) {
+    this.#model = model;
+    this.#parts = parts;
+  }
+
+  /** Does everything that is due at a time of the stream's clock. */
+  sweep(nowMs: number): void {
+    const { closedKeepMs } = this.#parts.keeping;
+    this.#loseSilentNodes(nowMs);
+    this.review(nowMs);
+    this.#expire(nowMs);
+    this.#model.accounts.forget(nowMs - closedKeepMs);
+  }
+
+  /**
+   * Looks again at the connections for which something new is known, RESETTLED_MAX of them at most: the rest follow with
+   * the next call. Costs nothing if nothing is new.
+   */
+  review(nowMs: number): void {
+    const { connector, settler } = this.#parts;
+    for (const connection of connector.retries) connector.recheck(connection);
+    this.#round ??= this.#begin();
+    if (this.#round !== null && this.#recheck(this.#round)) this.#round = null;
+    settler.settleWithFlows(nowMs);
+  }
+
+  // Takes the news over, so that what arrives during this round makes another one.
+  #begin(): Round | null {
+    const { identity, news } = this.#parts;
+    const { localAddresses } = this.#model;
+    const ownersMoved =
+      identity.version !== this.#identityVersion || localAddresses.version !== this.#addressesVersion;
+    if (!ownersMoved && news.isEmpty) return null;
+    this.#identityVersion = identity.version;
+    this.#addressesVersion = localAddresses.version;
+    return { ownersMoved, ...news.take(), at: 0 };
+  }
+
+  // Queues what the news is about; true once all connections were looked at.
+  #recheck(round: Round): boolean {
+    const { connections } = this.#model;
+    let queued = 0;
+    for (; round.at < connections.used; round.at++) {
+      if (queued >= RESETTLED_MAX) return false;
+      if (!connections.exists(round.at)) continue;
+      if (connections.isEnded(round.at) && round.nodes.size === 0) continue;
+      if (!this.#concerns(round, round.at)) continue;
+      this.#parts.connector.recheck(round.at);
+      queued++;
+    }
+    return true;
+  }
+
+  #concerns({ ownersMoved, ports, nodes }: Round, connection: number): boolean {
+    const { connections, sockets } = this.#model;
+    const client = connections.client[connection]!;
+    const server = connections.server[connection]!;
+    if (nodes.size > 0) {
+      if (client >= 0 && nodes.has(this.#model.nodeOfSocket(client).index)) return true;
+      if (server >= 0 && nodes.has(this.#model.nodeOfSocket(server).index)) return true;
+    }
+    const own = connections.serverEnd(connection);
+    const lacksEnd = client < 0 || server < 0 || (own < 0 && !sockets.isLive(server));
+    if (lacksEnd && ownersMoved) return true;
+    if (ports.size === 0) return false;
+    if (!lacksEnd && connections.directionBy[connection]! >= DirectionBy.listener) return false;
+    const slot = client >= 0 ? client : server;
+    if (slot < 0) return false;
+    return ports.has(sockets.localPort(slot)) || ports.has(sockets.remotePort(slot));
+  }
+
+  #loseSilentNodes(nowMs: number): void {
+    const { sockets, flows, settler, keeping } = this.#parts;
+    for (const node of this.#model.nodes.all()) {
+      const { arrivedMs } = node.stream;
+      if (node.lost || arrivedMs === 0 || nowMs - arrivedMs < keeping.nodeLostMs) continue;
+      node.lose();
+      for (const slot of node.ids.sockets.slots()) sockets.retire(slot);
+      flows.removeAll(node);
+    }
+    settler.settle(nowMs);
+  }
+
+  #expire(nowMs: number): void {
+    const { connections } = this.#model;
+    const { connector, keeping } = this.#parts;
+    for (const [connection, endedMs] of connections.ended) {
+      const isExpired = nowMs - endedMs >= keeping.closedKeepMs;
+      if (!isExpired && connections.ended.size <= ENDED_MAX) return;
+      connector.expire(connection);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Which Service a client dialled, remembered by address and port: joining asks for every one-sided end.
+
+import { Protocol, protocolWord } from "../../../lib/words.ts";
+import type { AddressTable } from "../model/addresses/address-table.ts";
+import type { Identity, ServiceFront } from "./identity.ts";
+
+/** Answers kept between two changes of what is known at most; beyond that they are asked again. */
+const FRONTS_MAX = 2 ** 16;
+
+/** What was dialled. */
+export interface DialledPlace {
+  /** Number of the address. */
+  readonly address: number;
+  readonly port: number;
+  readonly protocol: number;
+  /** When, in milliseconds since 1970 by the stream's clock. */
+  readonly timeMs: number;
+}
+
+/** Services by the addresses and ports that clients dial. */
+export class ServiceFronts {
+  readonly #identity: Identity;
+  readonly #addresses: Pick<AddressTable, "text" | "isIpv4" | "words">;
+  // By number for IPv4, which costs no text. Protocols without ports have no Services.
+  readonly #known = new Map<number | string, ServiceFront | null>();
+  #version = -1;
+
+  constructor(identity: Identity, addresses: Pick<AddressTable, "text" | "isIpv4" | "words">) {
+    this.#identity = identity;
+    this.#addresses = addresses;
+  }
+
+  /** The Service that has the address and port as a front; null if there is none. */
+  at({ address, port, protocol, timeMs }: DialledPlace): ServiceFront | null {
+    const identity = this.#identity;
+    const addresses = this.#addresses;
+    if (this.#version !== identity.version || this.#known.size >= FRONTS_MAX) {
+      this.#known.clear();
+      this.#version = identity.version;
+    }
+    const key = addresses.isIpv4(address)
+      ? (addresses.words[address * 4 + 3]! * 2 ** 16 + port) * 2 + (protocol === Protocol.tcp ? 1 : 0)
+      : `${addresses.text(address)} ${port} ${protocol}`;
+    let front = this.#known.get(key);
+    if (front === undefined) {
+      front = identity.serviceFront(addresses.text(address), port, protocolWord(protocol), timeMs) ?? null;
+      this.#known.set(key, front);
+    }
+    return front;
+  }
+}

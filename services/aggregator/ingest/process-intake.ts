@@ -1,0 +1,127 @@
+// What reports say about processes, and about which of them hold which socket.
+
+import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { HolderTable } from "../../../lib/holder-table.ts";
+import type { Connector } from "../apply/connector.ts";
+import type { News } from "../apply/news.ts";
+import type { Model } from "../model/model.ts";
+import type { HolderRows } from "../model/nodes/holder-chains.ts";
+import type { NodeRecord } from "../model/nodes/node-record.ts";
+import { SocketFlag, SocketKind } from "../model/sockets/socket-rows.ts";
+import type { Rejections } from "./rejections.ts";
+
+/** Whom the intake tells. */
+export interface ProcessIntakeParts {
+  readonly connector: Connector;
+  readonly news: News;
+  readonly rejections: Rejections;
+}
+
+/** Takes what reports say about processes. */
+export class ProcessIntake {
+  readonly #model: Model;
+  readonly #parts: ProcessIntakeParts;
+
+  constructor(model: Model, parts: ProcessIntakeParts) {
+    this.#model = model;
+    this.#parts = parts;
+  }
+
+  /** Adds a process, or updates a known one. */
+  put(node: NodeRecord, process: ProcessInfo): void {
+    const { processes } = this.#model;
+    const { ids, stream } = node;
+    const slot = ids.processes.get(process.id);
+    if (slot >= 0) {
+      const known = processes.row(slot);
+      if (known.pid === process.pid && known.startTicks === process.startTicks) {
+        if (!isSameProgram(known, process)) {
+          processes.update(slot, process);
+          this.#parts.news.ownersChanged(node.index);
+        }
+        ids.processIds.set(process.id, stream.keyframe);
+        return;
+      }
+      processes.release(slot);
+    }
+    const added = processes.add(process);
+    if (!ids.processes.set(process.id, added)) {
+      processes.release(added);
+      this.#parts.rejections.add();
+      return;
+    }
+    ids.processIds.set(process.id, stream.keyframe);
+  }
+
+  /** A process no longer exists; sockets that it held still name it. */
+  remove(node: NodeRecord, id: number): void {
+    const slot = node.ids.processes.get(id);
+    if (slot < 0) return;
+    this.#model.processes.release(slot);
+    node.ids.processes.delete(id);
+    node.ids.processIds.delete(id);
+  }
+
+  /** Removes the processes that a node's keyframe did not name. */
+  removeUnnamed(node: NodeRecord): void {
+    for (const [id, keyframe] of node.ids.processIds)
+      if (keyframe !== node.stream.keyframe) this.remove(node, id);
+  }
+
+  /** A new run of the agent begins: its ids mean nothing any more. */
+  beginEpoch(node: NodeRecord): void {
+    const { ids } = node;
+    for (const id of ids.processIds.keys()) this.#model.processes.release(ids.processes.get(id));
+    ids.processIds.clear();
+    ids.processes.clear();
+  }
+
+  /** Takes the holders of sockets: rows of one socket follow each other. */
+  putHolders(node: NodeRecord, table: HolderTable): void {
+    for (let from = 0; from < table.length;) {
+      const id = table.socket[from]!;
+      let to = from + 1;
+      while (to < table.length && table.socket[to] === id) to++;
+      const slot = node.ids.sockets.get(id);
+      if (slot >= 0) this.#setHolders(node, slot, { table, from, to });
+      else this.#parts.rejections.add();
+      from = to;
+    }
+  }
+
+  /** A socket has no holder any more. An orphan (inode 0) keeps its last one, which is worth more than none. */
+  clearHolders(node: NodeRecord, id: number): void {
+    const { sockets, holders } = this.#model;
+    const slot = node.ids.sockets.get(id);
+    if (slot < 0 || sockets.inode(slot) === 0) return;
+    holders.free(sockets.holders(slot));
+    sockets.setHolders(slot, 0);
+    this.#noteHolders(node, slot);
+  }
+
+  #setHolders(node: NodeRecord, slot: number, rows: HolderRows): void {
+    const { sockets, holders } = this.#model;
+    const before = sockets.holders(slot);
+    if (holders.equals(before, rows, node.ids.processes)) return;
+    sockets.setHolders(slot, holders.build(rows, node.ids.processes));
+    holders.free(before);
+    this.#noteHolders(node, slot);
+  }
+
+  #noteHolders(node: NodeRecord, slot: number): void {
+    const { sockets } = this.#model;
+    if (sockets.kind(slot) === SocketKind.end) this.#parts.connector.touch(sockets.connection(slot));
+    else if (sockets.has(slot, SocketFlag.shared)) this.#parts.news.ownersChanged(node.index);
+  }
+}
+
+function isSameProgram(a: ProcessInfo, b: ProcessInfo): boolean {
+  return (
+    a.name === b.name &&
+    a.exe === b.exe &&
+    a.uid === b.uid &&
+    a.unit === b.unit &&
+    a.podUid === b.podUid &&
+    a.containerId === b.containerId
+  );
+}

@@ -1,0 +1,39 @@
+// What a rule is asked, and what it may answer.
+
+import type { ServiceRole } from "../model/sockets/socket-table.ts";
+
+/** A connection that has one end. */
+export interface OneSided {
+  readonly connection: number;
+  /** Slot of its only end. */
+  readonly end: number;
+  /** The flow that the connection rests on; -1 if there is none. */
+  readonly flow: number;
+  /** Whether its peer could not be found yet, and is looked for again. */
+  readonly retrying: boolean;
+  /** The stream's time, in milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/** An answer. Only the first two end the search: the connection becomes one with another. */
+export type Answer =
+  /** The peer's connection and this one are one. `client` is the end that opened it, if the rule knows. */
+  | { readonly kind: "peer"; readonly peer: number; readonly client: KnownClient | null }
+  /** The peer leaves its own connection, whose other end has been gone for a while. */
+  | { readonly kind: "change-over"; readonly peer: number }
+  /** The peer could be one of several: these ends are kept apart. */
+  | { readonly kind: "ambiguous"; readonly contenders: readonly number[] }
+  /** The peer is known but not free: look again later. */
+  | { readonly kind: "later" }
+  /** There is no peer: do not look again until something changes. */
+  | { readonly kind: "none" }
+  /** A listener that serves several clients answers the end. */
+  | { readonly kind: "listener"; readonly listener: number }
+  /** The end waits for a peer through a Service, in this role; null if it cannot have one. */
+  | { readonly kind: "service-end"; readonly role: ServiceRole | null };
+
+/** Which end opened a connection, and how that is known (DirectionBy). */
+export interface KnownClient {
+  readonly end: number;
+  readonly by: number;
+}

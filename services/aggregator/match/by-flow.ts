@@ -1,0 +1,215 @@
+// Ties flows to the ends of connections. A client's socket has a flow's original tuple, a server's socket the mirror of
+// its reply: so a flow that was translated says which server's socket answers which client's, and what was dialled.
+
+import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { destinationOf, hashSegment, Segment, segments, sourceOf } from "../model/flows/flow-index.ts";
+import { FlowPlace } from "../model/flows/flow-rows.ts";
+import type { ReadModel } from "../model/model.ts";
+import { isFamily } from "../model/sockets/socket-rows.ts";
+import type { Answer, OneSided } from "./answer.ts";
+import { closerInTime, NO_PEER, partnerOf } from "./by-tuple.ts";
+import { firstOfChain } from "./conversation.ts";
+import { LAG_MS } from "./lag.ts";
+
+/** More than one translation fits an end. */
+const SEVERAL_FLOWS = -2;
+
+/** The rule: a translated flow names the other end, wherever that is. */
+export function byFlow(model: ReadModel, { connection, end, flow }: OneSided): Answer | null {
+  if (flow < 0 || !model.flows.isTranslated(flow)) return null;
+  const peer = peerByFlow(model, flow, end);
+  const other = peer < 0 ? -1 : model.sockets.connection(peer);
+  if (other < 0 || other === connection || model.connections.onlyEnd(other) !== peer) return null;
+  const client = isClientEnd(model, flow, end) ? end : peer;
+  return { kind: "peer", peer, client: { end: client, by: DirectionBy.flow } };
+}
+
+/**
+ * The flow that fits the ends of a connection, the translated one if there are several; the one that it rests on already
+ * if none fits better; -1 if there is none. Never a guess: where two translations fit, neither is taken.
+ */
+export function flowFor(model: ReadModel, connection: number): number {
+  const { connections, flows } = model;
+  if (flows.size === 0) return -1;
+  const before = connections.flow[connection]!;
+  const isSettled =
+    before >= 0 &&
+    flows.isLive(before) &&
+    flows.isTranslated(before) &&
+    fitsConnection(model, before, connection) &&
+    firstOfChain(model, before) === before;
+  if (isSettled) return before;
+  const found = findFlow(model, connection);
+  return found < 0 ? before : found;
+}
+
+/** The flow that a connection rests on, if its client is the flow's client too; else -1. */
+export function alignedFlow(model: ReadModel, connection: number): number {
+  const { connections } = model;
+  const flow = connections.flow[connection]!;
+  if (flow < 0) return -1;
+  const client = connections.client[connection]!;
+  return isClientEnd(model, flow, connections.anySocket(connection)) === client >= 0 ? flow : -1;
+}
+
+/** Whether an end has the original tuple of a flow: then it is the client's. */
+export function isClientEnd(model: ReadModel, flow: number, end: number): boolean {
+  return hasEndAt(model, flow, FlowPlace.originalSource, FlowPlace.originalDestination, end);
+}
+
+/** Whether a socket's end of a conversation that a flow may belong to is known. */
+export function hasKnownEnd(model: ReadModel, flow: number): boolean {
+  const { flows, ends } = model;
+  for (const segment of segments) {
+    const from = sourceOf(segment);
+    const to = destinationOf(segment);
+    const source = flows.at(flow, from);
+    const destination = flows.at(flow, to);
+    let end = ends.first(
+      flows.protocol[flow]!,
+      source.address,
+      source.port,
+      destination.address,
+      destination.port,
+    );
+    for (; end >= 0; end = ends.after(end)) {
+      const fits = hasEndAt(model, flow, from, to, end) || hasEndAt(model, flow, to, from, end);
+      if (fits && isInScope(model, flow, end) && isTimely(model, flow, end)) return true;
+    }
+  }
+  return false;
+}
+
+/** The one end that a flow says is the other end of this one; -1 if none, or more than one, fits. */
+export function peerByFlow(model: ReadModel, flow: number, end: number): number {
+  const { flows, sockets, ends } = model;
+  const toServer = isClientEnd(model, flow, end);
+  const at = toServer ? flows.last(flow) : flow;
+  const local = toServer ? FlowPlace.replySource : FlowPlace.originalSource;
+  const remote = toServer ? FlowPlace.replyDestination : FlowPlace.originalDestination;
+  let found = -1;
+  let gone = NO_PEER;
+  let other = ends.first(
+    flows.protocol[at]!,
+    flows.address(at, local),
+    flows.port(at, local),
+    flows.address(at, remote),
+    flows.port(at, remote),
+  );
+  for (; other >= 0; other = ends.after(other)) {
+    if (other === end || !hasEndAt(model, at, local, remote, other)) continue;
+    if (ends.isNamespaceScoped(other) || !isTimely(model, at, other)) continue;
+    if (!sockets.isLive(other)) {
+      // Ports are used again and again: an end that has its peer belongs to another conversation.
+      if (!sockets.isLive(end) && partnerOf(model, other) < 0) gone = closerInTime(model, end, gone, other);
+      continue;
+    }
+    if (found >= 0) return -1;
+    found = other;
+  }
+  if (found < 0) return Math.max(gone, -1);
+  return gone === NO_PEER ? found : -1;
+}
+
+function findFlow(model: ReadModel, connection: number): number {
+  const { connections, flows } = model;
+  const client = connections.client[connection]!;
+  const server = connections.serverEnd(connection);
+  let best = -1;
+  for (const end of client === server ? [client] : [client, server]) {
+    if (end < 0) continue;
+    const found = flowOfEnd(model, end);
+    if (found === SEVERAL_FLOWS) return -1;
+    if (found >= 0 && (best < 0 || flows.isTranslated(found))) best = found;
+  }
+  return best;
+}
+
+function flowOfEnd(model: ReadModel, end: number): number {
+  const { sockets, flows } = model;
+  const { index } = flows;
+  const protocol = sockets.protocol(end);
+  if (isFamily(protocol)) return -1;
+  const localAddress = sockets.localAddress(end);
+  const localPort = sockets.localPort(end);
+  const remoteAddress = sockets.remoteAddress(end);
+  const remotePort = sockets.remotePort(end);
+  let plain = -1;
+  let translated = -1;
+  for (const segment of segments) {
+    const asClient = segment === Segment.before;
+    const hash = asClient
+      ? hashSegment(protocol, localAddress, localPort, remoteAddress, remotePort)
+      : hashSegment(protocol, remoteAddress, remotePort, localAddress, localPort);
+    const local = asClient ? sourceOf(segment) : destinationOf(segment);
+    const remote = asClient ? destinationOf(segment) : sourceOf(segment);
+    for (let flow = index.first(segment, hash); flow >= 0; flow = index.after(segment, flow)) {
+      if (!hasEndAt(model, flow, local, remote, end) || !isInScope(model, flow, end)) continue;
+      if (!isTimely(model, flow, end)) continue;
+      if (!flows.isTranslated(flow)) plain = plain < 0 || flows.isLive(flow) ? flow : plain;
+      else if (translated < 0 || supersedes(model, flow, translated)) translated = flow;
+      else if (!supersedes(model, translated, flow) && !translateAlike(model, flow, translated))
+        return SEVERAL_FLOWS;
+    }
+  }
+  return translated >= 0 ? firstOfChain(model, translated) : plain;
+}
+
+function supersedes({ flows }: ReadModel, a: number, b: number): boolean {
+  return flows.isLive(a) && !flows.isLive(b);
+}
+
+function translateAlike({ flows }: ReadModel, a: number, b: number): boolean {
+  for (let place = 0; place < 4; place++) {
+    if (flows.address(a, place) !== flows.address(b, place) || flows.port(a, place) !== flows.port(b, place))
+      return false;
+  }
+  return true;
+}
+
+function fitsConnection(model: ReadModel, flow: number, connection: number): boolean {
+  const { connections, flows } = model;
+  const client = connections.client[connection]!;
+  const end = client >= 0 ? client : connections.serverEnd(connection);
+  if (!isTimely(model, flow, end)) return false;
+  return (
+    isClientEnd(model, flow, end) ||
+    hasEndAt(model, flows.last(flow), FlowPlace.replySource, FlowPlace.replyDestination, end)
+  );
+}
+
+// Ports are used again, and the kernel makes a new entry each time: a flow that existed long before the socket, or that
+// began after the socket had gone, belongs to another conversation.
+function isTimely(model: ReadModel, flow: number, end: number): boolean {
+  const { flows, sockets, connections } = model;
+  const live = sockets.isLive(end);
+  const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection(end)]!;
+  // A datagram socket's flow ends when the socket is silent, and begins again, also before the socket was first seen.
+  // Events report a flow at once, while its socket is first seen by the next pass.
+  const lagMs = LAG_MS + 2 * model.nodeOfSocket(end).intervalMs;
+  if (flows.sinceMs[flow]! < beganMs - lagMs) return false;
+  if (!live && flows.sinceMs[flow]! > sockets.sinceMs[end]! + lagMs) return false;
+  return flows.isLive(flow) || flows.goneMs[flow]! >= beganMs;
+}
+
+// Loopback addresses belong to another host in each network namespace.
+function isInScope({ flows, sockets, ends }: ReadModel, flow: number, end: number): boolean {
+  return flows.namespace[flow] === sockets.namespace(end) || !ends.isNamespaceScoped(end);
+}
+
+// Whether an end's local and remote address and port are at two places of a flow.
+function hasEndAt(
+  { flows, sockets }: ReadModel,
+  flow: number,
+  local: number,
+  remote: number,
+  end: number,
+): boolean {
+  return (
+    flows.protocol[flow] === sockets.protocol(end) &&
+    flows.port(flow, local) === sockets.localPort(end) &&
+    flows.port(flow, remote) === sockets.remotePort(end) &&
+    flows.address(flow, local) === sockets.localAddress(end) &&
+    flows.address(flow, remote) === sockets.remoteAddress(end)
+  );
+}

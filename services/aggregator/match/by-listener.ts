@@ -1,0 +1,131 @@
+// A datagram server that never connects has one socket for all its clients: the clients' connected sockets join with it.
+// Which one it is follows from where the client's datagrams go: in which namespace the address is local, and who is bound
+// to the port there. A unix datagram server is found by its inode.
+
+import { Protocol } from "../../../lib/words.ts";
+import type { Identity } from "../identify/identity.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
+import type { Place } from "../model/flows/flow-rows.ts";
+import { FlowPlace } from "../model/flows/flow-rows.ts";
+import type { ReadModel } from "../model/model.ts";
+import { areOfOneProgram } from "../model/nodes/primary-process.ts";
+import { NO_LISTENER, SEVERAL_LISTENERS } from "../model/sockets/listener-index.ts";
+import { Family, isFamily } from "../model/sockets/socket-rows.ts";
+import type { Answer, OneSided } from "./answer.ts";
+import { isClientEnd } from "./by-flow.ts";
+import { listensOnOwnPort } from "./listens.ts";
+
+/** Who sends datagrams: in which namespace, when. */
+export interface DatagramSender {
+  readonly protocol: number;
+  readonly namespace: number;
+  readonly timeMs: number;
+}
+
+/** The rule for datagrams of internet protocols. */
+export function byDatagramListener(model: ReadModel, oneSided: OneSided, identity: Identity): Answer | null {
+  const { connection, end } = oneSided;
+  const protocol = model.sockets.protocol(end);
+  if (protocol !== Protocol.udp && protocol !== Protocol.udplite) return null;
+  const target = translatedTarget(model, oneSided);
+  if (keepsListener(model, connection, target) || !maySend(model, end)) return null;
+  return answer(model, connection, receiverOf(model, identity, end, target));
+}
+
+/** The rule for unix sockets: a connected datagram socket names its server's inode as its peer. */
+export function byUnixPeer(model: ReadModel, { connection, end }: OneSided): Answer | null {
+  const { sockets, namespaces, unixListeners } = model;
+  if (sockets.protocol(end) !== Family.unix) return null;
+  if (keepsListener(model, connection, null) || !maySend(model, end)) return null;
+  const node = namespaces.nodeOf(sockets.namespace(end));
+  return answer(model, connection, unixListeners.find(node, sockets.remoteAddress(end)));
+}
+
+/** Whether conversations of an end may have a listener as their server: what byDatagramListener and byUnixPeer judge. */
+export function isServedByListeners(protocol: number): boolean {
+  return protocol === Protocol.udp || protocol === Protocol.udplite || isFamily(protocol);
+}
+
+/** The listener that receives datagrams at a place; NO_LISTENER if none is known, SEVERAL_LISTENERS if several could. */
+export function listenerAt(
+  model: ReadModel,
+  identity: Identity,
+  sender: DatagramSender,
+  target: Place,
+): number {
+  const { protocol, namespace, timeMs } = sender;
+  if (model.addresses.isLoopback(target.address)) return listenerIn(model, protocol, namespace, target);
+  let found = NO_LISTENER;
+  for (const owner of namespacesHaving(model, identity, target.address, timeMs)) {
+    const listener = listenerIn(model, protocol, owner, target);
+    if (listener === NO_LISTENER) continue;
+    if (owner === namespace) return listener;
+    if (found !== NO_LISTENER) return SEVERAL_LISTENERS;
+    found = listener;
+  }
+  return found;
+}
+
+/** The network namespaces that an address belongs to, as far as they are known. */
+export function namespacesHaving(
+  model: ReadModel,
+  identity: Identity,
+  address: number,
+  timeMs: number,
+): number[] {
+  const { localAddresses, addresses, namespaces, nodes } = model;
+  const known = localAddresses.namespacesOf(address);
+  if (known.length > 0) return known;
+  const owner = identity.addressOwner(addresses.text(address), timeMs);
+  let namespace = -1;
+  if (owner.kind === "pod" && !owner.pod.hostNetwork) namespace = namespaces.ofPod(owner.pod.uid);
+  if (owner.kind === "node") namespace = namespaces.ofNode(nodes.named(owner.node)?.index ?? -1);
+  return namespace < 0 ? [] : [namespace];
+}
+
+// Where the end's datagrams really go, if a flow says that this is not where the end sends them.
+function translatedTarget(model: ReadModel, { end, flow }: OneSided): Place | null {
+  const { flows } = model;
+  if (flow < 0 || !flows.isDestinationTranslated(flow) || !isClientEnd(model, flow, end)) return null;
+  return flows.at(flows.last(flow), FlowPlace.replySource);
+}
+
+// A listener that still exists is kept, unless a flow may name another one.
+function keepsListener(
+  { connections, sockets }: ReadModel,
+  connection: number,
+  target: Place | null,
+): boolean {
+  return (
+    connections.has(connection, Trait.sharedServer) &&
+    target === null &&
+    sockets.isLive(connections.server[connection]!)
+  );
+}
+
+function maySend(model: ReadModel, end: number): boolean {
+  return !listensOnOwnPort(model, end) && model.sockets.isLive(end);
+}
+
+function answer({ connections }: ReadModel, connection: number, listener: number): Answer | null {
+  if (listener < 0) return null;
+  const known =
+    connections.has(connection, Trait.sharedServer) && connections.server[connection] === listener;
+  return known ? null : { kind: "listener", listener };
+}
+
+function receiverOf(model: ReadModel, identity: Identity, end: number, translated: Place | null): number {
+  const { sockets, addresses, connections } = model;
+  const target = translated ?? { address: sockets.remoteAddress(end), port: sockets.remotePort(end) };
+  const protocol = sockets.protocol(end);
+  const namespace = sockets.namespace(end);
+  if (addresses.isLoopback(target.address) || target.address === sockets.localAddress(end))
+    return listenerIn(model, protocol, namespace, target);
+  const timeMs = connections.firstSeenMs[sockets.connection(end)]!;
+  return listenerAt(model, identity, { protocol, namespace, timeMs }, target);
+}
+
+function listenerIn(model: ReadModel, protocol: number, namespace: number, { address, port }: Place): number {
+  const place = { namespace, protocol, address, port };
+  return model.listeners.find(place, (a, b) => areOfOneProgram(model, a, b));
+}

@@ -1,0 +1,159 @@
+// The last rule: flows without sockets. Forwarded traffic, ICMP and protocols whose sockets are not read, datagrams of
+// sockets that never connect, and what was too short to be seen otherwise. A flow is judged once the sockets that it belongs
+// to would have been reported; then the flows of one conversation, on whatever nodes, make one connection.
+
+import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { Protocol } from "../../../lib/words.ts";
+import type { Identity } from "../identify/identity.ts";
+import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { Segment } from "../model/flows/flow-index.ts";
+import { FlowFlag, FlowPlace } from "../model/flows/flow-rows.ts";
+import type { ReadModel } from "../model/model.ts";
+import { isEphemeral } from "../model/sockets/socket-role.ts";
+import { hasKnownEnd } from "./by-flow.ts";
+import { listenerAt, namespacesHaving } from "./by-listener.ts";
+import { firstOfChain, isScopedSegment, siblingsOf } from "./conversation.ts";
+
+/** Ticks (10 ms) after its start within which an agent has looked for the first time: flows first seen then are older. */
+export const FIRST_LOOK_TICKS = 300;
+
+/** What a flow without sockets means. */
+export type FlowVerdict =
+  /** Sockets make the conversation of these flows. */
+  | { readonly kind: "explained"; readonly flows: readonly number[] }
+  /** Another flow of the conversation is shown: these are its witnesses on other nodes. */
+  | { readonly kind: "follow"; readonly flows: readonly number[]; readonly shown: readonly number[] }
+  /** The flow needs no connection. */
+  | { readonly kind: "ignore"; readonly replaced: readonly number[] }
+  /** The conversation of these flows is to be shown by the first of them, in place of those that were shown. */
+  | {
+      readonly kind: "show";
+      readonly first: number;
+      readonly flows: readonly number[];
+      readonly replaced: readonly number[];
+    };
+
+/** Which side of a flow is the client, and how that is known. */
+export interface FlowDirection {
+  readonly reversed: boolean;
+  readonly by: number;
+  /** Slot of the listener that answers datagrams, or -1. */
+  readonly listener: number;
+}
+
+/** Judges a flow that has waited for its sockets. */
+export function judgeFlow(model: ReadModel, identity: Identity, flow: number): FlowVerdict {
+  const { flows } = model;
+  const group = [flow, ...siblingsOf(model, flow)];
+  if (group.some((each) => flows.has(each, FlowFlag.explained) || hasKnownEnd(model, each)))
+    return { kind: "explained", flows: group };
+  const shown = group.filter((each) => flows.has(each, FlowFlag.shown));
+  const first = firstOfChain(model, group.find((each) => flows.isTranslated(each)) ?? flow);
+  if (shown.length > 0) {
+    // A translation that is reported late is better than what was shown without it.
+    const better = flows.isTranslated(first) && !shown.some((each) => flows.isTranslated(each));
+    if (!better) return { kind: "follow", flows: group, shown };
+  }
+  if (isKnownOtherwise(model, identity, group, first)) return { kind: "ignore", replaced: shown };
+  return { kind: "show", first, flows: group, replaced: shown };
+}
+
+/** Whether conversations of this protocol are folded into one connection for each edge. */
+export function isFolded(protocol: number): boolean {
+  return (
+    tupleKind(protocol) !== TupleKind.ports || protocol === Protocol.udp || protocol === Protocol.udplite
+  );
+}
+
+/** Whether the flow existed before its agent first looked, as far as can be told. */
+export function isOfFirstLook({ flows }: ReadModel, flow: number): boolean {
+  return flows.tick[flow]! <= FIRST_LOOK_TICKS;
+}
+
+/**
+ * Which side of a flow is the client. A translated flow has the client first, and so has one whose beginning was seen;
+ * what conntrack picked up in the middle may be the wrong way round: listeners know better, and so do ports.
+ */
+export function directionOfFlow(model: ReadModel, identity: Identity, flow: number): FlowDirection {
+  const { flows } = model;
+  const protocol = flows.protocol[flow]!;
+  const straight = { reversed: false, by: DirectionBy.flow, listener: -1 } as const;
+  if (tupleKind(protocol) !== TupleKind.ports) return straight;
+  const listener = answererOf(model, identity, flow, FlowPlace.replySource);
+  if (listener >= 0) return { ...straight, listener };
+  if (flows.isTranslated(flow) || flows.next[flow]! >= 0) return straight;
+  const reverse = answererOf(model, identity, flow, FlowPlace.originalSource);
+  if (reverse >= 0) return { reversed: true, by: DirectionBy.listener, listener: reverse };
+  const fromServer =
+    isEphemeral(flows.port(flow, FlowPlace.originalDestination)) &&
+    !isEphemeral(flows.port(flow, FlowPlace.originalSource));
+  return fromServer && isFolded(protocol) ? { reversed: true, by: DirectionBy.port, listener: -1 } : straight;
+}
+
+/** How many ends of a conversation are in network namespaces that are read: 0, 1 or 2. */
+export function coveredEnds(model: ReadModel, identity: Identity, flow: number): number {
+  const { flows } = model;
+  if (isScopedSegment(model, flow, Segment.before)) return 2;
+  const client = isCovered(model, identity, flows.address(flow, FlowPlace.originalSource), flow);
+  const server = isCovered(model, identity, flows.address(flows.last(flow), FlowPlace.replySource), flow);
+  return (client ? 1 : 0) + (server ? 1 : 0);
+}
+
+/** Whether none of the nodes that have the flows of a conversation has one of its ends. */
+export function isForwarded(
+  model: ReadModel,
+  identity: Identity,
+  flow: number,
+  group: readonly number[],
+): boolean {
+  const { flows } = model;
+  const ends = [
+    flows.address(flow, FlowPlace.originalSource),
+    flows.address(flows.last(flow), FlowPlace.replySource),
+  ];
+  return !group.some((each) => ends.some((address) => isOnNodeOf(model, identity, address, each)));
+}
+
+/**
+ * Whether a TCP flow needs no connection although no socket of it was reported. If the namespaces of both ends are read, a
+ * socket that exists would have been reported: what is left is an entry that outlived its sockets, or one of those that
+ * coverage counts as unseen. The same holds for one end, if the flow existed before anyone looked.
+ */
+function isKnownOtherwise(
+  model: ReadModel,
+  identity: Identity,
+  group: readonly number[],
+  first: number,
+): boolean {
+  if (model.flows.protocol[first] !== Protocol.tcp) return false;
+  const covered = coveredEnds(model, identity, first);
+  return covered === 2 || (covered === 1 && group.every((each) => isOfFirstLook(model, each)));
+}
+
+function isCovered(model: ReadModel, identity: Identity, address: number, flow: number): boolean {
+  const owners = namespacesHaving(model, identity, address, model.flows.sinceMs[flow]!);
+  return owners.some((namespace) => model.nodes.at(model.namespaces.nodeOf(namespace)).isRead);
+}
+
+function isOnNodeOf(model: ReadModel, identity: Identity, address: number, flow: number): boolean {
+  const { localAddresses, namespaces, addresses, flows } = model;
+  const node = model.nodeOfFlow(flow);
+  if (addresses.isLoopback(address)) return true;
+  const having = localAddresses.namespacesOf(address);
+  if (having.some((namespace) => namespaces.nodeOf(namespace) === node.index)) return true;
+  const owner = identity.addressOwner(addresses.text(address), flows.sinceMs[flow]!);
+  if (owner.kind === "pod") return owner.pod.node === node.name;
+  return owner.kind === "node" && owner.node === node.name;
+}
+
+// The listener that answers datagrams at a place of a flow. A client's own unconnected socket does not count, if its port
+// is a client's.
+function answererOf(model: ReadModel, identity: Identity, flow: number, place: number): number {
+  const { flows } = model;
+  const protocol = flows.protocol[flow]!;
+  if (!isFolded(protocol)) return -1;
+  const target = flows.at(place === FlowPlace.replySource ? flows.last(flow) : flow, place);
+  if (place === FlowPlace.originalSource && isEphemeral(target.port)) return -1;
+  const sender = { protocol, namespace: flows.namespace[flow]!, timeMs: flows.sinceMs[flow]! };
+  return listenerAt(model, identity, sender, target);
+}

@@ -1,0 +1,107 @@
+// Joins through a Service's address where no flow tells: the client's socket says (C:p → VIP:vp), the server's
+// (B:bp ← C:p). They are one conversation if the Service that has VIP:vp has B:bp among its endpoints.
+
+import type { ServiceFront } from "../identify/identity.ts";
+import type { ServiceFronts } from "../identify/service-fronts.ts";
+import { DirectionBy } from "../model/connections/connection-rows.ts";
+import type { ReadModel } from "../model/model.ts";
+import { SocketFlag } from "../model/sockets/socket-rows.ts";
+import type { ServiceRole } from "../model/sockets/socket-table.ts";
+import type { Answer, OneSided } from "./answer.ts";
+import { isServedByListeners } from "./by-listener.ts";
+import { LAG_MS } from "./lag.ts";
+import { listensOnOwnPort } from "./listens.ts";
+
+const NOT_THROUGH_SERVICE: Answer = { kind: "service-end", role: null };
+
+/**
+ * The rule. An end that has no peer yet waits in a role, so that the sides may arrive in any order, and the Service later:
+ * a client only if what it dialled is a Service.
+ */
+export function byService(model: ReadModel, { end }: OneSided, fronts: ServiceFronts): Answer | null {
+  if (isServedByListeners(model.sockets.protocol(end))) return null;
+  const isServer = listensOnOwnPort(model, end);
+  if (!isServer && frontOf(model, fronts, end) === null) return NOT_THROUGH_SERVICE;
+  const role = isServer ? SocketFlag.loneServer : SocketFlag.serviceClient;
+  const peer = onlyPeer(model, fronts, end, role);
+  if (peer < 0 || hasOtherPeer(model, fronts, peer, end, opposite(role)))
+    return { kind: "service-end", role };
+  const client = isServer ? peer : end;
+  return { kind: "peer", peer, client: { end: client, by: DirectionBy.listener } };
+}
+
+/** Whether what the client dialled is another address or port than the server's own. */
+export function isThroughService({ sockets }: ReadModel, client: number, server: number): boolean {
+  return (
+    sockets.remoteAddress(client) !== sockets.localAddress(server) ||
+    sockets.remotePort(client) !== sockets.localPort(server)
+  );
+}
+
+// The one end that fits, or -1.
+function onlyPeer(model: ReadModel, fronts: ServiceFronts, slot: number, role: ServiceRole): number {
+  let found = -1;
+  for (const other of fittingEnds(model, fronts, slot, role)) {
+    if (found >= 0) return -1;
+    found = other;
+  }
+  return found;
+}
+
+function hasOtherPeer(
+  model: ReadModel,
+  fronts: ServiceFronts,
+  slot: number,
+  peer: number,
+  role: ServiceRole,
+): boolean {
+  for (const other of fittingEnds(model, fronts, slot, role)) if (other !== peer) return true;
+  return false;
+}
+
+// Ends that wait in the opposite role and fit an end.
+function* fittingEnds(
+  model: ReadModel,
+  fronts: ServiceFronts,
+  slot: number,
+  role: ServiceRole,
+): Generator<number> {
+  const { sockets, serviceEnds } = model;
+  for (let other = serviceEnds.firstFor(slot, role); other >= 0; other = serviceEnds.after(other)) {
+    if (!sockets.has(other, opposite(role))) continue;
+    const isServer = role === SocketFlag.loneServer;
+    if (fits(model, fronts, isServer ? other : slot, isServer ? slot : other)) yield other;
+  }
+}
+
+function fits(model: ReadModel, fronts: ServiceFronts, client: number, server: number): boolean {
+  const { sockets, addresses } = model;
+  if (
+    sockets.protocol(client) !== sockets.protocol(server) ||
+    sockets.localAddress(client) !== sockets.remoteAddress(server) ||
+    sockets.localPort(client) !== sockets.remotePort(server)
+  ) {
+    return false;
+  }
+  const bothLive = sockets.isLive(client) && sockets.isLive(server);
+  if (!bothLive && Math.abs(sockets.sinceMs[client]! - sockets.sinceMs[server]!) > LAG_MS) return false;
+  const front = frontOf(model, fronts, client);
+  return (
+    front !== null &&
+    front.hasBackend(addresses.text(sockets.localAddress(server)), sockets.localPort(server))
+  );
+}
+
+function frontOf(model: ReadModel, fronts: ServiceFronts, client: number): ServiceFront | null {
+  const { sockets, connections } = model;
+  return fronts.at({
+    address: sockets.remoteAddress(client),
+    port: sockets.remotePort(client),
+    protocol: sockets.protocol(client),
+    timeMs: connections.firstSeenMs[sockets.connection(client)]!,
+  });
+}
+
+function opposite(role: ServiceRole): ServiceRole {
+  return role === SocketFlag.loneServer ? SocketFlag.serviceClient : SocketFlag.loneServer;
+}

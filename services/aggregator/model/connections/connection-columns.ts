@@ -1,0 +1,100 @@
+// The columns of the connection table: 44 bytes a connection.
+
+import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";
+import type { Column } from "../storage/column.ts";
+
+/** Connections at most, living and recently ended. */
+export const CONNECTIONS_MAX = 2 ** 21;
+
+/** Columns of connections, read by everyone and written by the connection table. */
+export class ConnectionColumns {
+  protected _lifecycle = new Uint8Array(FIRST_ROWS);
+  protected _traits = new Uint8Array(FIRST_ROWS);
+  protected _outcome = new Uint8Array(FIRST_ROWS);
+  protected _directionBy = new Uint8Array(FIRST_ROWS);
+  protected _client = new Int32Array(FIRST_ROWS);
+  protected _server = new Int32Array(FIRST_ROWS);
+  protected _flow = new Int32Array(FIRST_ROWS);
+  protected _firstSeenMs = new Float64Array(FIRST_ROWS);
+  protected readonly _lastSeenMs = columnInPlace(Float64Array, CONNECTIONS_MAX);
+  protected readonly _serial = columnInPlace(Uint32Array, CONNECTIONS_MAX);
+  protected readonly _uidHigh = columnInPlace(Uint32Array, CONNECTIONS_MAX);
+  protected readonly _uidLow = columnInPlace(Uint32Array, CONNECTIONS_MAX);
+
+  /** As Lifecycle. */
+  get lifecycle(): Column {
+    return this._lifecycle;
+  }
+
+  /** Bits of Trait. */
+  get traits(): Column {
+    return this._traits;
+  }
+
+  /** As Outcome. */
+  get outcome(): Column {
+    return this._outcome;
+  }
+
+  /** As DirectionBy. */
+  get directionBy(): Column {
+    return this._directionBy;
+  }
+
+  /** Slot of the client's socket, or -1. */
+  get client(): Column {
+    return this._client;
+  }
+
+  /** Slot of the server's socket, or -1. */
+  get server(): Column {
+    return this._server;
+  }
+
+  /** Slot of the flow that the connection rests on, or -1. */
+  get flow(): Column {
+    return this._flow;
+  }
+
+  /** Milliseconds since 1970 by the stream's clock. */
+  get firstSeenMs(): Column {
+    return this._firstSeenMs;
+  }
+
+  /** Milliseconds since 1970 by the stream's clock, once it is closed; while it is open its nodes know better. */
+  get lastSeenMs(): Column {
+    return this._lastSeenMs;
+  }
+
+  /** Distinguishes two connections that had the same slot. */
+  get serial(): Column {
+    return this._serial;
+  }
+
+  /** The two halves of the stable id. */
+  get uidHigh(): Column {
+    return this._uidHigh;
+  }
+
+  get uidLow(): Column {
+    return this._uidLow;
+  }
+
+  /** Gives the columns that grow in place one step more room. */
+  protected growInPlace(): void {
+    growInPlace([this._lastSeenMs, this._serial, this._uidHigh, this._uidLow], CONNECTIONS_MAX);
+  }
+
+  /** Copies the other columns into larger ones. */
+  protected growByCopy(): void {
+    const capacity = nextCapacity(this._lifecycle.length, CONNECTIONS_MAX);
+    this._lifecycle = grownColumn(this._lifecycle, capacity);
+    this._traits = grownColumn(this._traits, capacity);
+    this._outcome = grownColumn(this._outcome, capacity);
+    this._directionBy = grownColumn(this._directionBy, capacity);
+    this._client = grownColumn(this._client, capacity);
+    this._server = grownColumn(this._server, capacity);
+    this._flow = grownColumn(this._flow, capacity);
+    this._firstSeenMs = grownColumn(this._firstSeenMs, capacity);
+  }
+}

@@ -1,0 +1,177 @@
+// The one writer of flows. Each method is one thing that can happen to a flow.
+
+import { FlowStatus, TupleKind, tupleKind } from "../../../../lib/conntrack/flow-words.ts";
+import type { FlowTable as ReportFlows } from "../../../../lib/flow-table.ts";
+import type { AddressTable } from "../addresses/address-table.ts";
+import type { NamespaceTable } from "../nodes/namespace-table.ts";
+import { FLOWS_MAX } from "./flow-columns.ts";
+import { FlowIndex } from "./flow-index.ts";
+import { FlowFlag, FlowRows } from "./flow-rows.ts";
+
+/** A row of a report's flows, and where it belongs. */
+export interface FlowArrival {
+  readonly table: ReportFlows;
+  readonly row: number;
+  /** Number of the network namespace. */
+  readonly namespace: number;
+  /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
+  readonly sinceMs: number;
+  /** Whether its beginning is not known. */
+  readonly old: boolean;
+}
+
+/** What update() changed, as bits: whether it is answered, and what it carried. */
+export const FlowChange = { state: 1, counters: 2 } as const;
+
+const ANSWERED_STATUS = FlowStatus.seenReply | FlowStatus.assured;
+
+/** Flows, to be written. */
+export class FlowTable extends FlowRows {
+  readonly index = new FlowIndex(this);
+  readonly #addressTable: AddressTable;
+  readonly #namespaces: NamespaceTable;
+  readonly #free: number[] = [];
+  #used = 0;
+
+  constructor(addresses: AddressTable, namespaces: NamespaceTable) {
+    super();
+    this.#addressTable = addresses;
+    this.#namespaces = namespaces;
+  }
+
+  /** Adds a flow; returns its slot, or -1 where FLOWS_MAX is reached. */
+  add(arrival: FlowArrival, keyframe: number): number {
+    const slot = this.#free.pop() ?? this.#extend();
+    if (slot < 0) return -1;
+    const { table, row, namespace, sinceMs, old } = arrival;
+    this.slotsInUse++;
+    this.#namespaces.retain(namespace);
+    this._id[slot] = table.id[row]!;
+    this._namespace[slot] = namespace;
+    this._protocol[slot] = table.protocol[row]!;
+    this._zone[slot] = table.zone[row]!;
+    this._sinceMs[slot] = sinceMs;
+    this._goneMs[slot] = 0;
+    this._tick[slot] = table.firstSeen[row]!;
+    this._keyframe[slot] = keyframe;
+    this._references[slot] = 0;
+    this._flags[slot] = old ? FlowFlag.old : 0;
+    this._connection[slot] = -1;
+    this._next[slot] = -1;
+    for (let place = 0; place < 4; place++) {
+      this._addresses[slot * 4 + place] = this.#addressTable.intern(table.addresses, row * 16 + place * 4);
+      this._ports[slot * 4 + place] = portOf(table, row, place);
+    }
+    this.update(slot, table, row);
+    this.index.add(slot);
+    return slot;
+  }
+
+  /** Whether a row is about the same namespace, zone and tuples as a flow. */
+  isSame(slot: number, { table, row, namespace }: FlowArrival): boolean {
+    if (this._namespace[slot] !== namespace || this._protocol[slot] !== table.protocol[row]) return false;
+    if (this._zone[slot] !== table.zone[row]) return false;
+    const { words } = this.#addressTable;
+    for (let place = 0; place < 4; place++) {
+      if (this.port(slot, place) !== portOf(table, row, place)) return false;
+      const address = this.address(slot, place);
+      for (let i = 0; i < 4; i++)
+        if (words[address * 4 + i] !== table.addresses[row * 16 + place * 4 + i]) return false;
+    }
+    return true;
+  }
+
+  /** Copies what may change from a report's row; returns what did, as bits of FlowChange. */
+  update(slot: number, table: ReportFlows, row: number): number {
+    const state = table.state[row]!;
+    const status = table.status[row]!;
+    const answered = ((this._status[slot]! ^ status) & ANSWERED_STATUS) !== 0;
+    let changed = answered || this._state[slot] !== state ? FlowChange.state : 0;
+    this._state[slot] = state;
+    this._status[slot] = status;
+    for (let i = 0; i < 4; i++) {
+      const counter = table.counters[row * 4 + i]!;
+      if (this._counters[slot * 4 + i] !== counter) changed |= FlowChange.counters;
+      this._counters[slot * 4 + i] = counter;
+    }
+    return changed;
+  }
+
+  /** Notes the keyframe that names the flow. */
+  name(slot: number, keyframe: number): void {
+    this._keyframe[slot] = keyframe;
+  }
+
+  /** The flow no longer exists; it was last there at a time, after 1970. It stays while there is a reason to keep it. */
+  retire(slot: number, goneMs: number): void {
+    this._goneMs[slot] = Math.max(1, goneMs, this._sinceMs[slot]!);
+    if (this._references[slot] === 0) this.#remove(slot);
+  }
+
+  /** Adds a reason to keep the flow once it is gone. */
+  retain(slot: number): void {
+    this._references[slot]!++;
+  }
+
+  /** Takes one reason away. A flow that is gone and that nothing refers to is freed. */
+  release(slot: number): void {
+    if (--this._references[slot]! === 0 && !this.isLive(slot)) this.#remove(slot);
+  }
+
+  /** The flow waits to be judged. */
+  beginWait(slot: number): void {
+    this._flags[slot]! |= FlowFlag.waiting;
+    this.retain(slot);
+  }
+
+  /** The flow has been judged. */
+  endWait(slot: number): void {
+    this._flags[slot]! &= ~FlowFlag.waiting;
+    this.release(slot);
+  }
+
+  /** Sockets make the flow's connection. */
+  explain(slot: number): void {
+    this._flags[slot]! |= FlowFlag.explained;
+  }
+
+  /** Whether a connection of its own, or of another flow of the conversation, shows the flow. */
+  setShown(slot: number, shown: boolean): void {
+    if (shown) this._flags[slot]! |= FlowFlag.shown;
+    else this._flags[slot]! &= ~FlowFlag.shown;
+  }
+
+  /** Notes the connection that changes of the flow concern; -1 for none. */
+  setConnection(slot: number, connection: number): void {
+    this._connection[slot] = connection;
+  }
+
+  /** The flow's packets are translated again by another flow. */
+  setNext(slot: number, next: number): void {
+    this._next[slot] = next;
+    this.retain(next);
+  }
+
+  #remove(slot: number): void {
+    this.index.remove(slot);
+    for (let place = 0; place < 4; place++) this.#addressTable.release(this.address(slot, place));
+    this.#namespaces.release(this._namespace[slot]!);
+    this.slotsInUse--;
+    this.#free.push(slot);
+    const next = this._next[slot]!;
+    if (next >= 0) this.release(next);
+  }
+
+  #extend(): number {
+    if (this.#used >= FLOWS_MAX) return -1;
+    if (this.#used === this._id.length) this.growByCopy();
+    return this.#used++;
+  }
+}
+
+// An ICMP tuple has the id as source and type * 256 + code as destination, each direction its own. The client's values
+// serve for both directions, so that one is the other's mirror.
+function portOf({ protocol, ports }: ReportFlows, row: number, place: number): number {
+  if (place < 2 || tupleKind(protocol[row]!) !== TupleKind.icmp) return ports[row * 4 + place]!;
+  return ports[row * 4 + (place === 2 ? 1 : 2)]!;
+}

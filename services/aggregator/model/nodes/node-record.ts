@@ -1,0 +1,105 @@
+// What the aggregator knows of one node: where its agent's stream of reports stands, what the agent's ids mean, and when
+// the node was last seen.
+
+import type { NodeCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { IdMap } from "../storage/id-map.ts";
+import { StreamPosition } from "./stream-position.ts";
+
+/** What one pass of an agent says about its node. */
+export interface NodeObservation {
+  /** Ticks since the agent's start. */
+  readonly ticks: number;
+  /** When the pass ended, by the stream's clock. */
+  readonly observedMs: number;
+  /** Whether the pass has arrived as a whole. */
+  readonly complete: boolean;
+  readonly coverage: NodeCoverage | undefined;
+}
+
+/** What an agent's ids mean: slots by id. */
+export class AgentIds {
+  readonly namespaces = new IdMap();
+  readonly processes = new IdMap();
+  readonly sockets = new IdMap();
+  readonly flows = new IdMap();
+  /** Ids in use, of namespaces and processes, with the number of the keyframe that last named them. */
+  readonly namespaceIds = new Map<number, number>();
+  readonly processIds = new Map<number, number>();
+  /** Sockets of the agent's previous run, until its first keyframe has said which of them still exist. */
+  unnamedSockets: number[] = [];
+}
+
+/** One node. */
+export class NodeRecord {
+  readonly index: number;
+  readonly name: string;
+  readonly stream = new StreamPosition();
+  readonly ids = new AgentIds();
+  #observedMs = 0;
+  #ticks = 0;
+  #lost = false;
+  #coverage: NodeCoverage | null = null;
+  #translates = false;
+
+  constructor(index: number, name: string) {
+    this.index = index;
+    this.name = name;
+  }
+
+  /** When the latest pass that arrived as a whole ended, by the stream's clock; 0 before the first. */
+  get observedMs(): number {
+    return this.#observedMs;
+  }
+
+  /** That pass's ticks: timers count from there. */
+  get ticks(): number {
+    return this.#ticks;
+  }
+
+  /** Whether the node was silent for too long: its connections have been ended. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** The latest pass's own account; null before the first. */
+  get coverage(): NodeCoverage | null {
+    return this.#coverage;
+  }
+
+  /** The interval between passes in milliseconds; 0 where it is not known. */
+  get intervalMs(): number {
+    return this.#coverage?.intervalMs ?? 0;
+  }
+
+  /** Whether a flow on the node had its destination translated: its flows show what clients dialled. */
+  get translates(): boolean {
+    return this.#translates;
+  }
+
+  /** Whether its sockets are being read: a socket that exists would have been reported. */
+  get isRead(): boolean {
+    return !this.#lost && !this.stream.awaitsKeyframe;
+  }
+
+  /** Takes over what a report says about the pass. */
+  observe({ ticks, observedMs, complete, coverage }: NodeObservation): void {
+    this.#ticks = ticks;
+    if (complete) this.#observedMs = Math.max(this.#observedMs, observedMs);
+    if (coverage !== undefined) this.#coverage = coverage;
+  }
+
+  /** Gives the node up: what it reports next must begin with a keyframe. */
+  lose(): void {
+    this.#lost = true;
+    this.stream.awaitKeyframe();
+  }
+
+  /** A keyframe has begun: the node is back, if it was lost. */
+  recover(): void {
+    this.#lost = false;
+  }
+
+  noteTranslation(): void {
+    this.#translates = true;
+  }
+}

@@ -1,0 +1,60 @@
+// Processes that hold sockets, of every node. A process stays for as long as a socket that it held is kept, so that a
+// connection that has ended still names it.
+
+import type { ProcessInfo } from "../../../../lib/gen/whotalks/v1/report.ts";
+import type { NamespaceRow } from "./namespace-table.ts";
+
+/** One process, and the endpoint key of its sockets in the namespace last asked for. */
+interface ProcessRow {
+  info: ProcessInfo;
+  rememberedFor: NamespaceRow | null;
+  rememberedKey: number;
+}
+
+/** Processes by number, with counted references. */
+export class ProcessTable {
+  readonly #rows: (ProcessRow | null)[] = [];
+  readonly #references: number[] = [];
+  readonly #free: number[] = [];
+
+  /** The process with this number. */
+  row(slot: number): ProcessInfo {
+    return this.#rows[slot]!.info;
+  }
+
+  /** The endpoint key remembered for a process's sockets in a namespace; 0 where there is none. */
+  rememberedKey(slot: number, namespace: NamespaceRow): number {
+    const row = this.#rows[slot]!;
+    return row.rememberedFor === namespace ? row.rememberedKey : 0;
+  }
+
+  /** Remembers an endpoint key. */
+  remember(slot: number, namespace: NamespaceRow, key: number): void {
+    const row = this.#rows[slot]!;
+    row.rememberedFor = namespace;
+    row.rememberedKey = key;
+  }
+
+  /** Adds a process with one reference. */
+  add(process: ProcessInfo): number {
+    const slot = this.#free.pop() ?? this.#rows.length;
+    this.#rows[slot] = { info: process, rememberedFor: null, rememberedKey: 0 };
+    this.#references[slot] = 1;
+    return slot;
+  }
+
+  /** Replaces what is known of a process. */
+  update(slot: number, process: ProcessInfo): void {
+    this.#rows[slot] = { info: process, rememberedFor: null, rememberedKey: 0 };
+  }
+
+  retain(slot: number): void {
+    this.#references[slot]!++;
+  }
+
+  release(slot: number): void {
+    if (--this.#references[slot]! > 0) return;
+    this.#rows[slot] = null;
+    this.#free.push(slot);
+  }
+}

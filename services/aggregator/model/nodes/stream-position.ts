@@ -1,0 +1,103 @@
+// Where a node's stream of reports stands: which run of the agent, which report of it, whether a keyframe must come first.
+// sequence-gate.ts judges reports against it; only ingest moves it.
+
+import type { Report } from "../../../../lib/gen/whotalks/v1/report.ts";
+
+/** Boots that are remembered of each node, so that late reports from them are recognised. */
+const PAST_BOOTS_MAX = 8;
+
+/** What a report begins, and how many reports were lost before it. */
+export interface StreamStep {
+  readonly lost: number;
+  readonly newEpoch: boolean;
+  readonly newBoot: boolean;
+}
+
+/** The position of one node's stream. */
+export class StreamPosition {
+  #bootId = "";
+  readonly #pastBootIds: string[] = [];
+  #epoch = 0;
+  #sequence = 0;
+  #awaitsKeyframe = true;
+  #nextPart = 0;
+  #keyframe = 0;
+  #gaps = 0;
+  #arrivedMs = 0;
+
+  get bootId(): string {
+    return this.#bootId;
+  }
+
+  /** Earlier boots, the latest last. */
+  get pastBootIds(): readonly string[] {
+    return this.#pastBootIds;
+  }
+
+  /** The agent's run, as the time of its start on the node's clock. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Sequence number of the latest report of the epoch. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Whether deltas must be left aside until a keyframe arrives. */
+  get awaitsKeyframe(): boolean {
+    return this.#awaitsKeyframe;
+  }
+
+  /** The part of a keyframe that must come next; 0 outside keyframes. */
+  get nextPart(): number {
+    return this.#nextPart;
+  }
+
+  /** Number of the current keyframe, modulo 256: what a keyframe names carries it. */
+  get keyframe(): number {
+    return this.#keyframe;
+  }
+
+  /** Reports lost since the agent started. */
+  get gaps(): number {
+    return this.#gaps;
+  }
+
+  /** When the newest report arrived, by the stream's clock; 0 before the first. */
+  get arrivedMs(): number {
+    return this.#arrivedMs;
+  }
+
+  /** Moves to a report that was accepted. */
+  moveTo(header: Report, { lost, newEpoch, newBoot }: StreamStep, timeMs: number): void {
+    if (newEpoch) {
+      if (newBoot && this.#bootId !== "") this.#pastBootIds.push(this.#bootId);
+      if (this.#pastBootIds.length > PAST_BOOTS_MAX) this.#pastBootIds.shift();
+      this.#bootId = header.bootId;
+      this.#epoch = header.epoch;
+      this.#gaps = 0;
+    }
+    this.#gaps += lost;
+    this.#sequence = header.sequence;
+    this.#arrivedMs = timeMs;
+  }
+
+  /** Begins the next keyframe. */
+  beginKeyframe(): void {
+    this.#keyframe = (this.#keyframe + 1) & 0xff;
+  }
+
+  /** A part of a keyframe was applied. */
+  endKeyframePart({ part, parts }: Report): void {
+    const last = part === parts - 1;
+    this.#awaitsKeyframe = !last;
+    this.#nextPart = last ? 0 : part + 1;
+  }
+
+  /** Deltas mean nothing until a keyframe arrives. */
+  awaitKeyframe(): void {
+    this.#awaitsKeyframe = true;
+    this.#nextPart = 0;
+  }
+}

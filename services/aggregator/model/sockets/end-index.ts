@@ -1,0 +1,142 @@
+// Ends of conversations by tuple: protocol and the pair of (address, port), whichever is local, so that both ends of one
+// conversation have the same hash. A tuple that means something in one network namespace only (loopback, or both
+// addresses the same) or on one node only (unix) matches within it alone.
+
+import type { AddressTable } from "../addresses/address-table.ts";
+import type { NamespaceTable } from "../nodes/namespace-table.ts";
+import { ChainIndex } from "../storage/chain-index.ts";
+import { mixHash } from "../storage/hash.ts";
+import type { SocketRows } from "./socket-rows.ts";
+import { Family, isFamily } from "./socket-rows.ts";
+import type { SocketIdentity } from "./socket-table.ts";
+
+/** What the index reads of sockets and of where they are. */
+export interface SocketPlaces {
+  readonly sockets: SocketRows;
+  readonly addresses: Pick<AddressTable, "isLoopback" | "isWildcard" | "isIpv4" | "isIpv6Wildcard">;
+  readonly namespaces: Pick<NamespaceTable, "nodeOf">;
+}
+
+/** Index of the ends of conversations. */
+export class EndIndex {
+  readonly #places: SocketPlaces;
+  readonly #index = new ChainIndex();
+
+  constructor(places: SocketPlaces) {
+    this.#places = places;
+  }
+
+  add(slot: number): void {
+    this.#index.add(slot, this.#hashOf(slot));
+  }
+
+  remove(slot: number): void {
+    this.#index.remove(slot);
+  }
+
+  /** The first end that may have the tuple, or -1; the caller compares. */
+  first(protocol: number, addressA: number, portA: number, addressB: number, portB: number): number {
+    return this.#index.first(hashTuple(protocol, addressA, portA, addressB, portB));
+  }
+
+  /** The first end that may have the tuple of this one, which is in the index; or -1. */
+  firstLike(slot: number): number {
+    return this.#index.first(this.#index.hashOf(slot));
+  }
+
+  after(slot: number): number {
+    return this.#index.after(slot);
+  }
+
+  /** The end with the same tuple in the same namespace: the living one, else the one that went last; -1 if none. */
+  findSame(socket: SocketIdentity): number {
+    const { sockets } = this.#places;
+    const { protocol, namespace, localAddress, localPort, remoteAddress, remotePort } = socket;
+    let latest = -1;
+    let slot = this.first(protocol, localAddress, localPort, remoteAddress, remotePort);
+    for (; slot >= 0; slot = this.after(slot)) {
+      if (
+        sockets.localPort(slot) !== localPort ||
+        sockets.namespace(slot) !== namespace ||
+        sockets.protocol(slot) !== protocol ||
+        sockets.remotePort(slot) !== remotePort ||
+        sockets.localAddress(slot) !== localAddress ||
+        sockets.remoteAddress(slot) !== remoteAddress
+      ) {
+        continue;
+      }
+      if (sockets.isLive(slot)) return slot;
+      if (latest < 0 || sockets.sinceMs[slot]! > sockets.sinceMs[latest]!) latest = slot;
+    }
+    return latest;
+  }
+
+  /** Whether b has the tuple of a with local and remote exchanged. */
+  mirrors(a: number, b: number): boolean {
+    const { sockets } = this.#places;
+    return (
+      sockets.protocol(a) === sockets.protocol(b) &&
+      sockets.localPort(a) === sockets.remotePort(b) &&
+      sockets.remotePort(a) === sockets.localPort(b) &&
+      sockets.localAddress(a) === sockets.remoteAddress(b) &&
+      sockets.remoteAddress(a) === sockets.localAddress(b)
+    );
+  }
+
+  /** Whether two ends have the same tuple in the same direction. */
+  equals(a: number, b: number): boolean {
+    const { sockets } = this.#places;
+    return (
+      sockets.protocol(a) === sockets.protocol(b) &&
+      sockets.localPort(a) === sockets.localPort(b) &&
+      sockets.remotePort(a) === sockets.remotePort(b) &&
+      sockets.localAddress(a) === sockets.localAddress(b) &&
+      sockets.remoteAddress(a) === sockets.remoteAddress(b)
+    );
+  }
+
+  /** Whether an end's addresses mean something in its own network namespace only. */
+  isNamespaceScoped(slot: number): boolean {
+    const { sockets, addresses } = this.#places;
+    if (isFamily(sockets.protocol(slot))) return false;
+    const local = sockets.localAddress(slot);
+    const remote = sockets.remoteAddress(slot);
+    return local === remote || addresses.isLoopback(local) || addresses.isLoopback(remote);
+  }
+
+  /** Whether two ends with one tuple may belong together, given where they are. */
+  sharesScope(a: number, b: number): boolean {
+    const { sockets, namespaces } = this.#places;
+    const namespaceA = sockets.namespace(a);
+    const namespaceB = sockets.namespace(b);
+    if (namespaceA === namespaceB) return true;
+    if (sockets.protocol(a) === Family.unix)
+      return namespaces.nodeOf(namespaceA) === namespaces.nodeOf(namespaceB);
+    return !this.isNamespaceScoped(a);
+  }
+
+  #hashOf(slot: number): number {
+    const { sockets } = this.#places;
+    return hashTuple(
+      sockets.protocol(slot),
+      sockets.localAddress(slot),
+      sockets.localPort(slot),
+      sockets.remoteAddress(slot),
+      sockets.remotePort(slot),
+    );
+  }
+}
+
+function hashTuple(
+  protocol: number,
+  addressA: number,
+  portA: number,
+  addressB: number,
+  portB: number,
+): number {
+  return mixHash(protocol, hashPair(addressA, portA) + hashPair(addressB, portB));
+}
+
+function hashPair(address: number, port: number): number {
+  return mixHash(mixHash(0x2545f491, address), port);
+}

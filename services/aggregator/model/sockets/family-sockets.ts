@@ -1,0 +1,38 @@
+// What unix, netlink and packet sockets are in the socket table.
+
+import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { SocketState } from "../../../../lib/words.ts";
+import { Family, SocketKind } from "./socket-rows.ts";
+
+/** The number of a family in the protocol column. */
+export function familyProtocol(family: SocketFamily): number {
+  switch (family) {
+    case SocketFamily.SOCKET_FAMILY_UNIX:
+      return Family.unix;
+    case SocketFamily.SOCKET_FAMILY_NETLINK:
+      return Family.netlink;
+    case SocketFamily.SOCKET_FAMILY_PACKET:
+    case SocketFamily.SOCKET_FAMILY_UNSPECIFIED:
+      return Family.packet;
+  }
+}
+
+/** The value of the local address column: the inode of unix sockets, the port id of netlink ones, the interface. */
+export function familyNumber(socket: FamilySocket): number {
+  const protocol = familyProtocol(socket.family);
+  if (protocol === Family.unix) return socket.inode >>> 0;
+  return (protocol === Family.netlink ? socket.portId : socket.interfaceIndex) >>> 0;
+}
+
+/**
+ * Netlink and packet sockets accept from anyone. Unix sockets listen where they do so, or where others can send to
+ * their name without a connection; those with a peer or in ESTABLISHED are an end; the rest is not in use yet.
+ */
+export function familyKind(socket: FamilySocket): number {
+  if (socket.family !== SocketFamily.SOCKET_FAMILY_UNIX) return SocketKind.listener;
+  if (socket.state === SocketState.LISTEN) return SocketKind.listener;
+  if (socket.peerInode !== 0) return SocketKind.end;
+  if (socket.state === SocketState.ESTABLISHED) return socket.inode === 0 ? SocketKind.idle : SocketKind.end;
+  return socket.path === "" ? SocketKind.idle : SocketKind.listener;
+}

@@ -1,0 +1,141 @@
+// Sockets as everyone reads them. What joining asks of a socket lies together in one record of 32 bytes, since the other
+// end of a conversation is somewhere else in memory: it costs one cache line, not one for each column. The rest is in
+// columns.
+
+import { FIRST_ROWS } from "../storage/capacity.ts";
+import { SocketColumns } from "./socket-columns.ts";
+
+/** What a slot holds. */
+export const SocketKind = { free: 0, idle: 1, listener: 2, end: 3 } as const;
+
+/** Families beside the internet's, in the protocol column (IANA has not assigned these numbers). */
+export const Family = { unix: 250, netlink: 251, packet: 252 } as const;
+
+/** Whether a protocol number stands for one of the families beside the internet's. */
+export function isFamily(protocol: number): boolean {
+  return protocol >= Family.unix && protocol <= Family.packet;
+}
+
+/** Bits of the flags byte. */
+export const SocketFlag = {
+  /** The socket no longer exists: the row keeps what was last known. */
+  gone: 1,
+  /** Its other end could be one of several. */
+  ambiguous: 2,
+  /** It was seen in SYN_SENT: it opened the connection. */
+  opening: 4,
+  /** It was seen in SYN_RECV: the other end opened the connection. */
+  accepting: 8,
+  /** It is in the index of one-sided ends, as a client of a Service. */
+  serviceClient: 16,
+  /** It is in the index of one-sided ends, as a server. */
+  loneServer: 32,
+  /** A listener that connections have as their server: a change of it concerns them. */
+  shared: 64,
+} as const;
+
+/** A record has eight words of 32 bits, which this numbers; the fifth is four bytes. */
+export const RECORD_WORDS = 8;
+export const RECORD_BYTES = RECORD_WORDS * 4;
+export const RecordWord = {
+  localAddress: 0,
+  remoteAddress: 1,
+  namespace: 2,
+  connection: 3,
+  inode: 5,
+  holders: 6,
+  ports: 7,
+} as const;
+export const RecordByte = { protocol: 16, state: 17, kind: 18, flags: 19 } as const;
+
+/** Every socket of every node, the living ones and those of connections that ended recently. Slots are reused. */
+export class SocketRows extends SocketColumns {
+  // The records, as words, as halves of words and as bytes.
+  protected words = new Uint32Array(FIRST_ROWS * RECORD_WORDS);
+  protected halves = new Uint16Array(this.words.buffer);
+  protected bytes = new Uint8Array(this.words.buffer);
+  protected slotsInUse = 0;
+  protected slotsUsed = 0;
+  protected ambiguousSockets = 0;
+  protected readonly pathsBySlot = new Map<number, string>();
+
+  /** Slots in use. */
+  get size(): number {
+    return this.slotsInUse;
+  }
+
+  /** Slots below this one were in use at some time. */
+  get used(): number {
+    return this.slotsUsed;
+  }
+
+  /** Ends that are ambiguous now. */
+  get ambiguous(): number {
+    return this.ambiguousSockets;
+  }
+
+  /** Paths and abstract names of unix sockets. */
+  get paths(): ReadonlyMap<number, string> {
+    return this.pathsBySlot;
+  }
+
+  /** What the slot holds, as SocketKind. */
+  kind(slot: number): number {
+    return this.bytes[slot * RECORD_BYTES + RecordByte.kind]!;
+  }
+
+  protocol(slot: number): number {
+    return this.bytes[slot * RECORD_BYTES + RecordByte.protocol]!;
+  }
+
+  state(slot: number): number {
+    return this.bytes[slot * RECORD_BYTES + RecordByte.state]!;
+  }
+
+  /** Number of the network namespace. */
+  namespace(slot: number): number {
+    return this.words[slot * RECORD_WORDS + RecordWord.namespace]!;
+  }
+
+  /** Number of the address. Unix: own inode. Netlink: port id. Packet: interface index. */
+  localAddress(slot: number): number {
+    return this.words[slot * RECORD_WORDS + RecordWord.localAddress]!;
+  }
+
+  /** Number of the address. Unix: the peer's inode. */
+  remoteAddress(slot: number): number {
+    return this.words[slot * RECORD_WORDS + RecordWord.remoteAddress]!;
+  }
+
+  localPort(slot: number): number {
+    return this.halves[(slot * RECORD_WORDS + RecordWord.ports) * 2]!;
+  }
+
+  remotePort(slot: number): number {
+    return this.halves[(slot * RECORD_WORDS + RecordWord.ports) * 2 + 1]!;
+  }
+
+  inode(slot: number): number {
+    return this.words[slot * RECORD_WORDS + RecordWord.inode]!;
+  }
+
+  /** Ends: slot of the connection. Listeners: how many connections share them as their server. */
+  connection(slot: number): number {
+    return this.words[slot * RECORD_WORDS + RecordWord.connection]!;
+  }
+
+  /** Head of the chain of holders. */
+  holders(slot: number): number {
+    return this.words[slot * RECORD_WORDS + RecordWord.holders]!;
+  }
+
+  /** Whether the socket has one of the flags (SocketFlag). */
+  has(slot: number, flags: number): boolean {
+    return (this.bytes[slot * RECORD_BYTES + RecordByte.flags]! & flags) !== 0;
+  }
+
+  /** Whether a slot (or -1) holds a socket that exists now. */
+  isLive(slot: number): boolean {
+    return slot >= 0 && !this.has(slot, SocketFlag.gone);
+  }
+}

@@ -1,0 +1,221 @@
+// The one writer of sockets. Each method is one thing that can happen to a socket.
+
+import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
+import type { SocketTable as ReportSockets } from "../../../../lib/socket-table.ts";
+import { grownColumn, nextCapacity } from "../storage/capacity.ts";
+import { SOCKETS_MAX } from "./socket-columns.ts";
+import {
+  RECORD_BYTES,
+  RECORD_WORDS,
+  RecordByte,
+  RecordWord,
+  SocketFlag,
+  SocketKind,
+  SocketRows,
+} from "./socket-rows.ts";
+
+/** What a socket is and stays, as numbers. */
+export interface SocketIdentity {
+  /** The agent's id. */
+  readonly id: number;
+  /** Number of the network namespace. */
+  readonly namespace: number;
+  readonly protocol: number;
+  /** Numbers of addresses. */
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  readonly localPort: number;
+  readonly remotePort: number;
+  /** As SocketKind. */
+  readonly kind: number;
+  /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
+  readonly sinceMs: number;
+}
+
+/** What update() changed, as bits. */
+export const SocketChange = { state: 1, bytes: 2 } as const;
+
+/** The part that a one-sided end plays in the index of Service conversations, as bits of SocketFlag. */
+export type ServiceRole = typeof SocketFlag.serviceClient | typeof SocketFlag.loneServer;
+
+/** Sockets, to be written. */
+export class SocketTable extends SocketRows {
+  readonly #free: number[] = [];
+
+  /** Adds a socket whose other columns are still to be written; returns its slot, or -1 where SOCKETS_MAX is reached. */
+  add(socket: SocketIdentity, keyframe: number): number {
+    const slot = this.#free.pop() ?? this.#extend();
+    if (slot < 0) return -1;
+    this.slotsInUse++;
+    const word = slot * RECORD_WORDS;
+    const byte = slot * RECORD_BYTES;
+    this.words[word + RecordWord.localAddress] = socket.localAddress;
+    this.words[word + RecordWord.remoteAddress] = socket.remoteAddress;
+    this.words[word + RecordWord.namespace] = socket.namespace;
+    this.words[word + RecordWord.connection] = 0;
+    this.words[word + RecordWord.holders] = 0;
+    this.halves[(word + RecordWord.ports) * 2] = socket.localPort;
+    this.halves[(word + RecordWord.ports) * 2 + 1] = socket.remotePort;
+    this.bytes[byte + RecordByte.protocol] = socket.protocol;
+    this.bytes[byte + RecordByte.kind] = socket.kind;
+    this.bytes[byte + RecordByte.flags] = 0;
+    this._id[slot] = socket.id;
+    this._sinceMs[slot] = socket.sinceMs;
+    this._keyframe[slot] = keyframe;
+    this._counted[slot] = 0;
+    this._cookieLow[slot] = 0;
+    this._cookieHigh[slot] = 0;
+    return slot;
+  }
+
+  /** Frees a slot; what the socket refers to must have been released. */
+  remove(slot: number): void {
+    this.setAmbiguous(slot, false);
+    this.bytes[slot * RECORD_BYTES + RecordByte.kind] = SocketKind.free;
+    this.pathsBySlot.delete(slot);
+    this.slotsInUse--;
+    this.#free.push(slot);
+  }
+
+  /** Copies what may change of an internet socket from a report's row; returns what did, as bits of SocketChange. */
+  update(slot: number, table: ReportSockets, row: number): number {
+    const byte = slot * RECORD_BYTES + RecordByte.state;
+    const state = table.state[row]!;
+    let changed = this.bytes[byte] === state ? 0 : SocketChange.state;
+    this.bytes[byte] = state;
+    this.words[slot * RECORD_WORDS + RecordWord.inode] = table.inode[row]!;
+    this._uid[slot] = table.uid[row]!;
+    this._recvQueue[slot] = table.recvQueue[row]!;
+    this._sendQueue[slot] = table.sendQueue[row]!;
+    this._timer[slot] = table.timer[row]!;
+    this._timerDeadline[slot] = table.timerDeadline[row]!;
+    this._retransmits[slot] = table.retransmits[row]!;
+    this._references[slot] = table.references[row]!;
+    this._attempt[slot] = table.attempt[row]!;
+    if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) {
+      this._cookieLow[slot] = table.cookieLow[row]!;
+      this._cookieHigh[slot] = table.cookieHigh[row]!;
+    }
+    // TIME_WAIT entries have no counters, nor has anything from a reader that cannot see them: the last values stay.
+    if (table.counted[row] === 0) return changed;
+    const sent = table.bytesSent[row]!;
+    const received = table.bytesReceived[row]!;
+    if (
+      this._counted[slot] === 0 ||
+      this._bytesSent[slot] !== sent ||
+      this._bytesReceived[slot] !== received
+    ) {
+      changed |= SocketChange.bytes;
+    }
+    this._counted[slot] = 1;
+    this._bytesSent[slot] = sent;
+    this._bytesReceived[slot] = received;
+    this._rttMicros[slot] = table.rttMicros[row]!;
+    this._totalRetransmits[slot] = table.totalRetransmits[row]!;
+    return changed;
+  }
+
+  /** Copies what may change of a unix, netlink or packet socket. */
+  updateFamily(slot: number, socket: FamilySocket): void {
+    this.bytes[slot * RECORD_BYTES + RecordByte.state] = socket.state;
+    this.words[slot * RECORD_WORDS + RecordWord.inode] = socket.inode;
+    this._uid[slot] = socket.uid;
+    this._recvQueue[slot] = socket.recvQueue;
+    this._sendQueue[slot] = socket.sendQueue;
+    this._references[slot] = socket.references;
+    this._timer[slot] = 0;
+    this._timerDeadline[slot] = 0;
+    this._retransmits[slot] = 0;
+    this._attempt[slot] = 0;
+    if (socket.path !== "") this.pathsBySlot.set(slot, socket.path);
+  }
+
+  /** Notes the keyframe that names the socket. */
+  name(slot: number, keyframe: number): void {
+    this._keyframe[slot] = keyframe;
+  }
+
+  /** The agent knows the socket under another id from now on. */
+  rename(slot: number, id: number, keyframe: number): void {
+    this._id[slot] = id;
+    this._keyframe[slot] = keyframe;
+  }
+
+  /** The peer of a unix socket became known (it shows once the server accepts). The socket must be in no index. */
+  setPeerInode(slot: number, inode: number): void {
+    this.words[slot * RECORD_WORDS + RecordWord.remoteAddress] = inode;
+  }
+
+  /** The socket no longer exists; it was last there at a time. */
+  retire(slot: number, lastMs: number): void {
+    this.#set(slot, SocketFlag.gone);
+    this._sinceMs[slot] = Math.max(this._sinceMs[slot]!, lastMs);
+  }
+
+  /** A socket that was taken for gone is there again. */
+  revive(slot: number, sinceMs: number): void {
+    this.#clear(slot, SocketFlag.gone);
+    this._sinceMs[slot] = sinceMs;
+  }
+
+  /** The end belongs to a connection. */
+  attach(slot: number, connection: number): void {
+    this.words[slot * RECORD_WORDS + RecordWord.connection] = connection;
+  }
+
+  /** One more connection has the listener as its server. */
+  share(listener: number): void {
+    this.words[listener * RECORD_WORDS + RecordWord.connection]!++;
+    this.#set(listener, SocketFlag.shared);
+  }
+
+  /** One connection less has the listener as its server; returns how many still do. */
+  unshare(listener: number): number {
+    const left = --this.words[listener * RECORD_WORDS + RecordWord.connection]!;
+    if (left === 0) this.#clear(listener, SocketFlag.shared);
+    return left;
+  }
+
+  /** Sets the head of the chain of holders. */
+  setHolders(slot: number, head: number): void {
+    this.words[slot * RECORD_WORDS + RecordWord.holders] = head;
+  }
+
+  /** Notes that the end was seen in SYN_SENT (opening), or in SYN_RECV (accepting). */
+  noteHandshake(slot: number, side: typeof SocketFlag.opening | typeof SocketFlag.accepting): void {
+    this.#set(slot, side);
+  }
+
+  /** Whether the end's other end could be one of several. */
+  setAmbiguous(slot: number, ambiguous: boolean): void {
+    if (this.has(slot, SocketFlag.ambiguous) === ambiguous) return;
+    this.ambiguousSockets += ambiguous ? 1 : -1;
+    if (ambiguous) this.#set(slot, SocketFlag.ambiguous);
+    else this.#clear(slot, SocketFlag.ambiguous);
+  }
+
+  /** Notes the part that the end plays in the index of one-sided ends; null where it is not in it. */
+  setServiceRole(slot: number, role: ServiceRole | null): void {
+    this.#clear(slot, SocketFlag.serviceClient | SocketFlag.loneServer);
+    if (role !== null) this.#set(slot, role);
+  }
+
+  #set(slot: number, flags: number): void {
+    this.bytes[slot * RECORD_BYTES + RecordByte.flags]! |= flags;
+  }
+
+  #clear(slot: number, flags: number): void {
+    this.bytes[slot * RECORD_BYTES + RecordByte.flags]! &= ~flags;
+  }
+
+  #extend(): number {
+    if (this.slotsUsed >= SOCKETS_MAX) return -1;
+    if (this.slotsUsed === this._id.length) this.growInPlace();
+    if (this.slotsUsed * RECORD_WORDS === this.words.length) {
+      this.words = grownColumn(this.words, nextCapacity(this.slotsUsed, SOCKETS_MAX) * RECORD_WORDS);
+      this.halves = new Uint16Array(this.words.buffer);
+      this.bytes = new Uint8Array(this.words.buffer);
+    }
+    return this.slotsUsed++;
+  }
+}

@@ -1,0 +1,199 @@
+// What is known of a connection when it is settled, read from the tables once, so that the decisions are pure functions of
+// it. The record is reused from connection to connection: it is valid until the next one is read.
+
+import { FlowStatus } from "../../../lib/conntrack/flow-words.ts";
+import { Attempt, Protocol } from "../../../lib/words.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
+import type { ReadModel } from "../model/model.ts";
+import { isOpen as isOpenState } from "../model/sockets/socket-role.ts";
+import { Family, SocketFlag } from "../model/sockets/socket-rows.ts";
+import { isClientEnd } from "../match/by-flow.ts";
+import { listensOnOwnPort } from "../match/listens.ts";
+import { hasLiveFlow, isAnswered, isOpenFlow } from "./flow-signs.ts";
+import { lastSeenMs } from "./last-seen.ts";
+
+/**
+ * One end of a connection. What only an undecided direction needs (port, listens, opening, accepting, inode) is read for that,
+ * and what only a failed attempt needs (attempt, repeated) for connections that were not established.
+ */
+export interface EndFacts {
+  /** Its port; what the other end dialled, if its own socket was not seen. */
+  port: number;
+  /** Whether its socket was seen. */
+  seen: boolean;
+  /** Whether its socket exists. */
+  live: boolean;
+  /** Whether its socket is open. */
+  open: boolean;
+  /** Whether something listens on its port, in its namespace; of unix sockets whether it has a path. */
+  listens: boolean;
+  /** Whether it was seen in SYN_SENT. */
+  opening: boolean;
+  /** Whether it was seen in SYN_RECV. */
+  accepting: boolean;
+  /** How its attempt to connect ended that never became a connection, as Attempt. */
+  attempt: number;
+  /** Whether it sent anything again. */
+  repeated: boolean;
+  /** Unix sockets are numbered in the order in which they were made. */
+  inode: number;
+}
+
+/** The flow that a connection rests on. */
+export interface FlowFacts {
+  /** Whether both sides have spoken; of TCP whether the handshake was finished. */
+  answered: boolean;
+  /** Whether any reply was seen, a reset included. */
+  replied: boolean;
+  /** Whether it, or one that was folded into the connection, exists. Only flows that are shown without sockets. */
+  live: boolean;
+  /** Whether the conversation goes on, as far as the flow says. */
+  open: boolean;
+  translated: boolean;
+  /** Whether the flow's client is the connection's. */
+  agrees: boolean;
+  /** When it was first seen, and when it was found gone (0 while it exists), by the stream's clock. */
+  sinceMs: number;
+  goneMs: number;
+}
+
+/** What is known of a connection. */
+export interface ConnectionFacts {
+  /** Bits of Trait. */
+  traits: number;
+  /** How its direction is known so far, as DirectionBy. */
+  directionBy: number;
+  /** Whether its direction is still to be decided: only then listeners were asked. */
+  undirected: boolean;
+  isTcp: boolean;
+  isUnix: boolean;
+  readonly client: EndFacts;
+  readonly server: EndFacts;
+  hasFlow: boolean;
+  readonly flow: FlowFacts;
+  /** As Lifecycle. */
+  lifecycle: number;
+  firstSeenMs: number;
+  /** When it was last seen; while anything of it is open, and was before, nobody asks: 0. */
+  lastSeenMs: number;
+}
+
+/** An empty record, to be filled by readFacts(). */
+export function emptyFacts(): ConnectionFacts {
+  return {
+    traits: 0,
+    directionBy: 0,
+    undirected: false,
+    isTcp: false,
+    isUnix: false,
+    client: emptyEnd(),
+    server: emptyEnd(),
+    hasFlow: false,
+    flow: {
+      answered: false,
+      replied: false,
+      live: false,
+      open: false,
+      translated: false,
+      agrees: false,
+      sinceMs: 0,
+      goneMs: 0,
+    },
+    lifecycle: 0,
+    firstSeenMs: 0,
+    lastSeenMs: 0,
+  };
+}
+
+/** Whether an end or a flow of the connection is open. */
+export function isOpen({ client, server, flow }: ConnectionFacts): boolean {
+  return client.open || server.open || flow.open;
+}
+
+/** Fills the record with what is known of a connection. */
+export function readFacts(model: ReadModel, connection: number, facts: ConnectionFacts): void {
+  const { connections, sockets, flows } = model;
+  const client = connections.client[connection]!;
+  const server = connections.serverEnd(connection);
+  const flow = connections.flow[connection]!;
+  const lone = connections.has(connection, Trait.lone);
+  const protocol = lone ? flows.protocol[flow]! : sockets.protocol(connections.anySocket(connection));
+  const decided = Trait.directionFinal | Trait.sharedServer | Trait.lone;
+  facts.traits = connections.traits[connection]!;
+  facts.directionBy = connections.directionBy[connection]!;
+  facts.undirected = (facts.traits & decided) === 0 && client !== server;
+  facts.isTcp = protocol === Protocol.tcp;
+  facts.isUnix = protocol === Family.unix;
+  readEnd(model, client, facts.client);
+  readEnd(model, server, facts.server);
+  if (facts.undirected) {
+    readDirectionSigns(model, client, server, facts.client);
+    readDirectionSigns(model, server, client, facts.server);
+  }
+  if ((facts.traits & Trait.established) === 0) {
+    readFailureSigns(model, client, facts.client);
+    readFailureSigns(model, server, facts.server);
+  }
+  facts.hasFlow = flow >= 0;
+  if (facts.hasFlow) readFlow(model, connection, flow, facts.flow);
+  facts.flow.live = hasLiveFlow(model, connection);
+  facts.flow.open = facts.flow.live && isOpenFlow(model, connection);
+  facts.lifecycle = connections.lifecycle[connection]!;
+  facts.firstSeenMs = connections.firstSeenMs[connection]!;
+  if (connections.isClosed(connection)) facts.lastSeenMs = connections.lastSeenMs[connection]!;
+  else facts.lastSeenMs = isOpen(facts) ? 0 : lastSeenMs(model, connection);
+}
+
+function emptyEnd(): EndFacts {
+  return {
+    port: 0,
+    seen: false,
+    live: false,
+    open: false,
+    listens: false,
+    opening: false,
+    accepting: false,
+    attempt: Attempt.none,
+    repeated: false,
+    inode: 0,
+  };
+}
+
+function readEnd({ sockets }: ReadModel, slot: number, facts: EndFacts): void {
+  facts.seen = slot >= 0;
+  facts.live = sockets.isLive(slot);
+  facts.open = facts.live && isOpenState(sockets.protocol(slot), sockets.state(slot));
+}
+
+function readDirectionSigns(model: ReadModel, slot: number, other: number, facts: EndFacts): void {
+  const { sockets } = model;
+  if (slot < 0) {
+    facts.port = sockets.remotePort(other);
+    facts.opening = false;
+    facts.accepting = false;
+    facts.listens = false;
+    facts.inode = 0;
+    return;
+  }
+  facts.port = sockets.localPort(slot);
+  facts.opening = sockets.has(slot, SocketFlag.opening);
+  facts.accepting = sockets.has(slot, SocketFlag.accepting);
+  facts.listens = listensOnOwnPort(model, slot);
+  facts.inode = sockets.inode(slot);
+}
+
+function readFailureSigns({ sockets }: ReadModel, slot: number, facts: EndFacts): void {
+  facts.attempt = slot >= 0 ? sockets.attempt[slot]! : Attempt.none;
+  facts.repeated = slot >= 0 && (sockets.retransmits[slot]! > 0 || sockets.totalRetransmits[slot]! > 0);
+}
+
+function readFlow(model: ReadModel, connection: number, flow: number, facts: FlowFacts): void {
+  const { connections, flows } = model;
+  const client = connections.client[connection]!;
+  facts.answered = isAnswered(flows, flow);
+  facts.replied = (flows.status[flow]! & FlowStatus.seenReply) !== 0;
+  facts.translated = flows.isTranslated(flow);
+  facts.agrees = isClientEnd(model, flow, connections.anySocket(connection)) === client >= 0;
+  facts.sinceMs = flows.sinceMs[flow]!;
+  facts.goneMs = flows.goneMs[flow]!;
+}

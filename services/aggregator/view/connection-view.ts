@@ -1,0 +1,320 @@
+// Connections as answers show them: the two sides, each with its endpoint and its socket if any was seen, and what is known
+// of the conversation. Nothing here changes anything.
+
+import { flowStateWord, TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { Protocol, SocketState, stateWord } from "../../../lib/words.ts";
+import { alignedFlow } from "../match/by-flow.ts";
+import { isThroughService } from "../match/by-service.ts";
+import type { ConnectionBytes } from "../model/connections/connection-bytes.ts";
+import { connectionBytes, countedSocket, flowBytes } from "../model/connections/connection-bytes.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
+import { uidText } from "../model/connections/connection-uid.ts";
+import type { Place } from "../model/flows/flow-rows.ts";
+import { FlowPlace } from "../model/flows/flow-rows.ts";
+import type { ReadModel } from "../model/model.ts";
+import { isOpen } from "../model/sockets/socket-role.ts";
+import { isFamily } from "../model/sockets/socket-rows.ts";
+import { lastSeenMs } from "../settle/last-seen.ts";
+import { directionWord, evidenceWords, outcomeWord } from "./words.ts";
+
+/** ICMP types of echo requests (RFC 792, RFC 4443). */
+const ICMP_ECHO = 8;
+const ICMPV6_ECHO = 128;
+
+/** One side of a connection. */
+export interface Side {
+  /** Slot of the socket; -1 if none was seen. */
+  readonly socket: number;
+  /** Number of the address; -1 for unix. */
+  readonly address: number;
+  readonly port: number;
+  /** Number of the endpoint key; -1 if the edge table had no room for the connection. */
+  readonly endpoint: number;
+}
+
+/** What identifies a connection while its slot may be reused. */
+export interface ConnectionHandle {
+  readonly slot: number;
+  readonly serial: number;
+}
+
+/** An ICMP conversation. */
+export interface IcmpConversation {
+  readonly type: number;
+  readonly code: number;
+  readonly id: number;
+}
+
+/** The counters of a connection's client, if they are known: it is the side that waits. Else the server's. */
+export interface ConnectionCounters {
+  readonly rttMicros: number;
+  readonly retransmits: number;
+}
+
+/** Answers about connections by slot. */
+export class ConnectionView {
+  readonly #model: ReadModel;
+
+  constructor(model: ReadModel) {
+    this.#model = model;
+  }
+
+  /** Every connection, by slot. */
+  *slots(): Generator<number> {
+    const { connections } = this.#model;
+    for (let slot = 0; slot < connections.used; slot++) if (connections.exists(slot)) yield slot;
+  }
+
+  /** Whether the slot holds a connection. */
+  exists(slot: number): boolean {
+    return this.#model.connections.exists(slot);
+  }
+
+  /** What finds the connection again as long as it exists. */
+  handle(slot: number): ConnectionHandle {
+    return { slot, serial: this.#model.connections.serial[slot]! };
+  }
+
+  /** Whether the connection of a handle still exists. */
+  isThere({ slot, serial }: ConnectionHandle): boolean {
+    const { connections } = this.#model;
+    return connections.exists(slot) && connections.serial[slot] === serial;
+  }
+
+  /** Orders connections: those first seen first, then by their stable ids. */
+  compare(a: number, b: number): number {
+    const { firstSeenMs, uidHigh, uidLow } = this.#model.connections;
+    return firstSeenMs[a]! - firstSeenMs[b]! || uidHigh[a]! - uidHigh[b]! || uidLow[a]! - uidLow[b]!;
+  }
+
+  uid(connection: number): string {
+    return uidText(this.#model.connections, connection);
+  }
+
+  /** Milliseconds since 1970 by the stream's clock. */
+  firstSeenMs(connection: number): number {
+    return this.#model.connections.firstSeenMs[connection]!;
+  }
+
+  /** When the connection was last seen: while it is open, when its nodes last looked. */
+  lastSeenMs(connection: number): number {
+    const { connections } = this.#model;
+    return connections.isClosed(connection)
+      ? connections.lastSeenMs[connection]!
+      : lastSeenMs(this.#model, connection);
+  }
+
+  isClosed(connection: number): boolean {
+    return this.#model.connections.isClosed(connection);
+  }
+
+  /** Whether none of the nodes that saw it has one of its ends. */
+  isForwarded(connection: number): boolean {
+    return this.#model.connections.has(connection, Trait.forwarded);
+  }
+
+  /** How many conversations it stands for. */
+  count(connection: number): number {
+    return this.#model.connections.count(connection);
+  }
+
+  /** How it is known who opened it. */
+  directionBy(connection: number): string {
+    return directionWord(this.#model.connections.directionBy[connection]!);
+  }
+
+  /** What it rests on, as bits of Evidence. */
+  evidence(connection: number): number {
+    return this.#model.connections.evidence(connection);
+  }
+
+  /** What it rests on, in words. */
+  evidenceWords(connection: number): string[] {
+    return evidenceWords(this.evidence(connection));
+  }
+
+  /** As Outcome. */
+  outcome(connection: number): number {
+    return this.#model.connections.outcome[connection]!;
+  }
+
+  /** established, refused, timed-out or pending. */
+  outcomeWord(connection: number): string {
+    return outcomeWord(this.outcome(connection));
+  }
+
+  /** The client's side. */
+  client(connection: number): Side {
+    const { connections, edges, flows } = this.#model;
+    const slot = connections.client[connection]!;
+    const edge = edges.edgeOf(connection);
+    const endpoint = edge >= 0 ? edges.client[edge]! : -1;
+    if (slot >= 0) return this.#ofSocket(slot, endpoint);
+    const flow = alignedFlow(this.#model, connection);
+    if (flow < 0) return { socket: -1, ...this.#dialledBy(connections.server[connection]!), endpoint };
+    const isReversed = connections.has(connection, Trait.reversed);
+    const place = isReversed ? FlowPlace.originalDestination : FlowPlace.originalSource;
+    return { socket: -1, ...this.#shownPlace(flows.at(flow, place), flow), endpoint };
+  }
+
+  /** The server's side. A listener that serves several clients has the address that this one dialled. */
+  server(connection: number): Side {
+    const { connections, edges, flows } = this.#model;
+    const slot = connections.server[connection]!;
+    const edge = edges.edgeOf(connection);
+    const endpoint = edge >= 0 ? edges.server[edge]! : -1;
+    if (connections.serverEnd(connection) >= 0) return this.#ofSocket(slot, endpoint);
+    const flow = alignedFlow(this.#model, connection);
+    if (flow < 0) {
+      const dialled = this.#dialledBy(connections.client[connection]!);
+      return { socket: slot, ...dialled, port: this.#isFamily(connection) ? 0 : dialled.port, endpoint };
+    }
+    const place = connections.has(connection, Trait.reversed)
+      ? flows.at(flow, FlowPlace.originalSource)
+      : flows.at(flows.last(flow), FlowPlace.replySource);
+    return { socket: slot, ...this.#shownPlace(place, flow), endpoint };
+  }
+
+  /** What the client dialled, if that is not the server's own address; null else. */
+  via(connection: number): Place | null {
+    const { connections, sockets, flows } = this.#model;
+    const client = connections.client[connection]!;
+    const server = connections.serverEnd(connection);
+    const flow = alignedFlow(this.#model, connection);
+    if (flow >= 0) {
+      if (connections.has(connection, Trait.reversed) || !flows.isDestinationTranslated(flow)) return null;
+      return this.#shownPlace(flows.at(flow, FlowPlace.originalDestination), flow);
+    }
+    if (client < 0 || server < 0) return null;
+    if (isFamily(sockets.protocol(client)) || !isThroughService(this.#model, client, server)) return null;
+    return { address: sockets.remoteAddress(client), port: sockets.remotePort(client) };
+  }
+
+  /** Whether a flow shows what was dialled: on nodes whose kernel translates Services, it does. */
+  showsDialled(connection: number): boolean {
+    const flow = this.#model.connections.flow[connection]!;
+    return flow >= 0 && this.#model.nodeOfFlow(flow).translates;
+  }
+
+  /** The address and port that the server saw, if they are not the client's own; null else. */
+  snat(connection: number): Place | null {
+    const { connections, sockets, flows } = this.#model;
+    const flow = alignedFlow(this.#model, connection);
+    if (flow >= 0) {
+      if (connections.has(connection, Trait.reversed) || !flows.isSourceTranslated(flow)) return null;
+      return this.#shownPlace(flows.at(flows.last(flow), FlowPlace.replyDestination), flow);
+    }
+    const client = connections.client[connection]!;
+    const server = connections.serverEnd(connection);
+    if (client < 0 || server < 0 || isFamily(sockets.protocol(client))) return null;
+    const address = sockets.remoteAddress(server);
+    const port = sockets.remotePort(server);
+    const isSame = address === sockets.localAddress(client) && port === sockets.localPort(client);
+    return isSame ? null : { address, port };
+  }
+
+  /** Bytes of its sockets, else those that conntrack counted; null if neither is known. */
+  bytes(connection: number): ConnectionBytes | null {
+    const bytes = connectionBytes(this.#model, connection);
+    if (bytes !== null) return bytes;
+    const flow = alignedFlow(this.#model, connection);
+    return flow < 0 ? null : flowBytes(this.#model.flows.counters, flow);
+  }
+
+  /** Bytes as its edge counts them: of sockets, or of a flow without any; null if they are not known. */
+  countedBytes(connection: number): ConnectionBytes | null {
+    return connectionBytes(this.#model, connection);
+  }
+
+  /** Counters that the kernel keeps for a TCP socket; null if no socket of it has them. */
+  counters(connection: number): ConnectionCounters | null {
+    const { connections, sockets } = this.#model;
+    const client = countedSocket(this.#model, connections.client[connection]!);
+    const slot = client >= 0 ? client : countedSocket(this.#model, connections.serverEnd(connection));
+    if (slot < 0) return null;
+    return { rttMicros: sockets.rttMicros[slot]!, retransmits: sockets.totalRetransmits[slot]! };
+  }
+
+  /** Number of the protocol column. */
+  protocol(connection: number): number {
+    const { connections, flows, sockets } = this.#model;
+    return connections.has(connection, Trait.lone)
+      ? flows.protocol[connections.flow[connection]!]!
+      : sockets.protocol(connections.anySocket(connection));
+  }
+
+  /** What an ICMP conversation is about; null for other protocols. Ping sockets send echo requests only. */
+  icmp(connection: number): IcmpConversation | null {
+    const { connections, flows } = this.#model;
+    const protocol = this.protocol(connection);
+    if (protocol !== Protocol.icmp && protocol !== Protocol.icmpv6) return null;
+    const flow = connections.flow[connection]!;
+    if (flow >= 0) {
+      const typeAndCode = flows.port(flow, FlowPlace.originalDestination);
+      const id = flows.port(flow, FlowPlace.originalSource);
+      return { type: typeAndCode >> 8, code: typeAndCode & 255, id };
+    }
+    const type = protocol === Protocol.icmp ? ICMP_ECHO : ICMPV6_ECHO;
+    return { type, code: 0, id: this.client(connection).port };
+  }
+
+  /** Path of a unix connection: the server's, else the client's; empty if neither has one. */
+  path(connection: number): string {
+    const { connections, sockets } = this.#model;
+    if (sockets.paths.size === 0) return "";
+    return (
+      sockets.paths.get(connections.server[connection]!) ??
+      sockets.paths.get(connections.client[connection]!) ??
+      ""
+    );
+  }
+
+  /**
+   * The word for the state of the socket that says most: one that is open, the client's before the server's; CLOSE once all
+   * are gone. Without a socket conntrack's word, which is empty for protocols without states.
+   */
+  state(connection: number): string {
+    const { connections, sockets, flows } = this.#model;
+    if (connections.has(connection, Trait.lone)) {
+      const flow = connections.flow[connection]!;
+      return flowStateWord(flows.protocol[flow]!, flows.state[flow]!);
+    }
+    const ends = [connections.client[connection]!, connections.serverEnd(connection)];
+    const live = ends.filter((slot) => sockets.isLive(slot));
+    const open = live.find((slot) => isOpen(sockets.protocol(slot), sockets.state(slot)));
+    const chosen = open ?? live[0];
+    return stateWord(chosen === undefined ? SocketState.CLOSE : sockets.state(chosen));
+  }
+
+  /** The words of the connection's state and of its living sockets' states. */
+  stateWords(connection: number): string[] {
+    const { connections, sockets } = this.#model;
+    const words = [this.state(connection)];
+    for (const slot of [connections.client[connection]!, connections.server[connection]!])
+      if (sockets.isLive(slot)) words.push(stateWord(sockets.state(slot)));
+    return words;
+  }
+
+  #isFamily(connection: number): boolean {
+    return isFamily(this.protocol(connection));
+  }
+
+  #ofSocket(slot: number, endpoint: number): Side {
+    const { sockets } = this.#model;
+    const address = isFamily(sockets.protocol(slot)) ? -1 : sockets.localAddress(slot);
+    return { socket: slot, address, port: sockets.localPort(slot), endpoint };
+  }
+
+  // The other end of a socket, as that socket has it.
+  #dialledBy(slot: number): Place {
+    const { sockets } = this.#model;
+    const address = isFamily(sockets.protocol(slot)) ? -1 : sockets.remoteAddress(slot);
+    return { address, port: sockets.remotePort(slot) };
+  }
+
+  // For protocols without ports the port column has what else distinguishes flows.
+  #shownPlace(place: Place, flow: number): Place {
+    const hasPorts = tupleKind(this.#model.flows.protocol[flow]!) === TupleKind.ports;
+    return hasPorts ? place : { address: place.address, port: 0 };
+  }
+}

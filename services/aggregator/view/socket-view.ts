@@ -1,0 +1,160 @@
+// Sockets as answers show them: who holds them, where they are, and what the kernel says of them.
+
+import { stateWord, timerWord } from "../../../lib/words.ts";
+import type { ReadModel } from "../model/model.ts";
+import { TICK_MS } from "../../../lib/ticks.ts";
+import { primaryProcess } from "../model/nodes/primary-process.ts";
+import { Family, isFamily, SocketKind } from "../model/sockets/socket-rows.ts";
+
+/** A process, as a socket's holder. */
+export interface HoldingProcess {
+  readonly pid: number;
+  readonly name: string;
+  readonly exe: string;
+  readonly uid: number;
+  readonly containerId: string;
+}
+
+/** A timer of a socket that runs. */
+export interface RunningTimer {
+  readonly kind: string;
+  /** Milliseconds from the time of the answer. */
+  readonly expiresMs: number;
+}
+
+/** A listener while its slot may be reused. */
+export interface ListenerHandle {
+  readonly slot: number;
+  readonly inode: number;
+}
+
+/** Answers about sockets by slot. */
+export class SocketView {
+  readonly #model: ReadModel;
+
+  constructor(model: ReadModel) {
+    this.#model = model;
+  }
+
+  /** Every listener that exists, by slot. */
+  *listeners(): Generator<number> {
+    const { sockets } = this.#model;
+    for (let slot = 0; slot < sockets.used; slot++)
+      if (sockets.kind(slot) === SocketKind.listener && sockets.isLive(slot)) yield slot;
+  }
+
+  /** Orders listeners by protocol, port and namespace. */
+  compareListeners(a: number, b: number): number {
+    const { sockets } = this.#model;
+    return (
+      sockets.protocol(a) - sockets.protocol(b) ||
+      sockets.localPort(a) - sockets.localPort(b) ||
+      sockets.namespace(a) - sockets.namespace(b) ||
+      sockets.inode(a) - sockets.inode(b)
+    );
+  }
+
+  /** What finds a listener again as long as it exists. */
+  listenerHandle(slot: number): ListenerHandle {
+    return { slot, inode: this.#model.sockets.inode(slot) };
+  }
+
+  /** Whether the listener of a handle still exists. */
+  isThere({ slot, inode }: ListenerHandle): boolean {
+    const { sockets } = this.#model;
+    return sockets.kind(slot) === SocketKind.listener && sockets.inode(slot) === inode;
+  }
+
+  /** Number of the protocol column. */
+  protocol(slot: number): number {
+    return this.#model.sockets.protocol(slot);
+  }
+
+  /** Number of the local address; -1 for families beside the internet's. */
+  localAddress(slot: number): number {
+    const { sockets } = this.#model;
+    return isFamily(sockets.protocol(slot)) ? -1 : sockets.localAddress(slot);
+  }
+
+  /** What a listener is bound to, as text: an address, a path, or a netlink or packet socket's number. */
+  boundTo(slot: number): string {
+    const { sockets, addresses } = this.#model;
+    const protocol = sockets.protocol(slot);
+    if (!isFamily(protocol)) return addresses.text(sockets.localAddress(slot));
+    return protocol === Family.unix ? this.path(slot) : String(sockets.localAddress(slot));
+  }
+
+  localPort(slot: number): number {
+    return this.#model.sockets.localPort(slot);
+  }
+
+  /** Path or abstract name of a unix socket; empty if it has none. */
+  path(slot: number): string {
+    return this.#model.sockets.paths.get(slot) ?? "";
+  }
+
+  inode(slot: number): number {
+    return this.#model.sockets.inode(slot);
+  }
+
+  /** The user who owns the socket. */
+  uid(slot: number): number {
+    return this.#model.sockets.uid[slot]!;
+  }
+
+  recvQueue(slot: number): number {
+    return this.#model.sockets.recvQueue[slot]!;
+  }
+
+  sendQueue(slot: number): number {
+    return this.#model.sockets.sendQueue[slot]!;
+  }
+
+  /** Unanswered retransmissions. */
+  retransmits(slot: number): number {
+    return this.#model.sockets.retransmits[slot]!;
+  }
+
+  /** How many references the kernel counts; 0 where the agent's reader cannot see it. */
+  references(slot: number): number {
+    return this.#model.sockets.references[slot]!;
+  }
+
+  stateWord(slot: number): string {
+    return stateWord(this.#model.sockets.state(slot));
+  }
+
+  /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
+  sinceMs(slot: number): number {
+    return this.#model.sockets.sinceMs[slot]!;
+  }
+
+  /** Inode of the network namespace that the socket is in. */
+  namespaceInode(slot: number): number {
+    const { sockets, namespaces } = this.#model;
+    return namespaces.row(sockets.namespace(slot)).inode;
+  }
+
+  /** The timer that runs at a time of the stream's clock; null if none does. */
+  timer(slot: number, nowMs: number): RunningTimer | null {
+    const { sockets } = this.#model;
+    const kind = timerWord(sockets.timer[slot]!);
+    if (kind === "") return null;
+    const node = this.#model.nodeOfSocket(slot);
+    const endsMs = node.observedMs + (sockets.timerDeadline[slot]! - node.ticks) * TICK_MS;
+    return { kind, expiresMs: Math.max(0, Math.round(endsMs - nowMs)) };
+  }
+
+  /** The process that the socket is named after; null if none is known. */
+  process(slot: number): HoldingProcess | null {
+    const process = primaryProcess(this.#model, slot);
+    return process < 0 ? null : this.#model.processes.row(process);
+  }
+
+  /** Every process that holds the socket, with its descriptor. */
+  *holders(slot: number): Generator<{ readonly process: HoldingProcess; readonly fd: number }> {
+    const { sockets, holders, processes } = this.#model;
+    for (let link = sockets.holders(slot); link !== 0; link = holders.next(link - 1))
+      yield { process: processes.row(holders.process[link - 1]!), fd: holders.fd[link - 1]! };
+  }
+}

@@ -1,0 +1,40 @@
+// What queries see: the tables at one moment, with everything settled that waited. Nothing in here changes anything.
+
+import type { Identity } from "../identify/identity.ts";
+import type { ReadModel } from "../model/model.ts";
+import { ConnectionView } from "./connection-view.ts";
+import { EdgeView } from "./edge-view.ts";
+import { EndpointView } from "./endpoint-view.ts";
+import { SocketView } from "./socket-view.ts";
+
+/** The tables at one moment. */
+export class View {
+  /** The stream's time, in milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly connections: ConnectionView;
+  readonly edges: EdgeView;
+  readonly sockets: SocketView;
+  readonly endpoints: EndpointView;
+  readonly identity: Identity;
+  readonly addresses: ReadModel["addresses"];
+  readonly nodes: ReadModel["nodes"];
+  readonly accounts: ReadModel["accounts"];
+  /** What found no room, since start. */
+  readonly overflowed: number;
+  /** Ends whose other end could be one of several, now. */
+  readonly ambiguousEnds: number;
+
+  constructor(model: ReadModel, identity: Identity, nowMs: number) {
+    this.nowMs = nowMs;
+    this.identity = identity;
+    this.connections = new ConnectionView(model);
+    this.edges = new EdgeView(model);
+    this.sockets = new SocketView(model);
+    this.endpoints = new EndpointView(model, identity);
+    this.addresses = model.addresses;
+    this.nodes = model.nodes;
+    this.accounts = model.accounts;
+    this.overflowed = model.overflow.total;
+    this.ambiguousEnds = model.sockets.ambiguous;
+  }
+}
