@@ -1,5 +1,6 @@
-// Applies one report to the tables, part by part as parts arrive: namespaces and processes first, then sockets, holders, flows
-// and removals. A keyframe's last part ends with removing what the keyframe did not name.
+// Applies one report to the tables, part by part as parts arrive: namespaces and processes first; then what ended, so that a
+// port that was used again within the pass is not taken for the socket before; then the sockets and flows that exist. A
+// keyframe's last part ends with removing what the keyframe did not name.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
@@ -33,6 +34,8 @@ export class ReportApplier {
   readonly #namespaces: NamespaceIntake;
   readonly #processes: ProcessIntake;
   readonly #sockets: SocketIntake;
+  // Of the row that is put: one object serves all.
+  readonly #sighting = { namespace: -1, sinceMs: 0, birthMs: 0 };
 
   constructor(model: Model, { connector, sockets, flows, news }: ApplierParts) {
     this.#model = model;
@@ -54,12 +57,13 @@ export class ReportApplier {
     const { header } = report;
     for (const namespace of header.namespaces) this.#namespaces.put(node, namespace);
     for (const process of header.processes) this.#processes.put(node, process);
-    if (report.sockets !== null) this.#putSockets(node, report, report.sockets, observedMs);
-    this.#putFamilySockets(node, report, observedMs);
     if (report.changes !== null) this.#changeSockets(node, report, report.changes, observedMs);
-    if (report.holders !== null) this.#processes.putHolders(node, report.holders);
+    this.#putFamilySockets(node, report, observedMs);
+    const removed = new Set(report.socketsRemoved);
+    if (removed.size > 0) this.#removeSockets(node, report, removed, observedMs);
+    if (report.sockets !== null) this.#putSockets(node, report, removed, observedMs);
+    if (report.holders !== null) this.#processes.putHolders(node, report.holders, removed);
     this.#applyFlows(node, report, observedMs);
-    for (const id of report.socketsRemoved) this.#removeSocket(node, id);
     for (const id of report.holdersCleared) this.#processes.clearHolders(node, id);
     for (const id of header.processesRemoved) this.#processes.remove(node, id);
     for (const account of header.namespaceCoverage)
@@ -82,21 +86,60 @@ export class ReportApplier {
     this.#namespaces.beginEpoch(node, rebooted);
   }
 
-  #putSockets(node: NodeRecord, report: DecodedReport, table: ReportSockets, observedMs: number): void {
-    const { ticks, epoch } = report.header;
-    const sighting = { node, namespace: -1, sinceMs: 0, birthMs: 0 };
-    for (let row = 0; row < table.length; row++) {
-      const namespace = node.ids.namespaces.get(table.namespace[row]!);
-      if (namespace < 0 || table.id[row] === 0 || isFamily(table.protocol[row]!)) {
-        this.#rejections.add();
-        continue;
-      }
-      const tick = table.firstSeen[row]!;
-      sighting.namespace = namespace;
-      sighting.sinceMs = observedMs - (tick < ticks ? (ticks - tick) * TICK_MS : 0);
-      sighting.birthMs = epoch + tick * TICK_MS;
-      this.#sockets.put(sighting, table, row);
+  // What ended within the pass, one by one: several may have had the same tuple, one after the other.
+  #removeSockets(
+    node: NodeRecord,
+    report: DecodedReport,
+    removed: ReadonlySet<number>,
+    observedMs: number,
+  ): void {
+    const { sockets, holders } = report;
+    const starts = holders === null ? new Map<number, number>() : this.#processes.startsOf(holders, removed);
+    for (let row = 0; row < (sockets?.length ?? 0); row++) {
+      const id = sockets!.id[row]!;
+      if (!removed.has(id) || !this.#putSocket(node, report, sockets!, row, observedMs)) continue;
+      const start = starts.get(id);
+      if (start !== undefined) this.#processes.putHoldersAt(node, holders!, start);
+      starts.delete(id);
+      this.#removeSocket(node, id);
     }
+    for (const start of starts.values()) this.#processes.putHoldersAt(node, holders!, start);
+    for (const id of removed) this.#removeSocket(node, id);
+  }
+
+  #putSockets(
+    node: NodeRecord,
+    report: DecodedReport,
+    removed: ReadonlySet<number>,
+    observedMs: number,
+  ): void {
+    const table = report.sockets!;
+    for (let row = 0; row < table.length; row++)
+      if (removed.size === 0 || !removed.has(table.id[row]!))
+        this.#putSocket(node, report, table, row, observedMs);
+  }
+
+  // False if the row makes no sense.
+  #putSocket(
+    node: NodeRecord,
+    { header }: DecodedReport,
+    table: ReportSockets,
+    row: number,
+    observedMs: number,
+  ): boolean {
+    const namespace = node.ids.namespaces.get(table.namespace[row]!);
+    if (namespace < 0 || table.id[row] === 0 || isFamily(table.protocol[row]!)) {
+      this.#rejections.add();
+      return false;
+    }
+    const sighting = this.#sighting;
+    const { ticks, epoch } = header;
+    const tick = table.firstSeen[row]!;
+    sighting.namespace = namespace;
+    sighting.sinceMs = observedMs - (tick < ticks ? (ticks - tick) * TICK_MS : 0);
+    sighting.birthMs = epoch + tick * TICK_MS;
+    this.#sockets.put(node, sighting, table, row);
+    return true;
   }
 
   #putFamilySockets(node: NodeRecord, report: DecodedReport, observedMs: number): void {
@@ -108,18 +151,16 @@ export class ReportApplier {
         continue;
       }
       const sinceMs = observedMs - Math.max(0, ticks - socket.firstSeen) * TICK_MS;
-      this.#sockets.putFamily(
-        { node, namespace, sinceMs, birthMs: epoch + socket.firstSeen * TICK_MS },
-        socket,
-      );
+      const birthMs = epoch + socket.firstSeen * TICK_MS;
+      this.#sockets.putFamily(node, { namespace, sinceMs, birthMs }, socket);
     }
   }
 
   #changeSockets(node: NodeRecord, report: DecodedReport, table: ReportSockets, observedMs: number): void {
     const birthMs = report.header.epoch + report.header.ticks * TICK_MS;
-    const sighting = { node, namespace: -1, sinceMs: observedMs, birthMs };
+    const sighting = { namespace: -1, sinceMs: observedMs, birthMs };
     for (let row = 0; row < table.length; row++)
-      if (!this.#sockets.change(sighting, table, row)) this.#rejections.add();
+      if (!this.#sockets.change(node, sighting, table, row)) this.#rejections.add();
   }
 
   #applyFlows(node: NodeRecord, report: DecodedReport, observedMs: number): void {

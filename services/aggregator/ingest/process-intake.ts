@@ -5,7 +5,6 @@ import type { HolderTable } from "../../../lib/holder-table.ts";
 import type { Connector } from "../apply/connector.ts";
 import type { News } from "../apply/news.ts";
 import type { Model } from "../model/model.ts";
-import type { HolderRows } from "../model/nodes/holder-chains.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { SocketFlag, SocketKind } from "../model/sockets/socket-rows.ts";
 import type { Rejections } from "./rejections.ts";
@@ -76,17 +75,28 @@ export class ProcessIntake {
     ids.processes.clear();
   }
 
-  /** Takes the holders of sockets: rows of one socket follow each other. */
-  putHolders(node: NodeRecord, table: HolderTable): void {
-    for (let from = 0; from < table.length;) {
+  /** Takes the holders of sockets, but not of those that were `removed`. Rows of one socket follow each other. */
+  putHolders(node: NodeRecord, table: HolderTable, removed: ReadonlySet<number>): void {
+    for (let from = 0, to = 0; from < table.length; from = to) {
+      to = endOfRun(table, from);
       const id = table.socket[from]!;
-      let to = from + 1;
-      while (to < table.length && table.socket[to] === id) to++;
-      const slot = node.ids.sockets.get(id);
-      if (slot >= 0) this.#setHolders(node, slot, { table, from, to });
-      else this.#parts.rejections.add();
-      from = to;
+      if (removed.size === 0 || !removed.has(id)) this.#setHolders(node, table, from, to);
     }
+  }
+
+  /** Where the holders of some sockets begin in a table, by the agent's ids. */
+  startsOf(table: HolderTable, wanted: ReadonlySet<number>): Map<number, number> {
+    const starts = new Map<number, number>();
+    for (let from = 0; from < table.length; from = endOfRun(table, from)) {
+      const id = table.socket[from]!;
+      if (wanted.has(id)) starts.set(id, from);
+    }
+    return starts;
+  }
+
+  /** Sets the holders of the socket whose rows begin at `from`. */
+  putHoldersAt(node: NodeRecord, table: HolderTable, from: number): void {
+    this.#setHolders(node, table, from, endOfRun(table, from));
   }
 
   /** A socket has no holder any more. An orphan (inode 0) keeps its last one, which is worth more than none. */
@@ -99,11 +109,17 @@ export class ProcessIntake {
     this.#noteHolders(node, slot);
   }
 
-  #setHolders(node: NodeRecord, slot: number, rows: HolderRows): void {
+  #setHolders(node: NodeRecord, table: HolderTable, from: number, to: number): void {
     const { sockets, holders } = this.#model;
+    const { ids } = node;
+    const slot = ids.sockets.get(table.socket[from]!);
+    if (slot < 0) {
+      this.#parts.rejections.add();
+      return;
+    }
     const before = sockets.holders(slot);
-    if (holders.equals(before, rows, node.ids.processes)) return;
-    sockets.setHolders(slot, holders.build(rows, node.ids.processes));
+    if (holders.equals(before, table, from, to, ids.processes)) return;
+    sockets.setHolders(slot, holders.build(table, from, to, ids.processes));
     holders.free(before);
     this.#noteHolders(node, slot);
   }
@@ -113,6 +129,14 @@ export class ProcessIntake {
     if (sockets.kind(slot) === SocketKind.end) this.#parts.connector.touch(sockets.connection(slot));
     else if (sockets.has(slot, SocketFlag.shared)) this.#parts.news.ownersChanged(node.index);
   }
+}
+
+// The end of the run of rows about the socket whose rows begin at `from`.
+function endOfRun(table: HolderTable, from: number): number {
+  const id = table.socket[from]!;
+  let to = from + 1;
+  while (to < table.length && table.socket[to] === id) to++;
+  return to;
 }
 
 function isSameProgram(a: ProcessInfo, b: ProcessInfo): boolean {

@@ -155,3 +155,43 @@ function edgesOf(world: World): unknown[] {
     }),
   );
 }
+
+describe("a tuple that is used three times within one report", () => {
+  it("is three connections, each with its process, and the last one lives", () => {
+    const namespaces = [{ id: 1, inode: 101 }];
+    const processes = [1, 2, 3].map((id) => ({
+      id,
+      pid: 10 + id,
+      startTicks: id,
+      name: `run-${id}`,
+      exe: "/bin/run",
+    }));
+    const socketOf = (id: number): TestSocket => ({
+      id,
+      namespace: 1,
+      local: "10.0.0.1:40000",
+      remote: "192.0.2.1:443",
+      inode: 500 + id,
+      cookie: 9000 + id,
+      holders: [id],
+      firstSeen: 200 + id * 10,
+      bytes: [id, id],
+    });
+    const world = new World().report({ keyframe: true, namespaces, processes });
+    // As an agent writes it: what lives comes before what ended.
+    world.report({ sockets: [socketOf(3), socketOf(1), socketOf(2)], removed: [1, 2] });
+    assert.deepEqual(world.lines().toSorted(), [
+      "run-1 10.0.0.1:40000 -> external 192.0.2.1:443 tcp c port closed",
+      "run-2 10.0.0.1:40000 -> external 192.0.2.1:443 tcp c port closed",
+      "run-3 10.0.0.1:40000 -> external 192.0.2.1:443 tcp c port",
+    ]);
+    assert.equal(world.aggregator.counts().rowsRejected, 0);
+    const edges = [...world.aggregator.query.edges(undefined, 10).items];
+    const sum = (figure: (edge: (typeof edges)[number]) => number): number =>
+      edges.reduce((total, edge) => total + figure(edge), 0);
+    assert.deepEqual(
+      [sum((edge) => edge.connections), sum((edge) => edge.open), sum((edge) => edge.bytesToServer ?? 0)],
+      [3, 1, 6],
+    );
+  });
+});

@@ -13,9 +13,8 @@ import { continues, kindOf, pairedRemotePort } from "../model/sockets/socket-rol
 import { Family, isFamily, SocketKind } from "../model/sockets/socket-rows.ts";
 import type { SocketIdentity } from "../model/sockets/socket-table.ts";
 
-/** When and where a socket was seen. One object serves all rows of a report. */
+/** When and where a socket was seen. */
 export interface Sighting {
-  readonly node: NodeRecord;
   /** Slot of the network namespace. */
   namespace: number;
   /** When it was first seen: by the stream's clock, and by its agent's, in milliseconds since 1970. */
@@ -34,14 +33,14 @@ export class SocketIntake {
   }
 
   /** Adds an internet socket, or brings a known one up to date. */
-  put(sighting: Sighting, table: ReportSockets, row: number): void {
+  put(node: NodeRecord, sighting: Sighting, table: ReportSockets, row: number): void {
     const { addresses } = this.#model;
-    const { node, namespace } = sighting;
+    const { namespace } = sighting;
     const id = table.id[row]!;
     const known = node.ids.sockets.get(id);
     if (known >= 0) {
       if (this.#isSame(known, namespace, table, row)) {
-        this.#refresh(known, sighting, table, row);
+        this.#refresh(node, known, sighting, table, row);
         return;
       }
       this.#life.retire(known);
@@ -77,15 +76,15 @@ export class SocketIntake {
   }
 
   /** Takes over the changeable columns of a known socket; false if the id is not known. */
-  change(sighting: Sighting, table: ReportSockets, row: number): boolean {
-    const slot = sighting.node.ids.sockets.get(table.id[row]!);
+  change(node: NodeRecord, sighting: Sighting, table: ReportSockets, row: number): boolean {
+    const slot = node.ids.sockets.get(table.id[row]!);
     if (slot < 0) return false;
-    this.#refresh(slot, sighting, table, row);
+    this.#refresh(node, slot, sighting, table, row);
     return true;
   }
 
   /** Adds a unix, netlink or packet socket, or brings a known one up to date. */
-  putFamily({ node, namespace, sinceMs, birthMs }: Sighting, source: FamilySocket): void {
+  putFamily(node: NodeRecord, { namespace, sinceMs, birthMs }: Sighting, source: FamilySocket): void {
     const { sockets } = this.#model;
     const protocol = familyProtocol(source.family);
     const { id } = source;
@@ -165,9 +164,8 @@ export class SocketIntake {
   }
 
   // The agent's id is known. Its state may show all the same that the port is used again, for another socket.
-  #refresh(slot: number, sighting: Sighting, table: ReportSockets, row: number): void {
+  #refresh(node: NodeRecord, slot: number, sighting: Sighting, table: ReportSockets, row: number): void {
     const { sockets, addresses } = this.#model;
-    const { node } = sighting;
     sockets.name(slot, node.stream.keyframe);
     const protocol = sockets.protocol(slot);
     if (isFamily(protocol)) return;

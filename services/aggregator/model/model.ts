@@ -80,13 +80,14 @@ export interface ReadModel {
 
 /** The tables. */
 export class Model implements ReadModel {
+  readonly overflow = new Overflow();
   readonly addresses = new AddressTable();
   readonly localAddresses = new LocalAddresses();
   readonly nodes = new NodeTable();
   readonly namespaces = new NamespaceTable();
   readonly accounts = new NamespaceAccounts(this.namespaces);
   readonly processes = new ProcessTable();
-  readonly holders = new HolderChains(this.processes);
+  readonly holders = new HolderChains(this.processes, this.overflow);
   readonly sockets = new SocketTable();
   readonly ends = new EndIndex(this);
   readonly listeners = new ListenerIndex(this);
@@ -96,7 +97,6 @@ export class Model implements ReadModel {
   readonly connections = new ConnectionTable();
   readonly endpoints = new EndpointTable();
   readonly edges = new EdgeCounts(this.endpoints, this.connections);
-  readonly overflow = new Overflow();
 
   namespaceOnNode(node: number, id: number): number {
     return this.nodes.at(node).ids.namespaces.get(id);

@@ -5,17 +5,11 @@ import type { HolderTable } from "../../../../lib/holder-table.ts";
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
 import type { Column } from "../storage/column.ts";
 import type { IdMap } from "../storage/id-map.ts";
+import type { Overflow } from "../storage/overflow.ts";
 import type { ProcessTable } from "./process-table.ts";
 
 /** Rows of all nodes at most: two for each of 2^22 sockets. */
 export const HOLDER_ROWS_MAX = 2 ** 23;
-
-/** Rows [from, to) of a report's holders. */
-export interface HolderRows {
-  readonly table: HolderTable;
-  readonly from: number;
-  readonly to: number;
-}
 
 /** Who holds which socket: chains of rows. Sockets keep the heads (row plus one; 0 for none). */
 export class HolderChains {
@@ -25,9 +19,11 @@ export class HolderChains {
   #used = 0;
   #freeHead = 0;
   readonly #processes: ProcessTable;
+  readonly #overflow: Overflow;
 
-  constructor(processes: ProcessTable) {
+  constructor(processes: ProcessTable, overflow: Overflow) {
     this.#processes = processes;
+    this.#overflow = overflow;
   }
 
   /** Numbers of processes, by row. */
@@ -46,16 +42,19 @@ export class HolderChains {
   }
 
   /**
-   * Builds a chain from rows of a report's holders, in their order; a row that names a process which was never described
-   * is left out. Returns the head of the chain.
+   * Builds a chain from rows [from, to) of a report's holders, in their order; a row that names a process which was never
+   * described is left out. Returns the head of the chain.
    */
-  build({ table, from, to }: HolderRows, processIds: IdMap): number {
+  build(table: HolderTable, from: number, to: number, processIds: IdMap): number {
     let head = 0;
     for (let at = to - 1; at >= from; at--) {
       const process = processIds.get(table.process[at]!);
       if (process < 0) continue;
       const row = this.#take();
-      if (row < 0) return head;
+      if (row < 0) {
+        this.#overflow.add("holders");
+        return head;
+      }
       this.#processes.retain(process);
       this.#process[row] = process;
       this.#fd[row] = table.fd[at]!;
@@ -65,8 +64,8 @@ export class HolderChains {
     return head;
   }
 
-  /** Whether a chain has the same holders as rows of a report. */
-  equals(head: number, { table, from, to }: HolderRows, processIds: IdMap): boolean {
+  /** Whether a chain has the same holders as rows [from, to) of a report. */
+  equals(head: number, table: HolderTable, from: number, to: number, processIds: IdMap): boolean {
     let at = from;
     let link = head;
     for (; link !== 0 && at < to; link = this.#next[link - 1]!, at++) {
