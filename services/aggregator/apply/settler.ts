@@ -4,7 +4,6 @@
 import type { Rule } from "../match/rules.ts";
 import { flowFor } from "../match/by-flow.ts";
 import { Lifecycle, Trait } from "../model/connections/connection-rows.ts";
-import { FlowFlag } from "../model/flows/flow-rows.ts";
 import type { Model } from "../model/model.ts";
 import type { Direction } from "../settle/direction.ts";
 import { emptyFacts, readFacts } from "../settle/facts.ts";
@@ -98,9 +97,9 @@ export class Settler {
     const flow = flowFor(this.#model, connection);
     if (flow < 0 || flow === connections.flow[connection]) return flow;
     connector.restOn(connection, flow);
-    if (flows.has(flow, FlowFlag.shown)) lone.takeOver(flow);
+    // What flows of the conversation showed without sockets, on any node, is part of this connection.
+    lone.takeOver(flow);
     flows.setConnection(flow, connection);
-    flows.explain(flow);
     return flow;
   }
 

@@ -147,4 +147,35 @@ testJoins([
     ],
     expect: ["server 10.0.0.1:89 -> client 10.0.0.2:89 raw cs guess"],
   },
+  {
+    name: "a client that came and went within one report is joined with the listener",
+    reports: [
+      [
+        {
+          keyframe: true,
+          namespaces: all,
+          processes,
+          sockets: [
+            { id: 1, protocol: "udp", namespace: 1, local: "10.0.0.1:53", state: "CLOSE", holders: [1] },
+          ],
+        },
+      ],
+      [
+        {
+          sockets: [
+            {
+              id: 2,
+              protocol: "udp",
+              namespace: 2,
+              local: "10.0.0.2:40003",
+              remote: "10.0.0.1:53",
+              holders: [2],
+            },
+          ],
+          removed: [2],
+        },
+      ],
+    ],
+    expect: ["client 10.0.0.2:40003 -> server 10.0.0.1:53 udp cs listener closed"],
+  },
 ]);

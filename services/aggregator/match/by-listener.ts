@@ -28,7 +28,7 @@ export function byDatagramListener(model: ReadModel, oneSided: OneSided, identit
   const protocol = model.sockets.protocol(end);
   if (protocol !== Protocol.udp && protocol !== Protocol.udplite) return null;
   const target = translatedTarget(model, oneSided);
-  if (keepsListener(model, connection, target) || !maySend(model, end)) return null;
+  if (keepsListener(model, connection, target) || !maySend(model, connection, end)) return null;
   return answer(model, connection, receiverOf(model, identity, end, target));
 }
 
@@ -36,7 +36,7 @@ export function byDatagramListener(model: ReadModel, oneSided: OneSided, identit
 export function byUnixPeer(model: ReadModel, { connection, end }: OneSided): Answer | null {
   const { sockets, namespaces, unixListeners } = model;
   if (sockets.protocol(end) !== Family.unix) return null;
-  if (keepsListener(model, connection, null) || !maySend(model, end)) return null;
+  if (keepsListener(model, connection, null) || !maySend(model, connection, end)) return null;
   const node = namespaces.nodeOf(sockets.namespace(end));
   return answer(model, connection, unixListeners.find(node, sockets.remoteAddress(end)));
 }
@@ -103,8 +103,10 @@ function keepsListener(
   );
 }
 
-function maySend(model: ReadModel, end: number): boolean {
-  return !listensOnOwnPort(model, end) && model.sockets.isLive(end);
+// A client that came and went between two looks is gone when it is settled for the first time: it may have sent.
+function maySend(model: ReadModel, connection: number, end: number): boolean {
+  const { sockets, connections } = model;
+  return !listensOnOwnPort(model, end) && (sockets.isLive(end) || !connections.isEnded(connection));
 }
 
 function answer({ connections }: ReadModel, connection: number, listener: number): Answer | null {
