@@ -1,7 +1,7 @@
 // The columns of the connection table: 44 bytes a connection.
 
 import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";
-import type { Column } from "../storage/column.ts";
+import type { Column, Writable } from "../storage/column.ts";
 
 /** Connections at most, living and recently ended. */
 export const CONNECTIONS_MAX = 2 ** 21;
@@ -22,63 +22,38 @@ export class ConnectionColumns {
   protected readonly _uidLow = columnInPlace(Uint32Array, CONNECTIONS_MAX);
 
   /** As Lifecycle. */
-  get lifecycle(): Column {
-    return this._lifecycle;
-  }
+  readonly lifecycle: Column = this._lifecycle;
 
   /** Bits of Trait. */
-  get traits(): Column {
-    return this._traits;
-  }
+  readonly traits: Column = this._traits;
 
   /** As Outcome. */
-  get outcome(): Column {
-    return this._outcome;
-  }
+  readonly outcome: Column = this._outcome;
 
   /** As DirectionBy. */
-  get directionBy(): Column {
-    return this._directionBy;
-  }
+  readonly directionBy: Column = this._directionBy;
 
   /** Slot of the client's socket, or -1. */
-  get client(): Column {
-    return this._client;
-  }
+  readonly client: Column = this._client;
 
   /** Slot of the server's socket, or -1. */
-  get server(): Column {
-    return this._server;
-  }
+  readonly server: Column = this._server;
 
   /** Slot of the flow that the connection rests on, or -1. */
-  get flow(): Column {
-    return this._flow;
-  }
+  readonly flow: Column = this._flow;
 
   /** Milliseconds since 1970 by the stream's clock. */
-  get firstSeenMs(): Column {
-    return this._firstSeenMs;
-  }
+  readonly firstSeenMs: Column = this._firstSeenMs;
 
   /** Milliseconds since 1970 by the stream's clock, once it is closed; while it is open its nodes know better. */
-  get lastSeenMs(): Column {
-    return this._lastSeenMs;
-  }
+  readonly lastSeenMs: Column = this._lastSeenMs;
 
   /** Distinguishes two connections that had the same slot. */
-  get serial(): Column {
-    return this._serial;
-  }
+  readonly serial: Column = this._serial;
 
   /** The two halves of the stable id. */
-  get uidHigh(): Column {
-    return this._uidHigh;
-  }
-
-  get uidLow(): Column {
-    return this._uidLow;
-  }
+  readonly uidHigh: Column = this._uidHigh;
+  readonly uidLow: Column = this._uidLow;
 
   /** Gives the columns that grow in place one step more room. */
   protected growInPlace(): void {
@@ -87,14 +62,23 @@ export class ConnectionColumns {
 
   /** Copies the other columns into larger ones. */
   protected growByCopy(): void {
+    const writable: Writable<this> = this;
     const capacity = nextCapacity(this._lifecycle.length, CONNECTIONS_MAX);
     this._lifecycle = grownColumn(this._lifecycle, capacity);
+    writable.lifecycle = this._lifecycle;
     this._traits = grownColumn(this._traits, capacity);
+    writable.traits = this._traits;
     this._outcome = grownColumn(this._outcome, capacity);
+    writable.outcome = this._outcome;
     this._directionBy = grownColumn(this._directionBy, capacity);
+    writable.directionBy = this._directionBy;
     this._client = grownColumn(this._client, capacity);
+    writable.client = this._client;
     this._server = grownColumn(this._server, capacity);
+    writable.server = this._server;
     this._flow = grownColumn(this._flow, capacity);
+    writable.flow = this._flow;
     this._firstSeenMs = grownColumn(this._firstSeenMs, capacity);
+    writable.firstSeenMs = this._firstSeenMs;
   }
 }

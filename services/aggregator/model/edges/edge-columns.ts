@@ -1,7 +1,7 @@
 // The columns of the edge table.
 
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../storage/capacity.ts";
-import type { Column } from "../storage/column.ts";
+import type { Column, Writable } from "../storage/column.ts";
 
 /** Edges at most. */
 export const EDGES_MAX = 2 ** 17;
@@ -30,119 +30,92 @@ export class EdgeColumns {
   protected _lastSeenMs = new Float64Array(FIRST_ROWS);
 
   /** Number of the client's endpoint key. */
-  get client(): Column {
-    return this._client;
-  }
+  readonly client: Column = this._client;
 
   /** Number of the server's endpoint key. */
-  get server(): Column {
-    return this._server;
-  }
-
-  get protocol(): Column {
-    return this._protocol;
-  }
+  readonly server: Column = this._server;
+  readonly protocol: Column = this._protocol;
 
   /** The server's port. */
-  get port(): Column {
-    return this._port;
-  }
+  readonly port: Column = this._port;
 
   /** The port that the clients dialled, where it was not the server's own address and port. */
-  get viaPort(): Column {
-    return this._viaPort;
-  }
+  readonly viaPort: Column = this._viaPort;
 
   /** Connections since the edge was first seen. */
-  get connections(): Column {
-    return this._connections;
-  }
+  readonly connections: Column = this._connections;
 
   /** Connections that are open now. */
-  get open(): Column {
-    return this._open;
-  }
+  readonly open: Column = this._open;
 
   /** Connections that are still in the connection table. */
-  get retained(): Column {
-    return this._retained;
-  }
+  readonly retained: Column = this._retained;
 
   /** Connections that were refused; those that neither failed nor are pending were established. */
-  get refused(): Column {
-    return this._refused;
-  }
-
-  get timedOut(): Column {
-    return this._timedOut;
-  }
-
-  get pending(): Column {
-    return this._pending;
-  }
+  readonly refused: Column = this._refused;
+  readonly timedOut: Column = this._timedOut;
+  readonly pending: Column = this._pending;
 
   /** The connection into which others of the edge are folded, or -1. */
-  get aggregate(): Column {
-    return this._aggregate;
-  }
+  readonly aggregate: Column = this._aggregate;
 
   /** Connections that rest on a client's socket. */
-  get withClientSocket(): Column {
-    return this._withClientSocket;
-  }
-
-  get withServerSocket(): Column {
-    return this._withServerSocket;
-  }
-
-  get withFlow(): Column {
-    return this._withFlow;
-  }
+  readonly withClientSocket: Column = this._withClientSocket;
+  readonly withServerSocket: Column = this._withServerSocket;
+  readonly withFlow: Column = this._withFlow;
 
   /** Connections whose bytes are known. */
-  get withBytes(): Column {
-    return this._withBytes;
-  }
+  readonly withBytes: Column = this._withBytes;
 
   /** Bytes of all connections, the closed and forgotten ones included. */
-  get bytesToServer(): Column {
-    return this._bytesToServer;
-  }
-
-  get bytesToClient(): Column {
-    return this._bytesToClient;
-  }
-
-  get firstSeenMs(): Column {
-    return this._firstSeenMs;
-  }
-
-  get lastSeenMs(): Column {
-    return this._lastSeenMs;
-  }
+  readonly bytesToServer: Column = this._bytesToServer;
+  readonly bytesToClient: Column = this._bytesToClient;
+  readonly firstSeenMs: Column = this._firstSeenMs;
+  readonly lastSeenMs: Column = this._lastSeenMs;
 
   /** Copies the other columns into larger ones. */
   protected growByCopy(): void {
+    const writable: Writable<this> = this;
     const capacity = nextCapacity(this._client.length, EDGES_MAX);
     this._client = grownColumn(this._client, capacity);
+    writable.client = this._client;
     this._server = grownColumn(this._server, capacity);
+    writable.server = this._server;
     this._protocol = grownColumn(this._protocol, capacity);
+    writable.protocol = this._protocol;
     this._port = grownColumn(this._port, capacity);
+    writable.port = this._port;
     this._viaPort = grownColumn(this._viaPort, capacity);
+    writable.viaPort = this._viaPort;
     this._connections = grownColumn(this._connections, capacity);
+    writable.connections = this._connections;
     this._open = grownColumn(this._open, capacity);
+    writable.open = this._open;
     this._retained = grownColumn(this._retained, capacity);
+    writable.retained = this._retained;
     this._refused = grownColumn(this._refused, capacity);
+    writable.refused = this._refused;
     this._timedOut = grownColumn(this._timedOut, capacity);
+    writable.timedOut = this._timedOut;
     this._pending = grownColumn(this._pending, capacity);
+    writable.pending = this._pending;
     this._aggregate = grownColumn(this._aggregate, capacity);
+    writable.aggregate = this._aggregate;
     this._withClientSocket = grownColumn(this._withClientSocket, capacity);
+    writable.withClientSocket = this._withClientSocket;
     this._withServerSocket = grownColumn(this._withServerSocket, capacity);
+    writable.withServerSocket = this._withServerSocket;
     this._withFlow = grownColumn(this._withFlow, capacity);
+    writable.withFlow = this._withFlow;
     this._withBytes = grownColumn(this._withBytes, capacity);
+    writable.withBytes = this._withBytes;
     this._bytesToServer = grownColumn(this._bytesToServer, capacity);
+    writable.bytesToServer = this._bytesToServer;
     this._bytesToClient = grownColumn(this._bytesToClient, capacity);
+    writable.bytesToClient = this._bytesToClient;
     this._firstSeenMs = grownColumn(this._firstSeenMs, capacity);
+    writable.firstSeenMs = this._firstSeenMs;
     this._lastSeenMs = grownColumn(this._lastSeenMs, capacity);
+    writable.lastSeenMs = this._lastSeenMs;
   }
 }

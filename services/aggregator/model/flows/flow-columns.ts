@@ -1,7 +1,7 @@
 // The columns of the flow table: 103 bytes a flow.
 
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../storage/capacity.ts";
-import type { Column } from "../storage/column.ts";
+import type { Column, Writable } from "../storage/column.ts";
 
 /** Flows at most: those of a hundred nodes with ten thousand each; what overflows is counted. */
 export const FLOWS_MAX = 2 ** 20;
@@ -27,105 +27,85 @@ export class FlowColumns {
   protected _keyframe = new Uint8Array(FIRST_ROWS);
 
   /** The agent's id. */
-  get id(): Column {
-    return this._id;
-  }
+  readonly id: Column = this._id;
 
   /** Number of the network namespace whose table has the flow. */
-  get namespace(): Column {
-    return this._namespace;
-  }
-
-  get protocol(): Column {
-    return this._protocol;
-  }
-
-  get state(): Column {
-    return this._state;
-  }
-
-  get status(): Column {
-    return this._status;
-  }
-
-  get zone(): Column {
-    return this._zone;
-  }
+  readonly namespace: Column = this._namespace;
+  readonly protocol: Column = this._protocol;
+  readonly state: Column = this._state;
+  readonly status: Column = this._status;
+  readonly zone: Column = this._zone;
 
   /** Ticks since the agent's start at which the flow was first seen. */
-  get tick(): Column {
-    return this._tick;
-  }
+  readonly tick: Column = this._tick;
 
   /** Bits of FlowFlag. */
-  get flags(): Column {
-    return this._flags;
-  }
+  readonly flags: Column = this._flags;
 
   /** The connection that rests on the flow, or that the flow makes alone; -1 if there is none. */
-  get connection(): Column {
-    return this._connection;
-  }
+  readonly connection: Column = this._connection;
 
   /** The flow on another node that translates again what this one has translated; -1 if there is none. */
-  get next(): Column {
-    return this._next;
-  }
+  readonly next: Column = this._next;
 
   /** Four a slot, by FlowPlace: numbers of addresses. */
-  get addresses(): Column {
-    return this._addresses;
-  }
+  readonly addresses: Column = this._addresses;
 
   /** Four a slot, by FlowPlace. Of ICMP the client's port is the id and the server's is type * 256 + code as the client sends them, in both tuples, so that they mirror each other as ports do. */
-  get ports(): Column {
-    return this._ports;
-  }
+  readonly ports: Column = this._ports;
 
   /** Four a slot: packets and bytes of the original direction, then of the reply's; zeros where none are kept. */
-  get counters(): Column {
-    return this._counters;
-  }
+  readonly counters: Column = this._counters;
 
   /** When the flow was first seen, in milliseconds since 1970 by the stream's clock. */
-  get sinceMs(): Column {
-    return this._sinceMs;
-  }
+  readonly sinceMs: Column = this._sinceMs;
 
   /** When the flow was found gone; 0 while it exists. */
-  get goneMs(): Column {
-    return this._goneMs;
-  }
+  readonly goneMs: Column = this._goneMs;
 
   /** Reasons to keep the flow once it is gone: connections, a wait, the flow before it in a chain. */
-  get references(): Column {
-    return this._references;
-  }
+  readonly references: Column = this._references;
 
   /** Number of the keyframe that last named the flow, modulo 256. */
-  get keyframe(): Column {
-    return this._keyframe;
-  }
+  readonly keyframe: Column = this._keyframe;
 
   /** Copies the other columns into larger ones. */
   protected growByCopy(): void {
+    const writable: Writable<this> = this;
     const capacity = nextCapacity(this._id.length, FLOWS_MAX);
     this._id = grownColumn(this._id, capacity);
+    writable.id = this._id;
     this._namespace = grownColumn(this._namespace, capacity);
+    writable.namespace = this._namespace;
     this._protocol = grownColumn(this._protocol, capacity);
+    writable.protocol = this._protocol;
     this._state = grownColumn(this._state, capacity);
+    writable.state = this._state;
     this._status = grownColumn(this._status, capacity);
+    writable.status = this._status;
     this._zone = grownColumn(this._zone, capacity);
+    writable.zone = this._zone;
     this._tick = grownColumn(this._tick, capacity);
+    writable.tick = this._tick;
     this._flags = grownColumn(this._flags, capacity);
+    writable.flags = this._flags;
     this._connection = grownColumn(this._connection, capacity);
+    writable.connection = this._connection;
     this._next = grownColumn(this._next, capacity);
+    writable.next = this._next;
     this._addresses = grownColumn(this._addresses, capacity * 4);
+    writable.addresses = this._addresses;
     this._ports = grownColumn(this._ports, capacity * 4);
+    writable.ports = this._ports;
     this._counters = grownColumn(this._counters, capacity * 4);
+    writable.counters = this._counters;
     this._sinceMs = grownColumn(this._sinceMs, capacity);
+    writable.sinceMs = this._sinceMs;
     this._goneMs = grownColumn(this._goneMs, capacity);
+    writable.goneMs = this._goneMs;
     this._references = grownColumn(this._references, capacity);
+    writable.references = this._references;
     this._keyframe = grownColumn(this._keyframe, capacity);
+    writable.keyframe = this._keyframe;
   }
 }

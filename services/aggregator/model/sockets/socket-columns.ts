@@ -29,85 +29,40 @@ export class SocketColumns {
   protected readonly _keyframe = columnInPlace(Uint8Array, SOCKETS_MAX);
 
   /** The agent's id. */
-  get id(): Column {
-    return this._id;
-  }
-
-  get uid(): Column {
-    return this._uid;
-  }
-
-  get recvQueue(): Column {
-    return this._recvQueue;
-  }
-
-  get sendQueue(): Column {
-    return this._sendQueue;
-  }
-
-  get timer(): Column {
-    return this._timer;
-  }
+  readonly id: Column = this._id;
+  readonly uid: Column = this._uid;
+  readonly recvQueue: Column = this._recvQueue;
+  readonly sendQueue: Column = this._sendQueue;
+  readonly timer: Column = this._timer;
 
   /** Ticks since the agent's start. */
-  get timerDeadline(): Column {
-    return this._timerDeadline;
-  }
-
-  get retransmits(): Column {
-    return this._retransmits;
-  }
-
-  get references(): Column {
-    return this._references;
-  }
+  readonly timerDeadline: Column = this._timerDeadline;
+  readonly retransmits: Column = this._retransmits;
+  readonly references: Column = this._references;
 
   /** How an attempt to connect ended that never became a connection (Attempt in lib/words.ts). */
-  get attempt(): Column {
-    return this._attempt;
-  }
+  readonly attempt: Column = this._attempt;
 
   /** 1 where the agent's reader reports the four columns below, 0 where their zeros mean nothing. */
-  get counted(): Column {
-    return this._counted;
-  }
+  readonly counted: Column = this._counted;
 
   /** Bytes of payload that the other end acknowledged. */
-  get bytesSent(): Column {
-    return this._bytesSent;
-  }
+  readonly bytesSent: Column = this._bytesSent;
 
   /** Bytes of payload received. */
-  get bytesReceived(): Column {
-    return this._bytesReceived;
-  }
-
-  get rttMicros(): Column {
-    return this._rttMicros;
-  }
-
-  get totalRetransmits(): Column {
-    return this._totalRetransmits;
-  }
+  readonly bytesReceived: Column = this._bytesReceived;
+  readonly rttMicros: Column = this._rttMicros;
+  readonly totalRetransmits: Column = this._totalRetransmits;
 
   /** The kernel's cookie; both halves 0 where it is not known. */
-  get cookieLow(): Column {
-    return this._cookieLow;
-  }
-
-  get cookieHigh(): Column {
-    return this._cookieHigh;
-  }
+  readonly cookieLow: Column = this._cookieLow;
+  readonly cookieHigh: Column = this._cookieHigh;
 
   /** When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there. */
-  get sinceMs(): Column {
-    return this._sinceMs;
-  }
+  readonly sinceMs: Column = this._sinceMs;
 
   /** Number of the keyframe that last named the socket, modulo 256. */
-  get keyframe(): Column {
-    return this._keyframe;
-  }
+  readonly keyframe: Column = this._keyframe;
 
   protected growInPlace(): void {
     growInPlace(

@@ -5,3 +5,6 @@ export interface Column {
   readonly length: number;
   readonly [row: number]: number;
 }
+
+/** An object whose read-only properties its owner may set. */
+export type Writable<Owner> = { -readonly [Name in keyof Owner]: Owner[Name] };
