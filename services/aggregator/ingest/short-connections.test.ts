@@ -156,6 +156,18 @@ function edgesOf(world: World): unknown[] {
   );
 }
 
+const socketOf = (id: number): TestSocket => ({
+  id,
+  namespace: 1,
+  local: "10.0.0.1:40000",
+  remote: "192.0.2.1:443",
+  inode: 500 + id,
+  cookie: 9000 + id,
+  holders: [id],
+  firstSeen: 200 + id * 10,
+  bytes: [id, id],
+});
+
 describe("a tuple that is used three times within one report", () => {
   it("is three connections, each with its process, and the last one lives", () => {
     const namespaces = [{ id: 1, inode: 101 }];
@@ -166,17 +178,6 @@ describe("a tuple that is used three times within one report", () => {
       name: `run-${id}`,
       exe: "/bin/run",
     }));
-    const socketOf = (id: number): TestSocket => ({
-      id,
-      namespace: 1,
-      local: "10.0.0.1:40000",
-      remote: "192.0.2.1:443",
-      inode: 500 + id,
-      cookie: 9000 + id,
-      holders: [id],
-      firstSeen: 200 + id * 10,
-      bytes: [id, id],
-    });
     const world = new World().report({ keyframe: true, namespaces, processes });
     // As an agent writes it: what lives comes before what ended.
     world.report({ sockets: [socketOf(3), socketOf(1), socketOf(2)], removed: [1, 2] });

@@ -1,7 +1,8 @@
 // The columns of the connection table: 44 bytes a connection.
 
 import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";
-import type { Column, Writable } from "../storage/column.ts";
+import type { Column } from "../storage/column.ts";
+import { writable } from "../storage/column.ts";
 
 /** Connections at most, living and recently ended. */
 export const CONNECTIONS_MAX = 2 ** 21;
@@ -62,23 +63,23 @@ export class ConnectionColumns {
 
   /** Copies the other columns into larger ones. */
   protected growByCopy(): void {
-    const writable: Writable<this> = this;
+    const own = writable(this);
     const capacity = nextCapacity(this._lifecycle.length, CONNECTIONS_MAX);
     this._lifecycle = grownColumn(this._lifecycle, capacity);
-    writable.lifecycle = this._lifecycle;
+    own.lifecycle = this._lifecycle;
     this._traits = grownColumn(this._traits, capacity);
-    writable.traits = this._traits;
+    own.traits = this._traits;
     this._outcome = grownColumn(this._outcome, capacity);
-    writable.outcome = this._outcome;
+    own.outcome = this._outcome;
     this._directionBy = grownColumn(this._directionBy, capacity);
-    writable.directionBy = this._directionBy;
+    own.directionBy = this._directionBy;
     this._client = grownColumn(this._client, capacity);
-    writable.client = this._client;
+    own.client = this._client;
     this._server = grownColumn(this._server, capacity);
-    writable.server = this._server;
+    own.server = this._server;
     this._flow = grownColumn(this._flow, capacity);
-    writable.flow = this._flow;
+    own.flow = this._flow;
     this._firstSeenMs = grownColumn(this._firstSeenMs, capacity);
-    writable.firstSeenMs = this._firstSeenMs;
+    own.firstSeenMs = this._firstSeenMs;
   }
 }

@@ -1,7 +1,8 @@
 // The columns of the edge table.
 
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../storage/capacity.ts";
-import type { Column, Writable } from "../storage/column.ts";
+import type { Column } from "../storage/column.ts";
+import { writable } from "../storage/column.ts";
 
 /** Edges at most. */
 export const EDGES_MAX = 2 ** 17;
@@ -75,47 +76,47 @@ export class EdgeColumns {
 
   /** Copies the other columns into larger ones. */
   protected growByCopy(): void {
-    const writable: Writable<this> = this;
+    const own = writable(this);
     const capacity = nextCapacity(this._client.length, EDGES_MAX);
     this._client = grownColumn(this._client, capacity);
-    writable.client = this._client;
+    own.client = this._client;
     this._server = grownColumn(this._server, capacity);
-    writable.server = this._server;
+    own.server = this._server;
     this._protocol = grownColumn(this._protocol, capacity);
-    writable.protocol = this._protocol;
+    own.protocol = this._protocol;
     this._port = grownColumn(this._port, capacity);
-    writable.port = this._port;
+    own.port = this._port;
     this._viaPort = grownColumn(this._viaPort, capacity);
-    writable.viaPort = this._viaPort;
+    own.viaPort = this._viaPort;
     this._connections = grownColumn(this._connections, capacity);
-    writable.connections = this._connections;
+    own.connections = this._connections;
     this._open = grownColumn(this._open, capacity);
-    writable.open = this._open;
+    own.open = this._open;
     this._retained = grownColumn(this._retained, capacity);
-    writable.retained = this._retained;
+    own.retained = this._retained;
     this._refused = grownColumn(this._refused, capacity);
-    writable.refused = this._refused;
+    own.refused = this._refused;
     this._timedOut = grownColumn(this._timedOut, capacity);
-    writable.timedOut = this._timedOut;
+    own.timedOut = this._timedOut;
     this._pending = grownColumn(this._pending, capacity);
-    writable.pending = this._pending;
+    own.pending = this._pending;
     this._aggregate = grownColumn(this._aggregate, capacity);
-    writable.aggregate = this._aggregate;
+    own.aggregate = this._aggregate;
     this._withClientSocket = grownColumn(this._withClientSocket, capacity);
-    writable.withClientSocket = this._withClientSocket;
+    own.withClientSocket = this._withClientSocket;
     this._withServerSocket = grownColumn(this._withServerSocket, capacity);
-    writable.withServerSocket = this._withServerSocket;
+    own.withServerSocket = this._withServerSocket;
     this._withFlow = grownColumn(this._withFlow, capacity);
-    writable.withFlow = this._withFlow;
+    own.withFlow = this._withFlow;
     this._withBytes = grownColumn(this._withBytes, capacity);
-    writable.withBytes = this._withBytes;
+    own.withBytes = this._withBytes;
     this._bytesToServer = grownColumn(this._bytesToServer, capacity);
-    writable.bytesToServer = this._bytesToServer;
+    own.bytesToServer = this._bytesToServer;
     this._bytesToClient = grownColumn(this._bytesToClient, capacity);
-    writable.bytesToClient = this._bytesToClient;
+    own.bytesToClient = this._bytesToClient;
     this._firstSeenMs = grownColumn(this._firstSeenMs, capacity);
-    writable.firstSeenMs = this._firstSeenMs;
+    own.firstSeenMs = this._firstSeenMs;
     this._lastSeenMs = grownColumn(this._lastSeenMs, capacity);
-    writable.lastSeenMs = this._lastSeenMs;
+    own.lastSeenMs = this._lastSeenMs;
   }
 }

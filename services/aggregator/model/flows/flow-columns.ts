@@ -1,7 +1,8 @@
 // The columns of the flow table: 103 bytes a flow.
 
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../storage/capacity.ts";
-import type { Column, Writable } from "../storage/column.ts";
+import type { Column } from "../storage/column.ts";
+import { writable } from "../storage/column.ts";
 
 /** Flows at most: those of a hundred nodes with ten thousand each; what overflows is counted. */
 export const FLOWS_MAX = 2 ** 20;
@@ -71,41 +72,41 @@ export class FlowColumns {
 
   /** Copies the other columns into larger ones. */
   protected growByCopy(): void {
-    const writable: Writable<this> = this;
+    const own = writable(this);
     const capacity = nextCapacity(this._id.length, FLOWS_MAX);
     this._id = grownColumn(this._id, capacity);
-    writable.id = this._id;
+    own.id = this._id;
     this._namespace = grownColumn(this._namespace, capacity);
-    writable.namespace = this._namespace;
+    own.namespace = this._namespace;
     this._protocol = grownColumn(this._protocol, capacity);
-    writable.protocol = this._protocol;
+    own.protocol = this._protocol;
     this._state = grownColumn(this._state, capacity);
-    writable.state = this._state;
+    own.state = this._state;
     this._status = grownColumn(this._status, capacity);
-    writable.status = this._status;
+    own.status = this._status;
     this._zone = grownColumn(this._zone, capacity);
-    writable.zone = this._zone;
+    own.zone = this._zone;
     this._tick = grownColumn(this._tick, capacity);
-    writable.tick = this._tick;
+    own.tick = this._tick;
     this._flags = grownColumn(this._flags, capacity);
-    writable.flags = this._flags;
+    own.flags = this._flags;
     this._connection = grownColumn(this._connection, capacity);
-    writable.connection = this._connection;
+    own.connection = this._connection;
     this._next = grownColumn(this._next, capacity);
-    writable.next = this._next;
+    own.next = this._next;
     this._addresses = grownColumn(this._addresses, capacity * 4);
-    writable.addresses = this._addresses;
+    own.addresses = this._addresses;
     this._ports = grownColumn(this._ports, capacity * 4);
-    writable.ports = this._ports;
+    own.ports = this._ports;
     this._counters = grownColumn(this._counters, capacity * 4);
-    writable.counters = this._counters;
+    own.counters = this._counters;
     this._sinceMs = grownColumn(this._sinceMs, capacity);
-    writable.sinceMs = this._sinceMs;
+    own.sinceMs = this._sinceMs;
     this._goneMs = grownColumn(this._goneMs, capacity);
-    writable.goneMs = this._goneMs;
+    own.goneMs = this._goneMs;
     this._references = grownColumn(this._references, capacity);
-    writable.references = this._references;
+    own.references = this._references;
     this._keyframe = grownColumn(this._keyframe, capacity);
-    writable.keyframe = this._keyframe;
+    own.keyframe = this._keyframe;
   }
 }

@@ -6,5 +6,9 @@ export interface Column {
   readonly [row: number]: number;
 }
 
-/** An object whose read-only properties its owner may set. */
-export type Writable<Owner> = { -readonly [Name in keyof Owner]: Owner[Name] };
+type Writable<Owner> = { -readonly [Name in keyof Owner]: Owner[Name] };
+
+/** An object with its read-only properties open to writing: for the object itself alone. */
+export function writable<Owner>(owner: Owner): Writable<Owner> {
+  return owner;
+}
