@@ -19,6 +19,16 @@ describe("coverage in sentences", () => {
     );
   });
 
+  it("says what the aggregator may not see, and what to grant", () => {
+    const limit = "may not list jobs.batch: CronJobs are unknown; grant list and watch on jobs.batch";
+    const coverage = Coverage.fromPartial({ nodes: [node], nodesExpected: 1, limits: [limit] });
+    assert.equal(
+      missingLine(coverage),
+      "the aggregator may not see some of the cluster's objects: see coverage",
+    );
+    assert.deepEqual(missingSentences(coverage), [`The aggregator ${limit}`]);
+  });
+
   const gaps: ReadonlyArray<
     readonly [name: string, coverage: Parameters<typeof Coverage.fromPartial>[0], line: string]
   > = [

@@ -46,6 +46,7 @@ export function missingLine(coverage: Coverage): string {
     ...missingNodes(coverage),
     ...missingPods(coverage, LINE_NAMES_MAX),
     ...missingSockets(coverage),
+    ...missingRights(coverage),
   ];
   const rest = parts.length - LINE_PARTS_MAX;
   const shown = parts.slice(0, LINE_PARTS_MAX).join("; ");
@@ -61,6 +62,7 @@ export function missingSentences(coverage: Coverage): string[] {
     ...[...missingNodes(coverage), ...missingSockets(coverage, coverage.sinceMs === 0)].map(sentence),
     ...coverage.nodes.flatMap((node) => node.limits.map((limit) => `${node.node}: ${limit}`)),
     ...missingPods(coverage, SENTENCE_NAMES_MAX).map(sentence),
+    ...coverage.limits.map((limit) => `The aggregator ${limit}`),
   ];
 }
 
@@ -102,6 +104,12 @@ function missingPods(coverage: Coverage, namesMax: number): string[] {
     `${counted(unobservable, "pod")} in sandboxes or other systems cannot be read: ` +
       names(podsUnobservable, podsUnobservableMore, namesMax),
   );
+  return parts.said;
+}
+
+function missingRights({ limits }: Coverage): string[] {
+  const parts = new Parts();
+  parts.say(limits.length, "the aggregator may not see some of the cluster's objects: see coverage");
   return parts.said;
 }
 

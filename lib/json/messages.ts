@@ -235,6 +235,7 @@ export const coverageShape = shape<Coverage>({
   storeOverflowed: ["storeOverflowed", number],
   endsAmbiguous: ["endsAmbiguous", number],
   reportsRejected: ["reportsRejected", number],
+  limits: ["limits", texts],
 });
 
 /** The shapes that stand inside others, with the names that the documentation gives them. */

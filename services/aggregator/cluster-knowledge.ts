@@ -88,6 +88,7 @@ export function learnCluster(
         nodesUnread: nodes.filter((node) => !account.hasReported(node)).toSorted(),
         podsUnread: gaps.unread,
         podsUnobservable: gaps.unobservable,
+        limits: watch.limits(),
       };
       return latest;
     },

@@ -4,16 +4,7 @@
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
 import { NodeTable } from "./cluster-nodes.ts";
-import {
-  readNamespace,
-  readNode,
-  readOwner,
-  readPod,
-  readRuntimeClass,
-  readService,
-  readSlice,
-} from "./cluster-objects.ts";
-import type { NamespaceObject } from "./cluster-objects.ts";
+import { readNode, readOwner, readPod, readRuntimeClass, readService, readSlice } from "./cluster-objects.ts";
 import { OwnerTable } from "./cluster-owners.ts";
 import type { OwnerKind } from "./cluster-owners.ts";
 import { PodTable, PODS_MAX } from "./cluster-pods.ts";
@@ -30,7 +21,6 @@ export type ClusterKind =
   | "services"
   | "endpointslices"
   | "nodes"
-  | "namespaces"
   | "replicasets"
   | "jobs"
   | "runtimeclasses";
@@ -45,7 +35,6 @@ export class ClusterIdentity implements Identity {
   readonly #pods = new PodTable(this.#owners);
   readonly #services = new ServiceTable();
   readonly #nodes = new NodeTable();
-  readonly #namespaces = new Map<string, NamespaceObject>();
   readonly #runtimeClasses = new RuntimeClassTable();
   readonly #listed = new Set<ClusterKind>();
   readonly #goneKeepMs: number;
@@ -71,12 +60,6 @@ export class ClusterIdentity implements Identity {
         break;
       case "nodes":
         changed = ifRead(readNode(object), (node) => this.#nodes.put(node, nowMs));
-        break;
-      case "namespaces":
-        changed = ifRead(readNamespace(object), (namespace) => {
-          this.#namespaces.set(namespace.uid, namespace);
-          return false;
-        });
         break;
       case "replicasets":
         changed = this.#putOwner("ReplicaSet", object);
@@ -106,9 +89,6 @@ export class ClusterIdentity implements Identity {
         break;
       case "nodes":
         this.#nodes.remove(uid, nowMs);
-        break;
-      case "namespaces":
-        this.#namespaces.delete(uid);
         break;
       case "replicasets":
       case "jobs":
@@ -183,12 +163,6 @@ export class ClusterIdentity implements Identity {
     if (ports === undefined) return undefined;
     const services = this.#services.leadingTo(podUid, port, protocol);
     return { declared: services.length > 0 || ports.includes(`${protocol}/${port}`), services };
-  }
-
-  /** Labels of a namespace; undefined where there is none of that name. */
-  namespaceLabels(name: string): Readonly<Record<string, string>> | undefined {
-    for (const namespace of this.#namespaces.values()) if (namespace.name === name) return namespace.labels;
-    return undefined;
   }
 
   /** The pods that the API server says have run. */

@@ -105,13 +105,6 @@ export interface OwnerObject {
   readonly owner: OwnerReference | null;
 }
 
-/** A namespace. */
-export interface NamespaceObject {
-  readonly uid: string;
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
 /** Reads a pod; null where it is none. */
 export function readPod(object: unknown): PodObject | null {
   const metadata = readMetadata(object);
@@ -248,8 +241,9 @@ export function readNode(object: unknown): NodeObject | null {
 /** Reads a RuntimeClass; null where it is none. */
 export function readRuntimeClass(object: unknown): RuntimeClassObject | null {
   const metadata = readMetadata(object);
+  if (metadata === null) return null;
   const handler = text((object as Fields)["handler"]);
-  return metadata === null || handler === "" ? null : { uid: metadata.uid, name: metadata.name, handler };
+  return handler === "" ? null : { uid: metadata.uid, name: metadata.name, handler };
 }
 
 /** Reads the metadata of a ReplicaSet or Job; null where it is none. */
@@ -257,12 +251,6 @@ export function readOwner(object: unknown): OwnerObject | null {
   const metadata = readMetadata(object);
   if (metadata === null) return null;
   return { uid: metadata.uid, namespace: metadata.namespace, name: metadata.name, owner: metadata.owner };
-}
-
-/** Reads the metadata of a namespace; null where it is none. */
-export function readNamespace(object: unknown): NamespaceObject | null {
-  const metadata = readMetadata(object);
-  return metadata === null ? null : { uid: metadata.uid, name: metadata.name, labels: metadata.labels };
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -14,7 +14,7 @@ const resources: Readonly<Record<ClusterKind, Resource & { readonly lost: string
     path: "/api/v1/pods",
     metadataOnly: false,
     objectsMax: 2 ** 18,
-    lost: "addresses cannot be told to be pods'",
+    lost: "addresses of pods stay unknown",
   },
   services: {
     name: "services",
@@ -37,33 +37,26 @@ const resources: Readonly<Record<ClusterKind, Resource & { readonly lost: string
     objectsMax: 2 ** 15,
     lost: "node addresses and zones stay unknown",
   },
-  namespaces: {
-    name: "namespaces",
-    path: "/api/v1/namespaces",
-    metadataOnly: true,
-    objectsMax: 2 ** 16,
-    lost: "namespaces' labels stay unknown",
-  },
   replicasets: {
     name: "replicasets.apps",
     path: "/apis/apps/v1/replicasets",
     metadataOnly: true,
     objectsMax: 2 ** 19,
-    lost: "Deployments are told by their pods' names",
+    lost: "Deployments are inferred from their pods' names",
   },
   jobs: {
     name: "jobs.batch",
     path: "/apis/batch/v1/jobs",
     metadataOnly: true,
     objectsMax: 2 ** 18,
-    lost: "CronJobs are told by their Jobs' names",
+    lost: "CronJobs are inferred from their Jobs' names",
   },
   runtimeclasses: {
     name: "runtimeclasses.node.k8s.io",
     path: "/apis/node.k8s.io/v1/runtimeclasses",
     metadataOnly: false,
     objectsMax: 2 ** 10,
-    lost: "pods in sandboxes of their own are told by their runtime class's name",
+    lost: "pods in sandboxes of their own are inferred from the names of their runtime classes",
   },
 };
 
@@ -83,7 +76,7 @@ export interface ClusterWatch {
   readonly synced: Promise<void>;
   /** How it goes, by kind. */
   states(): ReadonlyMap<ClusterKind, ListWatchState>;
-  /** Kinds that the API server does not let us see, as sentences that say what to grant. */
+  /** Objects that the API server does not let the aggregator see, as sentences that say what to grant. */
   limits(): readonly string[];
   stop(): Promise<void>;
 }

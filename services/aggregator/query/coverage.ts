@@ -25,6 +25,8 @@ export interface ClusterCoverage {
   readonly nodesUnread: readonly string[];
   readonly podsUnread: readonly PodGap[];
   readonly podsUnobservable: readonly PodGap[];
+  /** Objects that the API server does not let the aggregator see, as sentences that say what to grant. */
+  readonly limits: readonly string[];
 }
 
 /** What is asked, and what is known beside the tables. */
@@ -67,6 +69,7 @@ export function coverageOf({ view, reportsRejected, cluster, pods }: CoveragePar
     nodesUnread: (cluster?.nodesUnread ?? []).slice(0, NAMES_MAX),
     pods: accounts.slice(0, ACCOUNTS_MAX),
     podsMore: Math.max(0, accounts.length - ACCOUNTS_MAX),
+    limits: [...(cluster?.limits ?? [])],
   };
 }
 

@@ -31,6 +31,7 @@ function world(cluster: Partial<ClusterCoverage> = {}): World {
     nodesUnread: [],
     podsUnread: [],
     podsUnobservable: [],
+    limits: [],
     ...cluster,
   });
   return new World(identity, { clusterCoverage, closedKeepMs: 60_000 });
@@ -144,6 +145,12 @@ describe("each pod's own account", () => {
 });
 
 describe("every answer's coverage", () => {
+  it("says what the aggregator may not see of the cluster", () => {
+    const limits = ["may not list nodes: zones stay unknown; grant list and watch on nodes"];
+    const from = world({ limits }).report({ keyframe: true, namespaces, accounts });
+    assert.deepEqual(from.aggregator.query.coverage().limits, limits);
+  });
+
   it("adds the nodes up, since the last of them began to count", () => {
     const told = world();
     const node = { openedByKernel: 20, failedByKernel: 2, seen: 17, unseen: 3 };

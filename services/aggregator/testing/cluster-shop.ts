@@ -14,7 +14,6 @@ export const kinds: readonly ClusterKind[] = [
   "services",
   "endpointslices",
   "nodes",
-  "namespaces",
   "replicasets",
   "jobs",
   "runtimeclasses",

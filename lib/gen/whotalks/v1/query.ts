@@ -696,6 +696,11 @@ export interface Coverage {
   pods: PodCoverage[];
   /** Accounts that pods has no room for. */
   podsMore: number;
+  /**
+   * What the aggregator may not see of the cluster, as sentences that say what
+   * to grant.
+   */
+  limits: string[];
 }
 
 /**
@@ -4425,6 +4430,7 @@ function createBaseCoverage(): Coverage {
     nodesUnread: [],
     pods: [],
     podsMore: 0,
+    limits: [],
   };
 }
 
@@ -4480,6 +4486,9 @@ export const Coverage: MessageFns<Coverage> = {
     }
     if (message.podsMore !== 0) {
       writer.uint32(136).uint32(message.podsMore);
+    }
+    for (const v of message.limits) {
+      writer.uint32(146).string(v!);
     }
     return writer;
   },
@@ -4633,6 +4642,14 @@ export const Coverage: MessageFns<Coverage> = {
             message.podsMore = reader.uint32();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.limits.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4667,6 +4684,7 @@ export const Coverage: MessageFns<Coverage> = {
     message.nodesUnread = object.nodesUnread?.map((e) => e) || [];
     message.pods = object.pods?.map((e) => PodCoverage.fromPartial(e)) || [];
     message.podsMore = object.podsMore ?? 0;
+    message.limits = object.limits?.map((e) => e) || [];
     return message;
   },
 };
