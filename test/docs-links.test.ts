@@ -1,4 +1,4 @@
-// Documentation that cannot lead astray: links and anchors exist, paths named in ARCHITECTURE.md exist, workflows are YAML.
+// Documentation that cannot lead astray: links and anchors exist, paths named in it exist, workflows are YAML.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -37,6 +37,13 @@ function withoutFences(text: string): string {
 function linksOf(text: string): readonly string[] {
   const prose = withoutFences(text).replaceAll(/`[^`\n]*`/g, "");
   return [...prose.matchAll(/\]\(([^()\s]+)\)/g)].map(([, target]) => target!);
+}
+
+/** Paths from the repository's root that the text names in `code`; patterns and placeholders left out. */
+function pathsOf(text: string): readonly string[] {
+  return [...withoutFences(text).matchAll(/`([^`\n]+)`/g)]
+    .map(([, code]) => code!)
+    .filter((code) => rootFolders.test(code) && /^[\w./-]+$/.test(code));
 }
 
 /** The anchors that GitHub makes of headings: lower case, punctuation dropped, spaces to hyphens, repetitions numbered. */
@@ -81,14 +88,14 @@ void test("every relative link of a Markdown file leads to a file and heading th
   assert.deepEqual(faults, []);
 });
 
-void test("every path that ARCHITECTURE.md names exists", () => {
-  const text = withoutFences(readFileSync(path.join(repository, "ARCHITECTURE.md"), "utf8"));
-  const paths = [...text.matchAll(/`([^`\n]+)`/g)]
-    .map(([, code]) => code!)
-    .filter((code) => rootFolders.test(code));
-  assert.ok(paths.length >= 20, `${paths.length} paths are found`);
+void test("every path that the documentation names exists", () => {
+  const named = filesEnding(".md").flatMap((file) =>
+    pathsOf(readFileSync(path.join(repository, file), "utf8")).map((name) => ({ file, name })),
+  );
+  const inArchitecture = named.filter(({ file }) => file === "ARCHITECTURE.md").length;
+  assert.ok(inArchitecture >= 20, `${inArchitecture} paths are found in ARCHITECTURE.md`);
   assert.deepEqual(
-    paths.filter((name) => !existsSync(path.join(repository, name))),
+    named.filter(({ name }) => !existsSync(path.join(repository, name))),
     [],
   );
 });
@@ -118,7 +125,7 @@ function assertWorkflow(file: string, document: Record<string, unknown>): void {
   }
 }
 
-void test("what the checks rest on: anchors as GitHub makes them, links outside code", () => {
+void test("what the checks rest on: anchors as GitHub makes them, links outside code, paths inside it", () => {
   assert.deepEqual(
     [...anchorsOf("# Who opened it\n## `-o json`, and more\n## A\n## A\n```\n# no heading\n```\n")],
     ["who-opened-it", "-o-json-and-more", "a", "a-1"],
@@ -127,6 +134,10 @@ void test("what the checks rest on: anchors as GitHub makes them, links outside 
     "b.md#c",
     "e.svg",
   ]);
+  assert.deepEqual(
+    pathsOf("`cli/main.ts`, `main.ts`, `lib/*.ts`, `cli/<name>.ts`\n```\n`lib/fence.ts`\n```\n"),
+    ["cli/main.ts"],
+  );
   assert.equal(faultOf("README.md", "https://example.com/none"), null);
   assert.match(faultOf("README.md", "docs/none.md") ?? "", /does not exist/);
   assert.match(faultOf("README.md", "docs/cli.md#none") ?? "", /no such heading/);
