@@ -36,7 +36,7 @@ export class FlowTable {
   protocol!: Uint8Array;
   /** 4 or 6. */
   family!: Uint8Array;
-  /** The kernel's number of the protocol's state (lib/conntrack/flow-words.ts). */
+  /** The kernel's number of the protocol's state (lib/vocabulary/states.ts). */
   state!: Uint8Array;
   /** Bits of FlowStatus. */
   status!: Uint32Array;

@@ -12,11 +12,11 @@ export class SocketTable {
   id!: Uint32Array;
   /** Ids of network namespaces. */
   namespace!: Uint16Array;
-  /** Protocol numbers (lib/words.ts Protocol). */
+  /** Protocol numbers (lib/vocabulary/protocols.ts). */
   protocol!: Uint8Array;
   /** 4 or 6; IPv4-mapped IPv6 addresses count as 4. */
   family!: Uint8Array;
-  /** Socket states (lib/words.ts SocketState). */
+  /** Socket states (lib/vocabulary/states.ts). */
   state!: Uint8Array;
   /** Eight words a row in network order: local address, remote address, each IPv4-mapped where family is 4. */
   addresses!: Uint32Array;
@@ -55,7 +55,7 @@ export class SocketTable {
   rttMicros!: Uint32Array;
   /** Segments sent again since the connection began. */
   totalRetransmits!: Uint32Array;
-  /** How an attempt to connect went that never became a connection (lib/words.ts Attempt); 0 for all others. */
+  /** How an attempt to connect went that never became a connection (Attempt in lib/vocabulary/outcomes.ts); 0 for all others. */
   attempt!: Uint8Array;
 
   constructor(capacity = 256) {

@@ -16,7 +16,7 @@ import { ensureStream } from "../../lib/nats/stream.ts";
 import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
 import { TICKS_PER_SECOND } from "../../lib/ticks.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
-import { readerNames } from "../../services/node-agent/readers/reader-names.ts";
+import { readerNames } from "../../lib/vocabulary/reader-names.ts";
 import { median, printTable } from "../measure.ts";
 import { onQuietNode } from "../quiet-node.ts";
 import { makeSocketLoad } from "../socket-load.ts";

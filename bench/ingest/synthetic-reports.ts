@@ -4,7 +4,8 @@
 import { NetworkNamespace, NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../lib/words.ts";
+import { Protocol } from "../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../lib/vocabulary/states.ts";
 import { emptyObservation } from "../../services/node-agent/delta/delta.ts";
 import { keyframe } from "../../services/node-agent/delta/diff.ts";
 import { encodeReports } from "../../services/node-agent/delta/reports.ts";

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 
-import { readerNames } from "../../services/node-agent/readers/reader-names.ts";
+import { readerNames } from "../../lib/vocabulary/reader-names.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import type { Contender } from "../measure.ts";
 import { compare, printTable, shellContender, Worker } from "../measure.ts";

@@ -7,7 +7,7 @@ import type { SocketReader } from "../../services/node-agent/observation.ts";
 import { createProcessScanner } from "../../services/node-agent/processes/scan.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { createProcfsReader } from "../../services/node-agent/readers/procfs.ts";
-import type { ReaderName } from "../../services/node-agent/readers/reader-names.ts";
+import type { ReaderName } from "../../lib/vocabulary/reader-names.ts";
 import { createSockDiagReader } from "../../services/node-agent/readers/sock-diag.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import { serveRounds } from "../measure.ts";

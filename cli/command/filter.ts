@@ -1,14 +1,14 @@
 // The filter flags as the query API's Filter. Pure; every mistake is a UsageError that quotes it.
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
-import { allStateWords, Protocol } from "../../lib/words.ts";
+import { stateWords } from "../../lib/vocabulary/states.ts";
+import { outcomeWords } from "../../lib/vocabulary/outcomes.ts";
+import { protocolWords } from "../../lib/vocabulary/protocols.ts";
 import { UsageError } from "./errors.ts";
 import type { Flags } from "./flags.ts";
 import { parseSelector } from "./selectors.ts";
 import { didYouMean } from "../text/suggest.ts";
 
-const protocolWords = [...Object.keys(Protocol), "unix", "netlink", "packet"];
-const outcomeWords = ["established", "refused", "timed-out", "pending"];
 const PORT_MAX = 65_535;
 const PROTOCOL_NUMBER_MAX = 255;
 
@@ -41,7 +41,7 @@ export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
     ports: values("--port", flags.port).map((text) => parseNumber("--port", text, 1, PORT_MAX)),
     protocols: values("--protocol", flags.protocol).map(parseProtocol),
     states: values("--state", flags.state).map((text) =>
-      oneOf("--state", text.toUpperCase().replaceAll("-", "_"), allStateWords),
+      oneOf("--state", text.toUpperCase().replaceAll("-", "_"), stateWords),
     ),
     processes: values("--process", flags.process),
     namespaceInodes: values("--namespace-inode", flags.namespaceInode).map((text) =>

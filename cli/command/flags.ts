@@ -1,10 +1,10 @@
 // Every flag of the command line: its form, its words in --help, and the group it stands in. What flags mean is in
 // settings.ts.
 
-import { readerChoices } from "../../services/node-agent/readers/reader-names.ts";
+import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import { Option } from "commander";
 import { formats } from "./formats.ts";
-import { conntrackChoices } from "../../services/node-agent/conntrack/conntrack-choice.ts";
+import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** The values of flags as they were typed. */
 export interface Flags {

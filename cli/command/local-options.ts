@@ -1,7 +1,7 @@
 // Settings of `whotalks local`: the pipeline in its own process.
 
-import type { ReaderChoice } from "../../services/node-agent/readers/reader-names.ts";
-import type { ConntrackChoice } from "../../services/node-agent/conntrack/conntrack-choice.ts";
+import type { ReaderChoice } from "../../lib/vocabulary/reader-names.ts";
+import type { ConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** Where the query API listens. */
 export interface ListenAddress {

@@ -79,7 +79,7 @@ describe("localSettings", () => {
     [undefined, { port: ["65536"] }, /--port takes a whole number from 1 to 65535, not '65536'/],
     [undefined, { port: ["80", ""] }, /--port has an empty value/],
     [undefined, { protocol: ["tpc"] }, /--protocol takes one of .*tcp.* not 'tpc'/],
-    [undefined, { state: ["OPEN"] }, /--state takes one of ESTABLISHED/],
+    [undefined, { state: ["OPENED"] }, /--state takes one of ESTABLISHED/],
     [undefined, { outcome: ["fine"] }, /--outcome takes one of established, refused, timed-out, pending/],
     [undefined, { namespaceInode: ["host"] }, /--namespace-inode takes a whole number from 1, not 'host'/],
     [undefined, { byteOrder: "middle" }, /--byte-order takes one of little, big/],

@@ -8,12 +8,12 @@ import { oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
-import { readerChoices } from "../../services/node-agent/readers/reader-names.ts";
+import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import type { ListenAddress, LocalOptions } from "./local-options.ts";
 import { didYouMean } from "../text/suggest.ts";
 import { viewColumnKeys } from "../views/views.ts";
 import type { ViewName } from "../views/view.ts";
-import { conntrackChoices } from "../../services/node-agent/conntrack/conntrack-choice.ts";
+import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** What can be shown: the views, and connections as they come and go. */
 export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;

@@ -1,7 +1,8 @@
 // One conntrack entry as its readers (netlink, text) fill it and as tables take it over. It is filled again and again,
 // so that reading a table of a million entries makes no object per entry.
 
-import { FlowStatus, TupleKind } from "./flow-words.ts";
+import { FlowStatus } from "./flow-status.ts";
+import { TupleKind } from "./tuple-kind.ts";
 
 /** Which of an entry's optional fields its source told. */
 export const EntryField = {

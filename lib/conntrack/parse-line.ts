@@ -11,7 +11,10 @@ import { parseAddress } from "../address.ts";
 import type { ConntrackEntry } from "./conntrack-entry.ts";
 import { EntryField, Place, translationOf, ZoneDirection } from "./conntrack-entry.ts";
 import { parseTextTime } from "./text-time.ts";
-import { flowProtocols, FlowStatus, flowStates, TupleKind, tupleKind } from "./flow-words.ts";
+import { conntrackProtocols, Protocol } from "../vocabulary/protocols.ts";
+import { FlowStatus } from "./flow-status.ts";
+import { flowStates } from "../vocabulary/states.ts";
+import { TupleKind, tupleKind } from "./tuple-kind.ts";
 import { WordTable } from "./word-table.ts";
 
 const BLANK = 32;
@@ -26,7 +29,7 @@ const families = new WordTable([
   ["ipv4", 4],
   ["ipv6", 6],
 ]);
-const protocols = new WordTable([...Object.entries(flowProtocols), ["unknown", 0]]);
+const protocols = new WordTable(conntrackProtocols);
 
 const Key = {
   src: 0,
@@ -58,7 +61,7 @@ const Flag = { "[UNREPLIED]": 0, "[ASSURED]": 1, "[OFFLOAD]": 2, "[HW_OFFLOAD]":
 const flags = new WordTable(Object.entries(Flag));
 
 const stateTables = new Map(
-  [flowProtocols.tcp, flowProtocols.sctp, flowProtocols.dccp].map((protocol) => [
+  [Protocol.tcp, Protocol.sctp, Protocol.dccp].map((protocol) => [
     protocol as number,
     new WordTable(flowStates(protocol).map((word, state) => [word, state])),
   ]),

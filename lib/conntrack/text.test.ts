@@ -6,7 +6,7 @@ import fc from "fast-check";
 
 import { formatAddress } from "../address.ts";
 import { ConntrackEntry, EntryField, ZoneDirection } from "./conntrack-entry.ts";
-import { FlowStatus } from "./flow-words.ts";
+import { FlowStatus } from "./flow-status.ts";
 import { formatConntrackLine } from "./testing/format-line.ts";
 import { ConntrackLineParser } from "./parse-line.ts";
 

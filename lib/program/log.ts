@@ -2,11 +2,7 @@
 
 import { pino } from "pino";
 
-/** How much is logged, the least first. */
-export const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
-
-/** One of logLevels. */
-export type LogLevel = (typeof logLevels)[number];
+import type { LogLevel } from "../vocabulary/log-levels.ts";
 
 /** What the stages log with: fields that machines read, then a sentence for people. */
 export interface Log {

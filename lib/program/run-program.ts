@@ -2,7 +2,8 @@
 // told, a log made, signals turned into an end. Their main.ts files call it with the process's own environment.
 
 import packageJson from "../../package.json" with { type: "json" };
-import type { Log, LogLevel } from "./log.ts";
+import type { Log } from "./log.ts";
+import type { LogLevel } from "../vocabulary/log-levels.ts";
 import { createLog } from "./log.ts";
 import type { SettingsResult } from "./program-settings.ts";
 

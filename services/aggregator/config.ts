@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 
-import { logLevels } from "../../lib/program/log.ts";
+import { logLevels } from "../../lib/vocabulary/log-levels.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
 import { duration, listenAddress, readSettings } from "../../lib/program/program-settings.ts";
 import type { ProgramSettings, SettingsResult } from "../../lib/program/program-settings.ts";

@@ -24,7 +24,8 @@ import { encodeReport } from "../../lib/report-codec.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import { silentLog } from "../../lib/testing/silent-log.ts";
 import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
-import { Protocol, SocketState } from "../../lib/words.ts";
+import { Protocol } from "../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../lib/vocabulary/states.ts";
 import { readAggregatorConfig } from "./config.ts";
 import { runAggregator } from "./run-aggregator.ts";
 

@@ -1,7 +1,7 @@
 // The node agent's settings.
 
 import { z } from "zod";
-import { logLevels } from "../../lib/program/log.ts";
+import { logLevels } from "../../lib/vocabulary/log-levels.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
 import {
   duration,
@@ -10,9 +10,9 @@ import {
   readSettings,
   type SettingsResult,
 } from "../../lib/program/program-settings.ts";
-import { readerChoices } from "./readers/reader-names.ts";
+import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 
-import { conntrackChoices } from "./conntrack/conntrack-choice.ts";
+import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
 
 const DAY_MS = 86_400_000;
 

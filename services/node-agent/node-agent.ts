@@ -3,7 +3,7 @@
 
 import type { SocketReader } from "./observation.ts";
 import type { AgentPace, AgentParts } from "./agent-parts.ts";
-import type { ConntrackChoice } from "./conntrack/conntrack-choice.ts";
+import type { ConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 import { NodeFlows } from "./conntrack/node-flows.ts";
 import type { DestroyedSockets } from "./destroyed/destroyed-sockets.ts";
 import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
@@ -15,7 +15,7 @@ import { createProcessScanner } from "./processes/scan.ts";
 import { createTaskSource } from "./processes/task-source.ts";
 import { chooseReader } from "./readers/choose-reader.ts";
 import { bootId } from "./readers/live-proc.ts";
-import type { ReaderChoice } from "./readers/reader-names.ts";
+import type { ReaderChoice } from "../../lib/vocabulary/reader-names.ts";
 import { readNamespaceCounters } from "./readers/tcp-counters.ts";
 
 /** How a node's agent is set up. */

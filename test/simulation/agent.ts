@@ -1,14 +1,15 @@
 // A node's agent, as far as its reports go: looks at the kernels' state of a history from pass to pass and reports what
 // changed, with the ids, times and rows that services/node-agent would give. It notes which witness each report has.
 
-import { FlowStatus, TcpFlowState } from "../../lib/conntrack/flow-words.ts";
+import { FlowStatus } from "../../lib/conntrack/flow-status.ts";
+import { SocketState, TcpFlowState } from "../../lib/vocabulary/states.ts";
 import { FlowTable } from "../../lib/flow-table.ts";
 import type { NetworkNamespace } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage, ProcessInfo, Report } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
 import { encodeReport } from "../../lib/report-codec.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../lib/words.ts";
+import { Protocol } from "../../lib/vocabulary/protocols.ts";
 import type { Node } from "./cluster.ts";
 import { HOST_NAMESPACE, localAddressBytes } from "./cluster.ts";
 import type { Flow, History, Socket, Spot } from "./history.ts";

@@ -4,7 +4,10 @@
 import { formatAddress } from "../../address.ts";
 import type { ConntrackEntry } from "../conntrack-entry.ts";
 import { EntryField, Place, ZoneDirection } from "../conntrack-entry.ts";
-import { FlowStatus, flowProtocolWord, flowStateWord, TupleKind } from "../flow-words.ts";
+import { FlowStatus } from "../flow-status.ts";
+import { conntrackProtocolWord } from "../../vocabulary/protocols.ts";
+import { flowStateWord } from "../../vocabulary/states.ts";
+import { TupleKind } from "../tuple-kind.ts";
 import { formatTextTime } from "../text-time.ts";
 
 /** The line of an entry, without a newline. What the entry does not have is left out. */
@@ -12,7 +15,7 @@ export function formatConntrackLine(entry: ConntrackEntry): string {
   const has = (field: number): boolean => (entry.has & field) !== 0;
   const fields: string[] = [];
   if (has(EntryField.family)) fields.push(`ipv${entry.family}`.padEnd(8), entry.family === 4 ? "2" : "10");
-  const protocol = has(EntryField.unnamedProtocol) ? "unknown" : flowProtocolWord(entry.protocol);
+  const protocol = has(EntryField.unnamedProtocol) ? "unknown" : conntrackProtocolWord(entry.protocol);
   fields.push(protocol.padEnd(8), String(entry.protocol));
   if (has(EntryField.timeout)) fields.push(String(entry.timeoutSeconds));
   if (has(EntryField.greTimeouts))

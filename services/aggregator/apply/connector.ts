@@ -3,11 +3,13 @@
 
 import type { Answer, OneSided } from "../match/answer.ts";
 import { contendersOf, NO_PEER, peerByTuple, SEVERAL_PEERS } from "../match/by-tuple.ts";
-import { DirectionBy, Trait } from "../model/connections/connection-rows.ts";
+import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
 import { uidHighOf, uidLowOf } from "../model/connections/connection-uid.ts";
 import { FlowFlag } from "../model/flows/flow-rows.ts";
 import type { Model } from "../model/model.ts";
-import { isFamily, SocketFlag } from "../model/sockets/socket-rows.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
+import { SocketFlag } from "../model/sockets/socket-rows.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 

@@ -1,13 +1,13 @@
 // Which edge a connection belongs to.
 
-import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { alignedFlow } from "../match/by-flow.ts";
 import { isThroughService } from "../match/by-service.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { EdgeKey } from "../model/edges/edge-rows.ts";
 import { FlowPlace } from "../model/flows/flow-rows.ts";
 import type { Model } from "../model/model.ts";
-import { isFamily } from "../model/sockets/socket-rows.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import type { EndpointKeys } from "./endpoint-keys.ts";
 
 /** A flow without sockets, as it is shown. */

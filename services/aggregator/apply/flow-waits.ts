@@ -1,7 +1,7 @@
 // New flows are held back: the sockets that they belong to arrive with a later pass. Each waits, in one of three queues, for
 // as long as its sockets may take.
 
-import { Protocol } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { FlowQueue } from "../model/flows/flow-queue.ts";
 import type { Model } from "../model/model.ts";
 import { LAG_MS } from "../match/lag.ts";

@@ -2,10 +2,11 @@
 
 import { isFolded } from "../match/by-lone-flow.ts";
 import { connectionBytes, flowBytes } from "../model/connections/connection-bytes.ts";
-import { Lifecycle, Outcome, Trait } from "../model/connections/connection-rows.ts";
+import { Lifecycle, Trait } from "../model/connections/connection-rows.ts";
+import { Outcome } from "../../../lib/vocabulary/outcomes.ts";
 import { FlowFlag } from "../model/flows/flow-rows.ts";
 import type { Model } from "../model/model.ts";
-import { isFamily } from "../model/sockets/socket-rows.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import type { Connector } from "./connector.ts";
 
 /** Folds connections. */

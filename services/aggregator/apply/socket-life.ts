@@ -3,12 +3,13 @@
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
-import { Attempt } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { Model } from "../model/model.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { isHandshaking, isSynReceived } from "../model/sockets/socket-role.ts";
-import { isFamily, SocketFlag, SocketKind } from "../model/sockets/socket-rows.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
+import { SocketFlag, SocketKind } from "../model/sockets/socket-rows.ts";
 import type { SocketIdentity } from "../model/sockets/socket-table.ts";
 import { SocketChange } from "../model/sockets/socket-table.ts";
 import type { Connector } from "./connector.ts";

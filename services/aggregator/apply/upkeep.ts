@@ -2,7 +2,7 @@
 // became known that they did not wait for (a listener, a Service, an address's owner).
 
 import type { Identity } from "../identify/identity.ts";
-import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import type { Model } from "../model/model.ts";
 import type { Connector } from "./connector.ts";
 import type { FlowLife } from "./flow-life.ts";

@@ -1,6 +1,6 @@
 // Which Service a client dialled, remembered by address and port: joining asks for every one-sided end.
 
-import { Protocol, protocolWord } from "../../../lib/words.ts";
+import { Protocol, protocolWord } from "../../../lib/vocabulary/protocols.ts";
 import type { AddressTable } from "../model/addresses/address-table.ts";
 import type { Identity, ServiceFront } from "./identity.ts";
 

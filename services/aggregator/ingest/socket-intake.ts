@@ -3,14 +3,14 @@
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { Family, isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketLife } from "../apply/socket-life.ts";
 import { LAG_MS } from "../match/lag.ts";
 import type { Model } from "../model/model.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { familyKind, familyNumber, familyProtocol } from "../model/sockets/family-sockets.ts";
 import { continues, kindOf, pairedRemotePort } from "../model/sockets/socket-role.ts";
-import { Family, isFamily, SocketKind } from "../model/sockets/socket-rows.ts";
+import { SocketKind } from "../model/sockets/socket-rows.ts";
 import type { SocketIdentity } from "../model/sockets/socket-table.ts";
 
 /** When and where a socket was seen. */

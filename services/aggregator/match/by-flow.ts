@@ -1,11 +1,11 @@
 // Ties flows to the ends of connections. A client's socket has a flow's original tuple, a server's socket the mirror of
 // its reply: so a flow that was translated says which server's socket answers which client's, and what was dialled.
 
-import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { destinationOf, hashSegment, Segment, segments, sourceOf } from "../model/flows/flow-index.ts";
 import { FlowPlace } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";
-import { isFamily } from "../model/sockets/socket-rows.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import type { Answer, OneSided } from "./answer.ts";
 import { closerInTime, NO_PEER, partnerOf } from "./by-tuple.ts";
 import { firstOfChain } from "./conversation.ts";

@@ -2,7 +2,7 @@
 // Which one it is follows from where the client's datagrams go: in which namespace the address is local, and who is bound
 // to the port there. A unix datagram server is found by its inode.
 
-import { Protocol } from "../../../lib/words.ts";
+import { Family, isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { Identity } from "../identify/identity.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { Place } from "../model/flows/flow-rows.ts";
@@ -10,7 +10,6 @@ import { FlowPlace } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 import { areOfOneProgram } from "../model/nodes/primary-process.ts";
 import { NO_LISTENER, SEVERAL_LISTENERS } from "../model/sockets/listener-index.ts";
-import { Family, isFamily } from "../model/sockets/socket-rows.ts";
 import type { Answer, OneSided } from "./answer.ts";
 import { isClientEnd } from "./by-flow.ts";
 import { listensOnOwnPort } from "./listens.ts";

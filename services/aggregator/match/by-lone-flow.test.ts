@@ -82,13 +82,13 @@ void describe("flows without sockets", () => {
     assert.deepEqual(world.lines().toSorted(), [
       "external 10.1.0.1:0 -> external 10.1.0.2:0 icmp f flow",
       "external 10.1.0.1:0 -> external 10.1.0.3:0 gre f flow",
-      "external 10.1.0.1:0 -> unknown 224.0.0.22:0 2 f flow",
+      "external 10.1.0.1:0 -> unknown 224.0.0.22:0 igmp f flow",
       "external 10.1.0.1:4000 -> external 10.1.0.2:5000 sctp f flow",
     ]);
     const byProtocol = new Map(world.connections().map((each) => [each.protocol, each]));
     assert.deepEqual(byProtocol.get("icmp")?.icmp, { type: 8, code: 0, id: 77 });
     assert.deepEqual(
-      ["icmp", "sctp", "2"].map((word) => byProtocol.get(word)?.outcome),
+      ["icmp", "sctp", "igmp"].map((word) => byProtocol.get(word)?.outcome),
       ["established", "established", "pending"],
     );
     assert.equal(byProtocol.get("sctp")?.state, "ESTABLISHED");

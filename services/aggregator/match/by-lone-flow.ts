@@ -2,10 +2,10 @@
 // sockets that never connect, and what was too short to be seen otherwise. A flow is judged once the sockets that it belongs
 // to would have been reported; then the flows of one conversation, on whatever nodes, make one connection.
 
-import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { Identity } from "../identify/identity.ts";
-import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { Segment } from "../model/flows/flow-index.ts";
 import { FlowFlag, FlowPlace } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";

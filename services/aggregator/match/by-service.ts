@@ -3,7 +3,7 @@
 
 import type { ServiceFront } from "../identify/identity.ts";
 import type { ServiceFronts } from "../identify/service-fronts.ts";
-import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import type { ReadModel } from "../model/model.ts";
 import { SocketFlag } from "../model/sockets/socket-rows.ts";
 import type { ServiceRole } from "../model/sockets/socket-table.ts";

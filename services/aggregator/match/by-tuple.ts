@@ -1,7 +1,7 @@
 // Finds the other end of a conversation by its tuple. Never a guess: where it could be one of several, the answer says so.
 
-import { isClosing } from "../../../lib/closing-states.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { ReadModel } from "../model/model.ts";
 import type { Answer, OneSided } from "./answer.ts";
 import { LAG_MS } from "./lag.ts";

@@ -22,7 +22,7 @@ import { EndIndex } from "./sockets/end-index.ts";
 import { ListenerIndex } from "./sockets/listener-index.ts";
 import { ServiceEnds } from "./sockets/service-ends.ts";
 import type { SocketRows } from "./sockets/socket-rows.ts";
-import { isFamily } from "./sockets/socket-rows.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import { SocketTable } from "./sockets/socket-table.ts";
 import { UnixListeners } from "./sockets/unix-listeners.ts";
 import { Overflow } from "./storage/overflow.ts";

@@ -3,9 +3,10 @@
 
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import { Evidence, Outcome } from "../model/connections/connection-rows.ts";
+import { Evidence, evidenceWords } from "../../../lib/vocabulary/evidence.ts";
+import { Outcome, outcomeWord } from "../../../lib/vocabulary/outcomes.ts";
 import type { View } from "../view/view.ts";
-import { evidenceWords, outcomeWord, storeProtocolWord } from "../view/words.ts";
+import { storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
 import type { CompiledFilter } from "./filter.ts";
 
 /** What is known of connections, added up. Bytes are null where nothing is known of any connection's. */

@@ -1,13 +1,13 @@
 // Compiles a Filter into tests over the tables' slots. Cheap tests on integers come first; who the ends are is looked up only
 // if a filter asks.
 
-import { allFlowStateWords } from "../../../lib/conntrack/flow-words.ts";
+import { stateWords } from "../../../lib/vocabulary/states.ts";
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import { allStateWords } from "../../../lib/words.ts";
 import type { Side } from "../view/connection-view.ts";
 import type { View } from "../view/view.ts";
-import { outcomeWords, protocolWords, storeProtocolWord } from "../view/words.ts";
+import { outcomeWords } from "../../../lib/vocabulary/outcomes.ts";
+import { protocolWords, storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
 import { FilterError } from "./filter-error.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import type { LabelTest } from "./label-selector.ts";
@@ -16,11 +16,6 @@ import { compileSelector, isHeldBy } from "./selectors.ts";
 
 /** Values that one field of a filter has at most. */
 export const FILTER_VALUES_MAX = 1000;
-
-const outcomes = outcomeWords.filter((word) => word !== "");
-
-/** States of sockets, and those that only flows have. */
-const stateWordsKnown = new Set([...allStateWords, ...allFlowStateWords]);
 
 /** A compiled filter; each test takes a slot. */
 export interface CompiledFilter {
@@ -208,22 +203,22 @@ function checkBounds(filter: Filter): void {
   }
 }
 
-function parseProtocol(word: string): string {
-  if (protocolWords.includes(word) || /^\d{1,3}$/.test(word)) return word;
-  throw new FilterError(`"${word}" is no protocol: there are ${protocolWords.join(", ")}, and numbers`);
-}
-
 function parsePort(port: number): number {
   if (port <= 65_535) return port;
   throw new FilterError(`${port} is no port: the highest is 65535`);
 }
 
+function parseProtocol(word: string): string {
+  if (protocolWords.includes(word) || /^\d{1,3}$/.test(word)) return word;
+  throw new FilterError(`"${word}" is no protocol: there are ${protocolWords.join(", ")}, and numbers`);
+}
+
 function parseState(word: string): string {
-  if (stateWordsKnown.has(word)) return word;
-  throw new FilterError(`"${word}" is no state: there are ${[...stateWordsKnown].join(", ")}`);
+  if (stateWords.includes(word)) return word;
+  throw new FilterError(`"${word}" is no state: there are ${stateWords.join(", ")}`);
 }
 
 function parseOutcome(word: string): string {
-  if (outcomes.some((outcome) => outcome === word)) return word;
-  throw new FilterError(`"${word}" is no outcome: there are ${outcomes.join(", ")}`);
+  if (outcomeWords.some((outcome) => outcome === word)) return word;
+  throw new FilterError(`"${word}" is no outcome: there are ${outcomeWords.join(", ")}`);
 }

@@ -4,7 +4,7 @@ import type { Connection, Endpoint, Holder } from "../../../lib/gen/whotalks/v1/
 import { Connection as ConnectionMessage, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { Side } from "../view/connection-view.ts";
 import type { View } from "../view/view.ts";
-import { storeProtocolWord } from "../view/words.ts";
+import { storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
 
 /** Makes messages, for one answer. */
 export class Messages {

@@ -9,7 +9,7 @@
 //
 // What was known once and is not any more (a listener that is gone) is still better than a weaker answer now.
 
-import { DirectionBy } from "../model/connections/connection-rows.ts";
+import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { isEphemeral } from "../model/sockets/socket-role.ts";
 import type { ConnectionFacts, EndFacts } from "./facts.ts";
 

@@ -5,7 +5,8 @@ import type { EndpointKey } from "../model/edges/endpoint-table.ts";
 import type { ReadModel } from "../model/model.ts";
 import type { NamespaceRow } from "../model/nodes/namespace-table.ts";
 import { primaryProcess } from "../model/nodes/primary-process.ts";
-import { Family, SocketKind } from "../model/sockets/socket-rows.ts";
+import { Family } from "../../../lib/vocabulary/protocols.ts";
+import { SocketKind } from "../model/sockets/socket-rows.ts";
 
 /** Where a socket belongs. */
 export interface SocketHome {

@@ -1,12 +1,13 @@
 // What is known of a connection when it is settled, read from the tables once, so that the decisions are pure functions of
 // it. The record is reused from connection to connection: it is valid until the next one is read.
 
-import { FlowStatus } from "../../../lib/conntrack/flow-words.ts";
-import { Attempt, Protocol } from "../../../lib/words.ts";
+import { FlowStatus } from "../../../lib/conntrack/flow-status.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
+import { Family, Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 import { isOpen as isOpenState } from "../model/sockets/socket-role.ts";
-import { Family, SocketFlag } from "../model/sockets/socket-rows.ts";
+import { SocketFlag } from "../model/sockets/socket-rows.ts";
 import { isClientEnd } from "../match/by-flow.ts";
 import { listensOnOwnPort } from "../match/listens.ts";
 import { hasLiveFlow, isAnswered, isOpenFlow } from "./flow-signs.ts";

@@ -1,7 +1,8 @@
 // What flows say about the life of a connection.
 
-import { FlowStatus, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { FlowStatus } from "../../../lib/conntrack/flow-status.ts";
+import { TcpFlowState } from "../../../lib/vocabulary/states.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { FlowRows } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";

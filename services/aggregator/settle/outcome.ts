@@ -1,8 +1,8 @@
 // How a connection went, by what its sockets and its flow say: a refused attempt is not talk, and neither is one that
 // nobody answers.
 
-import { Attempt } from "../../../lib/words.ts";
-import { Outcome, Trait } from "../model/connections/connection-rows.ts";
+import { Attempt, Outcome } from "../../../lib/vocabulary/outcomes.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
 import type { ConnectionFacts } from "./facts.ts";
 
 /** Milliseconds that an attempt lasted at least to have timed out: the first SYN is repeated after one second (RFC 6298). */

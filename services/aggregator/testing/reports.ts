@@ -20,7 +20,9 @@ import {
 import { HolderTable } from "../../../lib/holder-table.ts";
 import { encodeReport } from "../../../lib/report-codec.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 
 /** One socket. Addresses are "10.0.0.1:80" or "[::1]:80"; the wildcard is "*:80". */
 export interface TestSocket {

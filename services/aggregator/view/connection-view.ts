@@ -1,8 +1,9 @@
 // Connections as answers show them: the two sides, each with its endpoint and its socket if any was seen, and what is known
 // of the conversation. Nothing here changes anything.
 
-import { flowStateWord, TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
-import { Protocol, SocketState, stateWord } from "../../../lib/words.ts";
+import { flowStateWord, SocketState, stateWord } from "../../../lib/vocabulary/states.ts";
+import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
+import { isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { alignedFlow } from "../match/by-flow.ts";
 import { isThroughService } from "../match/by-service.ts";
 import type { ConnectionBytes } from "../model/connections/connection-bytes.ts";
@@ -13,9 +14,10 @@ import type { Place } from "../model/flows/flow-rows.ts";
 import { FlowPlace } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 import { isOpen } from "../model/sockets/socket-role.ts";
-import { isFamily } from "../model/sockets/socket-rows.ts";
 import { lastSeenMs } from "../settle/last-seen.ts";
-import { directionWord, evidenceWords, outcomeWord } from "./words.ts";
+import { directionWord } from "../../../lib/vocabulary/direction.ts";
+import { evidenceWords } from "../../../lib/vocabulary/evidence.ts";
+import { outcomeWord } from "../../../lib/vocabulary/outcomes.ts";
 
 /** ICMP types of echo requests (RFC 792, RFC 4443). */
 const ICMP_ECHO = 8;

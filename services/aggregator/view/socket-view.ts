@@ -1,10 +1,12 @@
 // Sockets as answers show them: who holds them, where they are, and what the kernel says of them.
 
-import { stateWord, timerWord } from "../../../lib/words.ts";
+import { stateWord } from "../../../lib/vocabulary/states.ts";
+import { timerWord } from "../../../lib/vocabulary/timers.ts";
 import type { ReadModel } from "../model/model.ts";
 import { TICK_MS } from "../../../lib/ticks.ts";
 import { primaryProcess } from "../model/nodes/primary-process.ts";
-import { Family, isFamily, SocketKind } from "../model/sockets/socket-rows.ts";
+import { Family, isFamily } from "../../../lib/vocabulary/protocols.ts";
+import { SocketKind } from "../model/sockets/socket-rows.ts";
 
 /** A process, as a socket's holder. */
 export interface HoldingProcess {

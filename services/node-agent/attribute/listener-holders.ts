@@ -1,11 +1,11 @@
 // Who held a socket that came and went between two passes: an accepted one the process of the one listener on its port,
 // in its namespace. Who opened a connection cannot be told so.
 
-import { isTimeWaitState } from "../../../lib/closing-states.ts";
+import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
 import { firstRowsBySocket } from "../../../lib/holder-table.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 
 const SEVERAL = -1;
 

@@ -3,7 +3,7 @@
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField, Place, ZoneDirection } from "../../../lib/conntrack/conntrack-entry.ts";
-import { tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { uint64 } from "../kernel/byte-order.ts";
 import { AF_INET, AF_INET6, NFGENMSG_BYTES, NLA_TYPE_MASK } from "../kernel/constants.ts";
 import { MessageLayout } from "./message-layout.ts";

@@ -4,8 +4,10 @@ import { release } from "node:os";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { flowProtocols, FlowStatus, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
-import type { ConntrackChoice } from "./conntrack-choice.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { FlowStatus } from "../../../lib/conntrack/flow-status.ts";
+import { TcpFlowState } from "../../../lib/vocabulary/states.ts";
+import type { ConntrackChoice } from "../../../lib/vocabulary/conntrack-choices.ts";
 import {
   Account,
   ConntrackNamespace,
@@ -272,8 +274,8 @@ describe("flows of a namespace", { skip }, () => {
       const { added } = taken(source, true);
       const protocols = [...added.protocol.subarray(0, added.length)];
       // Beside the pings there may be what IPv6 says to its neighbours.
-      assert.deepEqual(new Set(protocols), new Set([flowProtocols.icmp, flowProtocols.icmpv6]));
-      assert.equal(added.counters[protocols.indexOf(flowProtocols.icmp) * 4]! > 0, keeps === 1);
+      assert.deepEqual(new Set(protocols), new Set([Protocol.icmp, Protocol.icmpv6]));
+      assert.equal(added.counters[protocols.indexOf(Protocol.icmp) * 4]! > 0, keeps === 1);
       source.close();
     }
   });

@@ -17,7 +17,7 @@ import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { inodeOfLink } from "../processes/namespace-link.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
-import type { ConntrackChoice } from "./conntrack-choice.ts";
+import type { ConntrackChoice } from "../../../lib/vocabulary/conntrack-choices.ts";
 import { countEntries } from "./entry-count.ts";
 import { EventPump } from "../kernel/netlink/event-pump.ts";
 import {

@@ -5,7 +5,8 @@
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
-import { flowProtocols, TcpFlowState } from "../../../lib/conntrack/flow-words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { TcpFlowState } from "../../../lib/vocabulary/states.ts";
 import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
 import { mixWord, mixWords, spread } from "../../../lib/hash.ts";
 import { TICKS_PER_SECOND } from "../../../lib/ticks.ts";
@@ -320,7 +321,7 @@ export class FlowTracker {
     if (!hasTuple(table, row, entry, 2)) return false;
     // Where no id tells: TCP does not go back from its end to its beginning but in a new entry.
     return !(
-      entry.protocol === flowProtocols.tcp &&
+      entry.protocol === Protocol.tcp &&
       (entry.has & EntryField.state) !== 0 &&
       table.state[row]! >= TcpFlowState.finWait &&
       table.state[row]! <= TcpFlowState.close &&

@@ -4,7 +4,7 @@
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { Place } from "../../../lib/conntrack/conntrack-entry.ts";
-import { TupleKind, tupleKind } from "../../../lib/conntrack/flow-words.ts";
+import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { AF_INET, AF_INET6, NFGENMSG_BYTES, NLA_TYPE_MASK } from "../kernel/constants.ts";
 
 /** Attributes that have others in them, by their types from the outermost on: tuples, protocol information. */

@@ -9,7 +9,7 @@ import path from "node:path";
 import { FLOW_ROWS_MAX } from "../../../lib/flow-table.ts";
 import type { FlowChanges, FlowNamespace, FlowReader } from "../observation.ts";
 import { inodeOfLink } from "../processes/namespace-link.ts";
-import type { ConntrackChoice } from "./conntrack-choice.ts";
+import type { ConntrackChoice } from "../../../lib/vocabulary/conntrack-choices.ts";
 import { countEntries } from "./entry-count.ts";
 import type { ConntrackMode } from "./flow-source.ts";
 import { FlowSource } from "./flow-source.ts";

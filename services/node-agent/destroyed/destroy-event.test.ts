@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 
 import fc from "fast-check";
 
-import { Attempt, SocketState } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { EventTarget } from "./destroy-event.ts";
 import { appendDestroyed, EventKind } from "./destroy-event.ts";
 import { DestroyedTable, MaybeFin } from "./destroyed-table.ts";

@@ -18,7 +18,9 @@ import {
 } from "../kernel/constants.ts";
 import { writeAddresses } from "../kernel/netlink/inet-diag.ts";
 import { payloadSent, TcpInfo } from "../kernel/netlink/tcp-info.ts";
-import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { DestroyedTable } from "./destroyed-table.ts";
 import { MaybeFin } from "./destroyed-table.ts";
 

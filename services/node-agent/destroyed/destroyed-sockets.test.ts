@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Attempt } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
 import type { Started, ToldPass, ToldSocket } from "./testing/watched-namespace.ts";
 import { ip, WatchedNamespace, withoutNamespaces } from "./testing/watched-namespace.ts";
 

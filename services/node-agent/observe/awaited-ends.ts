@@ -2,7 +2,8 @@
 // the kernel, between taking the announcements and reading the sockets. Their ends were counted when they were first seen.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 
 /** Ticks of 10 ms for which an end is awaited: an orphan whose other end is gone is given up after some two minutes. */
 const AWAITED_TICKS = 15_000;

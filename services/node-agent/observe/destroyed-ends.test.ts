@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { DestroyedTable } from "../destroyed/destroyed-table.ts";
 import { DestroyedEnds } from "./destroyed-ends.ts";
 import { IdPool } from "./id-pool.ts";

@@ -2,7 +2,7 @@
 // longer finds them: every connection has its last figures and is counted once.
 
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { SocketState } from "../../../lib/words.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { AwaitedEnds } from "./awaited-ends.ts";
 import type { IdPool } from "./id-pool.ts";
 import { isTimeWait, isUnheld } from "./row-tuples.ts";

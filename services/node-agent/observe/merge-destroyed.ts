@@ -8,7 +8,9 @@
 
 import { isLoopback, isWildcard } from "../../../lib/address.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { Attempt, Protocol, SocketState } from "../../../lib/words.ts";
+import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
 import { MaybeFin } from "../destroyed/destroyed-table.ts";
 import type { AwaitedEnds } from "./awaited-ends.ts";

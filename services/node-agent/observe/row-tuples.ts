@@ -1,9 +1,9 @@
 // What rows of socket tables are compared and found by: cookies, tuples, and single ends of tuples.
 
-import { isTimeWaitState } from "../../../lib/closing-states.ts";
+import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
 import { mixWord, mixWords } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 
 /** Whether a row is what the kernel keeps of a connection whose socket is destroyed. */
 export function isTimeWait(table: SocketTable, row: number): boolean {

@@ -2,7 +2,8 @@
 // before. A connection that is accepted or closed between two of them shows twice, once with a file and once without.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { RowIndex } from "./row-index.ts";
 import { sameTuple, tupleHash } from "./row-tuples.ts";
 

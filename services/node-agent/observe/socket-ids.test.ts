@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { SocketState } from "../../../lib/words.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { anySocketTable } from "../../../test/arbitraries/socket-table.ts";
 import { IdPool } from "./id-pool.ts";
 import { settleSockets } from "./socket-ids.ts";

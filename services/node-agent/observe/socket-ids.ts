@@ -2,8 +2,8 @@
 // goes on as the same kernel object under another inode number: accept() gives an inode to a connection that had none,
 // close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
 
-import { isClosing } from "../../../lib/closing-states.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { IdPool } from "./id-pool.ts";
 import { RowIndex } from "./row-index.ts";

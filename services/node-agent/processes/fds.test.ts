@@ -9,7 +9,7 @@ import { after, describe, it } from "node:test";
 
 import { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { SocketState } from "../../../lib/words.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
 import { createSocketHolders, ROTATION_FDS } from "./fds.ts";
 

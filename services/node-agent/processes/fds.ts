@@ -3,7 +3,7 @@
 // has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketState } from "../../../lib/words.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { HeldSockets, ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
 import { countFds, NO_FDS, readFdList } from "./fd-list.ts";
 import type { FdList } from "./fd-list.ts";

@@ -10,7 +10,7 @@
 
 import { familyOfWide } from "../../../lib/address.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Protocol } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { BLANK, hexDigits, isHeader, isPointerByte, lineWithSentinel, NEWLINE } from "./table-lines.ts";
 import type { TableParser, TableTally } from "./table-lines.ts";
 

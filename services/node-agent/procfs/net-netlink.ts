@@ -8,7 +8,7 @@
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketState } from "../../../lib/words.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { emptyFamilySocket } from "./family-socket.ts";
 import type { FamilyTarget } from "./family-socket.ts";
 import { FieldCursor, isHeader, parseLines } from "./table-lines.ts";

@@ -14,8 +14,8 @@ import { isLiveProc } from "./live-proc.ts";
 import { createBpfIterReader } from "./bpf-iter.ts";
 import { createProcfsReader, procfsTables } from "./procfs.ts";
 import { createGatedReader } from "./gated-reader.ts";
-import { readerNames } from "./reader-names.ts";
-import type { ReaderChoice, ReaderName } from "./reader-names.ts";
+import { readerNames } from "../../../lib/vocabulary/reader-names.ts";
+import type { ReaderChoice, ReaderName } from "../../../lib/vocabulary/reader-names.ts";
 import { createSockDiagReader } from "./sock-diag.ts";
 
 /** Passes in a row in which a reader reads nothing that the next one reads, after which the next one takes over. */

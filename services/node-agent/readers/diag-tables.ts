@@ -1,6 +1,6 @@
 // What the reader `sock-diag` asks the kernel, and what it takes from /proc instead.
 
-import { Protocol } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 
 /** Tables that no diag module has on any kernel (ping sockets): sock-diag takes them from /proc. */
 export const tablesWithoutDiag: readonly string[] = ["icmp", "icmp6"];

@@ -1,6 +1,6 @@
 // What was read of a namespace, kept for the passes in which it need not be read again.
 
-import { isClosing } from "../../../lib/closing-states.ts";
+import { isClosing } from "../../../lib/vocabulary/states.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { SocketSink } from "../observation.ts";

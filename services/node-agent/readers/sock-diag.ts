@@ -9,7 +9,8 @@ import path from "node:path";
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
-import { Protocol, SocketState } from "../../../lib/words.ts";
+import { Protocol } from "../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
 import { EAFNOSUPPORT, EINVAL, ENOENT, EPROTONOSUPPORT, NETLINK_SOCK_DIAG } from "../kernel/constants.ts";
 import {

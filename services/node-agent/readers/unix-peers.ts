@@ -6,7 +6,7 @@ import path from "node:path";
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketState } from "../../../lib/words.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { EACCES, EAFNOSUPPORT, EINVAL, ENOENT, EPERM, EPROTONOSUPPORT } from "../kernel/constants.ts";
 import { SyscallError } from "../kernel/syscalls.ts";
 import { dumpUnixSockets } from "../kernel/netlink/unix-diag.ts";

@@ -1,6 +1,7 @@
 // Connections as everyone reads them: the two sockets that they are made of, the flow that they rest on, when they were
 // seen, how they went. Ended ones stay for a while, in the order in which they ended.
 
+import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
 import { ConnectionColumns } from "./connection-columns.ts";
 
 /** Where a connection is in its life. */
@@ -34,15 +35,6 @@ export const Trait = {
   /** The retry queue was full: its peer is looked for only when something about it changes. */
   retryRefused: 128,
 } as const;
-
-/** How a connection went; none where it was not settled yet. */
-export const Outcome = { none: 0, established: 1, refused: 2, timedOut: 3, pending: 4 } as const;
-
-/** How it is known who opened a connection, weakest first. */
-export const DirectionBy = { guess: 0, port: 1, listener: 2, flow: 3 } as const;
-
-/** Kinds of evidence that a connection rests on, as bits. */
-export const Evidence = { client: 1, server: 2, flow: 4 } as const;
 
 /** What a connection stands for beside the conversation that it shows: others that were folded into it. */
 export interface Fold {

@@ -2,7 +2,9 @@
 
 import { CONNECTIONS_MAX } from "./connection-columns.ts";
 import type { Fold } from "./connection-rows.ts";
-import { ConnectionRows, DirectionBy, Lifecycle, Outcome, Trait } from "./connection-rows.ts";
+import { ConnectionRows, Lifecycle, Trait } from "./connection-rows.ts";
+import { DirectionBy } from "../../../../lib/vocabulary/direction.ts";
+import { Outcome } from "../../../../lib/vocabulary/outcomes.ts";
 
 const NOTHING_FOLDED: Fold = {
   count: 1,

@@ -2,7 +2,7 @@
 // same for both ends and whoever computes it.
 
 import type { AddressTable } from "../addresses/address-table.ts";
-import { isFamily } from "../sockets/socket-rows.ts";
+import { isFamily } from "../../../../lib/vocabulary/protocols.ts";
 import { hexOfHashes, mixHash } from "../storage/hash.ts";
 import type { Column } from "../storage/column.ts";
 

@@ -2,7 +2,8 @@
 // connection as it changes, and keeps what it carried after it has gone.
 
 import type { ConnectionRows } from "../connections/connection-rows.ts";
-import { Evidence, Outcome } from "../connections/connection-rows.ts";
+import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
+import { Outcome } from "../../../../lib/vocabulary/outcomes.ts";
 import type { EdgeKey } from "./edge-rows.ts";
 import { EdgeTable } from "./edge-table.ts";
 import type { EndpointTable } from "./endpoint-table.ts";

@@ -1,6 +1,7 @@
 // The one writer of flows. Each method is one thing that can happen to a flow.
 
-import { FlowStatus, TupleKind, tupleKind } from "../../../../lib/conntrack/flow-words.ts";
+import { FlowStatus } from "../../../../lib/conntrack/flow-status.ts";
+import { TupleKind, tupleKind } from "../../../../lib/conntrack/tuple-kind.ts";
 import type { FlowTable as ReportFlows } from "../../../../lib/flow-table.ts";
 import type { AddressTable } from "../addresses/address-table.ts";
 import type { NamespaceTable } from "../nodes/namespace-table.ts";

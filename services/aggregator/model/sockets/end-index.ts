@@ -7,7 +7,7 @@ import type { NamespaceTable } from "../nodes/namespace-table.ts";
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../storage/hash.ts";
 import type { SocketRows } from "./socket-rows.ts";
-import { Family, isFamily } from "./socket-rows.ts";
+import { Family, isFamily } from "../../../../lib/vocabulary/protocols.ts";
 import type { SocketIdentity } from "./socket-table.ts";
 
 /** What the index reads of sockets and of where they are. */

@@ -2,8 +2,9 @@
 
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
-import { SocketState } from "../../../../lib/words.ts";
-import { Family, SocketKind } from "./socket-rows.ts";
+import { SocketState } from "../../../../lib/vocabulary/states.ts";
+import { Family } from "../../../../lib/vocabulary/protocols.ts";
+import { SocketKind } from "./socket-rows.ts";
 
 /** The number of a family in the protocol column. */
 export function familyProtocol(family: SocketFamily): number {

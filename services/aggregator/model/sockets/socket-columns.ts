@@ -40,7 +40,7 @@ export class SocketColumns {
   readonly retransmits: Column = this._retransmits;
   readonly references: Column = this._references;
 
-  /** How an attempt to connect ended that never became a connection (Attempt in lib/words.ts). */
+  /** How an attempt to connect ended that never became a connection (Attempt in lib/vocabulary/outcomes.ts). */
   readonly attempt: Column = this._attempt;
 
   /** 1 where the agent's reader reports the four columns below, 0 where their zeros mean nothing. */

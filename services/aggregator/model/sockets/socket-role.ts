@@ -1,7 +1,7 @@
 // What a socket's columns say about its part in a conversation: pure functions of protocol, state and inode.
 
-import { isClosing } from "../../../../lib/closing-states.ts";
-import { Protocol, SocketState } from "../../../../lib/words.ts";
+import { isClosing, SocketState } from "../../../../lib/vocabulary/states.ts";
+import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import { SocketKind } from "./socket-rows.ts";
 
 /** Ports that Linux assigns to clients by default (net.ipv4.ip_local_port_range). */

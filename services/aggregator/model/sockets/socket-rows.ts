@@ -8,14 +8,6 @@ import { SocketColumns } from "./socket-columns.ts";
 /** What a slot holds. */
 export const SocketKind = { free: 0, idle: 1, listener: 2, end: 3 } as const;
 
-/** Families beside the internet's, in the protocol column (IANA has not assigned these numbers). */
-export const Family = { unix: 250, netlink: 251, packet: 252 } as const;
-
-/** Whether a protocol number stands for one of the families beside the internet's. */
-export function isFamily(protocol: number): boolean {
-  return protocol >= Family.unix && protocol <= Family.packet;
-}
-
 /** Bits of the flags byte. */
 export const SocketFlag = {
   /** The socket no longer exists: the row keeps what was last known. */

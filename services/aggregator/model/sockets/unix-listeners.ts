@@ -5,7 +5,7 @@
 import { mixHash } from "../storage/hash.ts";
 import { SparseIndex } from "../storage/sparse-index.ts";
 import type { SocketPlaces } from "./end-index.ts";
-import { Family } from "./socket-rows.ts";
+import { Family } from "../../../../lib/vocabulary/protocols.ts";
 
 /** Index of listeners of the families beside the internet's. */
 export class UnixListeners {

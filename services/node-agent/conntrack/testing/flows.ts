@@ -7,11 +7,12 @@ import path from "node:path";
 
 import { formatAddress } from "../../../../lib/address.ts";
 import { ConntrackEntry } from "../../../../lib/conntrack/conntrack-entry.ts";
-import { flowProtocolWord, flowStateWord } from "../../../../lib/conntrack/flow-words.ts";
+import { conntrackProtocolWord } from "../../../../lib/vocabulary/protocols.ts";
+import { flowStateWord } from "../../../../lib/vocabulary/states.ts";
 import { ConntrackLineParser } from "../../../../lib/conntrack/parse-line.ts";
 import { FLOW_ROWS_MAX, FlowTable } from "../../../../lib/flow-table.ts";
 import type { FlowChanges } from "../../observation.ts";
-import type { ConntrackChoice } from "../conntrack-choice.ts";
+import type { ConntrackChoice } from "../../../../lib/vocabulary/conntrack-choices.ts";
 import { FlowSource } from "../flow-source.ts";
 import { createFlowIds, noFlowChanges } from "../flow-tracker.ts";
 
@@ -30,7 +31,7 @@ export function flowText(table: FlowTable, row: number, withId: boolean): string
   const protocol = table.protocol[row]!;
   const tuples = `${place(0)} > ${place(1)}, ${place(2)} > ${place(3)}`;
   const state = flowStateWord(protocol, table.state[row]!);
-  return `${flowProtocolWord(protocol)} ${protocol} ${state} ${tuples} zone ${table.zone[row]}${withId ? ` id ${table.kernelId[row]}` : ""}`;
+  return `${conntrackProtocolWord(protocol)} ${protocol} ${state} ${tuples} zone ${table.zone[row]}${withId ? ` id ${table.kernelId[row]}` : ""}`;
 }
 
 /** The texts of lines, as flowText() has them. */

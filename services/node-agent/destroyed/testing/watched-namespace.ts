@@ -9,12 +9,13 @@ import type { NamespaceCoverage, NodeCoverage } from "../../../../lib/gen/whotal
 import type { DecodedReport } from "../../../../lib/report-codec.ts";
 import { decodeReport } from "../../../../lib/report-codec.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
-import { protocolWord, stateWord } from "../../../../lib/words.ts";
+import { protocolWord } from "../../../../lib/vocabulary/protocols.ts";
+import { stateWord } from "../../../../lib/vocabulary/states.ts";
 import type { ProcessScanner } from "../../observation.ts";
 import { createNodeAgent, ReaderObstacle } from "../../node-agent.ts";
 import type { Agent } from "../../pipeline.ts";
 import { createProcessScanner } from "../../processes/scan.ts";
-import type { ReaderChoice } from "../../readers/reader-names.ts";
+import type { ReaderChoice } from "../../../../lib/vocabulary/reader-names.ts";
 import type { DestroyedSocketsOptions } from "../destroyed-sockets.ts";
 import { DestroyedSockets } from "../destroyed-sockets.ts";
 import { NamespaceArrivals } from "../namespace-arrivals.ts";

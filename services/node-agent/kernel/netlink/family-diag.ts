@@ -3,7 +3,7 @@
 
 import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
-import { SocketState } from "../../../../lib/words.ts";
+import { SocketState } from "../../../../lib/vocabulary/states.ts";
 import { emptyFamilySocket } from "../../procfs/family-socket.ts";
 import { AF_NETLINK, AF_PACKET, SK_MEMINFO_DROPS, SOCK_DIAG_BY_FAMILY } from "../constants.ts";
 import { dumpRequest } from "./netlink.ts";

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 
 import { SocketTable } from "../../../../lib/socket-table.ts";
-import { Protocol } from "../../../../lib/words.ts";
+import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { NETLINK_SOCK_DIAG } from "../constants.ts";
 import { parseNetlinkDiag, parsePacketDiag } from "./family-diag.ts";

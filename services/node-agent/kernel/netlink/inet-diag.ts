@@ -5,7 +5,8 @@
 import { familyOfWide, isUnset } from "../../../../lib/address.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
 import { ticksOf } from "../../../../lib/ticks.ts";
-import { Protocol, SocketState } from "../../../../lib/words.ts";
+import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
+import { SocketState } from "../../../../lib/vocabulary/states.ts";
 import {
   AF_INET,
   AF_INET6,

@@ -2,7 +2,7 @@
 // counters of acknowledged and received bytes are of sequence numbers, of which a SYN and a FIN take one each.
 
 import type { SocketTable } from "../../../../lib/socket-table.ts";
-import { SocketState } from "../../../../lib/words.ts";
+import { SocketState } from "../../../../lib/vocabulary/states.ts";
 import { uint64 } from "../byte-order.ts";
 
 /** Offsets of its members. */

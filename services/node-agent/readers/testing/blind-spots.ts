@@ -1,6 +1,6 @@
 // What each reader has no way to see: where the test that compares readers lets them differ.
 
-import type { ReaderName } from "../reader-names.ts";
+import type { ReaderName } from "../../../../lib/vocabulary/reader-names.ts";
 
 /** Columns of internet sockets that a reader leaves 0. */
 export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {

@@ -1,0 +1,96 @@
+// Protocols: their numbers, words and synonyms.
+
+import { findWord } from "./word-list.ts";
+
+/** IANA protocol numbers, and 255 for raw sockets, which carry any protocol. */
+export const Protocol = {
+  icmp: 1,
+  igmp: 2,
+  ipip: 4,
+  tcp: 6,
+  udp: 17,
+  dccp: 33,
+  rsvp: 46,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  icmpv6: 58,
+  ospf: 89,
+  pim: 103,
+  vrrp: 112,
+  l2tp: 115,
+  sctp: 132,
+  udplite: 136,
+  raw: 255,
+} as const;
+
+/** Families beside the internet's, in the aggregator's protocol column (IANA has not assigned these numbers). */
+export const Family = { unix: 250, netlink: 251, packet: 252 } as const;
+
+/** Whether a number of the aggregator's protocol column stands for one of the families beside the internet's. */
+export function isFamily(protocol: number): boolean {
+  return protocol >= Family.unix && protocol <= Family.packet;
+}
+
+type ProtocolWord = keyof typeof Protocol;
+type FamilyWord = keyof typeof Family;
+
+const PROTOCOL_NUMBER_MAX = 255;
+
+const ipWords = Object.keys(Protocol) as ProtocolWord[];
+const ipWordByNumber: ReadonlyMap<number, string> = new Map(ipWords.map((word) => [Protocol[word], word]));
+const familyWords = Object.keys(Family) as FamilyWord[];
+const familyWordByNumber: ReadonlyMap<number, string> = new Map(
+  familyWords.map((word) => [Family[word], word]),
+);
+
+/** Every word for a protocol or a family: what a filter may name, beside numbers. */
+export const protocolWords: readonly string[] = [...ipWords, ...familyWords];
+
+/** Names of /etc/protocols, the kernel and tcpdump for the same protocols. */
+const synonyms: Readonly<Record<string, ProtocolWord>> = {
+  ipencap: "ipip",
+  icmp6: "icmpv6",
+  "ipv6-icmp": "icmpv6",
+  "rsvp-e2e": "rsvp",
+  "ipsec-esp": "esp",
+  "ipsec-ah": "ah",
+  ospfigp: "ospf",
+  carp: "vrrp",
+  "udp-lite": "udplite",
+};
+
+/** The word for a protocol number; the number itself where there is none. */
+export function protocolWord(number: number): string {
+  return ipWordByNumber.get(number) ?? String(number);
+}
+
+/** The word for a number of the aggregator's protocol column. */
+export function storeProtocolWord(number: number): string {
+  return familyWordByNumber.get(number) ?? protocolWord(number);
+}
+
+/**
+ * The word that answers use for a protocol which a filter names by its word, a synonym or its IANA number: `tcp` for `TCP`
+ * and `6`, `99` for `99`. Null if it is none.
+ */
+export function normalizeProtocol(text: string): string | null {
+  const trimmed = text.trim();
+  if (!/^\d{1,9}$/.test(trimmed)) return findWord(protocolWords, trimmed, synonyms);
+  const number = Number(trimmed);
+  return number <= PROTOCOL_NUMBER_MAX ? protocolWord(number) : null;
+}
+
+/** Protocols that conntrack's text forms have a word for (net/netfilter/nf_conntrack_standalone.c l4proto_name). */
+const conntrackWords = ["icmp", "tcp", "udp", "dccp", "gre", "icmpv6", "sctp", "udplite"] as const;
+
+/** The words of conntrack's text forms with their numbers; "unknown" stands for every other protocol. */
+export const conntrackProtocols: ReadonlyArray<readonly [word: string, number: number]> = [
+  ...conntrackWords.map((word) => [word, Protocol[word]] as const),
+  ["unknown", 0],
+];
+
+/** The word that conntrack's text forms have for a protocol; "unknown" if they have none. */
+export function conntrackProtocolWord(protocol: number): string {
+  return conntrackProtocols.find(([, number]) => number === protocol)?.[0] ?? "unknown";
+}

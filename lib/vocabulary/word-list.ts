@@ -1,0 +1,21 @@
+// How words of a list are found in what a user typed. Every list of the vocabulary has one function that rests on this.
+
+/**
+ * The word of a list that a text means; null if it means none. Case does not matter, '_' and '-' are the same, and a synonym
+ * stands for its word. Synonyms are written in the list's own form.
+ */
+export function findWord<Word extends string>(
+  words: readonly Word[],
+  text: string,
+  synonyms: Readonly<Record<string, Word>> = {},
+): Word | null {
+  const wanted = fold(text);
+  const word = words.find((candidate) => fold(candidate) === wanted);
+  if (word !== undefined) return word;
+  const synonym = Object.entries(synonyms).find(([candidate]) => fold(candidate) === wanted);
+  return synonym === undefined ? null : synonym[1];
+}
+
+function fold(text: string): string {
+  return text.trim().toLowerCase().replaceAll("_", "-");
+}
