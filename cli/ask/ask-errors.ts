@@ -1,7 +1,7 @@
 // What a failed question to a server means for the user: gRPC's status codes as sentences that say what to do.
 
 import { status } from "@grpc/grpc-js";
-import { writeDuration } from "../text/duration.ts";
+import { writeDuration } from "../../lib/duration.ts";
 import { FailureError, UsageError } from "../command/errors.ts";
 
 /** What is known of the failure: a gRPC status, or "late" where the wait was ended on our side. */

@@ -1,16 +1,16 @@
 // The filter flags as the query API's Filter. Pure; every mistake is a UsageError that quotes it.
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
-import { stateWords } from "../../lib/vocabulary/states.ts";
-import { outcomeWords } from "../../lib/vocabulary/outcomes.ts";
-import { protocolWords } from "../../lib/vocabulary/protocols.ts";
+import { normalizeState, stateWords } from "../../lib/vocabulary/states.ts";
+import { findWord } from "../../lib/vocabulary/word-list.ts";
+import { normalizeOutcome, outcomeWords } from "../../lib/vocabulary/outcomes.ts";
+import { normalizeProtocol, protocolChoices } from "../../lib/vocabulary/protocols.ts";
 import { UsageError } from "./errors.ts";
 import type { Flags } from "./flags.ts";
 import { parseSelector } from "./selectors.ts";
 import { didYouMean } from "../text/suggest.ts";
 
 const PORT_MAX = 65_535;
-const PROTOCOL_NUMBER_MAX = 255;
 
 /** A filter that lets everything through. */
 export const openFilter: Filter = {
@@ -39,16 +39,18 @@ export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
     to: selectors("--to", flags.to),
     either: selectors("--either", flags.either),
     ports: values("--port", flags.port).map((text) => parseNumber("--port", text, 1, PORT_MAX)),
-    protocols: values("--protocol", flags.protocol).map(parseProtocol),
+    protocols: values("--protocol", flags.protocol).map((text) =>
+      knownWord("--protocol", text, normalizeProtocol, protocolChoices),
+    ),
     states: values("--state", flags.state).map((text) =>
-      oneOf("--state", text.toUpperCase().replaceAll("-", "_"), stateWords),
+      knownWord("--state", text, normalizeState, stateWords),
     ),
     processes: values("--process", flags.process),
     namespaceInodes: values("--namespace-inode", flags.namespaceInode).map((text) =>
       parseNumber("--namespace-inode", text.replace(/^net:\[(\d+)\]$/, "$1"), 1, Number.MAX_SAFE_INTEGER),
     ),
     outcomes: values("--outcome", flags.outcome).map((text) =>
-      oneOf("--outcome", text.toLowerCase(), outcomeWords),
+      knownWord("--outcome", text, normalizeOutcome, outcomeWords),
     ),
     openOnly: flags.open === true,
     includeAnonymous: flags.anonymous === true,
@@ -65,18 +67,21 @@ export function parseNumber(flag: string, text: string, min: number, max: number
   return number;
 }
 
-/** Takes one of several words; throws UsageError that lists them. */
-export function oneOf<Word extends string>(flag: string, word: string, words: readonly Word[]): Word {
-  const known = words.find((candidate) => candidate === word);
-  if (known === undefined) {
-    throw new UsageError(`${flag} takes one of ${words.join(", ")}, not '${word}'.`, didYouMean(word, words));
-  }
-  return known;
+/** Takes a word of a vocabulary, as its function finds it; throws UsageError that lists the words if it finds none. */
+export function knownWord<Word extends string>(
+  flag: string,
+  text: string,
+  normalize: (text: string) => Word | null,
+  words: readonly Word[],
+): Word {
+  const word = normalize(text);
+  if (word !== null) return word;
+  throw new UsageError(`${flag} takes one of ${words.join(", ")}, not '${text}'.`, didYouMean(text, words));
 }
 
-function parseProtocol(text: string): string {
-  if (/^\d+$/.test(text)) return String(parseNumber("--protocol", text, 0, PROTOCOL_NUMBER_MAX));
-  return oneOf("--protocol", text.toLowerCase(), protocolWords);
+/** Takes one of several words; throws UsageError that lists them. */
+export function oneOf<Word extends string>(flag: string, text: string, words: readonly Word[]): Word {
+  return knownWord(flag, text, (typed) => findWord(words, typed), words);
 }
 
 function values(flag: string, texts: readonly string[] = []): string[] {

@@ -3,6 +3,7 @@
 
 import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import { Option } from "commander";
+import { outcomeWords } from "../../lib/vocabulary/outcomes.ts";
 import { formats } from "./formats.ts";
 import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
 
@@ -82,7 +83,8 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
       to: () => listFlag("--to <endpoint>", "only where this is the server, or was dialled"),
       either: () => listFlag("--either <endpoint>", "only where this is one of both"),
       port: () => listFlag("--port <port>", "only this server port"),
-      protocol: () => listFlag("--protocol <protocol>", "only this protocol: tcp, udp, unix …"),
+      protocol: () =>
+        listFlag("--protocol <protocol>", "only this protocol, by name or number: tcp, udp, unix, gre, 47 …"),
       state: () => listFlag("--state <state>", "only in this state: established, time-wait, close-wait …"),
       process: () => listFlag("--process <name>", "only where a process of this name is at either end"),
       namespaceInode: () =>
@@ -90,7 +92,7 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
           "--namespace-inode <inode>",
           "only in the network namespace of this inode (readlink /proc/PID/ns/net)",
         ),
-      outcome: () => listFlag("--outcome <outcome>", "only: established, refused, timed-out or pending"),
+      outcome: () => listFlag("--outcome <outcome>", `only: ${outcomeWords.join(", ")}`),
       open: () => new Option("--open", "leave closed connections out"),
       anonymous: () => new Option("--anonymous", "put in unix socket pairs without a name"),
     },

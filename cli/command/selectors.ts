@@ -2,6 +2,8 @@
 
 import type { EndpointSelector } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseRange } from "../../lib/address.ts";
+import type { EndpointKind } from "../../lib/vocabulary/endpoint-kinds.ts";
+import { findWord } from "../../lib/vocabulary/word-list.ts";
 import { UsageError } from "./errors.ts";
 import { nearest } from "../text/suggest.ts";
 
@@ -34,7 +36,8 @@ const machineKinds: ReadonlyArray<readonly [words: readonly string[], select: Se
 
 const selectByKubernetesWord = byWord(kubernetesKinds);
 const selectByMachineWord = byWord(machineKinds);
-const endpointWords = ["external", "unknown"] as const;
+// The kinds that need no name.
+const endpointWords = ["external", "unknown"] as const satisfies readonly EndpointKind[];
 const kindWords = [...selectByKubernetesWord.keys(), ...selectByMachineWord.keys(), "pid"];
 
 /** The forms that an endpoint argument takes, for messages and help. */
@@ -58,8 +61,8 @@ const PID_MAX = 2 ** 22;
  * Throws UsageError, which lists the forms, where the text is none of them.
  */
 export function parseSelector(text: string, bareIsProcess: boolean): EndpointSelector {
-  const word = endpointWords.find((known) => known === text.toLowerCase());
-  if (word !== undefined) return { endpointKind: word };
+  const endpointKind = findWord(endpointWords, text);
+  if (endpointKind !== null) return { endpointKind };
   if (text.startsWith("/") || text.startsWith("@")) return { path: text };
   if (text.startsWith("unix:") && text.length > "unix:".length) return { path: text.slice("unix:".length) };
   const address = text.replace(/%[^/]*/, "");

@@ -35,16 +35,23 @@ describe("localSettings", () => {
     const { filter } = localSettings("connections", {
       from: ["nginx", "10.0.0.0/8"],
       port: ["80", "443"],
-      protocol: ["TCP", "47"],
-      state: ["time-wait", "Established"],
+      protocol: ["TCP", "47", "gre", "dccp", "6", "ipv6-icmp", "99"],
+      state: ["time-wait", "Established", "syn-sent2", "cookie-wait", "fin-wait", "fin-wait-1"],
       namespaceInode: ["net:[4026531840]"],
       outcome: ["timed-out"],
       open: true,
     });
     assert.deepEqual(filter.from, [{ process: "nginx" }, { cidr: "10.0.0.0/8" }]);
     assert.deepEqual(filter.ports, [80, 443]);
-    assert.deepEqual(filter.protocols, ["tcp", "47"]);
-    assert.deepEqual(filter.states, ["TIME_WAIT", "ESTABLISHED"]);
+    assert.deepEqual(filter.protocols, ["tcp", "gre", "gre", "dccp", "tcp", "icmpv6", "99"]);
+    assert.deepEqual(filter.states, [
+      "TIME_WAIT",
+      "ESTABLISHED",
+      "SYN_SENT2",
+      "COOKIE_WAIT",
+      "FIN_WAIT",
+      "FIN_WAIT1",
+    ]);
     assert.deepEqual(filter.namespaceInodes, [4026531840]);
     assert.deepEqual(filter.outcomes, ["timed-out"]);
     assert.equal(filter.openOnly, true);
@@ -79,6 +86,7 @@ describe("localSettings", () => {
     [undefined, { port: ["65536"] }, /--port takes a whole number from 1 to 65535, not '65536'/],
     [undefined, { port: ["80", ""] }, /--port has an empty value/],
     [undefined, { protocol: ["tpc"] }, /--protocol takes one of .*tcp.* not 'tpc'/],
+    [undefined, { protocol: ["256"] }, /--protocol takes one of .*, a number from 0 to 255, not '256'/],
     [undefined, { state: ["OPENED"] }, /--state takes one of ESTABLISHED/],
     [undefined, { outcome: ["fine"] }, /--outcome takes one of established, refused, timed-out, pending/],
     [undefined, { namespaceInode: ["host"] }, /--namespace-inode takes a whole number from 1, not 'host'/],

@@ -2,18 +2,18 @@
 // cannot be is a UsageError here, before anything starts.
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
-import { parseDuration, writeDuration } from "../text/duration.ts";
+import { parseDuration, writeDuration } from "../../lib/duration.ts";
 import { UsageError } from "./errors.ts";
-import { oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
+import { knownWord, oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
-import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
+import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import type { ListenAddress, LocalOptions } from "./local-options.ts";
 import { didYouMean } from "../text/suggest.ts";
 import { viewColumnKeys } from "../views/views.ts";
 import type { ViewName } from "../views/view.ts";
-import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
+import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** What can be shown: the views, and connections as they come and go. */
 export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
@@ -154,9 +154,14 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
           flags.byteOrder === undefined
             ? undefined
             : oneOf("--byte-order", flags.byteOrder, ["little", "big"] as const),
-        reader: flags.reader === undefined ? "auto" : oneOf("--reader", flags.reader, readerChoices),
+        reader:
+          flags.reader === undefined
+            ? "auto"
+            : knownWord("--reader", flags.reader, normalizeReader, readerChoices),
         conntrack:
-          flags.conntrack === undefined ? undefined : oneOf("--conntrack", flags.conntrack, conntrackChoices),
+          flags.conntrack === undefined
+            ? undefined
+            : knownWord("--conntrack", flags.conntrack, normalizeConntrackChoice, conntrackChoices),
         intervalMs,
         listen: parseListen(flags.listen),
       },

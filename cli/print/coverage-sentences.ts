@@ -4,7 +4,7 @@
 
 import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { formatAge } from "../text/duration.ts";
+import { formatAge } from "../text/age.ts";
 
 /** A node that was not read for this long, or for so many of its intervals, is called late. */
 const LATE_MS_MIN = 10_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { formatAge, parseDuration, writeDuration } from "./duration.ts";
+import { formatAge } from "./age.ts";
 import { escapeText } from "./escape-text.ts";
 import { didYouMean } from "./suggest.ts";
 import { fitText, padText, textWidth } from "./text-width.ts";
@@ -66,28 +66,7 @@ describe("textWidth", () => {
   });
 });
 
-describe("durations", () => {
-  const read: ReadonlyArray<readonly [text: string, ms: number | null]> = [
-    ["500ms", 500],
-    ["1s", 1000],
-    ["1.5s", 1500],
-    ["2m", 120_000],
-    ["1h", 3_600_000],
-    ["5", null],
-    ["", null],
-    ["-1s", null],
-    ["1s ", null],
-    ["1d", null],
-    ["Infinitys", null],
-  ];
-  for (const [text, ms] of read) {
-    it(`reads '${text}' as ${ms}`, () => assert.equal(parseDuration(text), ms));
-  }
-  it("reads what it writes", () => {
-    fc.assert(
-      fc.property(fc.nat({ max: 999_999_999 }), (ms) => assert.equal(parseDuration(writeDuration(ms)), ms)),
-    );
-  });
+describe("ages", () => {
   const ages: ReadonlyArray<readonly [ms: number, text: string]> = [
     [-5, "0s"],
     [999, "0s"],

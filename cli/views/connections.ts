@@ -2,7 +2,7 @@
 
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
-import { formatAge } from "../text/duration.ts";
+import { formatAge } from "../text/age.ts";
 import { endpointLabel, endpointLabelWithAddress } from "./endpoint-label.ts";
 import {
   address,

@@ -3,7 +3,8 @@
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { writeObject } from "../../lib/json/codec.ts";
 import { nodeCoverageShape } from "../../lib/json/messages.ts";
-import { formatAge, writeDuration } from "../text/duration.ts";
+import { writeDuration } from "../../lib/duration.ts";
+import { formatAge } from "../text/age.ts";
 import { podsTable } from "./pod-coverage.ts";
 import { type Column, countColumn, referencePart, type View } from "./view.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Edge } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
-import { formatAge } from "../text/duration.ts";
+import { formatAge } from "../text/age.ts";
 import { endpointLabel } from "./endpoint-label.ts";
 import { endpointPaths, nodes, viaLabel, viaPaths } from "./endpoint-columns.ts";
 import { formatBytes, referencePart, type View } from "./view.ts";

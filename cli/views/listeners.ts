@@ -2,7 +2,7 @@
 
 import type { Listener, ServiceRef } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
-import { formatAge } from "../text/duration.ts";
+import { formatAge } from "../text/age.ts";
 import { endpointLabel } from "./endpoint-label.ts";
 import { endpointPaths, inode, pids, queues } from "./endpoint-columns.ts";
 import { referencePart, type View } from "./view.ts";

@@ -1,7 +1,7 @@
 // The table below the nodes' that `coverage -o wide` shows: how completely each pod was read.
 
 import type { PodCoverage } from "../../lib/gen/whotalks/v1/query.ts";
-import { formatAge } from "../text/duration.ts";
+import { formatAge } from "../text/age.ts";
 import { countColumn, type InnerTable } from "./view.ts";
 
 /** Characters of a container's id that tell it from all others, as container tools show it. */

@@ -5,6 +5,8 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 
+import { parseDuration } from "../duration.ts";
+
 /** What is known of a setting beside its schema. */
 export interface Setting {
   /** Environment variable; the flag is its name without WHOTALKS_ in lower case ("WHOTALKS_HTTP_ADDRESS" → "--http-address"). */
@@ -75,9 +77,22 @@ export function readSettings<Shape extends z.ZodRawShape>(
 export function duration(minMs: number, maxMs: number): z.ZodType<number, string> {
   return z
     .string()
-    .regex(/^\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h)$/, "is not a duration")
-    .transform((text) => Math.round(Number.parseFloat(text) * unitMs(text)))
+    .transform((text) => parseDuration(text) ?? Number.NaN)
+    .refine((ms) => !Number.isNaN(ms), { error: "is not a duration", abort: true })
     .refine((ms) => ms >= minMs && ms <= maxMs, `must be between ${minMs} ms and ${maxMs} ms`);
+}
+
+/** One of the words of a list, as its normalizing function finds it. */
+export function oneOf<Word extends string>(
+  words: readonly Word[],
+  normalize: (text: string) => Word | null,
+): z.ZodType<Word, string> {
+  return z.string().transform((text, context): Word => {
+    const word = normalize(text);
+    if (word !== null) return word;
+    context.addIssue({ code: "custom", message: `is not one of ${words.join(", ")}` });
+    return z.NEVER;
+  });
 }
 
 /** An address to listen on ("0.0.0.0:4191", "[::]:4191", ":4191"); no host means every address. */
@@ -102,12 +117,6 @@ export function natsServers(): z.ZodType<string[], string> {
       (urls) => urls.every((url) => /^(?:nats|tls):\/\/[^\s/]+$/.test(url)),
       "is not a list of nats:// or tls:// addresses",
     );
-}
-
-function unitMs(text: string): number {
-  if (text.endsWith("ms")) return 1;
-  if (text.endsWith("s")) return 1000;
-  return text.endsWith("m") ? 60_000 : 3_600_000;
 }
 
 function flagOf(setting: Setting): string {

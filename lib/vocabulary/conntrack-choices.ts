@@ -1,5 +1,14 @@
-// The ways to read conntrack that a user may ask for; apart from the reader itself, so that settings load none of it.
+// The ways to read conntrack, as flags and settings have them.
+
+import { findWord } from "./word-list.ts";
 
 /** What may be asked for: `auto` is the best that works. */
 export const conntrackChoices = ["auto", "events", "dump", "proc", "none"] as const;
+
+/** One of conntrackChoices. */
 export type ConntrackChoice = (typeof conntrackChoices)[number];
+
+/** The choice that a flag or a setting names; null if it is none. */
+export function normalizeConntrackChoice(text: string): ConntrackChoice | null {
+  return findWord(conntrackChoices, text);
+}

@@ -44,8 +44,14 @@ const familyWordByNumber: ReadonlyMap<number, string> = new Map(
   familyWords.map((word) => [Family[word], word]),
 );
 
-/** Every word for a protocol or a family: what a filter may name, beside numbers. */
-export const protocolWords: readonly string[] = [...ipWords, ...familyWords];
+/** Every word for a protocol or a family. */
+const protocolWords: readonly string[] = [...ipWords, ...familyWords];
+
+/** What a filter may name, for messages. */
+export const protocolChoices: readonly string[] = [
+  ...protocolWords,
+  `a number from 0 to ${PROTOCOL_NUMBER_MAX}`,
+];
 
 /** Names of /etc/protocols, the kernel and tcpdump for the same protocols. */
 const synonyms: Readonly<Record<string, ProtocolWord>> = {

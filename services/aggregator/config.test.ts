@@ -17,7 +17,7 @@ test("nothing must be given", () => {
     httpAddress: { host: "0.0.0.0", port: 4181 },
     logLevel: "info",
     streamMaxAge: 6 * 3_600_000,
-    streamMaxBytes: 2 * 2 ** 30,
+    streamMaxBytes: 2 ** 30,
     streamReplicas: 1,
     closedKeep: 300_000,
     nodeLost: 60_000,
@@ -47,7 +47,7 @@ test("all problems are told at once, each with its name, the value and an exampl
   );
   assert.equal(result.kind, "problems");
   assert.deepEqual(result.text.split("\n").slice(1), [
-    '  WHOTALKS_STREAM_MAX_BYTES "2 GB" is not a size; for example WHOTALKS_STREAM_MAX_BYTES=2Gi',
+    '  WHOTALKS_STREAM_MAX_BYTES "2 GB" is not a size; for example WHOTALKS_STREAM_MAX_BYTES=1Gi',
     '  WHOTALKS_STREAM_REPLICAS "2" is not 1, 3 or 5; for example WHOTALKS_STREAM_REPLICAS=1',
     '  WHOTALKS_CLOSED_KEEP "5" is not a duration; for example WHOTALKS_CLOSED_KEEP=5m',
     '  WHOTALKS_NODE_LOST "1s" must be between 5000 ms and 86400000 ms; for example WHOTALKS_NODE_LOST=60s',

@@ -2,9 +2,9 @@
 
 import { z } from "zod";
 
-import { logLevels } from "../../lib/vocabulary/log-levels.ts";
+import { logLevels, normalizeLogLevel } from "../../lib/vocabulary/log-levels.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
-import { duration, listenAddress, readSettings } from "../../lib/program/program-settings.ts";
+import { duration, listenAddress, oneOf, readSettings } from "../../lib/program/program-settings.ts";
 import type { ProgramSettings, SettingsResult } from "../../lib/program/program-settings.ts";
 
 const HOUR_MS = 3_600_000;
@@ -26,9 +26,9 @@ const schema = z.object({
   ...natsSchema,
   grpcAddress: listenAddress().default({ host: "0.0.0.0", port: 4180 }),
   httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4181 }),
-  logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
+  logLevel: oneOf(logLevels, normalizeLogLevel).default("info"),
   streamMaxAge: duration(60_000, 365 * DAY_MS).default(6 * HOUR_MS),
-  streamMaxBytes: byteCount(2 ** 20).default(2 * 2 ** 30),
+  streamMaxBytes: byteCount(2 ** 20).default(2 ** 30),
   streamReplicas: z.enum(["1", "3", "5"], "is not 1, 3 or 5").transform(Number).default(1),
   closedKeep: duration(0, DAY_MS).default(300_000),
   nodeLost: duration(5000, DAY_MS).default(60_000),
@@ -70,7 +70,7 @@ const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
     streamMaxAge: { variable: "WHOTALKS_STREAM_MAX_AGE", example: "6h", help: "How long reports are kept" },
     streamMaxBytes: {
       variable: "WHOTALKS_STREAM_MAX_BYTES",
-      example: "2Gi",
+      example: "1Gi",
       help: "How much of them is kept, all nodes together",
     },
     streamReplicas: {

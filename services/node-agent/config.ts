@@ -1,18 +1,19 @@
 // The node agent's settings.
 
 import { z } from "zod";
-import { logLevels } from "../../lib/vocabulary/log-levels.ts";
+import { logLevels, normalizeLogLevel } from "../../lib/vocabulary/log-levels.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
 import {
   duration,
   listenAddress,
+  oneOf,
   type ProgramSettings,
   readSettings,
   type SettingsResult,
 } from "../../lib/program/program-settings.ts";
-import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
+import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
 
-import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
+import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -23,9 +24,9 @@ const schema = z.object({
   interval: duration(100, DAY_MS).default(1000),
   keyframeInterval: duration(1000, DAY_MS).default(180_000),
   httpAddress: listenAddress().default({ host: "0.0.0.0", port: 4191 }),
-  logLevel: z.enum(logLevels, `is not one of ${logLevels.join(", ")}`).default("info"),
-  reader: z.enum(readerChoices, `is not one of ${readerChoices.join(", ")}`).default("auto"),
-  conntrack: z.enum(conntrackChoices, `is not one of ${conntrackChoices.join(", ")}`).default("auto"),
+  logLevel: oneOf(logLevels, normalizeLogLevel).default("info"),
+  reader: oneOf(readerChoices, normalizeReader).default("auto"),
+  conntrack: oneOf(conntrackChoices, normalizeConntrackChoice).default("auto"),
   cpuBudget: cpuShare().default(0.01),
 });
 

@@ -79,6 +79,10 @@ const cases: readonly (readonly [name: string, filter: Partial<Filter>, expected
   ["fields by AND", { to: [{ cidr: "203.0.113.0/24" }], ports: [443, 53] }, ["443", "53"]],
   ["the server's port", { ports: [22] }, ["51000"]],
   ["protocols", { protocols: ["udp", "unix"] }, ["/run/api.sock", "53"]],
+  ["protocols by number", { protocols: ["17"] }, ["53"]],
+  ["protocols by synonym and in capitals", { protocols: ["ipv6-icmp", "UDP"] }, ["53"]],
+  ["states as users write them", { states: ["close-wait", "time-wait"] }, ["445", "51000"]],
+  ["outcomes as users write them", { outcomes: ["Pending"] }, ["444"]],
   ["states of either end", { states: ["CLOSE_WAIT"] }, ["51000"]],
   ["outcomes", { outcomes: ["pending"] }, ["444"]],
   ["open only: TIME_WAIT is not open", { openOnly: true, to: [{ cidr: "203.0.113.1" }] }, ["443", "444"]],
@@ -134,6 +138,19 @@ test("listeners: to and either select the endpoint, from does not apply", () => 
   assert.deepEqual(listed({ either: [{ process: "curl" }] }), ["tcp 0.0.0.0 9000"]);
   assert.deepEqual(listed({ from: [{ process: "nobody" }], ports: [22] }), ["tcp 0.0.0.0 22"]);
   assert.deepEqual(listed({ states: ["LISTEN"], namespaceInodes: [101] }), ["tcp 0.0.0.0 9000"]);
+});
+
+test("listeners: a protocol by its number is the protocol", () => {
+  assert.deepEqual(listed({ protocols: ["6"] }), ["tcp 0.0.0.0 22", "tcp 0.0.0.0 9000"]);
+});
+
+test("a watch by a protocol's number has that protocol", () => {
+  const watch = world.aggregator.query.watch(FilterMessage.fromPartial({ protocols: ["17"] }), true);
+  watch.close();
+  assert.deepEqual(
+    [...watch.initial].map(({ protocol }) => protocol),
+    ["udp"],
+  );
 });
 
 const labels = { app: "web", tier: "front", "app.kubernetes.io/name": "web" };

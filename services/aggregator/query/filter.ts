@@ -1,13 +1,13 @@
 // Compiles a Filter into tests over the tables' slots. Cheap tests on integers come first; who the ends are is looked up only
 // if a filter asks.
 
-import { stateWords } from "../../../lib/vocabulary/states.ts";
+import { normalizeState, stateWords } from "../../../lib/vocabulary/states.ts";
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { Side } from "../view/connection-view.ts";
 import type { View } from "../view/view.ts";
-import { outcomeWords } from "../../../lib/vocabulary/outcomes.ts";
-import { protocolWords, storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
+import { normalizeOutcome, outcomeWords } from "../../../lib/vocabulary/outcomes.ts";
+import { normalizeProtocol, protocolChoices, storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
 import { FilterError } from "./filter-error.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import type { LabelTest } from "./label-selector.ts";
@@ -208,17 +208,19 @@ function parsePort(port: number): number {
   throw new FilterError(`${port} is no port: the highest is 65535`);
 }
 
-function parseProtocol(word: string): string {
-  if (protocolWords.includes(word) || /^\d{1,3}$/.test(word)) return word;
-  throw new FilterError(`"${word}" is no protocol: there are ${protocolWords.join(", ")}, and numbers`);
+function parseProtocol(text: string): string {
+  return known("protocol", text, normalizeProtocol(text), protocolChoices);
 }
 
-function parseState(word: string): string {
-  if (stateWords.includes(word)) return word;
-  throw new FilterError(`"${word}" is no state: there are ${stateWords.join(", ")}`);
+function parseState(text: string): string {
+  return known("state", text, normalizeState(text), stateWords);
 }
 
-function parseOutcome(word: string): string {
-  if (outcomeWords.some((outcome) => outcome === word)) return word;
-  throw new FilterError(`"${word}" is no outcome: there are ${outcomeWords.join(", ")}`);
+function parseOutcome(text: string): string {
+  return known("outcome", text, normalizeOutcome(text), outcomeWords);
+}
+
+function known(what: string, text: string, word: string | null, words: readonly string[]): string {
+  if (word !== null) return word;
+  throw new FilterError(`unknown ${what} "${text}"; expected one of ${words.join(", ")}`);
 }

@@ -1,5 +1,6 @@
 // Endpoint selectors: which endpoints a user's word means.
 
+import { endpointKinds, normalizeEndpointKind } from "../../../lib/vocabulary/endpoint-kinds.ts";
 import { inRange, parseRange } from "../../../lib/address.ts";
 import type { Endpoint, EndpointSelector, NamedSelector } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { HoldingProcess } from "../view/socket-view.ts";
@@ -28,8 +29,6 @@ export interface SelectorTest {
   test(subject: Subject): boolean;
 }
 
-const endpointKinds: readonly string[] = ["pod", "process", "node", "service", "external", "unknown"];
-
 /** Compiles a selector for an answer at a time. Throws FilterError where it names nothing or nonsense. */
 export function compileSelector(selector: EndpointSelector, view: View): SelectorTest {
   if (selector.cidr !== undefined) return cidrTest(selector.cidr, view);
@@ -56,9 +55,11 @@ export function compileSelector(selector: EndpointSelector, view: View): Selecto
     return byEndpoint(({ endpoint }) => endpoint.node === node && endpoint.kind !== "pod");
   }
   if (selector.endpointKind !== undefined) {
-    const kind = selector.endpointKind;
-    if (!endpointKinds.includes(kind)) {
-      throw new FilterError(`"${kind}" is no kind of endpoint: there are ${endpointKinds.join(", ")}`);
+    const kind = normalizeEndpointKind(selector.endpointKind);
+    if (kind === null) {
+      throw new FilterError(
+        `unknown kind of endpoint "${selector.endpointKind}"; expected one of ${endpointKinds.join(", ")}`,
+      );
     }
     return byEndpoint(({ endpoint }) => endpoint.kind === kind);
   }

@@ -109,11 +109,15 @@ test("a filter that cannot be meant is INVALID_ARGUMENT with a sentence", async 
   const client = await serve(new World());
   const cases: [Partial<Filter>, RegExp][] = [
     [{ from: [{ cidr: "10.0.0.0/99" }] }, /"10\.0\.0\.0\/99" is no address or range/],
-    [{ to: [{ endpointKind: "planet" }] }, /"planet" is no kind of endpoint/],
+    [{ to: [{ endpointKind: "planet" }] }, /unknown kind of endpoint "planet"; expected one of pod, /],
     [{ either: [{}] }, /selector is empty/],
-    [{ states: ["established"] }, /"established" is no state/],
-    [{ protocols: ["carrier-pigeon"] }, /"carrier-pigeon" is no protocol/],
-    [{ outcomes: ["won"] }, /"won" is no outcome/],
+    [{ states: ["asleep"] }, /unknown state "asleep"; expected one of ESTABLISHED, SYN_SENT, /],
+    [{ protocols: ["256"] }, /unknown protocol "256"/],
+    [
+      { protocols: ["carrier-pigeon"] },
+      /unknown protocol "carrier-pigeon"; expected one of icmp, igmp, .* packet, a number from 0 to 255/,
+    ],
+    [{ outcomes: ["won"] }, /unknown outcome "won"; expected one of established, /],
     [{ ports: [70_000] }, /70000 is no port/],
     [{ labels: "a in b" }, /"a in b" is no label requirement/],
   ];

@@ -1,26 +1,4 @@
-// Durations as users write them (500ms, 1s, 2m, 1h) and as tables show them (kubectl's 45s, 3m12s, 5h3m, 12d).
-
-const unitMs = new Map([
-  ["ms", 1],
-  ["s", 1000],
-  ["m", 60_000],
-  ["h", 3_600_000],
-]);
-
-/** Reads a duration into milliseconds; null where the text is none. Fractions are allowed (1.5s). */
-export function parseDuration(text: string): number | null {
-  const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text);
-  if (match === null) return null;
-  return Math.round(Number(match[1]) * unitMs.get(match[2]!)!);
-}
-
-/** Writes milliseconds as the shortest form that parseDuration() reads. */
-export function writeDuration(ms: number): string {
-  for (const [unit, size] of [...unitMs].toReversed()) {
-    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
-  }
-  return `${ms}ms`;
-}
+// Ages as tables show them (kubectl's 45s, 3m12s, 5h3m, 12d).
 
 /** Writes an age for a table, at most two units, as kubectl does; below a second as 0s. Negative ages count as 0. */
 export function formatAge(ms: number): string {
