@@ -283,7 +283,7 @@ testJoins([
     ],
     expect: [
       "external 192.0.2.1:40000 -> process 10.0.0.9:8080 tcp s listener closed",
-      "external 192.0.2.1:40000 -> process 10.0.0.9:8080 tcp s listener",
+      "external 192.0.2.1:40000 -> process 10.0.0.9:8080 tcp s handshake",
     ],
   },
   {

@@ -239,7 +239,7 @@ testJoins([
         },
       ],
     ],
-    expect: ["client 10.0.0.1:80 -> external 192.0.2.7:40000 tcp c listener"],
+    expect: ["client 10.0.0.1:80 -> external 192.0.2.7:40000 tcp c handshake"],
   },
   {
     name: "of several holders the youngest names a connection",

@@ -37,7 +37,7 @@ export function decideDirection(facts: ConnectionFacts): Direction | null {
 function byEnds(client: EndFacts, server: EndFacts): Direction {
   const clientOpened = client.opening || server.accepting;
   const serverOpened = server.opening || client.accepting;
-  if (clientOpened !== serverOpened) return { swapped: serverOpened, by: DirectionBy.listener, final: true };
+  if (clientOpened !== serverOpened) return { swapped: serverOpened, by: DirectionBy.handshake, final: true };
   if (client.listens !== server.listens)
     return { swapped: client.listens, by: DirectionBy.listener, final: false };
   const isClientEphemeral = isEphemeral(client.port);

@@ -391,7 +391,7 @@ export interface Connection {
    * server, port and via.
    */
   count: number;
-  /** How it is known who opened it: flow, listener, port or guess. */
+  /** How it is known who opened it: handshake, flow, listener, port or guess. */
   directionBy: string;
   /** icmp only. */
   icmp:
