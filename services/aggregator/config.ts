@@ -38,7 +38,7 @@ const schema = z.object({
 function byteCount(bytesMin: number): z.ZodType<number, string> {
   return z
     .string()
-    .regex(/^\d{1,9}(?:\.\d{1,3})?(?:[kMGT]|[KMGT]i)?$/, "is not a size")
+    .regex(/^\d{1,15}(?:\.\d{1,3})?(?:[kMGT]|[KMGT]i)?$/, "is not a size")
     .transform((text) => Math.round(Number.parseFloat(text) * unitBytes.get(text.replace(/^[\d.]+/, ""))!))
     .refine(
       (bytes) => bytes >= bytesMin && bytes <= Number.MAX_SAFE_INTEGER,
