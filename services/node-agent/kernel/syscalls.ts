@@ -106,6 +106,8 @@ interface BpfLoad {
   /** Number of instructions, and their bytes. */
   readonly count: number;
   readonly instructions: Uint8Array;
+  /** As include/linux/license.h knows them; anything else counts as not compatible with the GPL. */
+  readonly license: string;
   readonly logLevel: number;
   readonly log: Uint8Array;
 }
@@ -168,7 +170,7 @@ function openBpf(): BpfLibrary {
   const loading = libc.func("int64_t syscall(int64_t, int64_t, const whotalks_bpf_load *, int64_t)");
   return {
     bpf: (command, attributes, bytes) => Number(plain(number, command, attributes, bytes)),
-    load: ({ command, programType, attachType, functionId, count, instructions, logLevel, log }) =>
+    load: ({ command, programType, attachType, functionId, count, instructions, license, logLevel, log }) =>
       Number(
         loading(
           number,
@@ -177,8 +179,7 @@ function openBpf(): BpfLibrary {
             programType,
             count,
             instructions,
-            // The kernel lets only programs under the GPL call bpf_seq_write: this one is under it too, at choice.
-            license: "Dual BSD/GPL",
+            license,
             logLevel,
             logSize: logLevel === 0 ? 0 : log.length,
             log: logLevel === 0 ? null : log,

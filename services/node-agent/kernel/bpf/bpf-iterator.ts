@@ -3,14 +3,13 @@
 
 import { closeSync, readSync } from "node:fs";
 
-import { hostIsLittleEndian } from "../byte-order.ts";
 import type { BpfProgram } from "./bpf-program.ts";
 import { bpf, loadBpfProgram } from "./bpf-syscall.ts";
 
 // enum bpf_cmd and enum bpf_attach_type of include/uapi/linux/bpf.h.
 const BPF_LINK_CREATE = 28;
 const BPF_ITER_CREATE = 33;
-const BPF_TRACE_ITER = 28;
+export const BPF_TRACE_ITER = 28;
 
 /** Bytes of one read: the kernel gives at most eight pages. */
 const READ_BYTES = 32_768;
@@ -40,8 +39,7 @@ export class BpfIterator {
 
   /** Loads a program for the iterator that a function of the kernel stands for. Throws with a reason. */
   static load(program: BpfProgram, functionId: number, recordBytes: number, recordsMax: number): BpfIterator {
-    const code = program.encode(hostIsLittleEndian);
-    const descriptor = loadBpfProgram(code, program.length, BPF_TRACE_ITER, functionId);
+    const descriptor = loadBpfProgram(program, BPF_TRACE_ITER, functionId);
     try {
       const attributes = new Uint32Array(8);
       attributes[0] = descriptor;

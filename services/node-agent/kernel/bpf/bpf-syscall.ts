@@ -1,7 +1,18 @@
 // bpf(2), as far as one iterator needs it: loading a program, and commands whose attributes are a few numbers.
 
+import { hostIsLittleEndian } from "../byte-order.ts";
 import { EAGAIN, EPERM } from "../constants.ts";
 import { bpfLibrary, SyscallError, syscalls } from "../syscalls.ts";
+import type { BpfProgram } from "./bpf-program.ts";
+
+/**
+ * The licence that every program of ours declares. The kernel demands one that is compatible with the GPL
+ * (include/linux/license.h knows no Apache-2.0): of programs that read its structs through typed pointers
+ * (check_ptr_to_btf_access of kernel/bpf/verifier.c), and of those that call bpf_seq_write, bpf_probe_read_kernel or
+ * bpf_get_current_task_btf (gpl_only in kernel/trace/bpf_trace.c). Each of ours reads structs and calls bpf_seq_write. So these
+ * programs are offered under Apache-2.0 OR GPL-2.0-only: docs/adr/0007-bpf-programs-without-a-compiler.md.
+ */
+export const BPF_LICENSE = "GPL";
 
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_TYPE_TRACING = 26;
@@ -16,18 +27,20 @@ export function bpf(command: number, attributes: Uint32Array): number {
   return result;
 }
 
-/** Loads a tracing program; gives its descriptor. Throws an error that says what the kernel has against it. */
+/** Loads a tracing program; returns its descriptor. Throws an error with the verifier's reason. */
 export function loadBpfProgram(
-  instructions: Uint8Array,
-  count: number,
+  program: BpfProgram,
   attachType: number,
   functionId: number,
+  license = BPF_LICENSE,
 ): number {
+  const instructions = program.encode(hostIsLittleEndian);
   const log = new Uint8Array(LOG_BYTES);
   const load = (logLevel: number): number =>
     bpfLibrary().load({
       instructions,
-      count,
+      count: program.length,
+      license,
       programType: BPF_PROG_TYPE_TRACING,
       attachType,
       functionId,

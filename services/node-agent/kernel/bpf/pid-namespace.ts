@@ -39,14 +39,9 @@ export function loadPid(
  * the namespace of the mount): a program asks the kernel, once. 0 too where the kernel has no way to tell (before 5.11).
  */
 export function ownPidLevel(types: KernelTypes, tasks: number): number {
-  const program = new BpfProgram();
-  program.move(6, 1).call(Helper.currentTask);
-  program.load(8, 1, 0, types.of("task_struct", "thread_pid")).load(4, 1, 1, types.of("pid", "level"));
-  program.clear(10, -8).store(4, 10, -8, 1);
-  writeRecord(program, types, 8).set(0, 0).exit();
   let iterator;
   try {
-    iterator = BpfIterator.load(program, tasks, 8, PIDS_MAX);
+    iterator = BpfIterator.load(assemblePidProgram(types), tasks, 8, PIDS_MAX);
   } catch {
     return 0;
   }
@@ -57,4 +52,13 @@ export function ownPidLevel(types: KernelTypes, tasks: number): number {
   } finally {
     iterator.close();
   }
+}
+
+/** Assembles the program that writes the reading process's level. */
+export function assemblePidProgram(types: KernelTypes): BpfProgram {
+  const program = new BpfProgram();
+  program.move(6, 1).call(Helper.currentTask);
+  program.load(8, 1, 0, types.of("task_struct", "thread_pid")).load(4, 1, 1, types.of("pid", "level"));
+  program.clear(10, -8).store(4, 10, -8, 1);
+  return writeRecord(program, types, 8).set(0, 0).exit();
 }

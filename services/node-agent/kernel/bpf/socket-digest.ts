@@ -36,12 +36,9 @@ export class SocketDigest {
    * (5.11). Throws with a reason.
    */
   static load(types: KernelTypes, target: number, families: readonly number[]): SocketDigest {
-    const map = bpf(
-      BPF_MAP_CREATE,
-      Uint32Array.of(BPF_MAP_TYPE_ARRAY, Uint32Array.BYTES_PER_ELEMENT, Sums.bytes, 1, 0, 0, 0, 0),
-    );
+    const map = createSumsMap();
     try {
-      const program = assemble(types, map, families);
+      const program = assembleDigestProgram(types, map, families);
       return new SocketDigest(BpfIterator.load(program, target, Sums.bytes, 1));
     } finally {
       // The program keeps it.
@@ -60,7 +57,20 @@ export class SocketDigest {
 }
 
 // R6 is the context, R7 the task, R8 the file, R9 the sock.
-function assemble(types: KernelTypes, map: number, families: readonly number[]): BpfProgram {
+/** Makes the array map of one value that the program sums up in; returns its descriptor. Throws SyscallError. */
+export function createSumsMap(): number {
+  return bpf(
+    BPF_MAP_CREATE,
+    Uint32Array.of(BPF_MAP_TYPE_ARRAY, Uint32Array.BYTES_PER_ELEMENT, Sums.bytes, 1, 0, 0, 0, 0),
+  );
+}
+
+/** Assembles the program that sums up into the first value of an array map, by its descriptor. */
+export function assembleDigestProgram(
+  types: KernelTypes,
+  map: number,
+  families: readonly number[],
+): BpfProgram {
   const program = new BpfProgram();
   program.move(6, 1);
   program.load(8, 1, 6, TaskFileContext.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq_num"));

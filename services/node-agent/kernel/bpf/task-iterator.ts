@@ -59,7 +59,7 @@ export class TaskIterator {
     return withKernelTypes(BTF_PATH, (types) => {
       const target = types.functionId("bpf_iter_task");
       if (target === null) throw new Error("this kernel has no iterator over tasks (it came with 5.8)");
-      const program = assemble(types, ownPidLevel(types, target));
+      const program = assembleTaskProgram(types, ownPidLevel(types, target));
       // 56 bytes a process: 235 MB at most; what overflows is counted.
       return new TaskIterator(BpfIterator.load(program, target, TaskRecord.bytes, PIDS_MAX));
     });
@@ -87,7 +87,8 @@ export class TaskIterator {
   }
 }
 
-function assemble(types: KernelTypes, level: number): BpfProgram {
+/** Assembles the program for a reader in a pid namespace so deep. */
+export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgram {
   const record = (offset: number): number => offset - TaskRecord.bytes;
   const program = new BpfProgram();
   const keep = (width: Width, from: Register, offset: number, field: number): void => {
