@@ -43,3 +43,16 @@ test("a report of a newer agent, with fields that are not known yet, is read", (
   aggregator.ingest(Buffer.concat([saved("0.1.0-keyframe.bin"), unknown]), now);
   assert.equal(talked(aggregator).length, 2);
 });
+
+test("filters of an older command line mean what they meant", () => {
+  const aggregator = createAggregator({ now: () => now });
+  aggregator.ingest(saved("0.1.0-keyframe.bin"), now);
+  const found = (filter: Partial<Filter>): number =>
+    aggregator.query.connections(Filter.fromPartial(filter), 100).matched;
+  // The words and numbers that version 0.1.0 sends.
+  assert.equal(found({ protocols: ["tcp"] }), 1);
+  assert.equal(found({ protocols: ["udp", "unix", "netlink", "packet", "raw"] }), 1);
+  assert.equal(found({ protocols: ["6", "255"] }), 1);
+  assert.equal(found({ states: ["ESTABLISHED", "TIME_WAIT"], protocols: ["tcp"] }), 1);
+  assert.equal(found({ outcomes: ["refused", "timed-out", "pending"] }), 0);
+});
