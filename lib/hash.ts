@@ -19,6 +19,12 @@ export function spread(hash: number): number {
   return hash ^ (hash >>> 15);
 }
 
+/** A hash that also depends on one more number, fit to choose a bucket: mixWord() and spread(), in one call since it is hot. */
+export function mixHash(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, GOLDEN);
+  return mixed ^ (mixed >>> 15);
+}
+
 /** The slot of a number (an inode) in a table of `mask` + 1 slots, a power of two up to 2^25. */
 export function slotOf(number: number, mask: number): number {
   return (Math.imul(number, GOLDEN) >>> 7) & mask;

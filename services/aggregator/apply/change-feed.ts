@@ -28,10 +28,14 @@ export class ChangeFeed {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Makes room for a new connection. */
-  begin(connection: number): void {
+  /** Makes room for a connection. */
+  reserve(connection: number): void {
     const { length } = this.#told;
     if (connection >= length) this.#told = grownColumn(this.#told, nextCapacity(length, CONNECTIONS_MAX));
+  }
+
+  /** Forgets a connection that was freed. */
+  forget(connection: number): void {
     this.#told[connection] = 0;
   }
 

@@ -4,12 +4,14 @@
 import type { Answer, OneSided } from "../match/answer.ts";
 import { contendersOf, NO_PEER, peerByTuple, SEVERAL_PEERS } from "../match/by-tuple.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
+import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
+import type { ConnectionIdentity } from "../model/connections/connection-uid.ts";
 import { uidHighOf, uidLowOf } from "../model/connections/connection-uid.ts";
 import { FlowFlag } from "../model/flows/flow-rows.ts";
 import type { Model } from "../model/model.ts";
-import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import { SocketFlag } from "../model/sockets/socket-rows.ts";
+import type { Writable } from "../model/storage/column.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 
@@ -22,6 +24,18 @@ export class Connector {
   readonly #queue: SettleQueue;
   readonly #feed: ChangeFeed;
   readonly #retries = new Set<number>();
+  // Connections that have room in the tables of others.
+  #reserved = 0;
+  // Of the connection that is created: one object serves all.
+  readonly #identity: Writable<ConnectionIdentity> = {
+    network: 0,
+    birthMs: 0,
+    protocol: 0,
+    addressA: 0,
+    portA: 0,
+    addressB: 0,
+    portB: 0,
+  };
 
   constructor(model: Model, queue: SettleQueue, feed: ChangeFeed) {
     this.#model = model;
@@ -236,26 +250,28 @@ export class Connector {
     if (connection < 0) return -1;
     connections.setClient(connection, slot);
     sockets.attach(slot, connection);
-    const identity = {
-      network: this.#networkOf(slot),
-      birthMs,
-      protocol: sockets.protocol(slot),
-      addressA: sockets.localAddress(slot),
-      portA: sockets.localPort(slot),
-      addressB: sockets.remoteAddress(slot),
-      portB: sockets.remotePort(slot),
-    };
+    const identity = this.#identity;
+    identity.network = this.#networkOf(slot);
+    identity.birthMs = birthMs;
+    identity.protocol = sockets.protocol(slot);
+    identity.addressA = sockets.localAddress(slot);
+    identity.portA = sockets.localPort(slot);
+    identity.addressB = sockets.remoteAddress(slot);
+    identity.portB = sockets.remotePort(slot);
     connections.setUid(connection, uidHighOf(addresses, identity), uidLowOf(addresses, identity));
     this.touch(connection);
     return connection;
   }
 
   #create(firstSeenMs: number): number {
-    const connection = this.#model.connections.add(firstSeenMs);
-    if (connection < 0) return -1;
-    this.#model.edges.begin(connection);
-    this.#queue.begin(connection);
-    this.#feed.begin(connection);
+    const { connections, edges } = this.#model;
+    const connection = connections.add(firstSeenMs);
+    if (connection >= this.#reserved) {
+      edges.reserve(connection);
+      this.#queue.reserve(connection);
+      this.#feed.reserve(connection);
+      this.#reserved = connection + 1;
+    }
     return connection;
   }
 
@@ -276,8 +292,10 @@ export class Connector {
   }
 
   #hasPeer(slot: number): void {
-    this.#model.sockets.setAmbiguous(slot, false);
-    this.#model.serviceEnds.remove(slot);
+    const { sockets, serviceEnds } = this.#model;
+    if (!sockets.has(slot, SocketFlag.ambiguous | SocketFlag.serviceClient | SocketFlag.loneServer)) return;
+    sockets.setAmbiguous(slot, false);
+    serviceEnds.remove(slot);
   }
 
   #free(connection: number): void {
@@ -295,6 +313,7 @@ export class Connector {
     this.#releaseFlow(connection);
     this.#retries.delete(connection);
     this.#queue.take(connection);
+    this.#feed.forget(connection);
     this.#model.connections.remove(connection);
   }
 

@@ -4,6 +4,9 @@
 import type { Identity } from "../identify/identity.ts";
 import type { AddressKey } from "../model/edges/endpoint-table.ts";
 import type { Model } from "../model/model.ts";
+import type { NamespaceRow } from "../model/nodes/namespace-table.ts";
+import { primaryProcess } from "../model/nodes/primary-process.ts";
+import { Family } from "../../../lib/vocabulary/protocols.ts";
 import { endpointAt, endpointOfNamespace, homeOf } from "../settle/endpoint-of-socket.ts";
 
 /** Endpoint keys of sockets and addresses. */
@@ -26,11 +29,17 @@ export class EndpointKeys {
 
   /** The endpoint key of a socket. */
   ofSocket(slot: number): number {
-    const { endpoints, processes, namespaces } = this.#model;
+    const { endpoints, processes, namespaces, sockets } = this.#model;
+    if (sockets.protocol(slot) !== Family.unix) {
+      // The most frequent case, without an object.
+      const row = namespaces.row(sockets.namespace(slot));
+      const known = this.#remembered(row, primaryProcess(this.#model, slot));
+      if (known > 0) return known;
+    }
     const home = homeOf(this.#model, slot);
     const { namespace, row, process } = home;
-    const remembered = process < 0 ? row.rememberedKey : processes.rememberedKey(process, row);
-    if (remembered !== 0 && endpoints.get(remembered) !== undefined) return remembered;
+    const remembered = this.#remembered(row, process);
+    if (remembered > 0) return remembered;
     const number = endpoints.intern(endpointAt(this.#model, home));
     if (process >= 0) processes.remember(process, row, number);
     if (namespace < 0) return number;
@@ -101,6 +110,13 @@ export class EndpointKeys {
       askedForMs: timeMs,
       timeMs,
     });
+  }
+
+  // The key that was remembered for sockets of a process in a namespace; 0 if there is none any more.
+  #remembered(row: NamespaceRow, process: number): number {
+    const { endpoints, processes } = this.#model;
+    const remembered = process < 0 ? row.rememberedKey : processes.rememberedKey(process, row);
+    return remembered !== 0 && endpoints.get(remembered) !== undefined ? remembered : 0;
   }
 
   #ofNamespace(namespace: number): number {

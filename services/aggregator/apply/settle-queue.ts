@@ -17,8 +17,8 @@ export class SettleQueue {
     return this.#queue.length - this.#at;
   }
 
-  /** Makes room for a new connection. */
-  begin(connection: number): void {
+  /** Makes room for a connection. */
+  reserve(connection: number): void {
     const { length } = this.#waiting;
     if (connection >= length)
       this.#waiting = grownColumn(this.#waiting, nextCapacity(length, CONNECTIONS_MAX));

@@ -78,7 +78,7 @@ export class Settler {
       connector.dropGoneServer(connection);
       return false;
     }
-    if (connections.folds.has(connection)) return false;
+    if (connections.folds.size > 0 && connections.folds.has(connection)) return false;
     const flow = this.#restOnFlow(connection);
     const end = connections.onlyEnd(connection);
     if (end < 0) return false;

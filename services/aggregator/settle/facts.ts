@@ -72,8 +72,6 @@ export interface ConnectionFacts {
   readonly server: EndFacts;
   hasFlow: boolean;
   readonly flow: FlowFacts;
-  /** As Lifecycle. */
-  lifecycle: number;
   firstSeenMs: number;
   /** When it was last seen; while anything of it is open, and was before, nobody asks: 0. */
   lastSeenMs: number;
@@ -100,7 +98,6 @@ export function emptyFacts(): ConnectionFacts {
       sinceMs: 0,
       goneMs: 0,
     },
-    lifecycle: 0,
     firstSeenMs: 0,
     lastSeenMs: 0,
   };
@@ -139,7 +136,6 @@ export function readFacts(model: ReadModel, connection: number, facts: Connectio
   if (facts.hasFlow) readFlow(model, connection, flow, facts.flow);
   facts.flow.live = hasLiveFlow(model, connection);
   facts.flow.open = facts.flow.live && isOpenFlow(model, connection);
-  facts.lifecycle = connections.lifecycle[connection]!;
   facts.firstSeenMs = connections.firstSeenMs[connection]!;
   if (connections.isClosed(connection)) facts.lastSeenMs = connections.lastSeenMs[connection]!;
   else facts.lastSeenMs = isOpen(facts) ? 0 : lastSeenMs(model, connection);

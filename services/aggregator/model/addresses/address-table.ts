@@ -4,7 +4,7 @@
 import { formatAddress, isLoopback, isWildcard } from "../../../../lib/address.ts";
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
 import { ChainIndex } from "../storage/chain-index.ts";
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 
 /** Distinct addresses at most: two of each of 2^22 ends and 2^18 listeners, and four of each of 2^20 flows. */
 export const ADDRESSES_MAX = 2 ** 24;

@@ -3,7 +3,7 @@
 
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
 import { ChainIndex } from "../storage/chain-index.ts";
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 
 /** Pairs of namespace and address at most. */
 const PAIRS_MAX = 2 ** 22;

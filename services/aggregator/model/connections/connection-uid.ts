@@ -2,8 +2,8 @@
 // same for both ends and whoever computes it.
 
 import type { AddressTable } from "../addresses/address-table.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import { isFamily } from "../../../../lib/vocabulary/protocols.ts";
-import { hexOfHashes, mixHash } from "../storage/hash.ts";
 import type { Column } from "../storage/column.ts";
 
 type AddressWords = Pick<AddressTable, "words">;
@@ -41,7 +41,11 @@ export function uidText(
   { uidHigh, uidLow }: { readonly uidHigh: Column; readonly uidLow: Column },
   connection: number,
 ): string {
-  return hexOfHashes(uidHigh[connection]!, uidLow[connection]!);
+  return hexOf(uidHigh[connection]!) + hexOf(uidLow[connection]!);
+}
+
+function hexOf(half: number): string {
+  return (half >>> 0).toString(16).padStart(8, "0");
 }
 
 function halfOf(words: Uint32Array, identity: ConnectionIdentity, seed: number): number {

@@ -32,10 +32,9 @@ export class EdgeCounts extends EdgeTable {
     this.#connections = connections;
   }
 
-  /** Prepares the share of a new connection: no edge counts it yet. */
-  begin(connection: number): void {
+  /** Makes room for the share of a connection; no edge counts it yet. */
+  reserve(connection: number): void {
     this.#shares.reserve(connection);
-    this.#shares.edge[connection] = -1;
   }
 
   /** Slot of the edge that counts a connection, or -1. */

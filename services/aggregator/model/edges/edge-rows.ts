@@ -2,7 +2,7 @@
 // dialled address and unix path. An edge stays after its connections have gone, until its room is needed.
 
 import { ChainIndex } from "../storage/chain-index.ts";
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import { EdgeColumns } from "./edge-columns.ts";
 
 /** What distinguishes one edge from another. */

@@ -3,7 +3,7 @@
 // and its sockets, together.
 
 import { ChainIndex } from "../storage/chain-index.ts";
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import type { FlowRows, Place } from "./flow-rows.ts";
 import { FlowPlace } from "./flow-rows.ts";
 

@@ -5,7 +5,7 @@
 import type { AddressTable } from "../addresses/address-table.ts";
 import type { NamespaceTable } from "../nodes/namespace-table.ts";
 import { ChainIndex } from "../storage/chain-index.ts";
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import type { SocketRows } from "./socket-rows.ts";
 import { Family, isFamily } from "../../../../lib/vocabulary/protocols.ts";
 import type { SocketIdentity } from "./socket-table.ts";

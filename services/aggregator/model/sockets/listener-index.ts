@@ -1,6 +1,6 @@
 // Internet listeners by (network namespace, protocol, port): who answers at a place.
 
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import { SparseIndex } from "../storage/sparse-index.ts";
 import type { SocketPlaces } from "./end-index.ts";
 

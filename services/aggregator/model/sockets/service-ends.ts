@@ -2,7 +2,7 @@
 // not known. Either may be reported first.
 
 import { ChainIndex } from "../storage/chain-index.ts";
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import type { SocketRows } from "./socket-rows.ts";
 import { SocketFlag } from "./socket-rows.ts";
 import type { ServiceRole, SocketTable } from "./socket-table.ts";

@@ -2,7 +2,7 @@
 // datagram socket names its server's inode as its peer, and by (node, path), since an accepted socket has its listener's
 // path.
 
-import { mixHash } from "../storage/hash.ts";
+import { mixHash } from "../../../../lib/hash.ts";
 import { SparseIndex } from "../storage/sparse-index.ts";
 import type { SocketPlaces } from "./end-index.ts";
 import { Family } from "../../../../lib/vocabulary/protocols.ts";

@@ -6,7 +6,8 @@ export interface Column {
   readonly [row: number]: number;
 }
 
-type Writable<Owner> = { -readonly [Name in keyof Owner]: Owner[Name] };
+/** An object with its read-only properties open to writing. */
+export type Writable<Owner> = { -readonly [Name in keyof Owner]: Owner[Name] };
 
 /** An object with its read-only properties open to writing: for the object itself alone. */
 export function writable<Owner>(owner: Owner): Writable<Owner> {
