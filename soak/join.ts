@@ -4,7 +4,8 @@
 import fc from "fast-check";
 
 import { describeSimulation } from "../test/simulation/describe.ts";
-import { explain, knownFaults } from "../test/simulation/known-faults.ts";
+import { explain } from "../test/simulation/explain.ts";
+import { knownFaults } from "../test/simulation/known-faults.ts";
 import type { Scenario } from "../test/simulation/scenario.ts";
 import { scenarios } from "../test/simulation/scenario.ts";
 import { simulate } from "../test/simulation/simulate.ts";

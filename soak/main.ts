@@ -6,7 +6,7 @@ const soaks: Readonly<Record<string, () => Promise<{ run(options: SoakOptions): 
   join: () => import("./join.ts"),
 };
 
-/** What every soak is told. */
+/** Options of every soak. */
 export interface SoakOptions {
   readonly histories: number;
   readonly seed: number;

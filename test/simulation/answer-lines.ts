@@ -21,20 +21,20 @@ export function detailsLine({
   bytesToServer,
   bytesToClient,
 }: Connection): string {
-  // Sockets that are counted tell a round trip time too; else the bytes are conntrack's.
+  // Counted sockets have a round trip time too; without one the bytes are conntrack's.
   const bytes = rttMicros === undefined ? "-" : `${bytesToServer}/${bytesToClient}`;
   return `${evidence.map((word) => word[0]).join("")} ${closed ? "closed" : "open"} ${bytes}`;
 }
 
-/** Datagram conversations are folded: how many there are between two ends, a line for each pair. */
-export function datagramLines({ connections }: Answer): string[] {
+/** Datagram conversations are folded: how many there are between two ends. */
+export function datagramGroups({ connections }: Answer): Map<string, number> {
   const groups = new Map<string, number>();
   for (const { protocol, client, server, via, count } of connections) {
     if (protocol === "tcp") continue;
     const key = `${protocol} ${whoText(client)} > ${whoText(server)}:${server?.port} via ${ipText(via)}`;
     groups.set(key, (groups.get(key) ?? 0) + count);
   }
-  return groupLines(groups);
+  return groups;
 }
 
 /** A line for each group and its count. */
@@ -84,7 +84,7 @@ function edgeText(
   return `edge ${protocol} ${edgeEndText(client)} > ${edgeEndText(server)}:${port} via ${via}`;
 }
 
-// Addresses tell ends apart that are no pods and no programs.
+// Ends that are neither pods nor programs differ by their addresses.
 function edgeEndText(end: Endpoint | undefined): string {
   const isAddress = end?.kind === "external" || end?.kind === "node" || end?.kind === "unknown";
   return isAddress ? `${whoText(end)} ${end.ip}` : whoText(end);

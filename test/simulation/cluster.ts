@@ -1,5 +1,4 @@
-// A small cluster: nodes, pods with addresses of both families, Services; and who is who in it, as the API server would
-// tell.
+// A small cluster: nodes, pods with addresses of both families, Services; and who is who in it, as the API server knows.
 
 import { addressBytes, parseAddress } from "../../lib/address.ts";
 import type { Identity, PodIdentity } from "../../services/aggregator/identify/identity.ts";
@@ -37,9 +36,11 @@ export interface Place {
   /** Id of the process. */
   readonly process: number;
   readonly processName: string;
-  /** Uid of the pod, also of one in the node's own namespace; empty where there is none. */
+  /** Uid of the pod, also of one in the node's own namespace; empty if there is none. */
   readonly podUid: string;
   readonly addresses: Addresses;
+  /** When it begins to run, in milliseconds since the history's beginning. */
+  readonly bornMs: number;
 }
 
 /** A Service: an address and two backends. */
@@ -64,6 +65,9 @@ export const ports = {
   udp: { target: 5353, service: 53, node: 30_053 },
 } as const;
 
+// Each address that was parsed, by its text: the same few serve every history.
+const parsed = new Map<string, Address>();
+
 /** A peer outside the cluster. */
 export const outside: Addresses = { 4: address("203.0.113.5"), 6: address("2001:db8::5") };
 export const loopback: Addresses = { 4: address("127.0.0.1"), 6: address("::1") };
@@ -75,13 +79,18 @@ const FIRST_INODE = 4_026_531_840;
 export const HOST_NAMESPACE = 1;
 
 function address(text: string): Address {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const words = parseAddress(text);
   if (words === null) throw new Error(`${text} is no address`);
-  return { text, words };
+  const made = { text, words };
+  parsed.set(text, made);
+  return made;
 }
 
 /** The cluster of a scenario. */
-export function createCluster({ nodes: nodeCount, podsPerNode }: Scenario): Cluster {
+export function createCluster(scenario: Scenario): Cluster {
+  const { nodes: nodeCount, podsPerNode, podsBornMs } = scenario;
   const nodes: Node[] = [];
   const pods: Place[] = [];
   const hosts: Place[] = [];
@@ -94,7 +103,13 @@ export function createCluster({ nodes: nodeCount, podsPerNode }: Scenario): Clus
       places: [],
     };
     nodes.push(node);
-    const atHome = { node, namespace: HOST_NAMESPACE, inode: FIRST_INODE, addresses: node.addresses };
+    const atHome = {
+      node,
+      namespace: HOST_NAMESPACE,
+      inode: FIRST_INODE,
+      addresses: node.addresses,
+      bornMs: Number.NEGATIVE_INFINITY,
+    };
     hosts.push(
       { ...atHome, process: 1, processName: "kubelet", podUid: "" },
       { ...atHome, process: 2, processName: "proxy", podUid: `proxy-${index}` },
@@ -111,6 +126,8 @@ export function createCluster({ nodes: nodeCount, podsPerNode }: Scenario): Clus
           4: address(`10.1.${index + 1}.${pod + 2}`),
           6: address(`fd01:${index + 1}::${pod + 2}`),
         },
+        // The last pod of each node is the late one.
+        bornMs: pod === podsPerNode - 1 && podsBornMs !== null ? podsBornMs : Number.NEGATIVE_INFINITY,
       });
     }
     node.places.push(...hosts.slice(-2), ...pods.slice(-podsPerNode));

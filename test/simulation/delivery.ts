@@ -39,10 +39,9 @@ export interface Answer {
 export function promptSteps(reports: readonly RenderedReport[]): Step[] {
   const steps: Step[] = [];
   let lastMs = 0;
-  for (const [at, report] of reports.entries()) {
-    const timeMs = report.atMs + latencyMs(at);
-    steps.push({ atMs: timeMs, kind: "report", bytes: report.bytes, timeMs });
-    lastMs = Math.max(lastMs, timeMs);
+  for (const { publishedMs, bytes } of reports) {
+    steps.push({ atMs: publishedMs, kind: "report", bytes, timeMs: publishedMs });
+    lastMs = Math.max(lastMs, publishedMs);
   }
   for (let atMs = 1000; atMs < lastMs; atMs += 1000) steps.push({ atMs, kind: "tick" });
   return inTurn(steps);
@@ -58,7 +57,7 @@ export function shuffledSteps(reports: readonly RenderedReport[], seed: number):
   >();
   const arrivedMs = new Map<string, number>();
   let lastMs = 0;
-  for (const [at, { node, atMs, bytes }] of reports.entries()) {
+  for (const { node, publishedMs: timeMs, bytes } of reports) {
     let manner = manners.get(node.name);
     if (manner === undefined) {
       const heldFromMs = random.below(40_000);
@@ -70,7 +69,6 @@ export function shuffledSteps(reports: readonly RenderedReport[], seed: number):
       };
       manners.set(node.name, manner);
     }
-    const timeMs = atMs + latencyMs(at);
     let arrives = timeMs + manner.delayMs + random.below(manner.jitterMs + 1);
     if (arrives > manner.heldFromMs && arrives < manner.heldToMs) arrives = manner.heldToMs;
     arrives = Math.max(arrives, arrivedMs.get(node.name) ?? 0);
@@ -120,11 +118,6 @@ export function deliver(identity: Identity, steps: readonly Step[]): Answer {
   }
   const { ambiguousEnds, rowsRejected, overflowed } = aggregator.counts();
   return { ...ask(), ambiguousEnds, rowsRejected, overflowed };
-}
-
-// What a report takes from its pass to the stream, the same in every order.
-function latencyMs(at: number): number {
-  return 3 + ((at * 7) % 25);
 }
 
 // Stable: reports of one node that arrive together stay in their order.

@@ -1,6 +1,6 @@
-// A history and what is wrong with its answer, as text for whoever looks into a failure.
+// A history and what is wrong with its answer, as text for debugging a failure.
 
-import type { Conversation, Spot } from "./history.ts";
+import type { Conversation, Spot } from "./conversation.ts";
 import type { Finding } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Simulation } from "./simulate.ts";

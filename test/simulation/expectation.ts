@@ -1,10 +1,13 @@
 // The connections that should come out of a history, by what was reported of it.
+//
+// A conversation's packets have one source and destination before each translation and others after it. What is known
+// reaches from the client's socket as far as the translations on its way were reported, one after the other, and from
+// the server's socket as far back. Where both reach the whole way, the two sockets are one connection.
 
-import { groupLines } from "./answer-lines.ts";
 import type { Address, Cluster, Place } from "./cluster.ts";
 import { HOST_NAMESPACE, loopback } from "./cluster.ts";
-import type { Conversation, Flow, Socket, Spot } from "./history.ts";
-import { isSpot, isUnconnected } from "./history.ts";
+import type { Conversation, Flow, Socket, Spot } from "./conversation.ts";
+import { isPair, isSpot, isTranslation, isUnconnected, shareNamespace } from "./conversation.ts";
 import type { SocketWitness, Witnesses } from "./witnesses.ts";
 
 /** A connection as two lines: its ends, and what it rests on and carried. */
@@ -19,6 +22,13 @@ interface Side {
   readonly spot: Spot;
 }
 
+/** A part of a conversation's way: source and destination at its beginning, and at its end. */
+interface Stretch {
+  readonly from: readonly [Spot, Spot];
+  readonly to: readonly [Spot, Spot];
+  readonly flows: readonly Flow[];
+}
+
 /** The connections that should come out. */
 export class Expectation {
   readonly tcp: ExpectedConnection[] = [];
@@ -26,9 +36,8 @@ export class Expectation {
   readonly eitherWay: { readonly halves: readonly [string, string]; readonly whole: string }[] = [];
   /** Lines that may be there or not. */
   readonly optional: string[] = [];
-  // Datagram conversations by edge, and how many each has.
-  readonly #named = new Map<string, number>();
-  readonly #unnamed = new Map<string, number>();
+  readonly #datagrams = new Map<string, number>();
+  readonly #unnamed = new Map<string, string>();
   readonly #cluster: Cluster;
   readonly #witnesses: Witnesses;
   readonly #knowsServices: boolean;
@@ -44,179 +53,157 @@ export class Expectation {
   /** Adds all that was said. */
   add(conversations: readonly Conversation[]): void {
     for (const conversation of conversations) {
-      if (conversation.talk.protocol === "tcp") this.#addTcp(conversation);
-      else this.#addUdp(conversation);
+      if (conversation.talk.protocol === "tcp") this.#addStream(conversation);
+      else this.#addDatagrams(conversation);
     }
-    this.#addLoneFlows(conversations);
+    for (const conversation of conversations)
+      if (conversation.talk.protocol === "udp") this.#addFlowsAlone(conversation);
   }
 
-  /** Datagram conversations, a line for each pair of ends. */
-  get datagrams(): string[] {
-    return groupLines(this.#named);
+  /** Datagram conversations by edge, and how many each has. */
+  get datagrams(): ReadonlyMap<string, number> {
+    return this.#datagrams;
   }
 
-  /** The same where clients that have no socket and a loopback address are not named. */
-  get unnamedDatagrams(): string[] {
-    return groupLines(this.#unnamed);
+  /** The edges of datagram conversations whose client may have no name: what they are then, by what they should be. */
+  get unnamed(): ReadonlyMap<string, string> {
+    return this.#unnamed;
   }
 
-  #addTcp(conversation: Conversation): void {
-    const { talk, client, server, dialled, seenAs, clientSocket, serverSocket } = conversation;
-    const [first, second] = this.#flowsOf(conversation);
-    const clientSeen = this.#socketOf(clientSocket);
-    const serverSeen = this.#socketOf(serverSocket);
-    const dialsServer = isSpot(dialled, server);
-    const seesClient = isSpot(seenAs, client);
-    const translated = !dialsServer || !seesClient;
-    const told = translated && first !== undefined;
-    const byFlow = first !== undefined || second !== undefined;
-    const via = dialsServer ? null : dialled;
-    const snat = seesClient ? null : seenAs;
-    const clientSide = clientSocket && this.#sideOf(clientSocket, client);
-    const serverSide = serverSocket && this.#sideOf(serverSocket, server);
-    const byService = seesClient && this.#knowsServices && talk.listens;
-    if (clientSide && serverSide && clientSeen && serverSeen && (!translated || told || byService)) {
-      this.#expect(clientSide, serverSide, via, snat, clientSeen, serverSeen, byFlow);
+  #addStream(conversation: Conversation): void {
+    const { talk, client, server, seenAs, dialled, clientSocket, serverSocket } = conversation;
+    const stretches = this.#stretchesOf(conversation);
+    const [first] = stretches;
+    const last = stretches.at(-1)!;
+    const clientSeen = this.#witnessOf(clientSocket);
+    const serverSeen = this.#witnessOf(serverSocket);
+    const fromClient = clientSocket && clientSeen && { socket: clientSocket, seen: clientSeen };
+    const toServer = serverSocket && serverSeen && { socket: serverSocket, seen: serverSeen };
+    const whole: Stretch = { from: [client, dialled], to: [seenAs, server], flows: conversation.flows };
+    const byService = isSpot(seenAs, client) && this.#knowsServices && talk.listens;
+    if (fromClient && toServer && (stretches.length === 1 || byService)) {
+      this.#expect(whole, fromClient, toServer);
       return;
     }
-    // What nothing proves to be one may still be found out.
-    const halves = this.tcp.length;
-    if (clientSide && clientSeen) {
-      const far = told ? server : dialled;
-      const rests = first !== undefined || (second !== undefined && !translated);
-      this.#expect(
-        clientSide,
-        this.#byAddress(far),
-        told ? via : null,
-        told ? snat : null,
-        clientSeen,
-        null,
-        rests,
-      );
+    if (fromClient) this.#expect(first!, fromClient, null);
+    if (toServer) this.#expect(last, null, toServer);
+    if (fromClient && toServer) {
+      const [one, two] = this.tcp.slice(-2);
+      const ends = this.#endsOf(whole, fromClient.socket, toServer.socket);
+      this.eitherWay.push({ halves: [one!.ends, two!.ends], whole: ends });
     }
-    if (serverSide && serverSeen) {
-      const far = told ? client : seenAs;
-      const rests = second !== undefined || first !== undefined;
-      // A flow that is told and names the client's socket as well would have tied the two.
-      this.#expect(
-        this.#byAddress(far),
-        serverSide,
-        told ? via : null,
-        told ? snat : null,
-        null,
-        serverSeen,
-        rests,
-      );
-    }
-    if (clientSide && serverSide && clientSeen && serverSeen) {
-      const [one, two] = this.tcp.slice(halves);
-      this.eitherWay.push({
-        halves: [one!.ends, two!.ends],
-        whole: endsText(clientSide, serverSide, via, snat),
-      });
-    }
-    if (!clientSeen && !serverSeen) {
-      if (first !== undefined)
-        this.optional.push(endsText(this.#byAddress(client), this.#byAddress(server), via, snat));
-      this.optional.push(endsText(this.#byAddress(seenAs), this.#byAddress(server), null, null));
-    } else if (!told)
-      this.optional.push(endsText(this.#byAddress(seenAs), this.#byAddress(server), null, null));
+    // Flows that no socket explains may be shown or not.
+    for (const stretch of stretches) this.optional.push(this.#endsOf(stretch, null, null));
   }
 
-  #addUdp(conversation: Conversation): void {
-    const { talk, client, server, dialled, seenAs, serverPlace, clientSocket } = conversation;
-    const clientSeen = isUnconnected(talk) ? null : this.#socketOf(clientSocket);
-    if (clientSeen === null || clientSocket === null) return;
-    const [first, second] = this.#flowsOf(conversation);
-    const dialsServer = isSpot(dialled, server);
-    const told = first !== undefined || dialsServer;
-    const answering = told ? this.#listenerSide(serverPlace, server, talk.family) : this.#byAddress(dialled);
-    this.#count(this.#sideOf(clientSocket, client), answering, told && !dialsServer ? dialled : null);
-    if (first !== undefined) this.#explained.add(first);
-    // The second node's entry is the client's socket's own where nothing is translated, else the first one's entry ties
-    // the two.
-    const isPlain = dialsServer && isSpot(seenAs, client);
-    if (second !== undefined && (first !== undefined || isPlain)) this.#explained.add(second);
+  #addDatagrams(conversation: Conversation): void {
+    const { talk, clientSocket } = conversation;
+    const seen = isUnconnected(talk) ? null : this.#witnessOf(clientSocket);
+    if (seen === null || clientSocket === null) return;
+    const [stretch] = this.#stretchesOf(conversation);
+    const server = this.#receiverOf(conversation, stretch!);
+    this.#count(this.#sideOf(clientSocket, stretch!.from[0]), server, viaOf(stretch!));
+    for (const flow of stretch!.flows) this.#explained.add(flow);
   }
 
-  // Datagram conversations that only flows are known of.
-  #addLoneFlows(conversations: readonly Conversation[]): void {
-    for (const conversation of conversations) {
-      const { talk, client, server, dialled, seenAs, flows, serverPlace } = conversation;
-      if (talk.protocol !== "udp") continue;
-      const [first, second] = this.#flowsOf(conversation);
-      const flow = first ?? second;
-      if (flow === undefined || flows.some((each) => this.#explained.has(each))) continue;
-      for (const each of flows) this.#explained.add(each);
-      const answering = this.#listenerSide(serverPlace, server, talk.family);
-      const from = first === undefined ? seenAs : client;
-      const via = first === undefined || isSpot(dialled, server) ? null : dialled;
-      this.#countLone(conversation, this.#byAddress(from), answering, via);
+  // Datagram conversations, or parts of their way, that only flows are known of.
+  #addFlowsAlone(conversation: Conversation): void {
+    const { talk, clientPlace } = conversation;
+    for (const stretch of this.#stretchesOf(conversation)) {
+      const flows = stretch.flows.filter((flow) => this.#witnesses.flows.has(flow));
+      if (flows.length === 0 || flows.some((flow) => this.#explained.has(flow))) continue;
+      for (const flow of flows) this.#explained.add(flow);
+      const server = this.#receiverOf(conversation, stretch);
+      const via = viaOf(stretch);
+      if (talk.way !== "loopback" || clientPlace === null) {
+        this.#count(this.#byAddress(stretch.from[0]), server, via);
+        continue;
+      }
+      // A loopback address is its namespace's: the client may have the name of the program that is known there.
+      const [spot] = stretch.from;
+      const named = { who: this.#nameOf(clientPlace, true), spot };
+      this.#count(named, server, via);
+      const unnamed = { who: this.#nameOf(clientPlace, false), spot };
+      this.#unnamed.set(datagramKey(named, server, via), datagramKey(unnamed, server, via));
     }
   }
 
-  // A loopback address is its namespace's: the client may have the name of the program that is known there.
-  #countLone({ talk, clientPlace }: Conversation, client: Side, server: Side, via: Spot | null): void {
-    if (talk.way !== "loopback" || clientPlace === null) {
-      this.#count(client, server, via);
-      return;
+  /** The parts of a conversation's way between translations that were not reported: one part where all were. */
+  #stretchesOf({ client, dialled, seenAs, server, flows }: Conversation): Stretch[] {
+    const stretches: Stretch[] = [];
+    let from: readonly [Spot, Spot] = [client, dialled];
+    let own: Flow[] = [];
+    for (const flow of flows) {
+      if (this.#witnesses.flows.has(flow) || !isTranslation(flow)) {
+        own.push(flow);
+        continue;
+      }
+      stretches.push({ from, to: flow.original, flows: own });
+      from = [flow.reply[1], flow.reply[0]];
+      own = [];
     }
-    const { spot } = client;
-    increment(this.#named, { who: this.#whoOf(clientPlace, true), spot }, server, via);
-    increment(this.#unnamed, { who: this.#whoOf(clientPlace, false), spot }, server, via);
-  }
-
-  // A conversation's flows as far as they were reported, each in its place.
-  #flowsOf({ flows }: Conversation): (Flow | undefined)[] {
-    return flows.map((flow) => (this.#witnesses.flows.has(flow) ? flow : undefined));
-  }
-
-  #count(client: Side, server: Side, via: Spot | null): void {
-    increment(this.#named, client, server, via);
-    increment(this.#unnamed, client, server, via);
+    return [...stretches, { from, to: [seenAs, server], flows: own }];
   }
 
   #expect(
-    client: Side,
-    server: Side,
-    via: Spot | null,
-    snat: Spot | null,
-    clientSeen: SocketWitness | null,
-    serverSeen: SocketWitness | null,
-    byFlow: boolean,
+    stretch: Stretch,
+    client: { readonly socket: Socket; readonly seen: SocketWitness } | null,
+    server: { readonly socket: Socket; readonly seen: SocketWitness } | null,
   ): void {
-    const open = clientSeen?.isOpen === true || serverSeen?.isOpen === true;
-    const evidence = `${clientSeen ? "c" : ""}${serverSeen ? "s" : ""}${byFlow ? "f" : ""}`;
-    const details = `${evidence} ${open ? "open" : "closed"} ${bytesText(clientSeen, serverSeen)}`;
-    this.tcp.push({ ends: endsText(client, server, via, snat), details });
+    const ends = this.#endsOf(stretch, client?.socket ?? null, server?.socket ?? null);
+    const open = client?.seen.isOpen === true || server?.seen.isOpen === true;
+    const flow = stretch.flows.some(
+      (each) =>
+        this.#witnesses.flows.has(each) &&
+        ((client !== null && isPair(each.original, [client.socket.local, client.socket.remote])) ||
+          (server !== null && isPair(each.reply, [server.socket.local, server.socket.remote]))),
+    );
+    const evidence = `${client ? "c" : ""}${server ? "s" : ""}${flow ? "f" : ""}`;
+    const bytes = bytesText(client?.seen ?? null, server?.seen ?? null);
+    this.tcp.push({ ends, details: `${evidence} ${open ? "open" : "closed"} ${bytes}` });
   }
 
-  #socketOf(socket: Socket | null): SocketWitness | null {
+  #endsOf(stretch: Stretch, clientSocket: Socket | null, serverSocket: Socket | null): string {
+    const [client] = stretch.from;
+    const [seenAs, server] = stretch.to;
+    const from = clientSocket === null ? this.#byAddress(client) : this.#sideOf(clientSocket, client);
+    const to = serverSocket === null ? this.#byAddress(server) : this.#sideOf(serverSocket, server);
+    const snat = isSpot(seenAs, client) ? null : seenAs;
+    return `tcp ${sideText(from)} > ${sideText(to)} via ${spotText(viaOf(stretch))} snat ${spotText(snat)}`;
+  }
+
+  #count(client: Side, server: Side, via: Spot | null): void {
+    const key = datagramKey(client, server, via);
+    this.#datagrams.set(key, (this.#datagrams.get(key) ?? 0) + 1);
+  }
+
+  #witnessOf(socket: Socket | null): SocketWitness | null {
     return socket === null ? null : (this.#witnesses.sockets.get(socket) ?? null);
   }
 
   #sideOf(socket: Socket, spot: Spot): Side {
-    return { who: this.#whoOf(socket.place, this.#socketOf(socket)?.held === true), spot };
+    return { who: this.#nameOf(socket.place, this.#witnessOf(socket)?.held === true), spot };
   }
 
-  // Of what is in a node's own namespace only a holder tells whose it is.
-  #whoOf({ namespace, podUid, node, processName }: Place, held: boolean): string {
+  // In a node's own namespace only the holder of a socket says whose it is.
+  #nameOf({ namespace, podUid, node, processName }: Place, held: boolean): string {
     if (namespace !== HOST_NAMESPACE) return podUid;
     if (!held) return `${node.name}/`;
     return podUid === "" ? `${node.name}/${processName}` : podUid;
   }
 
-  #listenerSide(place: Place | null, server: Spot, family: 4 | 6): Side {
-    if (place === null) return this.#byAddress(server);
+  // The listener at the end of a stretch, or the owner of the address if that is not the server's or nothing listens.
+  #receiverOf({ serverPlace, server, talk }: Conversation, { to }: Stretch): Side {
+    const [, destination] = to;
+    if (serverPlace === null || !isSpot(destination, server)) return this.#byAddress(destination);
     for (const [socket, { held }] of this.#witnesses.sockets) {
-      const listens =
+      const receives =
         socket.kind === "listener" &&
         socket.protocol === "udp" &&
-        socket.family === family &&
-        socket.place.node === place.node &&
-        socket.place.namespace === place.namespace &&
-        socket.local.port === server.port;
-      if (listens) return { who: this.#whoOf(socket.place, held), spot: server };
+        socket.family === talk.family &&
+        socket.local.port === server.port &&
+        shareNamespace(socket.place, serverPlace);
+      if (receives) return { who: this.#nameOf(socket.place, held), spot: server };
     }
     return this.#byAddress(server);
   }
@@ -242,8 +229,12 @@ export class Expectation {
   }
 }
 
-function endsText(client: Side, server: Side, via: Spot | null, snat: Spot | null): string {
-  return `tcp ${sideText(client)} > ${sideText(server)} via ${spotText(via)} snat ${spotText(snat)}`;
+function viaOf({ from, to }: Stretch): Spot | null {
+  return isSpot(from[1], to[1]) ? null : from[1];
+}
+
+function datagramKey(client: Side, server: Side, via: Spot | null): string {
+  return `udp ${client.who} > ${server.who}:${server.spot.port} via ${spotText(via)}`;
 }
 
 function bytesText(client: SocketWitness | null, server: SocketWitness | null): string {
@@ -260,9 +251,4 @@ function sideText({ who, spot }: Side): string {
 
 function spotText(spot: Spot | null): string {
   return spot === null ? "-" : `${spot.address.text}:${spot.port}`;
-}
-
-function increment(groups: Map<string, number>, client: Side, server: Side, via: Spot | null): void {
-  const key = `udp ${client.who} > ${server.who}:${server.spot.port} via ${spotText(via)}`;
-  groups.set(key, (groups.get(key) ?? 0) + 1);
 }

@@ -4,7 +4,7 @@ import { it } from "node:test";
 import fc from "fast-check";
 
 import { describeSimulation } from "./describe.ts";
-import { explain } from "./known-faults.ts";
+import { explain } from "./explain.ts";
 import { scenarios } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 

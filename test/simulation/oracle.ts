@@ -2,11 +2,12 @@
 
 import {
   countsLine,
-  datagramLines,
+  datagramGroups,
   detailsLine,
   edgeLines,
   edgeSums,
   endsLine,
+  groupLines,
   tcpConnections,
 } from "./answer-lines.ts";
 import type { Cluster } from "./cluster.ts";
@@ -14,7 +15,7 @@ import type { Answer } from "./delivery.ts";
 import type { Difference } from "./difference.ts";
 import { difference, isEmpty } from "./difference.ts";
 import { Expectation } from "./expectation.ts";
-import type { History } from "./history.ts";
+import type { History } from "./conversation.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Witnesses } from "./witnesses.ts";
 
@@ -57,7 +58,7 @@ function answerLines(answer: Answer): string[] {
   const connections = tcpConnections(answer).map(
     (each) => `${endsLine(each)} ${detailsLine(each)} ${each.outcome} ${each.directionBy}`,
   );
-  return [...connections, ...datagramLines(answer), ...edgeLines(answer), countsLine(answer)];
+  return [...connections, ...groupLines(datagramGroups(answer)), ...edgeLines(answer), countsLine(answer)];
 }
 
 function judgeStreams({ tcp, eitherWay, optional }: Expectation, answer: Answer): Finding[] {
@@ -85,11 +86,25 @@ function judgeStreams({ tcp, eitherWay, optional }: Expectation, answer: Answer)
   return isEmpty(found) ? [] : [{ kind: "details", ...found }];
 }
 
-function judgeDatagrams({ datagrams, unnamedDatagrams }: Expectation, answer: Answer): Finding[] {
-  const actual = datagramLines(answer);
-  const named = difference(datagrams, actual);
-  if (isEmpty(named) || isEmpty(difference(unnamedDatagrams, actual))) return [];
-  return [{ kind: "truth", ...named }];
+function judgeDatagrams({ datagrams, unnamed }: Expectation, answer: Answer): Finding[] {
+  const actual = datagramGroups(answer);
+  const wanted = new Map(datagrams);
+  // What should have a name and may have none, as often as it has none.
+  for (const [key, other] of unnamed) {
+    const lacks = (wanted.get(key) ?? 0) - (actual.get(key) ?? 0);
+    const isElsewhere = (actual.get(other) ?? 0) - (wanted.get(other) ?? 0) >= lacks;
+    if (lacks <= 0 || !isElsewhere) continue;
+    addTo(wanted, key, -lacks);
+    addTo(wanted, other, lacks);
+  }
+  const found = difference(groupLines(wanted), groupLines(actual));
+  return isEmpty(found) ? [] : [{ kind: "truth", ...found }];
+}
+
+function addTo(groups: Map<string, number>, key: string, count: number): void {
+  const sum = (groups.get(key) ?? 0) + count;
+  if (sum === 0) groups.delete(key);
+  else groups.set(key, sum);
 }
 
 // Where two halves are expected and the whole came out, takes all three out.

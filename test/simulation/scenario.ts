@@ -24,6 +24,7 @@ export const ways = [
   "hairpin",
   "outside",
   "node-port",
+  "pod-to-node-port",
   "pod-to-host",
   "loopback",
 ] as const;
@@ -68,6 +69,8 @@ export interface Incident {
 export interface Scenario {
   readonly nodes: number;
   readonly podsPerNode: number;
+  /** When the last pod of each node begins to run; null where it always did. */
+  readonly podsBornMs: number | null;
   readonly intervalMs: number;
   readonly passes: number;
   readonly agents: readonly AgentTraits[];
@@ -126,6 +129,7 @@ const incident: fc.Arbitrary<Incident> = fc.record({
 export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   nodes: fc.integer({ min: 1, max: NODES_MAX }),
   podsPerNode: fc.integer({ min: 1, max: 2 }),
+  podsBornMs: weighted<number | null>([3, null], [1, 2500], [1, 6010]),
   intervalMs: weighted([3, 1000], [2, 2000], [1, 5000], [1, 10_000]),
   passes: fc.integer({ min: 5, max: 10 }),
   agents: fc.array(agentTraits, { minLength: NODES_MAX, maxLength: NODES_MAX }),

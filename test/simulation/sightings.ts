@@ -1,7 +1,7 @@
 // When witnesses were reported: which reports have a socket, and when it had left.
 
 import type { RenderedReport } from "./agent.ts";
-import type { Flow, Socket } from "./history.ts";
+import type { Flow, Socket } from "./conversation.ts";
 
 /** Where a socket is in the reports of all nodes, by their place in the order of passes. */
 export interface Sighting {

@@ -6,7 +6,7 @@ import type { Cluster, Node } from "./cluster.ts";
 import { createCluster, identityOf } from "./cluster.ts";
 import type { Answer } from "./delivery.ts";
 import { deliver, promptSteps, shuffledSteps, withQueries } from "./delivery.ts";
-import type { History } from "./history.ts";
+import type { History } from "./conversation.ts";
 import { createHistory } from "./history.ts";
 import type { Finding } from "./oracle.ts";
 import { compareAnswers, judge } from "./oracle.ts";
@@ -32,7 +32,7 @@ export function simulate(scenario: Scenario): Simulation {
   const history = createHistory(scenario, cluster, lengthMs);
   const reports = cluster.nodes
     .flatMap((node) => reportsOf(scenario, node, history))
-    .toSorted((a, b) => a.atMs - b.atMs);
+    .toSorted((a, b) => a.publishedMs - b.publishedMs);
   const identity = identityOf(cluster, scenario.knowsServices);
   const answer = deliver(identity, promptSteps(reports));
   const shuffled = shuffledSteps(reports, scenario.orderSeed);

@@ -1,7 +1,7 @@
 // What the reports of a history say in all: the sockets and flows that an aggregator can know of.
 
 import type { RenderedReport } from "./agent.ts";
-import type { Flow, Socket } from "./history.ts";
+import type { Flow, Socket } from "./conversation.ts";
 
 /** What is known of a socket by the reports. */
 export interface SocketWitness {
@@ -24,10 +24,10 @@ export function witnessesOf(reports: readonly RenderedReport[]): Witnesses {
   const lastOf = new Map<string, RenderedReport>();
   for (const report of reports) {
     lastOf.set(report.node.name, report);
-    for (const { socket, held, counted, sent, received } of report.sockets) {
+    for (const { socket, held, row } of report.sockets) {
       const known = sockets.get(socket) ?? { isOpen: false, held: false, bytes: null };
       known.held ||= held;
-      if (counted) known.bytes = { sent, received };
+      if (row.counted) known.bytes = { sent: row.sent, received: row.received };
       sockets.set(socket, known);
     }
     for (const flow of report.flows) flows.add(flow);

@@ -1,0 +1,22 @@
+// Ids as services/node-agent/observe/id-pool.ts hands them out: a returned id is used again from the next report on.
+
+/** Small integer ids. */
+export class Ids {
+  #next = 1;
+  readonly #free: number[] = [];
+  #returned: number[] = [];
+
+  take(): number {
+    return this.#free.pop() ?? this.#next++;
+  }
+
+  giveBack(id: number): void {
+    this.#returned.push(id);
+  }
+
+  /** Ends a report. */
+  settle(): void {
+    this.#free.push(...this.#returned);
+    this.#returned = [];
+  }
+}
