@@ -88,7 +88,7 @@ export class Agent {
     return { node: this.#node, atMs, publishedMs: atMs + latencyMs, bytes, sockets: sightings, flows };
   }
 
-  // True where the socket came and went since the pass before.
+  // True if the socket came and went since the pass before.
   #report(content: ReportContent, socket: Socket, atMs: number, keyframe: boolean): boolean {
     const known = this.#known.get(socket);
     const row = rowOf(socket, {
@@ -107,7 +107,7 @@ export class Agent {
   #reportLiving(content: ReportContent, socket: Socket, row: Row, atMs: number, keyframe: boolean): void {
     const before = this.#known.get(socket);
     const known = before ?? { id: this.#ids.take(), firstSeen: this.#ticksOf(atMs), row, held: false };
-    // An entry keeps the holders that its socket had; where that was never seen it has the listener's.
+    // An entry keeps the holders that its socket had; if that was never seen it has the listener's.
     const held = known.held || row.inode !== 0 || (before === undefined && this.#hasListener(socket));
     const isNew = before === undefined || keyframe;
     if (isNew) content.addSocket("new", socket, known.id, known.firstSeen, row);

@@ -150,7 +150,7 @@ export function localAddressBytes({ node, namespace, addresses }: Place): Uint8A
   return all.map(({ text }) => addressBytes(text)!);
 }
 
-/** Who is who in a cluster. Services are left out where they are not known. */
+/** Who is who in a cluster. Services are left out if they are not known. */
 export function identityOf({ nodes, pods, hosts, services }: Cluster, knowsServices: boolean): Identity {
   const byUid = new Map<string, PodIdentity>();
   const podByIp = new Map<string, PodIdentity>();

@@ -128,7 +128,7 @@ export class Expectation {
     }
   }
 
-  /** The parts of a conversation's way between translations that were not reported: one part where all were. */
+  /** The parts of a conversation's way between translations that were not reported: one part if all were. */
   #stretchesOf({ client, dialled, seenAs, server, flows }: Conversation): Stretch[] {
     const stretches: Stretch[] = [];
     let from: readonly [Spot, Spot] = [client, dialled];

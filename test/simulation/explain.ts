@@ -28,7 +28,7 @@ const countingFaults: readonly KnownFaultName[] = [
   "datagram-flow-older",
 ];
 
-/** The faults that explain the lines of a finding; null where a line has no explanation. */
+/** The faults that explain the lines of a finding; null if a line has no explanation. */
 export function explain(finding: Finding, context: FaultContext): ReadonlySet<KnownFaultName> | null {
   const names = new Set<KnownFaultName>();
   let found: Difference = finding;

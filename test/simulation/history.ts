@@ -75,7 +75,7 @@ class HistoryMaker {
       if (this.#start(later(occasion, route), route, { address: route.clientAddress, port })) return;
   }
 
-  // False where the client cannot have the port.
+  // False if the client cannot have the port.
   #start(occasion: Occasion, planned: Route, client: Spot): boolean {
     const { talk, startMs } = occasion;
     const { protocol } = talk;
@@ -129,7 +129,7 @@ class HistoryMaker {
     return before === undefined ? null : routeOf(before.talk, this.#cluster);
   }
 
-  // The way of a conversation's packets; null where an entry with its tuple is another living conversation's.
+  // The way of a conversation's packets; null if an entry with its tuple is another living conversation's.
   #pass({ talk, startMs }: Occasion, { dialled, hops }: Route, client: Spot): Passage | null {
     let from = client;
     let to = dialled;

@@ -24,7 +24,7 @@ const scenario: Scenario = {
 };
 
 describe("the oracle", () => {
-  it("finds nothing where all is right", () => {
+  it("finds nothing if all is right", () => {
     const { answer, findings } = simulate(scenario);
     assert.deepEqual(findings, []);
     assert.equal(answer.connections.length, 3);

@@ -8,9 +8,9 @@ import type { Talk } from "./scenario.ts";
 /** What a node's conntrack does to a conversation. */
 export interface Hop {
   readonly node: Node;
-  /** What the destination is translated to; null where it is not. */
+  /** What the destination is translated to; null if it is not. */
   readonly to: Spot | null;
-  /** What the source's address is translated to; null where it is not. */
+  /** What the source's address is translated to; null if it is not. */
   readonly masquerade: Address | null;
 }
 

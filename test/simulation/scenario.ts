@@ -40,7 +40,7 @@ export interface Talk {
   readonly server: number;
   /** When it begins, in thousandths of the history. */
   readonly start: number;
-  /** How long it lasts; null where it outlasts the history. */
+  /** How long it lasts; null if it outlasts the history. */
   readonly lifeMs: number | null;
   readonly closer: "client" | "server" | "reset";
   /** How long the other end takes to close too. */
@@ -69,7 +69,7 @@ export interface Incident {
 export interface Scenario {
   readonly nodes: number;
   readonly podsPerNode: number;
-  /** When the last pod of each node begins to run; null where it always did. */
+  /** When the last pod of each node begins to run; null if it always did. */
   readonly podsBornMs: number | null;
   readonly intervalMs: number;
   readonly passes: number;

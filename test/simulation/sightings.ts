@@ -52,7 +52,7 @@ export class SightingIndex {
     }
   }
 
-  /** When a socket was reported; null where it never was. */
+  /** When a socket was reported; null if it never was. */
   of(socket: Socket): Sighting | null {
     return this.#sockets.get(socket) ?? null;
   }

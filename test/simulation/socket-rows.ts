@@ -30,7 +30,7 @@ export interface Reading {
   readonly leavesOutEntries: boolean;
 }
 
-/** The row of a socket, or of the TIME_WAIT entry that it left; null where neither is there. */
+/** The row of a socket, or of the TIME_WAIT entry that it left; null if neither is there. */
 export function rowOf(socket: Socket, reading: Reading): Row | null {
   const { bornMs, acceptedMs, destroyedMs, protocol, kind, sent, received } = socket;
   const { atMs, counts } = reading;
@@ -103,7 +103,7 @@ function entryRow(
   };
 }
 
-// The kernel makes a cookie when it is first asked for one: an entry has its socket's only where that was asked for
+// The kernel makes a cookie when it is first asked for one: an entry has its socket's only if that was asked for
 // (net/ipv4/inet_timewait_sock.c inet_twsk_alloc). Where tables have no cookies the announcement's is taken.
 function entryCookie(socket: Socket, counts: boolean, announced: boolean, before: Row | null): number {
   if (counts) return socket.wasAsked ? socket.cookie : socket.cookie + ENTRY_COOKIES;

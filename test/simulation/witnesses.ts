@@ -7,7 +7,7 @@ import type { Flow, Socket } from "./conversation.ts";
 export interface SocketWitness {
   isOpen: boolean;
   held: boolean;
-  /** Null where its bytes were never counted. */
+  /** Null if its bytes were never counted. */
   bytes: { readonly sent: number; readonly received: number } | null;
 }
 
