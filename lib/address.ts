@@ -155,7 +155,7 @@ export function inRange(range: AddressRange, words: Uint32Array, offset: number)
 }
 
 /** Whether the four words at an offset are all zero: `::`, or an IPv4 address that was not given the mapped form. */
-export function isUnset(words: Uint32Array, at: number): boolean {
+function isUnset(words: Uint32Array, at: number): boolean {
   return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
 }
 

@@ -3,17 +3,13 @@
 
 import { ColumnWriter, decodeColumn } from "./columns.ts";
 import { FlowTable } from "./flow-table.ts";
+import { flowChangeColumns, flowColumns } from "./gen/tables/flow-columns.ts";
+import { holderColumns } from "./gen/tables/holder-columns.ts";
+import { socketChangeColumns, socketColumns } from "./gen/tables/socket-columns.ts";
 import { HolderTable } from "./holder-table.ts";
 import { SocketTable } from "./socket-table.ts";
 import type { FamilySocket } from "./gen/whotalks/v1/report.ts";
 import { Report } from "./gen/whotalks/v1/report.ts";
-import {
-  flowChangeColumns,
-  flowColumns,
-  holderColumns,
-  socketChangeColumns,
-  socketColumns,
-} from "./report-columns.ts";
 import type { ColumnTable, Rows, TableColumns } from "./table-codec.ts";
 import { readTable, writeTable } from "./table-codec.ts";
 
@@ -115,8 +111,7 @@ export class ReportTableSpace {
   }
 
   holders(rows: number): HolderTable {
-    if (this.#holders === undefined || this.#holders.socket.length < rows)
-      this.#holders = new HolderTable(rows);
+    if (this.#holders === undefined || this.#holders.capacity < rows) this.#holders = new HolderTable(rows);
     return this.#holders;
   }
 }

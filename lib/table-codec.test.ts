@@ -8,10 +8,7 @@ import { Report } from "./gen/whotalks/v1/report.ts";
 import { decodeReport, encodeReport, REPORT_SCHEMA } from "./report-codec.ts";
 
 const header = Report.fromPartial({ schema: REPORT_SCHEMA, node: "n", ticks: 7 });
-const scalars = [
-  ...(["id", "namespace", "protocol", "family", "state", "status", "zone", "mark"] as const),
-  ...(["deadline", "kernelId", "startMs", "firstSeen"] as const),
-] as const;
+const scalars = ["id", "namespace", "protocol", "family", "state", "status", "zone", "firstSeen"] as const;
 
 function rowsOf(table: FlowTable): unknown[] {
   return Array.from({ length: table.length }, (_, row) => [
@@ -59,7 +56,7 @@ describe("flows in a report", () => {
         assert.ok(typeof decoded !== "string" && decoded.flows !== null && decoded.flowChanges !== null);
         assert.deepEqual(rowsOf(decoded.flows), rowsOf(flows));
         const { length } = flows;
-        for (const name of ["id", "state", "status", "mark", "deadline"] as const)
+        for (const name of ["id", "state", "status"] as const)
           assert.deepEqual(decoded.flowChanges[name].subarray(0, length), flows[name].subarray(0, length));
         assert.deepEqual(
           decoded.flowChanges.counters.subarray(0, length * 4),

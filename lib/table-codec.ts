@@ -61,9 +61,9 @@ export function writeTable<Table extends ColumnTable>(
  * Reads rows into the table that `tableFor` gives for so many, over whatever it has in those columns; null where the
  * columns' lengths do not fit, or a family is neither 4 nor 6.
  */
-export function readTable<Table extends ColumnTable>(
-  { key, columns, addresses }: TableColumns<Table>,
-  message: Message<Table>,
+export function readTable<Columns extends ColumnTable, Table extends Columns>(
+  { key, columns, addresses }: TableColumns<Columns>,
+  message: Message<Columns>,
   tableFor: (rows: number) => Table,
 ): Table | null {
   const { count } = message;

@@ -1,5 +1,6 @@
 // The view of connections: each conversation by itself.
 
+import { connectionCounters } from "../../lib/json/gen/connection-counters.ts";
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
 import { formatAge } from "../text/age.ts";
@@ -196,8 +197,7 @@ export const connectionsView: View<Connection> = {
     "unixPath",
     "bytesToServer",
     "bytesToClient",
-    "rttMicros",
-    "retransmits",
+    ...connectionCounters,
     "recvQueue",
     "sendQueue",
     "firstSeen",

@@ -17,6 +17,7 @@ import type {
   Holder,
   Timer,
 } from "../gen/whotalks/v1/query.ts";
+import { connectionCounters } from "./gen/connection-counters.ts";
 import type { NodeCoverage } from "../gen/whotalks/v1/report.ts";
 import {
   type Codec,
@@ -105,6 +106,11 @@ const endpoint: Codec<Endpoint | undefined> = {
   read: (json, path) => readObject(endpointShape, json ?? { kind: "unknown" }, path),
 };
 
+function numbersIfKnown<Name extends string>(names: readonly Name[]) {
+  const fields = names.map((name) => [name, [name, numberIfKnown]] as const);
+  return Object.fromEntries(fields) as Record<Name, readonly [Name, typeof numberIfKnown]>;
+}
+
 /** A connection: one conversation. */
 export const connectionShape = shape<Connection>({
   client: ["client", endpoint],
@@ -116,8 +122,7 @@ export const connectionShape = shape<Connection>({
   evidence: ["evidence", texts],
   bytesToServer: ["bytesToServer", numberIfKnown],
   bytesToClient: ["bytesToClient", numberIfKnown],
-  rttMicros: ["rttMicros", numberIfKnown],
-  retransmits: ["retransmits", numberIfKnown],
+  ...numbersIfKnown(connectionCounters),
   recvQueue: ["recvQueue", numberIfKnown],
   sendQueue: ["sendQueue", numberIfKnown],
   snat: ["snat", object(socketAddressShape)],

@@ -8,6 +8,7 @@ import { test } from "node:test";
 
 import type { Aggregator } from "./aggregator.ts";
 import { createAggregator } from "./aggregator.ts";
+import { decodeReport } from "../../lib/report-codec.ts";
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 
 const now = 1_795_000_100_000;
@@ -34,6 +35,28 @@ test("a report of an older agent is read", () => {
   aggregator.ingest(saved("0.1.0-delta.bin"), now + 300);
   assert.ok(talked(aggregator).every((line) => line.endsWith("closed")));
   assert.equal(aggregator.counts().rejected, 0);
+});
+
+// Sockets with drops and dual_stack, flows with mark, deadline, kernel_id and start_ms: columns that nobody read.
+test("a report of an agent that still sends the columns that were removed is read", () => {
+  const report = decodeReport(saved("0.1.0-unread-columns.bin"));
+  assert.ok(typeof report !== "string");
+  const { sockets, changes, flows, flowChanges } = report;
+  assert.deepEqual(
+    [sockets, changes, flows, flowChanges].map((table) => [...table!.id.subarray(0, table!.length)]),
+    [
+      [1, 2],
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  assert.deepEqual(
+    [...sockets!.cookieLow.subarray(0, 2), ...changes!.rttMicros.subarray(0, 2)],
+    [11, 12, 40, 41],
+  );
+  assert.deepEqual([...flows!.ports.subarray(4, 8), flows!.firstSeen[1]], [4001, 80, 80, 4001, 6]);
+  assert.deepEqual([...flowChanges!.counters.subarray(0, 4)], [1, 2, 3, 4]);
 });
 
 test("a report of a newer agent, with fields that are not known yet, is read", () => {

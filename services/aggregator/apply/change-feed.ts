@@ -1,6 +1,6 @@
 // What watchers are told: that a connection opened, changed or closed. Each opening and closing is told once.
 
-import { CONNECTIONS_MAX } from "../model/connections/connection-columns.ts";
+import { CONNECTIONS_MAX } from "../gen/connection-columns.ts";
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
 
 /** What happened to a connection. */

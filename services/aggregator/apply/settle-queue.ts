@@ -1,6 +1,6 @@
 // The connections that wait to be settled, each at most once.
 
-import { CONNECTIONS_MAX } from "../model/connections/connection-columns.ts";
+import { CONNECTIONS_MAX } from "../gen/connection-columns.ts";
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
 
 /** What a connection waits for, as bits: to be settled, or only to have what it carried added up on its edge. */

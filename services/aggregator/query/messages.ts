@@ -2,6 +2,7 @@
 
 import type { Connection, Endpoint, Holder } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Connection as ConnectionMessage, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
+import { writeCounters } from "../gen/connection-counters.ts";
 import type { Side } from "../view/connection-view.ts";
 import type { View } from "../view/view.ts";
 import { storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
@@ -92,9 +93,7 @@ export class Messages {
       message.bytesToClient = bytes.toClient;
     }
     const counters = connections.counters(slot);
-    if (counters === null) return;
-    message.rttMicros = counters.rttMicros;
-    message.retransmits = counters.retransmits;
+    if (counters !== null) writeCounters(message, counters);
   }
 
   #isBehindService(server: Endpoint | undefined, protocol: string): boolean {

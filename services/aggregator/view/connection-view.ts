@@ -4,6 +4,8 @@
 import { flowStateWord, SocketState, stateWord } from "../../../lib/vocabulary/states.ts";
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
+import type { ConnectionCounters } from "../gen/connection-counters.ts";
+import { countersOf } from "../gen/connection-counters.ts";
 import { alignedFlow } from "../match/by-flow.ts";
 import { isThroughService } from "../match/by-service.ts";
 import type { ConnectionBytes } from "../model/connections/connection-bytes.ts";
@@ -45,12 +47,6 @@ export interface IcmpConversation {
   readonly type: number;
   readonly code: number;
   readonly id: number;
-}
-
-/** The counters of a connection's client, if they are known: it is the side that waits. Else the server's. */
-export interface ConnectionCounters {
-  readonly rttMicros: number;
-  readonly retransmits: number;
 }
 
 /** Answers about connections by slot. */
@@ -234,7 +230,7 @@ export class ConnectionView {
     const client = countedSocket(this.#model, connections.client[connection]!);
     const slot = client >= 0 ? client : countedSocket(this.#model, connections.serverEnd(connection));
     if (slot < 0) return null;
-    return { rttMicros: sockets.rttMicros[slot]!, retransmits: sockets.totalRetransmits[slot]! };
+    return countersOf(sockets, slot);
   }
 
   /** Number of the protocol column. */

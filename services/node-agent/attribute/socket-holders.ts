@@ -80,7 +80,10 @@ export class Attributor {
       return process;
     };
     const append = (process: ProcessInfo, fd: number): void => {
-      if (holders.length - rowsBefore >= HOLDERS_PER_SOCKET_MAX || !holders.append(socketId, process.id, fd))
+      if (
+        holders.length - rowsBefore >= HOLDERS_PER_SOCKET_MAX ||
+        holders.append(socketId, process.id, fd) < 0
+      )
         overflowed++;
     };
     const hold = (pid: number, fd: number): void => {

@@ -7,9 +7,9 @@ import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { TcpFlowState } from "../../../lib/vocabulary/states.ts";
-import { FLOW_ROWS_MAX, FlowTable } from "../../../lib/flow-table.ts";
+import { FlowTable } from "../../../lib/flow-table.ts";
+import { FLOW_ROWS_MAX } from "../../../lib/gen/tables/flow-columns.ts";
 import { mixWord, mixWords, spread } from "../../../lib/hash.ts";
-import { TICKS_PER_SECOND } from "../../../lib/ticks.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../observe/id-pool.ts";
 
@@ -36,9 +36,6 @@ const GRAVES_MAX = 2 ** 16;
 const GHOSTS_MAX = 2 ** 18;
 const GHOSTS_KEPT = 2 ** 12;
 
-/** Ticks (10 ms) by which a deadline must move at least to count as a change: timeouts are told in whole seconds. */
-const DEADLINE_STEP_MIN = 200;
-
 /** What happened to a row since the last report. */
 const Mark = { none: 0, added: 1, changed: 2 } as const;
 
@@ -55,8 +52,6 @@ export class FlowTracker {
   #hash = new Int32Array(256);
   #generationOf = new Uint8Array(256);
   #mark = new Uint8Array(256);
-  // The deadline that was last reported.
-  #told = new Uint32Array(256);
   // Which row a dump told after each; and where in that order the dump is that runs.
   #follower = new Int32Array(256);
   #latest = -1;
@@ -113,7 +108,7 @@ export class FlowTracker {
   see(entry: ConntrackEntry, tick: number): void {
     const row = this.#expected;
     if (row >= 0 && entry.id !== 0 && this.#table.kernelId[row] === entry.id && this.#isAt(row, entry)) {
-      this.#refresh(row, entry, tick);
+      this.#refresh(row, entry);
       this.#latest = row;
       this.#expected = this.#follower[row]!;
       return;
@@ -142,7 +137,7 @@ export class FlowTracker {
     const known = this.#find(entry, hash);
     if (known >= 0) {
       if (this.#isSame(known, entry)) {
-        this.#refresh(known, entry, tick);
+        this.#refresh(known, entry);
         return known;
       }
       this.#remove(known);
@@ -191,7 +186,6 @@ export class FlowTracker {
       const mark = this.#mark[row];
       this.#mark[row] = Mark.none;
       if (mark === Mark.none) continue;
-      this.#told[row] = this.#table.deadline[row]!;
       if ((mark === Mark.added ? added : changed).appendRow(this.#table, row) < 0) this.overflowed++;
     }
   }
@@ -200,7 +194,6 @@ export class FlowTracker {
     for (let row = 0; row < this.#table.length; row++) {
       this.#mark[row] = Mark.none;
       if (this.#table.id[row] === 0) continue;
-      this.#told[row] = this.#table.deadline[row]!;
       if (added.appendRow(this.#table, row) < 0) this.overflowed++;
     }
   }
@@ -231,7 +224,6 @@ export class FlowTracker {
     table.write(row, entry);
     table.id[row] = this.#ids.take();
     table.firstSeen[row] = tick;
-    table.deadline[row] = deadlineOf(entry, tick);
     this.#generationOf[row] = this.#generation;
     this.#mark[row] = Mark.added;
     this.#touched.push(row);
@@ -242,20 +234,14 @@ export class FlowTracker {
     return row;
   }
 
-  #refresh(row: number, entry: ConntrackEntry, tick: number): void {
+  #refresh(row: number, entry: ConntrackEntry): void {
     const table = this.#table;
     this.#generationOf[row] = this.#generation;
-    if ((entry.has & EntryField.timeout) !== 0) {
-      const deadline = deadlineOf(entry, tick);
-      table.deadline[row] = deadline;
-      const moved = Math.abs(deadline - this.#told[row]!);
-      if (moved > DEADLINE_STEP_MIN && moved > (deadline - tick) >> 3) this.#touch(row);
-    }
     if (table.kernelId[row] === 0) table.kernelId[row] = entry.id;
     this.#update(row, entry);
   }
 
-  // Takes over what an entry tells of status, state, mark and counters.
+  // Takes over what an entry says of status, state and counters.
   #update(row: number, entry: ConntrackEntry): void {
     const table = this.#table;
     if (entry.status !== 0 && table.status[row] !== entry.status) {
@@ -264,10 +250,6 @@ export class FlowTracker {
     }
     if ((entry.has & EntryField.state) !== 0 && table.state[row] !== entry.state) {
       table.state[row] = entry.state;
-      this.#touch(row);
-    }
-    if (table.mark[row] !== entry.mark) {
-      table.mark[row] = entry.mark;
       this.#touch(row);
     }
     if ((entry.has & EntryField.counters) !== 0) this.#count(row, entry);
@@ -350,7 +332,6 @@ export class FlowTracker {
     this.#next = grown(this.#next, capacity);
     this.#follower = grown(this.#follower, capacity);
     this.#hash = grown(this.#hash, capacity);
-    this.#told = grown(this.#told, capacity);
     this.#mark = grown(this.#mark, capacity);
     this.#generationOf = grown(this.#generationOf, capacity);
     this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(capacity)) * 2).fill(-1);
@@ -369,11 +350,6 @@ function grown<Column extends Int32Array | Uint32Array | Uint8Array>(
   const larger = new (column.constructor as new (length: number) => Column)(capacity);
   larger.set(column);
   return larger;
-}
-
-function deadlineOf(entry: ConntrackEntry, tick: number): number {
-  if ((entry.has & EntryField.timeout) === 0) return 0;
-  return Math.min(0xffffffff, tick + entry.timeoutSeconds * TICKS_PER_SECOND);
 }
 
 // Whether a row has an entry's tuple that begins at a place (0 the original, 2 the reply), in its zone.

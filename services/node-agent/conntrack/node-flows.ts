@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 
-import { FLOW_ROWS_MAX } from "../../../lib/flow-table.ts";
+import { FLOW_ROWS_MAX } from "../../../lib/gen/tables/flow-columns.ts";
 import type { FlowChanges, FlowNamespace, FlowReader } from "../observation.ts";
 import { inodeOfLink } from "../processes/namespace-link.ts";
 import type { ConntrackChoice } from "../../../lib/vocabulary/conntrack-choices.ts";

@@ -107,8 +107,7 @@ function withSettledIds(previous: Observation, next: Observation): Observation {
     ] as const) {
       sockets[column][at] = mutable[column];
     }
-    for (const column of ["retransmits", "references", "drops"] as const)
-      sockets[column][at] = mutable[column];
+    for (const column of ["retransmits", "references"] as const) sockets[column][at] = mutable[column];
   }
   return { ...next, sockets };
 }

@@ -23,7 +23,7 @@ export interface Delta {
   readonly processesRemoved: readonly number[];
   /** New sockets, and such as came and went. */
   readonly sockets: SocketTable;
-  /** Known sockets with what may change of them: id and the columns of `mutableColumns`. */
+  /** Known sockets with what may change of them: id and the columns of `changingSocketColumns`. */
   readonly changes: SocketTable;
   /** Ids of sockets of every family that are gone. */
   readonly socketsRemoved: readonly number[];
@@ -39,28 +39,6 @@ export interface Delta {
   /** How many of `sockets` are in `socketsRemoved` too: they came and went, each at a time of its own. */
   readonly ended: number;
 }
-
-/** The columns of a socket that change while it lives. */
-export const mutableColumns = [
-  "state",
-  "inode",
-  "uid",
-  "recvQueue",
-  "sendQueue",
-  "timer",
-  "timerDeadline",
-  "retransmits",
-  "references",
-  "drops",
-  "cookieLow",
-  "cookieHigh",
-  "counted",
-  "bytesSent",
-  "bytesReceived",
-  "rttMicros",
-  "totalRetransmits",
-  "attempt",
-] as const;
 
 /** Where no socket ended. */
 export const nothingEnded: EndedSockets = {

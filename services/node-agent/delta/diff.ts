@@ -1,12 +1,12 @@
 // Finds what changed between two observations of one epoch. Rows are matched by id, which the observe stage settled:
 // the cost is a few array accesses a row.
 
+import { changingSocketColumns, socketDiffers } from "../../../lib/gen/tables/socket-columns.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { firstRowsBySocket, HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
-import { mutableColumns } from "./delta.ts";
 
 /** The delta that makes `next` out of `previous`. */
 export function diff(previous: Observation, next: Observation): Delta {
@@ -104,7 +104,7 @@ function diffSockets(
       added.appendRow(next, row);
     } else {
       kept[before] = 1;
-      if (differs(previous, before, next, row)) changed.appendRow(next, row);
+      if (socketDiffers(previous, before, next, row)) changed.appendRow(next, row);
     }
   }
   const removed: number[] = [];
@@ -115,9 +115,9 @@ function diffSockets(
 // The same sockets in the same order: only rows of columns that differ anywhere are looked at one by one.
 function changesInPlace(previous: SocketTable, next: SocketTable): SocketTable {
   const changed = new SocketTable(64);
-  if (previous.equals(next, mutableColumns)) return changed;
+  if (previous.equals(next, changingSocketColumns)) return changed;
   for (let row = 0; row < next.length; row++) {
-    if (differs(previous, row, next, row)) changed.appendRow(next, row);
+    if (socketDiffers(previous, row, next, row)) changed.appendRow(next, row);
   }
   return changed;
 }
@@ -128,30 +128,6 @@ function rowsById(table: SocketTable): Int32Array {
   const rows = new Int32Array(largest + 1).fill(-1);
   for (let row = 0; row < table.length; row++) rows[table.id[row]!] = row;
   return rows;
-}
-
-// Written out column by column: a loop over names costs ten times as much.
-function differs(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
-  return (
-    a.state[rowA] !== b.state[rowB] ||
-    a.inode[rowA] !== b.inode[rowB] ||
-    a.uid[rowA] !== b.uid[rowB] ||
-    a.recvQueue[rowA] !== b.recvQueue[rowB] ||
-    a.sendQueue[rowA] !== b.sendQueue[rowB] ||
-    a.timer[rowA] !== b.timer[rowB] ||
-    a.timerDeadline[rowA] !== b.timerDeadline[rowB] ||
-    a.retransmits[rowA] !== b.retransmits[rowB] ||
-    a.references[rowA] !== b.references[rowB] ||
-    a.drops[rowA] !== b.drops[rowB] ||
-    a.bytesSent[rowA] !== b.bytesSent[rowB] ||
-    a.bytesReceived[rowA] !== b.bytesReceived[rowB] ||
-    a.rttMicros[rowA] !== b.rttMicros[rowB] ||
-    a.totalRetransmits[rowA] !== b.totalRetransmits[rowB] ||
-    a.counted[rowA] !== b.counted[rowB] ||
-    a.attempt[rowA] !== b.attempt[rowB] ||
-    a.cookieLow[rowA] !== b.cookieLow[rowB] ||
-    a.cookieHigh[rowA] !== b.cookieHigh[rowB]
-  );
 }
 
 // Observations share the objects of namespaces and processes that did not change: identity tells.

@@ -4,6 +4,9 @@
 
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { encodeColumn } from "../../../lib/columns.ts";
+import { FLOW_CHANGE_WIRE_BYTES, FLOW_WIRE_BYTES } from "../../../lib/gen/tables/flow-columns.ts";
+import { HOLDER_WIRE_BYTES } from "../../../lib/gen/tables/holder-columns.ts";
+import { SOCKET_CHANGE_WIRE_BYTES, SOCKET_WIRE_BYTES } from "../../../lib/gen/tables/socket-columns.ts";
 import {
   FamilySocket,
   NamespaceCoverage,
@@ -21,12 +24,6 @@ import type { Delta } from "./delta.ts";
 /** Bytes after which a part is full: half of what readers accept, so that the last row never overflows it. */
 const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
 
-/** Bytes of one socket row at most: every column, IPv6 addresses. */
-const SOCKET_ROW_BYTES = 121;
-const CHANGE_ROW_BYTES = 71;
-const HOLDER_ROW_BYTES = 12;
-const FLOW_ROW_BYTES = 144;
-const FLOW_CHANGE_ROW_BYTES = 49;
 const ID_BYTES = 4;
 
 /** What tells one agent's reports from another's. */
@@ -175,7 +172,7 @@ function* socketChunks(delta: Delta, runs: HolderRuns): Generator<Chunk> {
     let bytes = 0;
     const holders = new HolderTable(64);
     while (to < sockets.length && bytes < PART_BYTES_MAX) {
-      bytes += SOCKET_ROW_BYTES + HOLDER_ROW_BYTES * runs.take(sockets.id[to]!, holders);
+      bytes += SOCKET_WIRE_BYTES + HOLDER_WIRE_BYTES * runs.take(sockets.id[to]!, holders);
       to++;
     }
     yield { bytes, tables: { sockets: { table: sockets, from, to } }, holders };
@@ -189,7 +186,7 @@ function* familySocketChunks(delta: Delta, runs: HolderRuns): Generator<Chunk> {
   let bytes = 0;
   for (const socket of delta.familySockets) {
     bytes += FamilySocket.encode(socket).finish().length + 8;
-    bytes += HOLDER_ROW_BYTES * runs.take(socket.id, holders);
+    bytes += HOLDER_WIRE_BYTES * runs.take(socket.id, holders);
     chunk.push(socket);
     if (bytes >= PART_BYTES_MAX) {
       yield { bytes, fields: { familySockets: chunk }, holders };
@@ -202,23 +199,26 @@ function* familySocketChunks(delta: Delta, runs: HolderRuns): Generator<Chunk> {
 }
 
 function* changeChunks(delta: Delta): Generator<Chunk> {
-  const rows = Math.floor(PART_BYTES_MAX / CHANGE_ROW_BYTES);
+  const rows = Math.floor(PART_BYTES_MAX / SOCKET_CHANGE_WIRE_BYTES);
   for (let from = 0; from < delta.changes.length; from += rows) {
     const to = Math.min(delta.changes.length, from + rows);
-    yield { bytes: (to - from) * CHANGE_ROW_BYTES, tables: { changes: { table: delta.changes, from, to } } };
+    yield {
+      bytes: (to - from) * SOCKET_CHANGE_WIRE_BYTES,
+      tables: { changes: { table: delta.changes, from, to } },
+    };
   }
 }
 
 function* flowChunks({ added, changed, removed }: FlowChanges): Generator<Chunk> {
-  const rows = Math.floor(PART_BYTES_MAX / FLOW_ROW_BYTES);
+  const rows = Math.floor(PART_BYTES_MAX / FLOW_WIRE_BYTES);
   for (let from = 0; from < added.length; from += rows) {
     const to = Math.min(added.length, from + rows);
-    yield { bytes: (to - from) * FLOW_ROW_BYTES, tables: { flows: { table: added, from, to } } };
+    yield { bytes: (to - from) * FLOW_WIRE_BYTES, tables: { flows: { table: added, from, to } } };
   }
-  const changes = Math.floor(PART_BYTES_MAX / FLOW_CHANGE_ROW_BYTES);
+  const changes = Math.floor(PART_BYTES_MAX / FLOW_CHANGE_WIRE_BYTES);
   for (let from = 0; from < changed.length; from += changes) {
     const to = Math.min(changed.length, from + changes);
-    const bytes = (to - from) * FLOW_CHANGE_ROW_BYTES;
+    const bytes = (to - from) * FLOW_CHANGE_WIRE_BYTES;
     yield { bytes, tables: { flowChanges: { table: changed, from, to } } };
   }
   yield* idChunks(removed, (flowsRemoved) => ({ flowsRemoved }));
@@ -266,11 +266,11 @@ class HolderRuns {
     let holders = new HolderTable(64);
     for (const socketId of this.#starts.keys()) {
       this.take(socketId, holders);
-      if (holders.length * HOLDER_ROW_BYTES >= PART_BYTES_MAX / 2) {
-        yield { bytes: holders.length * HOLDER_ROW_BYTES, holders };
+      if (holders.length * HOLDER_WIRE_BYTES >= PART_BYTES_MAX / 2) {
+        yield { bytes: holders.length * HOLDER_WIRE_BYTES, holders };
         holders = new HolderTable(64);
       }
     }
-    if (holders.length > 0) yield { bytes: holders.length * HOLDER_ROW_BYTES, holders };
+    if (holders.length > 0) yield { bytes: holders.length * HOLDER_WIRE_BYTES, holders };
   }
 }

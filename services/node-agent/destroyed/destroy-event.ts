@@ -85,8 +85,6 @@ export function appendDestroyed(view: DataView, start: number, end: number, targ
   sockets.timerDeadline[row] = 0;
   sockets.retransmits[row] = 0;
   sockets.references[row] = 0;
-  sockets.drops[row] = 0;
-  sockets.dualStack[row] = 0;
   sockets.firstSeen[row] = target.ticks;
   sockets.clearCounters(row);
   sockets.cookieLow[row] = view.getUint32(start + 44, littleEndian);

@@ -14,9 +14,10 @@ import { SyscallError } from "../kernel/syscalls.ts";
 import type { DestroyedReader, NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
 import { withAnyPid } from "../processes/any-pid.ts";
 import { inodeOfLink } from "../processes/namespace-link.ts";
+import { DESTROYED_EVENTS_MAX } from "../gen/destroyed-columns.ts";
 import type { EventTarget } from "./destroy-event.ts";
 import { appendDestroyed, EventKind } from "./destroy-event.ts";
-import { DESTROYED_EVENTS_MAX, DestroyedTable, UNPLACED } from "./destroyed-table.ts";
+import { DestroyedTable, UNPLACED } from "./destroyed-table.ts";
 import type { NamespaceArrivals } from "./namespace-arrivals.ts";
 import { sentence } from "./listening-obstacles.ts";
 import { announcedNumber, NamespaceNumbers } from "./namespace-numbers.ts";
@@ -158,7 +159,7 @@ export class DestroyedSockets implements DestroyedReader {
   take(): DestroyedTable {
     this.drain();
     const taken = this.#table;
-    this.#spare.sockets.clear();
+    this.#spare.clear();
     this.#table = this.#spare;
     this.#spare = taken;
     this.#target.table = this.#table;
@@ -171,7 +172,7 @@ export class DestroyedSockets implements DestroyedReader {
       if (taken.place[row] !== UNPLACED) continue;
       const waits = now - taken.sockets.firstSeen[row]! < UNPLACED_TICKS_MAX;
       if (!waits) this.ofStrangers++;
-      else if (!this.#table.appendRow(taken, row)) this.overflowed++;
+      else if (this.#table.appendRow(taken, row) < 0) this.overflowed++;
     }
     return taken;
   }

@@ -2,12 +2,7 @@
 // they are merged with a pass. An event makes no object.
 
 import { SocketTable } from "../../../lib/socket-table.ts";
-
-/**
- * Destroyed sockets that wait for a pass at most: 131 bytes each, so 34 MB; six seconds at 20,000 connections a second,
- * both ends of which are on the node. A pass is asked for when half of them wait; what overflows is counted.
- */
-export const DESTROYED_EVENTS_MAX = 2 ** 18;
+import { DestroyedColumns } from "../gen/destroyed-columns.ts";
 
 /** The place of an event whose network namespace is not known yet. */
 export const UNPLACED = 0;
@@ -23,26 +18,14 @@ export const MaybeFin = {
   ofAnyone: 2,
 } as const;
 
-/** Destroyed sockets in the order in which the kernel told of them. */
-export class DestroyedTable {
+/** Destroyed sockets in the order in which the kernel announced them. */
+export class DestroyedTable extends DestroyedColumns {
   /** Tuple, cookie and counters; firstSeen is the tick in which the event came, namespace means nothing. */
   readonly sockets: SocketTable;
-  /** Inode of the network namespace, or UNPLACED. */
-  place: Uint32Array;
-  /** The namespace's id in the socket's that heard of it: what an unplaced event is placed by. */
-  nsid: Int32Array;
-  /** Whether the bytes received may have a FIN among them, as MaybeFin has it. */
-  maybeFin: Uint8Array;
 
   constructor(capacity = 256) {
+    super(capacity);
     this.sockets = new SocketTable(capacity);
-    this.place = new Uint32Array(capacity);
-    this.nsid = new Int32Array(capacity);
-    this.maybeFin = new Uint8Array(capacity);
-  }
-
-  get length(): number {
-    return this.sockets.length;
   }
 
   /** Inodes of the network namespaces that events are of. */
@@ -57,36 +40,23 @@ export class DestroyedTable {
     return places;
   }
 
-  /** Makes room for one more event; gives its row, or -1 where DESTROYED_EVENTS_MAX is reached. */
-  append(place: number, nsid: number): number {
-    if (this.sockets.length >= DESTROYED_EVENTS_MAX) return -1;
-    const row = this.sockets.append();
-    if (row >= this.place.length) this.#grow();
-    this.place[row] = place;
-    this.nsid[row] = nsid;
-    this.maybeFin[row] = 0;
+  /** Makes room for one more event; returns its row, or -1 where DESTROYED_EVENTS_MAX is reached. */
+  override append(place: number, nsid: number, maybeFin: number = MaybeFin.no): number {
+    const row = super.append(place, nsid, maybeFin);
+    if (row >= 0) this.sockets.append();
     return row;
   }
 
-  /** Appends another table's row; false where there is no room. */
-  appendRow(from: DestroyedTable, fromRow: number): boolean {
-    const row = this.append(from.place[fromRow]!, from.nsid[fromRow]!);
-    if (row < 0) return false;
-    this.sockets.copyRow(row, from.sockets, fromRow);
-    this.maybeFin[row] = from.maybeFin[fromRow]!;
-    return true;
+  /** Appends another table's row; returns its index, or -1 where there is no room. */
+  override appendRow(from: DestroyedTable, fromRow: number): number {
+    const row = super.appendRow(from, fromRow);
+    if (row >= 0) this.sockets.copyRow(row, from.sockets, fromRow);
+    return row;
   }
 
-  #grow(): void {
-    const { capacity } = this.sockets;
-    const place = new Uint32Array(capacity);
-    place.set(this.place);
-    this.place = place;
-    const nsid = new Int32Array(capacity);
-    nsid.set(this.nsid);
-    this.nsid = nsid;
-    const maybeFin = new Uint8Array(capacity);
-    maybeFin.set(this.maybeFin);
-    this.maybeFin = maybeFin;
+  /** Forgets all events, keeping the memory. */
+  override clear(): void {
+    super.clear();
+    this.sockets.clear();
   }
 }

@@ -270,8 +270,7 @@ export class Merge {
     this.#mark(next.id[row]!);
     // Tables of /proc tell no cookies: by the event's the next connection of the same ports is known to be another one.
     if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
-      next.cookieLow[row] = this.#events.cookieLow[event]!;
-      next.cookieHigh[row] = this.#events.cookieHigh[event]!;
+      next.copyCookie(row, this.#events, event);
     }
     this.#writeFigures(event, next, row, isTimeWait(next, row));
   }
@@ -298,11 +297,11 @@ export class Merge {
     const events = this.#events;
     if (events.counted[event] === 0) return;
     const fin = !finIsOut && this.#hasFin(event) ? 1 : 0;
-    table.counted[row] = 1;
-    table.bytesSent[row] = Math.max(table.bytesSent[row]!, events.bytesSent[event]!);
-    table.bytesReceived[row] = Math.max(table.bytesReceived[row]!, events.bytesReceived[event]! - fin);
-    table.rttMicros[row] = events.rttMicros[event]!;
-    table.totalRetransmits[row] = events.totalRetransmits[event]!;
+    const sent = Math.max(table.bytesSent[row]!, events.bytesSent[event]!);
+    const received = Math.max(table.bytesReceived[row]!, events.bytesReceived[event]! - fin);
+    table.copyCounters(row, events, event);
+    table.bytesSent[row] = sent;
+    table.bytesReceived[row] = received;
   }
 
   #hasFin(event: number): boolean {

@@ -207,13 +207,7 @@ function keepDeadline(previous: SocketTable, before: number, next: SocketTable, 
 function keepCounters(previous: SocketTable, before: number, next: SocketTable, row: number): void {
   if (isHalfOpen(previous, before)) return;
   if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
-    next.cookieLow[row] = previous.cookieLow[before]!;
-    next.cookieHigh[row] = previous.cookieHigh[before]!;
+    next.copyCookie(row, previous, before);
   }
-  if (next.counted[row] !== 0 || previous.counted[before] === 0) return;
-  next.counted[row] = 1;
-  next.bytesSent[row] = previous.bytesSent[before]!;
-  next.bytesReceived[row] = previous.bytesReceived[before]!;
-  next.rttMicros[row] = previous.rttMicros[before]!;
-  next.totalRetransmits[row] = previous.totalRetransmits[before]!;
+  if (next.counted[row] === 0 && previous.counted[before] !== 0) next.copyCounters(row, previous, before);
 }

@@ -53,7 +53,6 @@ function rowOf(sockets: SocketTable, row: number) {
     uid: sockets.uid[row]!,
     inode: sockets.inode[row]!,
     references: sockets.references[row]!,
-    drops: sockets.drops[row]!,
     namespace: sockets.namespace[row]!,
   };
 }
@@ -78,7 +77,6 @@ const DECODED: Row = {
   uid: 1000,
   inode: 1298849,
   references: 2,
-  drops: 0,
   namespace: 7,
 };
 
@@ -166,13 +164,13 @@ describe("internet tables", () => {
         "udp with drops",
         "udp",
         " 6127: 00000000:1B5A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1303721 2 00000000e2a952e8 17       \n",
-        { protocol: 17, family: 4, local: "0.0.0.0", localPort: 7002, state: 7, drops: 17, inode: 1303721 },
+        { protocol: 17, family: 4, local: "0.0.0.0", localPort: 7002, state: 7, inode: 1303721 },
       ],
       [
         "udp before there was a column for drops",
         "udp",
         " 6127: 00000000:1B5A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1303721 2 e2a952e8\n",
-        { drops: 0, inode: 1303721 },
+        { inode: 1303721 },
       ],
       [
         "raw, whose port is the IP protocol that it receives",

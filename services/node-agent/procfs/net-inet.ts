@@ -47,7 +47,7 @@ interface InetTarget {
   readonly tally: TableTally;
 }
 
-/** A parser that appends a row to the target for each line that makes sense; ids, firstSeen and dualStack are 0. */
+/** A parser that appends a row to the target for each line that makes sense; ids and firstSeen are 0. */
 export function netInetParser(table: InetTable, target: InetTarget): TableParser {
   return (bytes, start, end, atEnd) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -80,12 +80,11 @@ const RECV_QUEUE = 4;
 const TIMER = 5;
 const DUE = 6;
 const RETRANSMITS = 7;
-const decimals = new Uint32Array(5);
+const decimals = new Uint32Array(4);
 const UID = 0;
 const PROBES = 1;
 const INODE = 2;
 const REFERENCES = 3;
-const DROPS = 4;
 
 // The position behind the decimal number that was read last.
 let fieldEnd = 0;
@@ -151,9 +150,7 @@ function appendRow(table: InetTable, target: InetTarget): void {
   sockets.retransmits[row] = fields[RETRANSMITS]!;
   const references = decimals[REFERENCES]!;
   sockets.references[row] = references > 65_535 ? 65_535 : references;
-  sockets.drops[row] = decimals[DROPS]!;
   sockets.firstSeen[row] = 0;
-  sockets.dualStack[row] = 0;
   sockets.clearCounters(row);
 }
 
@@ -242,7 +239,6 @@ function readDecimals(bytes: Uint8Array, view: DataView, tcp: boolean, padded: n
   const pointer = afterBlanks(bytes, fieldEnd);
   const pointerEnd = afterPointer(bytes, pointer);
   if (pointer === fieldEnd || pointerEnd === pointer) return -1;
-  decimals[DROPS] = 0;
   return tcp ? endOfTcp(bytes, view, pointerEnd, padded) : endOfDatagrams(bytes, pointerEnd);
 }
 
@@ -357,7 +353,6 @@ function endOfDatagrams(bytes: Uint8Array, from: number): number {
   if (bytes[first] === NEWLINE) return first;
   const drops = readDecimal(bytes, from);
   if (drops < 0 || (bytes[fieldEnd] !== BLANK && bytes[fieldEnd] !== NEWLINE)) return -1;
-  decimals[DROPS] = drops;
   const end = afterBlanks(bytes, fieldEnd);
   return isLineEnd(bytes, end) ? end : -1;
 }

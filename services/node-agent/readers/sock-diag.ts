@@ -1,6 +1,6 @@
 // The reader `sock-diag`: the sockets of a network namespace by the kernel's sock_diag interface, asked from within the
 // namespace. The kernel walks its TCP hash once for both families, no text is made or parsed, and it tells what no table
-// of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix sockets, which listeners are dual-stack.
+// of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix sockets.
 //
 // The netlink socket is closed before the reading of a namespace ends: an open one would keep the namespace alive after
 // its last process, and a deleted pod's interfaces with it.

@@ -2,7 +2,7 @@
 // found by network namespace, with what tells whether a namespace's sockets are those of the reading before. A hot path:
 // a record makes no object.
 
-import { familyOfWide, isUnset } from "../../../lib/address.ts";
+import { familyOfWide } from "../../../lib/address.ts";
 import { hashOfThree, slotOf } from "../../../lib/hash.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_NS } from "../../../lib/ticks.ts";
@@ -186,7 +186,7 @@ export class RecordIndex {
   }
 
   #fill(at: number, sockets: SocketTable, row: number, namespaceId: number, nowTicks: number): void {
-    const { view, words, v6onlyMask } = this.#records!;
+    const { view, words } = this.#records!;
     const first = at / 4;
     const bytes = this.#bytes;
     const word = (field: number): number => words[first + field / 4]!;
@@ -214,9 +214,6 @@ export class RecordIndex {
     sockets.timerDeadline[row] = 0;
     sockets.retransmits[row] = bytes[at + SocketRecord.retransmits]!;
     sockets.references[row] = Math.min(0xffff, word(SocketRecord.references));
-    sockets.drops[row] = 0;
-    const dual = listens && wide && (bytes[at + SocketRecord.flags]! & v6onlyMask) === 0;
-    sockets.dualStack[row] = dual && isUnset(sockets.addresses, row * 8) ? 1 : 0;
     sockets.clearCounters(row);
     const [low, high] = hostIsLittleEndian ? [0, 4] : [4, 0];
     sockets.cookieLow[row] = word(SocketRecord.cookie + low);

@@ -246,11 +246,14 @@ export interface ProcessInfo {
   parentPid: number;
 }
 
-/** Internet sockets (tcp, udp, udplite, raw, icmp) as columns. */
+/** Internet sockets as columns. */
 export interface SocketColumns {
   /** Number of rows. */
   count: number;
-  /** uint32: id of the agent's choosing, unique among living sockets. */
+  /**
+   * uint32: id of the agent's choosing, unique among living sockets of an
+   * epoch.
+   */
   id: Uint8Array;
   /** uint16: id of the network namespace. */
   namespace: Uint8Array;
@@ -264,8 +267,8 @@ export interface SocketColumns {
   /** uint8: the socket's state as the kernel numbers it (1 ESTABLISHED … 12). */
   state: Uint8Array;
   /**
-   * Local and remote address of each row, one after the other, in network
-   * byte order: 4 bytes each where family is 4, else 16 bytes each.
+   * Local address, remote address. In network byte order: 4 bytes each where
+   * family is 4, else 16 bytes each.
    */
   addresses: Uint8Array;
   /** uint16: local port; of a raw socket the IP protocol it receives. */
@@ -281,53 +284,55 @@ export interface SocketColumns {
   /** uint32: bytes not yet acknowledged. */
   sendQueue: Uint8Array;
   /**
-   * uint8: which timer runs (0 none, 1 retransmit, 2 keepalive, 3 time-wait,
-   * 4 zero-window probe).
+   * uint8: which timer runs (0 none, 1 retransmit, 2 keepalive, 3 time-wait, 4
+   * zero-window probe).
    */
   timer: Uint8Array;
-  /** uint32: when the timer ends, in ticks since the epoch's start. */
+  /**
+   * uint32: when the timer ends, in ticks of 10 ms since the epoch's start; 0
+   * where none runs.
+   */
   timerDeadline: Uint8Array;
   /** uint8: unanswered retransmissions, at most 255. */
   retransmits: Uint8Array;
   /** uint16: reference count, at most 65535. */
   references: Uint8Array;
-  /** uint32: datagrams dropped. */
-  drops: Uint8Array;
   /**
    * uint32: ticks since the epoch's start when the socket was first seen.
    * Absent in a delta: the pass of the report.
    */
   firstSeen: Uint8Array;
   /**
-   * uint8: 1 where the socket is dual-stack (an IPv6 socket that may speak
-   * IPv4 too); 0 where it is not or where that is not known.
-   */
-  dualStack: Uint8Array;
-  /**
    * uint32: low half of the kernel's cookie of the socket; both halves 0 where
-   * the reader was not told it.
+   * the reader cannot see it.
    */
   cookieLow: Uint8Array;
   /** uint32: high half of the cookie. */
   cookieHigh: Uint8Array;
   /**
-   * uint8: 1 where the four columns below are known, 0 where their zeros say
-   * nothing.
+   * uint8: 1 where the other columns of this group are known (TCP, by readers
+   * that can see them), 0 where their zeros mean nothing.
    */
   counted: Uint8Array;
-  /** double: bytes of payload that the other end acknowledged. */
+  /**
+   * double: bytes of payload that the other end acknowledged since the
+   * connection began.
+   */
   bytesSent: Uint8Array;
-  /** double: bytes of payload that came from the other end. */
+  /**
+   * double: bytes of payload that came from the other end since the connection
+   * began.
+   */
   bytesReceived: Uint8Array;
   /** uint32: smoothed round trip time in microseconds. */
   rttMicros: Uint8Array;
   /** uint32: segments sent again since the connection began. */
   totalRetransmits: Uint8Array;
   /**
-   * uint8: how an attempt to connect went that never became a connection: 1
-   * the other end answered with a reset, 2 nobody answered; 0 for all others
-   * and where that is not known. Its remote port may be 0: a connect() that
-   * fails while its caller waits forgets the port before it can be read.
+   * uint8: how an attempt to connect went that never became a connection: 1 the
+   * other end answered with a reset, 2 nobody answered; 0 for all others and
+   * where that is not known. Its remote port may be 0: a connect() that fails
+   * while its caller waits forgets the port before it can be read.
    */
   attempt: Uint8Array;
 }
@@ -336,7 +341,7 @@ export interface SocketColumns {
 export interface SocketChangeColumns {
   /** Number of rows. */
   count: number;
-  /** uint32: id of a socket known already. */
+  /** uint32: id of a row known already. */
   id: Uint8Array;
   /** As in SocketColumns. */
   state: Uint8Array;
@@ -356,8 +361,6 @@ export interface SocketChangeColumns {
   retransmits: Uint8Array;
   /** As in SocketColumns. */
   references: Uint8Array;
-  /** As in SocketColumns. */
-  drops: Uint8Array;
   /** As in SocketColumns. */
   counted: Uint8Array;
   /** As in SocketColumns. */
@@ -384,7 +387,7 @@ export interface SocketChangeColumns {
 export interface FlowColumns {
   /** Number of rows. */
   count: number;
-  /** uint32: id of the agent's choosing, unique among living flows. */
+  /** uint32: id of the agent's choosing, unique among living flows of an epoch. */
   id: Uint8Array;
   /** uint16: id of the network namespace in whose table the flow is. */
   namespace: Uint8Array;
@@ -400,37 +403,22 @@ export interface FlowColumns {
    */
   status: Uint8Array;
   /**
-   * Source and destination of the original direction, then of the reply's, in
+   * Source and destination of the original direction, then of the reply's. In
    * network byte order: 4 bytes each where family is 4, else 16 bytes each.
    */
   addresses: Uint8Array;
   /**
-   * uint16, four a row in the same order: ports, or gre keys; of icmp the id
-   * as source and type * 256 + code as destination.
+   * uint16, 4 a row: in the same order as the addresses: ports, or gre keys; of
+   * icmp the id as source and type * 256 + code as destination.
    */
   ports: Uint8Array;
   /** uint16: conntrack zone. */
   zone: Uint8Array;
-  /** uint32: mark. */
-  mark: Uint8Array;
   /**
-   * uint32: when the flow ends unless it is used again, in ticks since the
-   * epoch's start; 0 where unknown. It moves on without a report while less
-   * than an eighth of the time that is left is at stake.
-   */
-  deadline: Uint8Array;
-  /** uint32: the kernel's id of the entry; 0 where unknown. */
-  kernelId: Uint8Array;
-  /**
-   * double, four a row: packets and bytes of the original direction, then of
-   * the reply's; zeros where the kernel counts none (nf_conntrack_acct).
+   * double, 4 a row: packets and bytes of the original direction, then of the
+   * reply's; zeros where the kernel counts none (nf_conntrack_acct).
    */
   counters: Uint8Array;
-  /**
-   * double: milliseconds since 1970 by the node's clock when the flow began;
-   * 0 where the kernel keeps no times (nf_conntrack_timestamp).
-   */
-  startMs: Uint8Array;
   /** uint32: ticks since the epoch's start when the flow was first seen. */
   firstSeen: Uint8Array;
 }
@@ -439,16 +427,12 @@ export interface FlowColumns {
 export interface FlowChangeColumns {
   /** Number of rows. */
   count: number;
-  /** uint32: id of a flow known already. */
+  /** uint32: id of a row known already. */
   id: Uint8Array;
   /** As in FlowColumns. */
   state: Uint8Array;
   /** As in FlowColumns. */
   status: Uint8Array;
-  /** As in FlowColumns. */
-  mark: Uint8Array;
-  /** As in FlowColumns. */
-  deadline: Uint8Array;
   /** As in FlowColumns. */
   counters: Uint8Array;
 }
@@ -1739,9 +1723,7 @@ function createBaseSocketColumns(): SocketColumns {
     timerDeadline: new Uint8Array(0),
     retransmits: new Uint8Array(0),
     references: new Uint8Array(0),
-    drops: new Uint8Array(0),
     firstSeen: new Uint8Array(0),
-    dualStack: new Uint8Array(0),
     cookieLow: new Uint8Array(0),
     cookieHigh: new Uint8Array(0),
     counted: new Uint8Array(0),
@@ -1806,14 +1788,8 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     if (message.references.length !== 0) {
       writer.uint32(138).bytes(message.references);
     }
-    if (message.drops.length !== 0) {
-      writer.uint32(146).bytes(message.drops);
-    }
     if (message.firstSeen.length !== 0) {
       writer.uint32(154).bytes(message.firstSeen);
-    }
-    if (message.dualStack.length !== 0) {
-      writer.uint32(162).bytes(message.dualStack);
     }
     if (message.cookieLow.length !== 0) {
       writer.uint32(170).bytes(message.cookieLow);
@@ -1991,28 +1967,12 @@ export const SocketColumns: MessageFns<SocketColumns> = {
             message.references = reader.bytes();
             continue;
           }
-          case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
-            message.drops = reader.bytes();
-            continue;
-          }
           case 19: {
             if (tag !== 154) {
               break;
             }
 
             message.firstSeen = reader.bytes();
-            continue;
-          }
-          case 20: {
-            if (tag !== 162) {
-              break;
-            }
-
-            message.dualStack = reader.bytes();
             continue;
           }
           case 21: {
@@ -2113,9 +2073,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     message.timerDeadline = object.timerDeadline ?? new Uint8Array(0);
     message.retransmits = object.retransmits ?? new Uint8Array(0);
     message.references = object.references ?? new Uint8Array(0);
-    message.drops = object.drops ?? new Uint8Array(0);
     message.firstSeen = object.firstSeen ?? new Uint8Array(0);
-    message.dualStack = object.dualStack ?? new Uint8Array(0);
     message.cookieLow = object.cookieLow ?? new Uint8Array(0);
     message.cookieHigh = object.cookieHigh ?? new Uint8Array(0);
     message.counted = object.counted ?? new Uint8Array(0);
@@ -2141,7 +2099,6 @@ function createBaseSocketChangeColumns(): SocketChangeColumns {
     timerDeadline: new Uint8Array(0),
     retransmits: new Uint8Array(0),
     references: new Uint8Array(0),
-    drops: new Uint8Array(0),
     counted: new Uint8Array(0),
     bytesSent: new Uint8Array(0),
     bytesReceived: new Uint8Array(0),
@@ -2187,9 +2144,6 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     }
     if (message.references.length !== 0) {
       writer.uint32(90).bytes(message.references);
-    }
-    if (message.drops.length !== 0) {
-      writer.uint32(98).bytes(message.drops);
     }
     if (message.counted.length !== 0) {
       writer.uint32(106).bytes(message.counted);
@@ -2319,14 +2273,6 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
             message.references = reader.bytes();
             continue;
           }
-          case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
-            message.drops = reader.bytes();
-            continue;
-          }
           case 13: {
             if (tag !== 106) {
               break;
@@ -2419,7 +2365,6 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     message.timerDeadline = object.timerDeadline ?? new Uint8Array(0);
     message.retransmits = object.retransmits ?? new Uint8Array(0);
     message.references = object.references ?? new Uint8Array(0);
-    message.drops = object.drops ?? new Uint8Array(0);
     message.counted = object.counted ?? new Uint8Array(0);
     message.bytesSent = object.bytesSent ?? new Uint8Array(0);
     message.bytesReceived = object.bytesReceived ?? new Uint8Array(0);
@@ -2444,11 +2389,7 @@ function createBaseFlowColumns(): FlowColumns {
     addresses: new Uint8Array(0),
     ports: new Uint8Array(0),
     zone: new Uint8Array(0),
-    mark: new Uint8Array(0),
-    deadline: new Uint8Array(0),
-    kernelId: new Uint8Array(0),
     counters: new Uint8Array(0),
-    startMs: new Uint8Array(0),
     firstSeen: new Uint8Array(0),
   };
 }
@@ -2485,20 +2426,8 @@ export const FlowColumns: MessageFns<FlowColumns> = {
     if (message.zone.length !== 0) {
       writer.uint32(82).bytes(message.zone);
     }
-    if (message.mark.length !== 0) {
-      writer.uint32(90).bytes(message.mark);
-    }
-    if (message.deadline.length !== 0) {
-      writer.uint32(98).bytes(message.deadline);
-    }
-    if (message.kernelId.length !== 0) {
-      writer.uint32(106).bytes(message.kernelId);
-    }
     if (message.counters.length !== 0) {
       writer.uint32(114).bytes(message.counters);
-    }
-    if (message.startMs.length !== 0) {
-      writer.uint32(122).bytes(message.startMs);
     }
     if (message.firstSeen.length !== 0) {
       writer.uint32(130).bytes(message.firstSeen);
@@ -2599,44 +2528,12 @@ export const FlowColumns: MessageFns<FlowColumns> = {
             message.zone = reader.bytes();
             continue;
           }
-          case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
-            message.mark = reader.bytes();
-            continue;
-          }
-          case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
-            message.deadline = reader.bytes();
-            continue;
-          }
-          case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
-            message.kernelId = reader.bytes();
-            continue;
-          }
           case 14: {
             if (tag !== 114) {
               break;
             }
 
             message.counters = reader.bytes();
-            continue;
-          }
-          case 15: {
-            if (tag !== 122) {
-              break;
-            }
-
-            message.startMs = reader.bytes();
             continue;
           }
           case 16: {
@@ -2674,11 +2571,7 @@ export const FlowColumns: MessageFns<FlowColumns> = {
     message.addresses = object.addresses ?? new Uint8Array(0);
     message.ports = object.ports ?? new Uint8Array(0);
     message.zone = object.zone ?? new Uint8Array(0);
-    message.mark = object.mark ?? new Uint8Array(0);
-    message.deadline = object.deadline ?? new Uint8Array(0);
-    message.kernelId = object.kernelId ?? new Uint8Array(0);
     message.counters = object.counters ?? new Uint8Array(0);
-    message.startMs = object.startMs ?? new Uint8Array(0);
     message.firstSeen = object.firstSeen ?? new Uint8Array(0);
     return message;
   },
@@ -2690,8 +2583,6 @@ function createBaseFlowChangeColumns(): FlowChangeColumns {
     id: new Uint8Array(0),
     state: new Uint8Array(0),
     status: new Uint8Array(0),
-    mark: new Uint8Array(0),
-    deadline: new Uint8Array(0),
     counters: new Uint8Array(0),
   };
 }
@@ -2709,12 +2600,6 @@ export const FlowChangeColumns: MessageFns<FlowChangeColumns> = {
     }
     if (message.status.length !== 0) {
       writer.uint32(34).bytes(message.status);
-    }
-    if (message.mark.length !== 0) {
-      writer.uint32(42).bytes(message.mark);
-    }
-    if (message.deadline.length !== 0) {
-      writer.uint32(50).bytes(message.deadline);
     }
     if (message.counters.length !== 0) {
       writer.uint32(58).bytes(message.counters);
@@ -2767,22 +2652,6 @@ export const FlowChangeColumns: MessageFns<FlowChangeColumns> = {
             message.status = reader.bytes();
             continue;
           }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.mark = reader.bytes();
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
-            message.deadline = reader.bytes();
-            continue;
-          }
           case 7: {
             if (tag !== 58) {
               break;
@@ -2812,8 +2681,6 @@ export const FlowChangeColumns: MessageFns<FlowChangeColumns> = {
     message.id = object.id ?? new Uint8Array(0);
     message.state = object.state ?? new Uint8Array(0);
     message.status = object.status ?? new Uint8Array(0);
-    message.mark = object.mark ?? new Uint8Array(0);
-    message.deadline = object.deadline ?? new Uint8Array(0);
     message.counters = object.counters ?? new Uint8Array(0);
     return message;
   },

@@ -2,7 +2,7 @@
 // seen, how they went. Ended ones stay for a while, in the order in which they ended.
 
 import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
-import { ConnectionColumns } from "./connection-columns.ts";
+import { ConnectionColumns } from "../../gen/connection-columns.ts";
 
 /** Where a connection is in its life. */
 export const Lifecycle = {

@@ -1,6 +1,6 @@
 // The one writer of connections. Each method is one thing that can happen to a connection; apply/ decides when.
 
-import { CONNECTIONS_MAX } from "./connection-columns.ts";
+import { CONNECTIONS_MAX } from "../../gen/connection-columns.ts";
 import type { Fold } from "./connection-rows.ts";
 import { ConnectionRows, Lifecycle, Trait } from "./connection-rows.ts";
 import { DirectionBy } from "../../../../lib/vocabulary/direction.ts";
@@ -25,15 +25,11 @@ export class ConnectionTable extends ConnectionRows {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
     this.slotsInUse++;
+    this.clearRow(slot);
     this._lifecycle[slot] = Lifecycle.open;
-    this._traits[slot] = 0;
     this._outcome[slot] = Outcome.none;
     this._directionBy[slot] = DirectionBy.guess;
-    this._client[slot] = -1;
-    this._server[slot] = -1;
-    this._flow[slot] = -1;
     this._firstSeenMs[slot] = firstSeenMs;
-    this._lastSeenMs[slot] = 0;
     this._serial[slot] = ++this.#serials;
     return slot;
   }

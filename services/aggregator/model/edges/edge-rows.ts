@@ -3,7 +3,7 @@
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
-import { EdgeColumns } from "./edge-columns.ts";
+import { EdgeColumns } from "../../gen/edge-columns.ts";
 
 /** What distinguishes one edge from another. */
 export interface EdgeKey {

@@ -1,6 +1,6 @@
 // The one writer of edges: which exist, with which key. Their sums are counted in edge-counts.ts.
 
-import { EDGES_MAX } from "./edge-columns.ts";
+import { EDGES_MAX } from "../../gen/edge-columns.ts";
 import type { EdgeKey } from "./edge-rows.ts";
 import { EdgeRows, hashOf } from "./edge-rows.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
@@ -60,30 +60,12 @@ export class EdgeTable extends EdgeRows {
     this._viaPort[slot] = key.viaPort;
     if (key.viaIp !== "") this.viaIpsBySlot.set(slot, key.viaIp);
     if (key.path !== "") this.pathsBySlot.set(slot, key.path);
-    for (const sum of this.#sums()) sum[slot] = 0;
-    this._aggregate[slot] = -1;
+    this.clearCounts(slot);
     this._firstSeenMs[slot] = timeMs;
     this._lastSeenMs[slot] = timeMs;
     this.index.add(slot, hashOf(key));
     this.order.add(slot);
     return slot;
-  }
-
-  #sums(): (Float64Array | Uint32Array)[] {
-    return [
-      this._connections,
-      this._retained,
-      this._open,
-      this._refused,
-      this._timedOut,
-      this._pending,
-      this._withClientSocket,
-      this._withServerSocket,
-      this._withFlow,
-      this._withBytes,
-      this._bytesToServer,
-      this._bytesToClient,
-    ];
   }
 
   // What cannot be evicted moves to the end, so that the next search begins with other candidates. False if all of them

@@ -1,6 +1,6 @@
 // What each connection adds to its edge: 21 bytes a connection. EdgeTable holds them, and nobody else sees them.
 
-import { CONNECTIONS_MAX } from "../connections/connection-columns.ts";
+import { CONNECTIONS_MAX } from "../../gen/connection-columns.ts";
 import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";
 
 /** Columns of shares, by connection. */

@@ -1,6 +1,6 @@
 // Flows in the order in which they were reported, each with the time: those that wait for their sockets to be reported.
 
-import { FLOWS_MAX } from "./flow-columns.ts";
+import { FLOWS_MAX } from "../../gen/flow-columns.ts";
 
 /** A ring of flows. Each flow is in it at most once, so FLOWS_MAX bounds it. */
 export class FlowQueue {

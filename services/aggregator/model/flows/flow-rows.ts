@@ -1,7 +1,7 @@
 // Flows (conntrack entries) as everyone reads them. A flow that is gone stays while a connection rests on it, while it
 // waits to be judged, and while the flow before it in a chain of translations does.
 
-import { FlowColumns } from "./flow-columns.ts";
+import { FlowColumns } from "../../gen/flow-columns.ts";
 
 /** Places in the address and port columns of a flow, as lib/conntrack/conntrack-entry.ts numbers them. */
 export const FlowPlace = {

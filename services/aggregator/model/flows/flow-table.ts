@@ -5,7 +5,7 @@ import { TupleKind, tupleKind } from "../../../../lib/conntrack/tuple-kind.ts";
 import type { FlowTable as ReportFlows } from "../../../../lib/flow-table.ts";
 import type { AddressTable } from "../addresses/address-table.ts";
 import type { NamespaceTable } from "../nodes/namespace-table.ts";
-import { FLOWS_MAX } from "./flow-columns.ts";
+import { FLOWS_MAX } from "../../gen/flow-columns.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { FlowFlag, FlowRows } from "./flow-rows.ts";
 
@@ -52,13 +52,10 @@ export class FlowTable extends FlowRows {
     this._protocol[slot] = table.protocol[row]!;
     this._zone[slot] = table.zone[row]!;
     this._sinceMs[slot] = sinceMs;
-    this._goneMs[slot] = 0;
     this._tick[slot] = table.firstSeen[row]!;
     this._keyframe[slot] = keyframe;
-    this._references[slot] = 0;
-    this._flags[slot] = old ? FlowFlag.old : 0;
-    this._connection[slot] = -1;
-    this._next[slot] = -1;
+    this.clearLife(slot);
+    if (old) this._flags[slot] = FlowFlag.old;
     for (let place = 0; place < 4; place++) {
       this._addresses[slot * 4 + place] = this.#addressTable.intern(table.addresses, row * 16 + place * 4);
       this._ports[slot * 4 + place] = portOf(table, row, place);

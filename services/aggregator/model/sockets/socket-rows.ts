@@ -3,7 +3,7 @@
 // columns.
 
 import { FIRST_ROWS } from "../storage/capacity.ts";
-import { SocketColumns } from "./socket-columns.ts";
+import { SocketColumns } from "../../gen/socket-columns.ts";
 
 /** What a slot holds. */
 export const SocketKind = { free: 0, idle: 1, listener: 2, end: 3 } as const;

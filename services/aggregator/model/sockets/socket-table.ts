@@ -3,7 +3,7 @@
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../../lib/socket-table.ts";
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
-import { SOCKETS_MAX } from "./socket-columns.ts";
+import { SOCKETS_MAX } from "../../gen/socket-columns.ts";
 import {
   RECORD_BYTES,
   RECORD_WORDS,
@@ -63,8 +63,7 @@ export class SocketTable extends SocketRows {
     this._sinceMs[slot] = socket.sinceMs;
     this._keyframe[slot] = keyframe;
     this._counted[slot] = 0;
-    this._cookieLow[slot] = 0;
-    this._cookieHigh[slot] = 0;
+    this.clearCookie(slot);
     return slot;
   }
 
@@ -84,34 +83,18 @@ export class SocketTable extends SocketRows {
     let changed = this.bytes[byte] === state ? 0 : SocketChange.state;
     this.bytes[byte] = state;
     this.words[slot * RECORD_WORDS + RecordWord.inode] = table.inode[row]!;
-    this._uid[slot] = table.uid[row]!;
-    this._recvQueue[slot] = table.recvQueue[row]!;
-    this._sendQueue[slot] = table.sendQueue[row]!;
-    this._timer[slot] = table.timer[row]!;
-    this._timerDeadline[slot] = table.timerDeadline[row]!;
-    this._retransmits[slot] = table.retransmits[row]!;
-    this._references[slot] = table.references[row]!;
-    this._attempt[slot] = table.attempt[row]!;
-    if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) {
-      this._cookieLow[slot] = table.cookieLow[row]!;
-      this._cookieHigh[slot] = table.cookieHigh[row]!;
-    }
+    this.copyReported(slot, table, row);
+    if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) this.copyCookie(slot, table, row);
     // TIME_WAIT entries have no counters, nor has anything from a reader that cannot see them: the last values stay.
     if (table.counted[row] === 0) return changed;
-    const sent = table.bytesSent[row]!;
-    const received = table.bytesReceived[row]!;
     if (
       this._counted[slot] === 0 ||
-      this._bytesSent[slot] !== sent ||
-      this._bytesReceived[slot] !== received
+      this._bytesSent[slot] !== table.bytesSent[row] ||
+      this._bytesReceived[slot] !== table.bytesReceived[row]
     ) {
       changed |= SocketChange.bytes;
     }
-    this._counted[slot] = 1;
-    this._bytesSent[slot] = sent;
-    this._bytesReceived[slot] = received;
-    this._rttMicros[slot] = table.rttMicros[row]!;
-    this._totalRetransmits[slot] = table.totalRetransmits[row]!;
+    this.copyCounters(slot, table, row);
     return changed;
   }
 
@@ -119,14 +102,11 @@ export class SocketTable extends SocketRows {
   updateFamily(slot: number, socket: FamilySocket): void {
     this.bytes[slot * RECORD_BYTES + RecordByte.state] = socket.state;
     this.words[slot * RECORD_WORDS + RecordWord.inode] = socket.inode;
+    this.clearReported(slot);
     this._uid[slot] = socket.uid;
     this._recvQueue[slot] = socket.recvQueue;
     this._sendQueue[slot] = socket.sendQueue;
     this._references[slot] = socket.references;
-    this._timer[slot] = 0;
-    this._timerDeadline[slot] = 0;
-    this._retransmits[slot] = 0;
-    this._attempt[slot] = 0;
     if (socket.path !== "") this.pathsBySlot.set(slot, socket.path);
   }
 

@@ -1,10 +1,11 @@
 // The inverse of diff(), by which tests show that a delta loses nothing.
 
+import { changingSocketColumns } from "../../../../lib/gen/tables/socket-columns.ts";
 import { HolderTable } from "../../../../lib/holder-table.ts";
 import { SocketTable } from "../../../../lib/socket-table.ts";
 import type { Observation } from "../../observation.ts";
 import type { Delta } from "../delta.ts";
-import { mutableColumns, nothingEnded } from "../delta.ts";
+import { nothingEnded } from "../delta.ts";
 
 /** Makes the later observation from the earlier one and the delta between them. */
 export function apply(previous: Observation, delta: Delta): Observation {
@@ -36,7 +37,7 @@ function applySockets(previous: SocketTable, delta: Delta, removed: ReadonlySet<
     const at = sockets.appendRow(previous, row);
     const change = changeOf.get(id) ?? -1;
     if (change >= 0)
-      for (const column of mutableColumns) sockets[column][at] = delta.changes[column][change]!;
+      for (const column of changingSocketColumns) sockets[column][at] = delta.changes[column][change]!;
   }
   for (let row = 0; row < delta.sockets.length; row++)
     if (!removed.has(delta.sockets.id[row]!)) sockets.appendRow(delta.sockets, row);

@@ -2,12 +2,11 @@
 // refers to, whatever their namespace, with who holds them, in one read. Where the kernel lets it (5.11 and newer) the
 // program loads through typed pointers only, so that it needs BPF and PERFMON and no more, under lockdown too.
 
-import { hostIsLittleEndian } from "../byte-order.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
 import { ownPidLevel } from "./pid-namespace.ts";
 import { SocketDigest } from "./socket-digest.ts";
-import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess, v6onlyMask } from "./socket-program.ts";
+import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess } from "./socket-program.ts";
 import { SocketRecord } from "./socket-record.ts";
 
 /** Records of one pass at most: 2^20 of 160 bytes (168 MB); what overflows is counted. */
@@ -20,20 +19,16 @@ export interface SocketRecords {
   readonly words: Uint32Array;
   readonly count: number;
   readonly overflowed: number;
-  /** Bit of the flags byte that stands for IPV6_V6ONLY. */
-  readonly v6onlyMask: number;
 }
 
 /** A loaded program. */
 export class SocketIterator {
   readonly #iterator: BpfIterator;
   readonly #digest: SocketDigest | null;
-  readonly #v6onlyMask: number;
 
-  private constructor(iterator: BpfIterator, digest: SocketDigest | null, mask: number) {
+  private constructor(iterator: BpfIterator, digest: SocketDigest | null) {
     this.#iterator = iterator;
     this.#digest = digest;
-    this.#v6onlyMask = mask;
   }
 
   /** Loads the program, from the BTF of the kernel that runs unless told. Throws with a reason. */
@@ -48,7 +43,7 @@ export class SocketIterator {
       const iterator = BpfIterator.load(program, target, SocketRecord.bytes, RECORDS_MAX);
       const digest =
         socketAccess(types) === "typed" ? SocketDigest.load(types, target, SOCKET_FAMILIES) : null;
-      return new SocketIterator(iterator, digest, v6onlyMask(types, hostIsLittleEndian));
+      return new SocketIterator(iterator, digest);
     });
   }
 
@@ -60,7 +55,6 @@ export class SocketIterator {
       words: new Uint32Array(bytes.buffer, 0, bytes.length / 4),
       count: bytes.length / SocketRecord.bytes,
       overflowed,
-      v6onlyMask: this.#v6onlyMask,
     };
   }
 

@@ -39,12 +39,6 @@ export function socketAccess(types: KernelTypes): SocketAccess {
   return types.functionId("bpf_sock_from_file") === null ? "copied" : "typed";
 }
 
-/** The bit of the record's flags byte that stands for IPV6_V6ONLY. */
-export function v6onlyMask(types: KernelTypes, littleEndian: boolean): number {
-  const bit = types.bit("sock", "__sk_common", "skc_ipv6only") & 7;
-  return littleEndian ? 1 << bit : 128 >> bit;
-}
-
 /** Assembles the program for a reader in a pid namespace so deep. Throws where the kernel lacks a member. */
 export function assembleSocketProgram(types: KernelTypes, pidLevel: number): BpfProgram {
   return new SocketProgram(types, socketAccess(types)).assemble(pidLevel);
@@ -155,7 +149,6 @@ class SocketProgram {
     this.#keep(4, 9, types.common("skc_rcv_saddr"), SocketRecord.local);
     this.#keep(4, 9, types.common("skc_daddr"), SocketRecord.remote);
     program.label("addressed");
-    this.#keep(1, 9, types.bit("sock", "__sk_common", "skc_ipv6only") >> 3, SocketRecord.flags);
     this.#keep(2, 9, types.common("skc_num"), SocketRecord.localPort);
     this.#keep(2, 9, types.common("skc_dport"), SocketRecord.remotePort);
     // A socket gets its cookie when it is asked for the first time: by it its destruction is known again.

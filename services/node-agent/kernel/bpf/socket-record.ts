@@ -10,8 +10,6 @@ export const SocketRecord = {
   inode: 12,
   family: 16,
   state: 18,
-  /** The byte that holds the bit of IPV6_V6ONLY. */
-  flags: 19,
   protocol: 20,
   localPort: 22,
   /** In network order. */

@@ -2,7 +2,7 @@
 // for TCP both families in one walk of the kernel's hash, by the old request type, with the counters of tcp_info. This is
 // a hot path: a message makes no object.
 
-import { familyOfWide, isUnset } from "../../../../lib/address.ts";
+import { familyOfWide } from "../../../../lib/address.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
 import { ticksOf } from "../../../../lib/ticks.ts";
 import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
@@ -13,7 +13,6 @@ import {
   INET_DIAG_INFO,
   INET_DIAG_MSG_BYTES,
   NLA_TYPE_MASK,
-  SK_MEMINFO_DROPS,
   SOCK_DIAG_BY_FAMILY,
   Timer,
 } from "../constants.ts";
@@ -21,9 +20,6 @@ import { dumpRequest } from "./netlink.ts";
 import { hasTcpInfo, writeTcpInfo } from "./tcp-info.ts";
 
 const TCPDIAG_GETSOCK = 18;
-
-const INET_DIAG_SKMEMINFO = 7;
-const INET_DIAG_SKV6ONLY = 11;
 
 /** TCP states 1 to 12. Bit 13 (bound, neither listening nor connected) would make the kernel walk a second table. */
 const TCP_STATES = 0x1ffe;
@@ -59,7 +55,6 @@ export function inetDiagRequest(protocol: number, family: 4 | 6, littleEndian: b
   const view = new DataView(payload.buffer);
   view.setUint8(0, family === 4 ? AF_INET : AF_INET6);
   view.setUint8(1, protocol);
-  view.setUint8(2, 1 << (INET_DIAG_SKMEMINFO - 1));
   view.setUint32(4, ALL_STATES, littleEndian);
   return dumpRequest(SOCK_DIAG_BY_FAMILY, payload, littleEndian);
 }
@@ -105,12 +100,11 @@ export function appendInetDiag(view: DataView, start: number, end: number, targe
   sockets.timerDeadline[row] = timer === 0 ? 0 : target.nowTicks + ticksOf(expiresMs);
   sockets.retransmits[row] = timer === Timer.retransmit ? view.getUint8(start + 3) : 0;
   sockets.references[row] = 0;
-  sockets.drops[row] = 0;
-  sockets.dualStack[row] = 0;
   sockets.clearCounters(row);
   sockets.cookieLow[row] = view.getUint32(start + 44, littleEndian);
   sockets.cookieHigh[row] = view.getUint32(start + 48, littleEndian);
-  readAttributes(view, start + INET_DIAG_MSG_BYTES, end, row, target);
+  if (target.protocol === Protocol.tcp && state !== SocketState.LISTEN)
+    readCounters(view, start + INET_DIAG_MSG_BYTES, end, row, target);
 }
 
 // Whether the attributes fill the message without going beyond it.
@@ -124,36 +118,15 @@ function areSound(view: DataView, start: number, end: number, { littleEndian }: 
   return true;
 }
 
-function readAttributes(
-  view: DataView,
-  from: number,
-  end: number,
-  row: number,
-  target: InetDiagTarget,
-): void {
-  const { sockets, littleEndian, protocol } = target;
+function readCounters(view: DataView, from: number, end: number, row: number, target: InetDiagTarget): void {
+  const { sockets, littleEndian } = target;
   let position = from;
   while (position + 4 <= end) {
     const bytes = view.getUint16(position, littleEndian);
     const value = position + 4;
-    switch (view.getUint16(position + 2, littleEndian) & NLA_TYPE_MASK) {
-      case INET_DIAG_INFO:
-        if (protocol === Protocol.tcp && hasTcpInfo(bytes - 4) && sockets.state[row] !== SocketState.LISTEN) {
-          writeTcpInfo(view, value, bytes - 4, littleEndian, sockets, row);
-        }
-        break;
-      case INET_DIAG_SKMEMINFO:
-        if (bytes - 4 >= 4 * (SK_MEMINFO_DROPS + 1)) {
-          sockets.drops[row] = view.getUint32(value + 4 * SK_MEMINFO_DROPS, littleEndian);
-        }
-        break;
-      case INET_DIAG_SKV6ONLY:
-        // Told of listeners and of unconnected sockets; only one that is bound to `::` is reached over IPv4.
-        if (bytes > 4 && view.getUint8(value) === 0 && isUnset(sockets.addresses, row * 8))
-          sockets.dualStack[row] = 1;
-        break;
-      default:
-    }
+    const type = view.getUint16(position + 2, littleEndian) & NLA_TYPE_MASK;
+    if (type === INET_DIAG_INFO && hasTcpInfo(bytes - 4))
+      writeTcpInfo(view, value, bytes - 4, littleEndian, sockets, row);
     position = (position + bytes + 3) & ~3;
   }
 }

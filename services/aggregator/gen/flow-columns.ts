@@ -1,13 +1,13 @@
-// The columns of the flow table: 103 bytes a flow.
+// Generated from services/aggregator/model/flows/flow.columns.ts by scripts/generate-tables.ts: do not edit.
 
-import { FIRST_ROWS, grownColumn, nextCapacity } from "../storage/capacity.ts";
-import type { Column } from "../storage/column.ts";
-import { writable } from "../storage/column.ts";
+import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
+import type { Column } from "../model/storage/column.ts";
+import { writable } from "../model/storage/column.ts";
 
 /** Flows at most: those of a hundred nodes with ten thousand each; what overflows is counted. */
-export const FLOWS_MAX = 2 ** 20;
+export const FLOWS_MAX = 1048576;
 
-/** Columns of flows, read by everyone and written by the flow table. */
+/** Columns of flows, read by everyone and written by the flow table. A row takes 106 bytes. */
 export class FlowColumns {
   protected _id = new Uint32Array(FIRST_ROWS);
   protected _namespace = new Uint32Array(FIRST_ROWS);
@@ -32,9 +32,17 @@ export class FlowColumns {
 
   /** Number of the network namespace whose table has the flow. */
   readonly namespace: Column = this._namespace;
+
+  /** IANA protocol number. */
   readonly protocol: Column = this._protocol;
+
+  /** The kernel's number of the protocol's state. */
   readonly state: Column = this._state;
+
+  /** Bits of FlowStatus. */
   readonly status: Column = this._status;
+
+  /** Conntrack zone. */
   readonly zone: Column = this._zone;
 
   /** Ticks since the agent's start at which the flow was first seen. */
@@ -52,10 +60,15 @@ export class FlowColumns {
   /** Four a slot, by FlowPlace: numbers of addresses. */
   readonly addresses: Column = this._addresses;
 
-  /** Four a slot, by FlowPlace. Of ICMP the client's port is the id and the server's is type * 256 + code as the client sends them, in both tuples, so that they mirror each other as ports do. */
+  /**
+   * Four a slot, by FlowPlace. Of ICMP the client's port is the id and the server's is type * 256 + code as
+   * the client sends them, in both tuples, so that they mirror each other as ports do.
+   */
   readonly ports: Column = this._ports;
 
-  /** Four a slot: packets and bytes of the original direction, then of the reply's; zeros where none are kept. */
+  /**
+   * Four a slot: packets and bytes of the original direction, then of the reply's; zeros where none are kept.
+   */
   readonly counters: Column = this._counters;
 
   /** When the flow was first seen, in milliseconds since 1970 by the stream's clock. */
@@ -70,7 +83,16 @@ export class FlowColumns {
   /** Number of the keyframe that last named the flow, modulo 256. */
   readonly keyframe: Column = this._keyframe;
 
-  /** Copies the other columns into larger ones. */
+  /** Clears what does not come with a report: nothing refers to the flow, and it refers to nothing. */
+  protected clearLife(slot: number): void {
+    this._flags[slot] = 0;
+    this._connection[slot] = -1;
+    this._next[slot] = -1;
+    this._goneMs[slot] = 0;
+    this._references[slot] = 0;
+  }
+
+  /** Copies the columns that grow by copy into larger ones. */
   protected growByCopy(): void {
     const own = writable(this);
     const capacity = nextCapacity(this._id.length, FLOWS_MAX);

@@ -1,13 +1,13 @@
-// The columns of the edge table.
+// Generated from services/aggregator/model/edges/edge.columns.ts by scripts/generate-tables.ts: do not edit.
 
-import { FIRST_ROWS, grownColumn, nextCapacity } from "../storage/capacity.ts";
-import type { Column } from "../storage/column.ts";
-import { writable } from "../storage/column.ts";
+import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
+import type { Column } from "../model/storage/column.ts";
+import { writable } from "../model/storage/column.ts";
 
 /** Edges at most. */
-export const EDGES_MAX = 2 ** 17;
+export const EDGES_MAX = 131072;
 
-/** Columns of edges, read by everyone and written by the edge table. */
+/** Columns of edges, read by everyone and written by the edge table. A row takes 125 bytes. */
 export class EdgeColumns {
   protected _client = new Uint32Array(FIRST_ROWS);
   protected _server = new Uint32Array(FIRST_ROWS);
@@ -35,6 +35,8 @@ export class EdgeColumns {
 
   /** Number of the server's endpoint key. */
   readonly server: Column = this._server;
+
+  /** Protocol number. */
   readonly protocol: Column = this._protocol;
 
   /** The server's port. */
@@ -54,7 +56,11 @@ export class EdgeColumns {
 
   /** Connections that were refused; those that neither failed nor are pending were established. */
   readonly refused: Column = this._refused;
+
+  /** Connections that nobody answered. */
   readonly timedOut: Column = this._timedOut;
+
+  /** Connections of which it is not known yet how they went. */
   readonly pending: Column = this._pending;
 
   /** The connection into which others of the edge are folded, or -1. */
@@ -62,19 +68,46 @@ export class EdgeColumns {
 
   /** Connections that rest on a client's socket. */
   readonly withClientSocket: Column = this._withClientSocket;
+
+  /** Connections that rest on a server's socket. */
   readonly withServerSocket: Column = this._withServerSocket;
+
+  /** Connections that rest on a flow. */
   readonly withFlow: Column = this._withFlow;
 
   /** Connections whose bytes are known. */
   readonly withBytes: Column = this._withBytes;
 
-  /** Bytes of all connections, the closed and forgotten ones included. */
+  /** Bytes from clients to the server of all connections, the closed and forgotten ones included. */
   readonly bytesToServer: Column = this._bytesToServer;
+
+  /** Bytes from the server to clients of all connections, the closed and forgotten ones included. */
   readonly bytesToClient: Column = this._bytesToClient;
+
+  /** When its first connection was first seen, in milliseconds since 1970 by the stream's clock. */
   readonly firstSeenMs: Column = this._firstSeenMs;
+
+  /** When its last closed connection was last seen, in milliseconds since 1970 by the stream's clock. */
   readonly lastSeenMs: Column = this._lastSeenMs;
 
-  /** Copies the other columns into larger ones. */
+  /** Clears what the edge counts: it has no connection yet. */
+  protected clearCounts(slot: number): void {
+    this._connections[slot] = 0;
+    this._open[slot] = 0;
+    this._retained[slot] = 0;
+    this._refused[slot] = 0;
+    this._timedOut[slot] = 0;
+    this._pending[slot] = 0;
+    this._aggregate[slot] = -1;
+    this._withClientSocket[slot] = 0;
+    this._withServerSocket[slot] = 0;
+    this._withFlow[slot] = 0;
+    this._withBytes[slot] = 0;
+    this._bytesToServer[slot] = 0;
+    this._bytesToClient[slot] = 0;
+  }
+
+  /** Copies the columns that grow by copy into larger ones. */
   protected growByCopy(): void {
     const own = writable(this);
     const capacity = nextCapacity(this._client.length, EDGES_MAX);

@@ -1,13 +1,13 @@
-// The columns of the connection table: 44 bytes a connection.
+// Generated from services/aggregator/model/connections/connection.columns.ts by scripts/generate-tables.ts: do not edit.
 
-import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";
-import type { Column } from "../storage/column.ts";
-import { writable } from "../storage/column.ts";
+import { columnInPlace, FIRST_ROWS, growInPlace, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
+import type { Column } from "../model/storage/column.ts";
+import { writable } from "../model/storage/column.ts";
 
 /** Connections at most, living and recently ended. */
-export const CONNECTIONS_MAX = 2 ** 21;
+export const CONNECTIONS_MAX = 2097152;
 
-/** Columns of connections, read by everyone and written by the connection table. */
+/** Columns of connections, read by everyone and written by the connection table. A row takes 44 bytes. */
 export class ConnectionColumns {
   protected _lifecycle = new Uint8Array(FIRST_ROWS);
   protected _traits = new Uint8Array(FIRST_ROWS);
@@ -43,25 +43,52 @@ export class ConnectionColumns {
   /** Slot of the flow that the connection rests on, or -1. */
   readonly flow: Column = this._flow;
 
-  /** Milliseconds since 1970 by the stream's clock. */
+  /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
   readonly firstSeenMs: Column = this._firstSeenMs;
 
-  /** Milliseconds since 1970 by the stream's clock, once it is closed; while it is open its nodes know better. */
+  /**
+   * When it was last seen, in milliseconds since 1970 by the stream's clock, once it is closed; while it is
+   * open its nodes know better.
+   */
   readonly lastSeenMs: Column = this._lastSeenMs;
 
   /** Distinguishes two connections that had the same slot. */
   readonly serial: Column = this._serial;
 
-  /** The two halves of the stable id. */
+  /** High half of the stable id. */
   readonly uidHigh: Column = this._uidHigh;
+
+  /** Low half of the stable id. */
   readonly uidLow: Column = this._uidLow;
+
+  /** Clears all but the stable id. */
+  protected clearRow(slot: number): void {
+    this._lifecycle[slot] = 0;
+    this._traits[slot] = 0;
+    this._outcome[slot] = 0;
+    this._directionBy[slot] = 0;
+    this._client[slot] = -1;
+    this._server[slot] = -1;
+    this._flow[slot] = -1;
+    this._firstSeenMs[slot] = 0;
+    this._lastSeenMs[slot] = 0;
+    this._serial[slot] = 0;
+  }
 
   /** Gives the columns that grow in place one step more room. */
   protected growInPlace(): void {
-    growInPlace([this._lastSeenMs, this._serial, this._uidHigh, this._uidLow], CONNECTIONS_MAX);
+    growInPlace(
+      [
+        this._lastSeenMs,
+        this._serial,
+        this._uidHigh,
+        this._uidLow,
+      ],
+      CONNECTIONS_MAX,
+    );
   }
 
-  /** Copies the other columns into larger ones. */
+  /** Copies the columns that grow by copy into larger ones. */
   protected growByCopy(): void {
     const own = writable(this);
     const capacity = nextCapacity(this._lifecycle.length, CONNECTIONS_MAX);

@@ -1,0 +1,25 @@
+// Which process holds which socket.
+
+import type { ReportTableSchema } from "./schema.ts";
+
+/** Columns in which observations keep holders and reports carry them. */
+export const holderTable: ReportTableSchema = {
+  name: "HolderColumns",
+  doc: "One row per (socket, process, file descriptor); the rows of a socket are adjacent.",
+  limit: {
+    name: "HOLDER_ROWS_MAX",
+    rows: 2 ** 22,
+    doc: "Holder rows that one node has at most: 2^22; who appends counts what overflows.",
+  },
+  firstRows: 256,
+  appendsValues: true,
+  message: {
+    name: "HolderColumns",
+    doc: "Which process holds which socket, as columns, rows of a socket adjacent.",
+  },
+  columns: [
+    { name: "socket", type: "u32", wire: 2, doc: "Id of the socket." },
+    { name: "process", type: "u32", wire: 3, doc: "Id of the process." },
+    { name: "fd", type: "u32", wire: 4, doc: "Number of the file descriptor." },
+  ],
+};

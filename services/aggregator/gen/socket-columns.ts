@@ -1,0 +1,169 @@
+// Generated from services/aggregator/model/sockets/socket.columns.ts by scripts/generate-tables.ts: do not edit.
+
+import type { SocketColumns as Reported } from "../../../lib/gen/tables/socket-columns.ts";
+import { columnInPlace, growInPlace } from "../model/storage/capacity.ts";
+import type { Column } from "../model/storage/column.ts";
+
+/** Sockets at most: both ends of 2^21 connections, and 2^18 listeners. */
+export const SOCKETS_MAX = 4456448;
+
+/**
+ * Columns of sockets, read by everyone and written by the socket table. What joining reads of a socket is in
+ * its record instead (socket-rows.ts). A row takes 67 bytes.
+ */
+export class SocketColumns {
+  protected readonly _id = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _uid = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _recvQueue = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _sendQueue = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _timer = columnInPlace(Uint8Array, SOCKETS_MAX);
+  protected readonly _timerDeadline = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _retransmits = columnInPlace(Uint8Array, SOCKETS_MAX);
+  protected readonly _references = columnInPlace(Uint16Array, SOCKETS_MAX);
+  protected readonly _cookieLow = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _cookieHigh = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _counted = columnInPlace(Uint8Array, SOCKETS_MAX);
+  protected readonly _bytesSent = columnInPlace(Float64Array, SOCKETS_MAX);
+  protected readonly _bytesReceived = columnInPlace(Float64Array, SOCKETS_MAX);
+  protected readonly _rttMicros = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _totalRetransmits = columnInPlace(Uint32Array, SOCKETS_MAX);
+  protected readonly _attempt = columnInPlace(Uint8Array, SOCKETS_MAX);
+  protected readonly _sinceMs = columnInPlace(Float64Array, SOCKETS_MAX);
+  protected readonly _keyframe = columnInPlace(Uint8Array, SOCKETS_MAX);
+
+  /** The agent's id. */
+  readonly id: Column = this._id;
+
+  /** Owner. */
+  readonly uid: Column = this._uid;
+
+  /** Bytes not yet read; of a listener, connections not yet accepted. */
+  readonly recvQueue: Column = this._recvQueue;
+
+  /** Bytes not yet acknowledged. */
+  readonly sendQueue: Column = this._sendQueue;
+
+  /** Which timer runs (0 none, 1 retransmit, 2 keepalive, 3 time-wait, 4 zero-window probe). */
+  readonly timer: Column = this._timer;
+
+  /** When the timer ends, in ticks of 10 ms since the epoch's start; 0 where none runs. */
+  readonly timerDeadline: Column = this._timerDeadline;
+
+  /** Unanswered retransmissions, at most 255. */
+  readonly retransmits: Column = this._retransmits;
+
+  /** Reference count, at most 65535. */
+  readonly references: Column = this._references;
+
+  /** Low half of the kernel's cookie of the socket; both halves 0 where the reader cannot see it. */
+  readonly cookieLow: Column = this._cookieLow;
+
+  /** High half of the cookie. */
+  readonly cookieHigh: Column = this._cookieHigh;
+
+  /**
+   * 1 where the other columns of this group are known (TCP, by readers that can see them), 0 where their
+   * zeros mean nothing.
+   */
+  readonly counted: Column = this._counted;
+
+  /** Bytes of payload that the other end acknowledged since the connection began. */
+  readonly bytesSent: Column = this._bytesSent;
+
+  /** Bytes of payload that came from the other end since the connection began. */
+  readonly bytesReceived: Column = this._bytesReceived;
+
+  /** Smoothed round trip time in microseconds. */
+  readonly rttMicros: Column = this._rttMicros;
+
+  /** Segments sent again since the connection began. */
+  readonly totalRetransmits: Column = this._totalRetransmits;
+
+  /**
+   * How an attempt to connect went that never became a connection: 1 the other end answered with a reset, 2
+   * nobody answered; 0 for all others and where that is not known. Its remote port may be 0: a connect() that
+   * fails while its caller waits forgets the port before it can be read.
+   */
+  readonly attempt: Column = this._attempt;
+
+  /**
+   * When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was
+   * last there.
+   */
+  readonly sinceMs: Column = this._sinceMs;
+
+  /** Number of the keyframe that last named the socket, modulo 256. */
+  readonly keyframe: Column = this._keyframe;
+
+  /** Copies what every reader can see. */
+  protected copyReported(slot: number, from: Reported, row: number): void {
+    this._uid[slot] = from.uid[row]!;
+    this._recvQueue[slot] = from.recvQueue[row]!;
+    this._sendQueue[slot] = from.sendQueue[row]!;
+    this._timer[slot] = from.timer[row]!;
+    this._timerDeadline[slot] = from.timerDeadline[row]!;
+    this._retransmits[slot] = from.retransmits[row]!;
+    this._references[slot] = from.references[row]!;
+    this._attempt[slot] = from.attempt[row]!;
+  }
+
+  /** Clears what copyReported() copies. */
+  protected clearReported(slot: number): void {
+    this._uid[slot] = 0;
+    this._recvQueue[slot] = 0;
+    this._sendQueue[slot] = 0;
+    this._timer[slot] = 0;
+    this._timerDeadline[slot] = 0;
+    this._retransmits[slot] = 0;
+    this._references[slot] = 0;
+    this._attempt[slot] = 0;
+  }
+
+  /** Copies the cookie. */
+  protected copyCookie(slot: number, from: Reported, row: number): void {
+    this._cookieLow[slot] = from.cookieLow[row]!;
+    this._cookieHigh[slot] = from.cookieHigh[row]!;
+  }
+
+  /** Clears the cookie. */
+  protected clearCookie(slot: number): void {
+    this._cookieLow[slot] = 0;
+    this._cookieHigh[slot] = 0;
+  }
+
+  /** Copies the counters. */
+  protected copyCounters(slot: number, from: Reported, row: number): void {
+    this._counted[slot] = from.counted[row]!;
+    this._bytesSent[slot] = from.bytesSent[row]!;
+    this._bytesReceived[slot] = from.bytesReceived[row]!;
+    this._rttMicros[slot] = from.rttMicros[row]!;
+    this._totalRetransmits[slot] = from.totalRetransmits[row]!;
+  }
+
+  /** Gives the columns that grow in place one step more room. */
+  protected growInPlace(): void {
+    growInPlace(
+      [
+        this._id,
+        this._uid,
+        this._recvQueue,
+        this._sendQueue,
+        this._timer,
+        this._timerDeadline,
+        this._retransmits,
+        this._references,
+        this._cookieLow,
+        this._cookieHigh,
+        this._counted,
+        this._bytesSent,
+        this._bytesReceived,
+        this._rttMicros,
+        this._totalRetransmits,
+        this._attempt,
+        this._sinceMs,
+        this._keyframe,
+      ],
+      SOCKETS_MAX,
+    );
+  }
+}
