@@ -4,4 +4,5 @@
 export const connectionCounters = [
   "rttMicros",
   "retransmits",
+  "congestionWindow",
 ] as const;

@@ -9,6 +9,8 @@ export interface ConnectionCounters {
   readonly rttMicros: number;
   /** Retransmissions, where known. */
   readonly retransmits: number;
+  /** Congestion window in segments, where known. */
+  readonly congestionWindow: number;
 }
 
 /** The counters of a socket. */
@@ -16,6 +18,7 @@ export function countersOf(sockets: SocketColumns, slot: number): ConnectionCoun
   return {
     rttMicros: sockets.rttMicros[slot]!,
     retransmits: sockets.totalRetransmits[slot]!,
+    congestionWindow: sockets.congestionWindow[slot]!,
   };
 }
 
@@ -23,4 +26,5 @@ export function countersOf(sockets: SocketColumns, slot: number): ConnectionCoun
 export function writeCounters(message: Connection, counters: ConnectionCounters): void {
   message.rttMicros = counters.rttMicros;
   message.retransmits = counters.retransmits;
+  message.congestionWindow = counters.congestionWindow;
 }

@@ -335,6 +335,8 @@ export interface SocketColumns {
    * while its caller waits forgets the port before it can be read.
    */
   attempt: Uint8Array;
+  /** uint32: congestion window in segments. */
+  congestionWindow: Uint8Array;
 }
 
 /** The columns of an internet socket that change during its life. */
@@ -377,6 +379,8 @@ export interface SocketChangeColumns {
   cookieHigh: Uint8Array;
   /** As in SocketColumns. */
   attempt: Uint8Array;
+  /** As in SocketColumns. */
+  congestionWindow: Uint8Array;
 }
 
 /**
@@ -1732,6 +1736,7 @@ function createBaseSocketColumns(): SocketColumns {
     rttMicros: new Uint8Array(0),
     totalRetransmits: new Uint8Array(0),
     attempt: new Uint8Array(0),
+    congestionWindow: new Uint8Array(0),
   };
 }
 
@@ -1814,6 +1819,9 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     }
     if (message.attempt.length !== 0) {
       writer.uint32(226).bytes(message.attempt);
+    }
+    if (message.congestionWindow.length !== 0) {
+      writer.uint32(234).bytes(message.congestionWindow);
     }
     return writer;
   },
@@ -2039,6 +2047,14 @@ export const SocketColumns: MessageFns<SocketColumns> = {
             message.attempt = reader.bytes();
             continue;
           }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.congestionWindow = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2082,6 +2098,7 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     message.rttMicros = object.rttMicros ?? new Uint8Array(0);
     message.totalRetransmits = object.totalRetransmits ?? new Uint8Array(0);
     message.attempt = object.attempt ?? new Uint8Array(0);
+    message.congestionWindow = object.congestionWindow ?? new Uint8Array(0);
     return message;
   },
 };
@@ -2107,6 +2124,7 @@ function createBaseSocketChangeColumns(): SocketChangeColumns {
     cookieLow: new Uint8Array(0),
     cookieHigh: new Uint8Array(0),
     attempt: new Uint8Array(0),
+    congestionWindow: new Uint8Array(0),
   };
 }
 
@@ -2168,6 +2186,9 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     }
     if (message.attempt.length !== 0) {
       writer.uint32(162).bytes(message.attempt);
+    }
+    if (message.congestionWindow.length !== 0) {
+      writer.uint32(170).bytes(message.congestionWindow);
     }
     return writer;
   },
@@ -2337,6 +2358,14 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
             message.attempt = reader.bytes();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.congestionWindow = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2373,6 +2402,7 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     message.cookieLow = object.cookieLow ?? new Uint8Array(0);
     message.cookieHigh = object.cookieHigh ?? new Uint8Array(0);
     message.attempt = object.attempt ?? new Uint8Array(0);
+    message.congestionWindow = object.congestionWindow ?? new Uint8Array(0);
     return message;
   },
 };
