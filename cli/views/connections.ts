@@ -170,13 +170,6 @@ export const connectionsView: View<Connection> = {
       rank: (connection) => connection.bytesToClient ?? -1,
     },
     {
-      key: "congestion-window",
-      header: "CWND",
-      wide: true,
-      cell: ({ congestionWindow }) => congestionWindow?.toString() ?? "",
-      rank: ({ congestionWindow }) => congestionWindow ?? -1,
-    },
-    {
       key: "count",
       header: "COUNT",
       wide: true,

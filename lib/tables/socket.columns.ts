@@ -193,16 +193,6 @@ export const socketTable: ReportTableSchema = {
       doc: "Segments sent again since the connection began.",
     },
     {
-      name: "congestionWindow",
-      type: "u32",
-      wire: 29,
-      change: 21,
-      kept: true,
-      group: "counters",
-      answer: { field: 25, name: "congestionWindow", doc: "Congestion window in segments, where known." },
-      doc: "Congestion window in segments.",
-    },
-    {
       name: "attempt",
       type: "u8",
       wire: 28,

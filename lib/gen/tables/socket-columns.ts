@@ -4,12 +4,12 @@ import type { TableColumns } from "../../table-codec.ts";
 
 /**
  * Rows that a table holds at most: 2^21 sockets on one node; who appends counts what overflows. So many take
- * 233 MB.
+ * 224 MB.
  */
 export const SOCKET_ROWS_MAX = 2097152;
 
 /**
- * Internet sockets (tcp, udp, udplite, raw, icmp), one element per row in each column. A row takes 111 bytes.
+ * Internet sockets (tcp, udp, udplite, raw, icmp), one element per row in each column. A row takes 107 bytes.
  */
 export class SocketColumns {
   /** Rows in use. */
@@ -67,8 +67,6 @@ export class SocketColumns {
   rttMicros: Uint32Array;
   /** Segments sent again since the connection began. */
   totalRetransmits: Uint32Array;
-  /** Congestion window in segments. */
-  congestionWindow: Uint32Array;
   /**
    * How an attempt to connect went that never became a connection: 1 the other end answered with a reset, 2
    * nobody answered; 0 for all others and where that is not known. Its remote port may be 0: a connect() that
@@ -101,7 +99,6 @@ export class SocketColumns {
     this.bytesReceived = new Float64Array(capacity);
     this.rttMicros = new Uint32Array(capacity);
     this.totalRetransmits = new Uint32Array(capacity);
-    this.congestionWindow = new Uint32Array(capacity);
     this.attempt = new Uint8Array(capacity);
   }
 
@@ -154,7 +151,6 @@ export class SocketColumns {
     this.bytesReceived.set(other.bytesReceived.subarray(from, from + count), this.length);
     this.rttMicros.set(other.rttMicros.subarray(from, from + count), this.length);
     this.totalRetransmits.set(other.totalRetransmits.subarray(from, from + count), this.length);
-    this.congestionWindow.set(other.congestionWindow.subarray(from, from + count), this.length);
     this.attempt.set(other.attempt.subarray(from, from + count), this.length);
     this.length += count;
     return count;
@@ -186,7 +182,6 @@ export class SocketColumns {
     this.bytesReceived[row] = from.bytesReceived[fromRow]!;
     this.rttMicros[row] = from.rttMicros[fromRow]!;
     this.totalRetransmits[row] = from.totalRetransmits[fromRow]!;
-    this.congestionWindow[row] = from.congestionWindow[fromRow]!;
     this.attempt[row] = from.attempt[fromRow]!;
   }
 
@@ -199,7 +194,6 @@ export class SocketColumns {
     this.bytesReceived[row] = 0;
     this.rttMicros[row] = 0;
     this.totalRetransmits[row] = 0;
-    this.congestionWindow[row] = 0;
     this.attempt[row] = 0;
   }
 
@@ -216,7 +210,6 @@ export class SocketColumns {
     this.bytesReceived[row] = from.bytesReceived[fromRow]!;
     this.rttMicros[row] = from.rttMicros[fromRow]!;
     this.totalRetransmits[row] = from.totalRetransmits[fromRow]!;
-    this.congestionWindow[row] = from.congestionWindow[fromRow]!;
   }
 
   /** Forgets all rows, keeping the memory. */
@@ -298,9 +291,6 @@ export class SocketColumns {
     const totalRetransmits = new Uint32Array(capacity);
     totalRetransmits.set(this.totalRetransmits);
     this.totalRetransmits = totalRetransmits;
-    const congestionWindow = new Uint32Array(capacity);
-    congestionWindow.set(this.congestionWindow);
-    this.congestionWindow = congestionWindow;
     const attempt = new Uint8Array(capacity);
     attempt.set(this.attempt);
     this.attempt = attempt;
@@ -308,7 +298,7 @@ export class SocketColumns {
 }
 
 /** Bytes of a row on the wire at most: every column, IPv6 addresses. */
-export const SOCKET_WIRE_BYTES = 111;
+export const SOCKET_WIRE_BYTES = 107;
 
 /** Which column is which field of SocketColumns (report.proto). */
 export const socketColumns: TableColumns<SocketColumns> = {
@@ -337,13 +327,12 @@ export const socketColumns: TableColumns<SocketColumns> = {
     [26, "rttMicros"],
     [27, "totalRetransmits"],
     [28, "attempt"],
-    [29, "congestionWindow"],
   ],
   addresses: [7, 2],
 };
 
 /** Bytes of a change on the wire at most. */
-export const SOCKET_CHANGE_WIRE_BYTES = 67;
+export const SOCKET_CHANGE_WIRE_BYTES = 63;
 
 /** Which column is which field of SocketChangeColumns (report.proto). */
 export const socketChangeColumns: TableColumns<SocketColumns> = {
@@ -366,7 +355,6 @@ export const socketChangeColumns: TableColumns<SocketColumns> = {
     [18, "cookieLow"],
     [19, "cookieHigh"],
     [20, "attempt"],
-    [21, "congestionWindow"],
   ],
 };
 
@@ -388,7 +376,6 @@ export const changingSocketColumns = [
   "bytesReceived",
   "rttMicros",
   "totalRetransmits",
-  "congestionWindow",
   "attempt",
 ] as const;
 
@@ -411,7 +398,6 @@ export function socketDiffers(a: SocketColumns, rowA: number, b: SocketColumns, 
     a.bytesReceived[rowA] !== b.bytesReceived[rowB] ||
     a.rttMicros[rowA] !== b.rttMicros[rowB] ||
     a.totalRetransmits[rowA] !== b.totalRetransmits[rowB] ||
-    a.congestionWindow[rowA] !== b.congestionWindow[rowB] ||
     a.attempt[rowA] !== b.attempt[rowB]
   );
 }

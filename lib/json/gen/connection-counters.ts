@@ -4,5 +4,4 @@
 export const connectionCounters = [
   "rttMicros",
   "retransmits",
-  "congestionWindow",
 ] as const;

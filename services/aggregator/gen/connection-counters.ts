@@ -9,8 +9,6 @@ export interface ConnectionCounters {
   readonly rttMicros: number;
   /** Retransmissions, where known. */
   readonly retransmits: number;
-  /** Congestion window in segments, where known. */
-  readonly congestionWindow: number;
 }
 
 /** The counters of a socket. */
@@ -18,7 +16,6 @@ export function countersOf(sockets: SocketColumns, slot: number): ConnectionCoun
   return {
     rttMicros: sockets.rttMicros[slot]!,
     retransmits: sockets.totalRetransmits[slot]!,
-    congestionWindow: sockets.congestionWindow[slot]!,
   };
 }
 
@@ -26,5 +23,4 @@ export function countersOf(sockets: SocketColumns, slot: number): ConnectionCoun
 export function writeCounters(message: Connection, counters: ConnectionCounters): void {
   message.rttMicros = counters.rttMicros;
   message.retransmits = counters.retransmits;
-  message.congestionWindow = counters.congestionWindow;
 }

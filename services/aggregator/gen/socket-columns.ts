@@ -9,7 +9,7 @@ export const SOCKETS_MAX = 4456448;
 
 /**
  * Columns of sockets, read by everyone and written by the socket table. What joining reads of a socket is in
- * its record instead (socket-rows.ts). A row takes 71 bytes.
+ * its record instead (socket-rows.ts). A row takes 67 bytes.
  */
 export class SocketColumns {
   protected readonly _id = columnInPlace(Uint32Array, SOCKETS_MAX);
@@ -27,7 +27,6 @@ export class SocketColumns {
   protected readonly _bytesReceived = columnInPlace(Float64Array, SOCKETS_MAX);
   protected readonly _rttMicros = columnInPlace(Uint32Array, SOCKETS_MAX);
   protected readonly _totalRetransmits = columnInPlace(Uint32Array, SOCKETS_MAX);
-  protected readonly _congestionWindow = columnInPlace(Uint32Array, SOCKETS_MAX);
   protected readonly _attempt = columnInPlace(Uint8Array, SOCKETS_MAX);
   protected readonly _sinceMs = columnInPlace(Float64Array, SOCKETS_MAX);
   protected readonly _keyframe = columnInPlace(Uint8Array, SOCKETS_MAX);
@@ -79,9 +78,6 @@ export class SocketColumns {
 
   /** Segments sent again since the connection began. */
   readonly totalRetransmits: Column = this._totalRetransmits;
-
-  /** Congestion window in segments. */
-  readonly congestionWindow: Column = this._congestionWindow;
 
   /**
    * How an attempt to connect went that never became a connection: 1 the other end answered with a reset, 2
@@ -142,7 +138,6 @@ export class SocketColumns {
     this._bytesReceived[slot] = from.bytesReceived[row]!;
     this._rttMicros[slot] = from.rttMicros[row]!;
     this._totalRetransmits[slot] = from.totalRetransmits[row]!;
-    this._congestionWindow[slot] = from.congestionWindow[row]!;
   }
 
   /** Gives the columns that grow in place one step more room. */
@@ -164,7 +159,6 @@ export class SocketColumns {
         this._bytesReceived,
         this._rttMicros,
         this._totalRetransmits,
-        this._congestionWindow,
         this._attempt,
         this._sinceMs,
         this._keyframe,

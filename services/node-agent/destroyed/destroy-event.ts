@@ -112,7 +112,6 @@ function writeInfo(view: DataView, start: number, info: number, row: number, tar
   const unread = view.getUint32(start + 56, littleEndian);
   const unacknowledged = view.getUint32(start + 60, littleEndian);
   sockets.counted[row] = 1;
-  sockets.congestionWindow[row] = view.getUint32(info + TcpInfo.congestionWindow, littleEndian);
   sockets.totalRetransmits[row] = view.getUint32(info + TcpInfo.totalRetrans, littleEndian);
   if (acked === 0 && sent === 0 && received === 0 && rtt === 0 && unacknowledged === UNANSWERED_SYN) {
     const answered = view.getUint32(info + TcpInfo.segsIn, littleEndian) > 0;

@@ -226,7 +226,6 @@ export class RecordIndex {
     sockets.bytesReceived[row] = payloadReceived(this.#uint64(at + SocketRecord.bytesReceived), state);
     sockets.rttMicros[row] = word(SocketRecord.srtt) >>> 3;
     sockets.totalRetransmits[row] = word(SocketRecord.totalRetrans);
-    sockets.congestionWindow[row] = word(SocketRecord.congestionWindow);
   }
 
   // As get_tcp4_sock() of net/ipv4/tcp_ipv4.c chooses the one of several timers that it shows.

@@ -359,10 +359,6 @@ export interface Connection {
   retransmits?:
     | number
     | undefined;
-  /** Congestion window in segments, where known. */
-  congestionWindow?:
-    | number
-    | undefined;
   /**
    * Bytes that the client has not read yet (the server where only that is
    * known).
@@ -2593,7 +2589,6 @@ function createBaseConnection(): Connection {
     bytesToClient: undefined,
     rttMicros: undefined,
     retransmits: undefined,
-    congestionWindow: undefined,
     recvQueue: undefined,
     sendQueue: undefined,
     snat: undefined,
@@ -2644,9 +2639,6 @@ export const Connection: MessageFns<Connection> = {
     }
     if (message.retransmits !== undefined) {
       writer.uint32(88).uint32(message.retransmits);
-    }
-    if (message.congestionWindow !== undefined) {
-      writer.uint32(200).uint32(message.congestionWindow);
     }
     if (message.recvQueue !== undefined) {
       writer.uint32(96).uint32(message.recvQueue);
@@ -2791,14 +2783,6 @@ export const Connection: MessageFns<Connection> = {
             message.retransmits = reader.uint32();
             continue;
           }
-          case 25: {
-            if (tag !== 200) {
-              break;
-            }
-
-            message.congestionWindow = reader.uint32();
-            continue;
-          }
           case 12: {
             if (tag !== 96) {
               break;
@@ -2935,7 +2919,6 @@ export const Connection: MessageFns<Connection> = {
     message.bytesToClient = object.bytesToClient ?? undefined;
     message.rttMicros = object.rttMicros ?? undefined;
     message.retransmits = object.retransmits ?? undefined;
-    message.congestionWindow = object.congestionWindow ?? undefined;
     message.recvQueue = object.recvQueue ?? undefined;
     message.sendQueue = object.sendQueue ?? undefined;
     message.snat = (object.snat !== undefined && object.snat !== null)

@@ -335,8 +335,6 @@ export interface SocketColumns {
    * while its caller waits forgets the port before it can be read.
    */
   attempt: Uint8Array;
-  /** uint32: congestion window in segments. */
-  congestionWindow: Uint8Array;
 }
 
 /** The columns of an internet socket that change during its life. */
@@ -379,8 +377,6 @@ export interface SocketChangeColumns {
   cookieHigh: Uint8Array;
   /** As in SocketColumns. */
   attempt: Uint8Array;
-  /** As in SocketColumns. */
-  congestionWindow: Uint8Array;
 }
 
 /**
@@ -1736,7 +1732,6 @@ function createBaseSocketColumns(): SocketColumns {
     rttMicros: new Uint8Array(0),
     totalRetransmits: new Uint8Array(0),
     attempt: new Uint8Array(0),
-    congestionWindow: new Uint8Array(0),
   };
 }
 
@@ -1819,9 +1814,6 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     }
     if (message.attempt.length !== 0) {
       writer.uint32(226).bytes(message.attempt);
-    }
-    if (message.congestionWindow.length !== 0) {
-      writer.uint32(234).bytes(message.congestionWindow);
     }
     return writer;
   },
@@ -2047,14 +2039,6 @@ export const SocketColumns: MessageFns<SocketColumns> = {
             message.attempt = reader.bytes();
             continue;
           }
-          case 29: {
-            if (tag !== 234) {
-              break;
-            }
-
-            message.congestionWindow = reader.bytes();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2098,7 +2082,6 @@ export const SocketColumns: MessageFns<SocketColumns> = {
     message.rttMicros = object.rttMicros ?? new Uint8Array(0);
     message.totalRetransmits = object.totalRetransmits ?? new Uint8Array(0);
     message.attempt = object.attempt ?? new Uint8Array(0);
-    message.congestionWindow = object.congestionWindow ?? new Uint8Array(0);
     return message;
   },
 };
@@ -2124,7 +2107,6 @@ function createBaseSocketChangeColumns(): SocketChangeColumns {
     cookieLow: new Uint8Array(0),
     cookieHigh: new Uint8Array(0),
     attempt: new Uint8Array(0),
-    congestionWindow: new Uint8Array(0),
   };
 }
 
@@ -2186,9 +2168,6 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     }
     if (message.attempt.length !== 0) {
       writer.uint32(162).bytes(message.attempt);
-    }
-    if (message.congestionWindow.length !== 0) {
-      writer.uint32(170).bytes(message.congestionWindow);
     }
     return writer;
   },
@@ -2358,14 +2337,6 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
             message.attempt = reader.bytes();
             continue;
           }
-          case 21: {
-            if (tag !== 170) {
-              break;
-            }
-
-            message.congestionWindow = reader.bytes();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2402,7 +2373,6 @@ export const SocketChangeColumns: MessageFns<SocketChangeColumns> = {
     message.cookieLow = object.cookieLow ?? new Uint8Array(0);
     message.cookieHigh = object.cookieHigh ?? new Uint8Array(0);
     message.attempt = object.attempt ?? new Uint8Array(0);
-    message.congestionWindow = object.congestionWindow ?? new Uint8Array(0);
     return message;
   },
 };

@@ -226,7 +226,6 @@ function record(field: number): number {
 const counters: readonly (readonly [Width, string, number])[] = [
   [4, "rcv_nxt", SocketRecord.rcvNxt],
   [4, "copied_seq", SocketRecord.copiedSeq],
-  [4, "snd_cwnd", SocketRecord.congestionWindow],
   [4, "write_seq", SocketRecord.writeSeq],
   [4, "snd_una", SocketRecord.sndUna],
   [8, "bytes_acked", SocketRecord.bytesAcked],

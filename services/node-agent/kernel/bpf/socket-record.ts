@@ -47,6 +47,5 @@ export const SocketRecord = {
   references: 148,
   /** Of unix sockets: inode of the other end; 0 where there is none, or none was accepted yet. */
   peerInode: 152,
-  congestionWindow: 156,
   bytes: 160,
 } as const;

@@ -9,7 +9,6 @@ import { uint64 } from "../byte-order.ts";
 export const TcpInfo = {
   retransmits: 2,
   rtt: 68,
-  congestionWindow: 80,
   totalRetrans: 100,
   bytesAcked: 120,
   bytesReceived: 128,
@@ -49,7 +48,6 @@ export function writeTcpInfo(
   sockets.bytesReceived[row] = payloadReceived(received, sockets.state[row]!);
   sockets.rttMicros[row] = view.getUint32(at + TcpInfo.rtt, littleEndian);
   sockets.totalRetransmits[row] = view.getUint32(at + TcpInfo.totalRetrans, littleEndian);
-  sockets.congestionWindow[row] = view.getUint32(at + TcpInfo.congestionWindow, littleEndian);
   sockets.retransmits[row] = view.getUint8(at + TcpInfo.retransmits);
 }
 
