@@ -13,8 +13,8 @@ import { performance } from "node:perf_hooks";
 
 import type { ReportHandler } from "../../lib/bus.ts";
 import { createApply } from "./apply/create-apply.ts";
-import { EmbeddedIdentity } from "./identify/embedded-identity.ts";
-import type { Identity } from "./identify/identity.ts";
+import { EmbeddedIdentity } from "./identity/embedded-identity.ts";
+import type { Identity } from "./identity/identity.ts";
 import { ReportApplier } from "./ingest/apply-report.ts";
 import type { IngestCounts, ReportListener } from "./ingest/ingest.ts";
 import { Ingest } from "./ingest/ingest.ts";

@@ -1,7 +1,7 @@
 // A small cluster: nodes, pods with addresses of both families, Services; and who is who in it, as the API server knows.
 
 import { addressBytes, parseAddress } from "../../lib/address.ts";
-import type { Identity, PodIdentity } from "../../services/aggregator/identify/identity.ts";
+import type { Identity, PodIdentity } from "../../services/aggregator/identity/identity.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** An address as text and as four words. */

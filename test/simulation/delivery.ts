@@ -3,7 +3,7 @@
 
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Connection, Edge } from "../../lib/gen/whotalks/v1/query.ts";
-import type { Identity } from "../../services/aggregator/identify/identity.ts";
+import type { Identity } from "../../services/aggregator/identity/identity.ts";
 import { createAggregator } from "../../services/aggregator/aggregator.ts";
 import type { RenderedReport } from "./agent.ts";
 import { START_MS } from "./agent.ts";

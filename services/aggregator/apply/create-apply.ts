@@ -1,7 +1,7 @@
 // Puts together the parts that write: each knows those before it.
 
-import type { Identity } from "../identify/identity.ts";
-import { ServiceFronts } from "../identify/service-fronts.ts";
+import type { Identity } from "../identity/identity.ts";
+import { ServiceFronts } from "../identity/service-fronts.ts";
 import { matchRules } from "../match/rules.ts";
 import type { Model } from "../model/model.ts";
 import { ChangeFeed } from "./change-feed.ts";

@@ -1,7 +1,7 @@
 // Who an end is, as a number of the endpoint table: the owner of a socket, or of an address without a known socket.
 // Answers are remembered by process, namespace and address, so that most cost no text.
 
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { AddressKey } from "../model/edges/endpoint-table.ts";
 import type { Model } from "../model/model.ts";
 import type { NamespaceRow } from "../model/nodes/namespace-table.ts";

@@ -1,7 +1,7 @@
 // Connections of flows alone: shown as the last rule (match/by-lone-flow.ts) judges, folded into one for each edge where the
 // protocol has no connections, withdrawn when sockets turn out to make the conversation.
 
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { FlowDirection } from "../match/by-lone-flow.ts";
 import { coveredEnds, directionOfFlow, isFolded, isForwarded, judgeFlow } from "../match/by-lone-flow.ts";
 import { isScopedSegment, siblingsOf } from "../match/conversation.ts";

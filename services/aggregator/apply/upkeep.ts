@@ -1,7 +1,7 @@
 // Periodic work: ended connections expire, silent nodes are given up, and connections are looked at again when something
 // became known that they did not wait for (a listener, a Service, an address's owner).
 
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import type { Model } from "../model/model.ts";
 import type { Connector } from "./connector.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { Identity, PodIdentity } from "../identify/identity.ts";
+import type { Identity, PodIdentity } from "../identity/identity.ts";
 import type { TestReport, TestSocket } from "../testing/reports.ts";
 import { World } from "../testing/world.ts";
 

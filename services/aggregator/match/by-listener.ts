@@ -3,7 +3,7 @@
 // to the port there. A unix datagram server is found by its inode.
 
 import { Family, isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { Place } from "../model/flows/flow-rows.ts";
 import { FlowPlace } from "../model/flows/flow-rows.ts";

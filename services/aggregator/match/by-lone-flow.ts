@@ -4,7 +4,7 @@
 
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { Segment } from "../model/flows/flow-index.ts";
 import { FlowFlag, FlowPlace } from "../model/flows/flow-rows.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { AddressOwner, Identity, PodIdentity, ServiceFront } from "../identify/identity.ts";
+import type { AddressOwner, Identity, PodIdentity, ServiceFront } from "../identity/identity.ts";
 import { flowLine } from "../testing/flow-lines.ts";
 import type { TestReport } from "../testing/reports.ts";
 import { World } from "../testing/world.ts";

@@ -1,8 +1,8 @@
 // Joins through a Service's address where no flow tells: the client's socket says (C:p → VIP:vp), the server's
 // (B:bp ← C:p). They are one conversation if the Service that has VIP:vp has B:bp among its endpoints.
 
-import type { ServiceFront } from "../identify/identity.ts";
-import type { ServiceFronts } from "../identify/service-fronts.ts";
+import type { ServiceFront } from "../identity/identity.ts";
+import type { ServiceFronts } from "../identity/service-fronts.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import type { ReadModel } from "../model/model.ts";
 import { SocketFlag } from "../model/sockets/socket-rows.ts";

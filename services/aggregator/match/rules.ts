@@ -2,8 +2,8 @@
 // what is known; each has its file, and its cases beside it. The first that finds a peer wins. (by-lone-flow.ts, the last
 // rule, is about flows that have no end at all.)
 
-import type { Identity } from "../identify/identity.ts";
-import type { ServiceFronts } from "../identify/service-fronts.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { ServiceFronts } from "../identity/service-fronts.ts";
 import type { ReadModel } from "../model/model.ts";
 import type { Answer, OneSided } from "./answer.ts";
 import { byFlow } from "./by-flow.ts";

@@ -3,7 +3,7 @@
 import type { Coverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { PodGap } from "../identify/pod-gaps.ts";
+import type { PodGap } from "../identity/cluster/pod-gaps.ts";
 import type { ReadNode } from "../model/model.ts";
 import { TICK_MS } from "../../../lib/ticks.ts";
 import type { View } from "../view/view.ts";

@@ -3,7 +3,7 @@
 
 import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { PodCoverage as PodCoverageMessage } from "../../../lib/gen/whotalks/v1/query.ts";
-import type { PodGap } from "../identify/pod-gaps.ts";
+import type { PodGap } from "../identity/cluster/pod-gaps.ts";
 import type { NamespaceAccount } from "../model/nodes/namespace-accounts.ts";
 import type { View } from "../view/view.ts";
 

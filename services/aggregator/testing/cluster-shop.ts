@@ -1,7 +1,7 @@
 // A small cluster that tests ask about.
 
-import { ClusterIdentity } from "../identify/cluster-identity.ts";
-import type { ClusterKind } from "../identify/cluster-identity.ts";
+import { ClusterIdentity } from "../identity/cluster/cluster-identity.ts";
+import type { ClusterKind } from "../identity/cluster/cluster-identity.ts";
 import { nodeJson, podJson, serviceJson, sliceJson } from "./cluster-objects.ts";
 
 /** An hour. */

@@ -2,7 +2,7 @@
 
 import type { Connection } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { Aggregator, AggregatorOptions } from "../aggregator.ts";
 import { createAggregator } from "../aggregator.ts";
 import type { TestReport } from "./reports.ts";

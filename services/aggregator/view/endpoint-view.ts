@@ -1,7 +1,7 @@
 // Who an end is, as the API shows it: what the tables hold as numbers becomes text here, for one answer.
 
 import { Endpoint } from "../../../lib/gen/whotalks/v1/query.ts";
-import type { AddressOwner, Identity, PodIdentity } from "../identify/identity.ts";
+import type { AddressOwner, Identity, PodIdentity } from "../identity/identity.ts";
 import type { AddressKey, EndpointKey, PodKey } from "../model/edges/endpoint-table.ts";
 import { textOfKey } from "../model/edges/endpoint-table.ts";
 import type { ReadModel } from "../model/model.ts";

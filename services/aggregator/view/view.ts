@@ -1,6 +1,6 @@
 // What queries see: the tables at one moment, with everything settled that waited. Nothing in here changes anything.
 
-import type { Identity } from "../identify/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { ReadModel } from "../model/model.ts";
 import { ConnectionView } from "./connection-view.ts";
 import { EdgeView } from "./edge-view.ts";

@@ -2,7 +2,7 @@
 // owner of an address. Edges are kept between these. What Kubernetes says about them (names, workloads) is looked up when an
 // answer is made, so that what arrives late needs no new keys.
 
-import type { AddressOwner } from "../../identify/identity.ts";
+import type { AddressOwner } from "../../identity/identity.ts";
 
 /** One end of an edge. */
 export type EndpointKey = PodKey | ProcessKey | AddressKey;

@@ -3,13 +3,13 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { formatAddress, parseAddress } from "../../../lib/address.ts";
-import type { Pod as ReportedPod } from "../../../lib/gen/whotalks/v1/report.ts";
+import { formatAddress, parseAddress } from "../../../../lib/address.ts";
+import type { Pod as ReportedPod } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { AddressSpans } from "./cluster-addresses.ts";
 import type { ContainerObject, PodObject } from "./cluster-objects.ts";
 import type { OwnerTable } from "./cluster-owners.ts";
 import { workloadOf } from "./cluster-workload.ts";
-import type { PodIdentity } from "./identity.ts";
+import type { PodIdentity } from "../identity.ts";
 
 /** Pods remembered, living and gone: 2^18; Kubernetes supports 150,000 living ones. About 1.8 KB each, addresses and all. */
 export const PODS_MAX = 2 ** 18;

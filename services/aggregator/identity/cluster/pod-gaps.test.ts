@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { NetworkNamespace, NodeCoverage, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
+import { NetworkNamespace, NodeCoverage, ProcessInfo } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { ClusterIdentity } from "./cluster-identity.ts";
-import { nodeJson, podJson } from "../testing/cluster-objects.ts";
+import { nodeJson, podJson } from "../../testing/cluster-objects.ts";
 import { GRACE_MS, PodGapAccount } from "./pod-gaps.ts";
 
 const KEEP_MS = 300_000;

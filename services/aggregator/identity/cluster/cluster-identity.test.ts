@@ -3,10 +3,10 @@ import { test } from "node:test";
 
 import * as fc from "fast-check";
 
-import { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
+import { Pod } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { ClusterIdentity } from "./cluster-identity.ts";
-import { nodeJson, podJson, sliceJson } from "../testing/cluster-objects.ts";
-import { HOUR_MS, deployment, kinds, now, ownerText, shop } from "../testing/cluster-shop.ts";
+import { nodeJson, podJson, sliceJson } from "../../testing/cluster-objects.ts";
+import { HOUR_MS, deployment, kinds, now, ownerText, shop } from "../../testing/cluster-shop.ts";
 
 const ownerCases: readonly (readonly [name: string, ip: string, owner: string])[] = [
   ["a pod's address is the pod's", "10.244.1.5", "pod web"],

@@ -2,7 +2,7 @@
 // watches and the nodes' reports have told. Pods, nodes and services each have a table of their own; here is only the
 // order in which they are asked.
 
-import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
+import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../../lib/address.ts";
 import { NodeTable } from "./cluster-nodes.ts";
 import { readNode, readOwner, readPod, readRuntimeClass, readService, readSlice } from "./cluster-objects.ts";
 import { OwnerTable } from "./cluster-owners.ts";
@@ -13,7 +13,7 @@ import { ServiceTable } from "./cluster-services.ts";
 import type { Front } from "./cluster-services.ts";
 import type { RanPod } from "./pod-gaps.ts";
 import { RuntimeClassTable } from "./sandboxes.ts";
-import type { AddressOwner, Identity, PodIdentity, PortDeclaration, ServiceFront } from "./identity.ts";
+import type { AddressOwner, Identity, PodIdentity, PortDeclaration, ServiceFront } from "../identity.ts";
 
 /** The kinds of object that identity is made of. */
 export type ClusterKind =

@@ -1,7 +1,7 @@
 // What is kept of the API server's objects: each is cut down at once, as it comes in, to the few fields that identity
 // needs, addresses in canonical text. Shapes: https://kubernetes.io/docs/reference/kubernetes-api/.
 
-import { formatAddress, parseAddress } from "../../../lib/address.ts";
+import { formatAddress, parseAddress } from "../../../../lib/address.ts";
 import type { RuntimeClassObject } from "./sandboxes.ts";
 
 /** A controlling owner (metadata.ownerReferences). */

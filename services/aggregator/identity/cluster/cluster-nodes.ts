@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { formatAddress, parseRange } from "../../../lib/address.ts";
+import { formatAddress, parseRange } from "../../../../lib/address.ts";
 import { AddressSpans } from "./cluster-addresses.ts";
 import type { NodeObject } from "./cluster-objects.ts";
 

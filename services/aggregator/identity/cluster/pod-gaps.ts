@@ -2,7 +2,7 @@
 // that the nodes' reports named. Only this tells of a pod that lived and died between two passes: its network namespace
 // took the kernel's counters with it.
 
-import type { Report } from "../../../lib/gen/whotalks/v1/report.ts";
+import type { Report } from "../../../../lib/gen/whotalks/v1/report.ts";
 
 /** A pod that has run is expected in a report this long after it began, or ended: two passes and the way here. */
 export const GRACE_MS = 15_000;

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { parseAddress } from "../../../lib/address.ts";
+import { parseAddress } from "../../../../lib/address.ts";
 import { AddressSpans } from "./cluster-addresses.ts";
 import type { ServiceObject, ServicePort, SliceObject } from "./cluster-objects.ts";
 

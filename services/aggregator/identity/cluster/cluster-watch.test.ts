@@ -17,9 +17,9 @@ import {
 } from "@kubernetes/client-node";
 import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 
-import { loadKubeConfig } from "../../../lib/kubernetes/kube-config.ts";
-import { KubernetesApi } from "../../../lib/kubernetes/kubernetes-api.ts";
-import { until } from "../../../lib/testing/eventually.ts";
+import { loadKubeConfig } from "../../../../lib/kubernetes/kube-config.ts";
+import { KubernetesApi } from "../../../../lib/kubernetes/kubernetes-api.ts";
+import { until } from "../../../../lib/testing/eventually.ts";
 import { ClusterIdentity } from "./cluster-identity.ts";
 import { watchCluster } from "./cluster-watch.ts";
 import type { ClusterWatch } from "./cluster-watch.ts";

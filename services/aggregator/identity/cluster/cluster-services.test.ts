@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
-import { serviceJson, sliceJson } from "../testing/cluster-objects.ts";
-import { HOUR_MS, now, ownerText, shop, webPort } from "../testing/cluster-shop.ts";
+import { Pod } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { serviceJson, sliceJson } from "../../testing/cluster-objects.ts";
+import { HOUR_MS, now, ownerText, shop, webPort } from "../../testing/cluster-shop.ts";
 
 const frontCases: readonly (readonly [
   name: string,
