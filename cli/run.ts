@@ -93,34 +93,42 @@ async function show(
   const options: AskOptions = { filter: settings.filter, limit: settings.sort === null ? settings.limit : 0 };
   switch (settings.subject) {
     case "edges":
-      return print(views.edges, () => asker.edges(options), settings, title, terminal, signal);
+      return print(views.edges, () => asker.edges(options), { settings, title, terminal, signal });
     case "connections":
-      return print(views.connections, () => asker.connections(options), settings, title, terminal, signal);
-    case "listeners":
-      return print(views.listeners, () => asker.listeners(options), settings, title, terminal, signal);
-    case "unix":
-      return print(views.unix, () => asker.connections(options), settings, title, terminal, signal);
-    case "coverage":
-      return print(
-        views.coverage,
-        () => asker.coverage(showsPods(settings)),
+      return print(views.connections, () => asker.connections(options), {
         settings,
         title,
         terminal,
         signal,
-      );
+      });
+    case "listeners":
+      return print(views.listeners, () => asker.listeners(options), { settings, title, terminal, signal });
+    case "unix":
+      return print(views.unix, () => asker.connections(options), { settings, title, terminal, signal });
+    case "coverage":
+      return print(views.coverage, () => asker.coverage(showsPods(settings)), {
+        settings,
+        title,
+        terminal,
+        signal,
+      });
     case "watch":
       return printWatch(asker.watch(settings.filter, settings.initial), settings, terminal);
   }
 }
 
+/** How and where an answer is printed. */
+interface Printing {
+  readonly settings: Settings;
+  readonly title: string;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
 async function print<Item>(
   view: View<Item>,
   ask: () => Answer<Item>,
-  settings: Settings,
-  title: string,
-  terminal: Terminal,
-  signal: AbortSignal,
+  { settings, title, terminal, signal }: Printing,
 ): Promise<void> {
   const wishes = { ...settings, title, filtered: isFiltered(settings), place: placeOf(settings) };
   if (settings.live && isTable(settings.format)) await printLive(view, ask, wishes, terminal, signal);
@@ -136,7 +144,7 @@ async function runFile(
 ): Promise<void> {
   const limit = settings.sort === null ? settings.limit : 0;
   const read = <Item>(view: View<Item>): Promise<void> =>
-    print(view, () => readListFile(path, view, limit), settings, title, terminal, signal);
+    print(view, () => readListFile(path, view, limit), { settings, title, terminal, signal });
   // A file of connections may hold any protocol: the unix view of it is its unix columns.
   const name: ViewName = settings.subject === "watch" ? "connections" : settings.subject;
   switch (name) {

@@ -2,7 +2,7 @@
 // Answers are remembered by process, namespace and address, so that most cost no text.
 
 import type { Identity } from "../identity/identity.ts";
-import type { AddressKey } from "../model/edges/endpoint-table.ts";
+import type { AddressKey } from "../model/edges/endpoint-key.ts";
 import type { Model } from "../model/model.ts";
 import type { NamespaceRow } from "../model/nodes/namespace-table.ts";
 import { primaryProcess } from "../model/nodes/primary-process.ts";

@@ -4,9 +4,8 @@ import type { Coverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { PodGap } from "../identity/cluster/pod-gaps.ts";
-import type { ReadNode } from "../model/model.ts";
 import { TICK_MS } from "../../../lib/ticks.ts";
-import type { View } from "../view/view.ts";
+import type { View, ViewedNode } from "../view/view.ts";
 import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
 
 /** Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB. */
@@ -74,7 +73,7 @@ export function coverageOf({ view, reportsRejected, cluster, pods }: CoveragePar
 }
 
 // A node that the cluster has no more is not late.
-function isRemoved(node: ReadNode, cluster: ClusterCoverage | null, nowMs: number): boolean {
+function isRemoved(node: ViewedNode, cluster: ClusterCoverage | null, nowMs: number): boolean {
   if (cluster === null || cluster.nodesExpected.size === 0 || cluster.nodesExpected.has(node.name))
     return false;
   return node.lost && nowMs - node.stream.arrivedMs > REMOVED_NODE_KEEP_MS;
@@ -84,7 +83,7 @@ function nameOf({ namespace, name }: PodGap): string {
   return `${namespace}/${name}`;
 }
 
-function nodeCoverage(node: ReadNode, nowMs: number): NodeCoverage {
+function nodeCoverage(node: ViewedNode, nowMs: number): NodeCoverage {
   const reported = node.coverage ?? NodeCoverageMessage.create();
   const limits = [...reported.limits];
   if (node.lost) {

@@ -4,8 +4,7 @@
 import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { PodCoverage as PodCoverageMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { PodGap } from "../identity/cluster/pod-gaps.ts";
-import type { NamespaceAccount } from "../model/nodes/namespace-accounts.ts";
-import type { View } from "../view/view.ts";
+import type { View, ViewedAccount } from "../view/view.ts";
 
 /** Why a namespace's pod counts as unread though its node's agent knows it. */
 const FAILED = "its network namespace could not be read in any pass";
@@ -44,7 +43,7 @@ export function podsWithoutReading(view: View, unobservable: readonly PodGap[]):
   return found;
 }
 
-function rowOf(view: View, { owner, told, sinceMs, everRead, endedMs }: NamespaceAccount): PodCoverage {
+function rowOf(view: View, { owner, told, sinceMs, everRead, endedMs }: ViewedAccount): PodCoverage {
   const node = view.nodes.at(owner.node);
   const pod = owner.podUid === "" ? undefined : view.identity.pod(owner.podUid);
   const status = !everRead ? "unread" : endedMs !== Infinity ? "ended" : told.read ? "read" : "failed";

@@ -29,63 +29,24 @@ interface ServiceParts {
   readonly watchEventsMax: number;
 }
 
+/** How a list is put into the messages of its stream. */
+interface ListWrapping<Item, Response> {
+  header(header: ListHeader): Response;
+  batch(items: Item[]): Response;
+  trailer(trailer: ListTrailer): Response;
+}
+
+type ListCall<Response> = ServerWritableStream<{ filter: Filter | undefined; limit: number }, Response>;
+
 /** The service's methods. */
 export function createQueryService(parts: ServiceParts): QueryServiceServer {
   const { query } = parts;
   let watches = 0;
 
-  const header = (): ListHeader => ({ coverage: query.coverage(), timeMs: Math.round(parts.now()) });
-
-  async function list<Item, Response>(
-    call: ServerWritableStream<{ filter: Filter | undefined; limit: number }, Response>,
-    ask: (filter: Filter | undefined, limit: number) => Answer<Item>,
-    codec: { encode(item: Item): BinaryWriter },
-    wrap: {
-      header(header: ListHeader): Response;
-      batch(items: Item[]): Response;
-      trailer(trailer: ListTrailer): Response;
-    },
-  ): Promise<void> {
-    const { filter, limit } = call.request;
-    const answer = ask(filter, limit === 0 ? parts.itemsMax : Math.min(limit, parts.itemsMax));
-    if (!(await write(call, wrap.header(header())))) return;
-    let count = 0;
-    for (const batch of packBatches(answer.items, codec)) {
-      if (!(await write(call, wrap.batch(batch)))) return;
-      count += batch.length;
-      await yieldToOthers();
-    }
-    await write(call, wrap.trailer({ complete: count >= answer.matched, count, matched: answer.matched }));
-  }
-
-  async function watch(call: ServerWritableStream<WatchRequest, WatchResponse>): Promise<void> {
-    const running = query.watch(call.request.filter, call.request.initial, parts.watchEventsMax);
-    const stop = (): void => {
-      running.close();
-    };
-    call.on("cancelled", stop);
-    call.on("close", stop);
-    try {
-      if (!(await write(call, { header: header() }))) return;
-      for (const connection of running.initial) {
-        if (!(await write(call, { event: { kind: EventKind.EVENT_KIND_OPENED, connection } }))) return;
-      }
-      if (call.request.initial && !(await write(call, { synced: {} }))) return;
-      for (let items = await running.queue.take(); items.length > 0; items = await running.queue.take()) {
-        for (const item of items) {
-          const message = "event" in item ? { event: item.event } : { missed: { events: item.missed } };
-          if (!(await write(call, message))) return;
-        }
-      }
-    } finally {
-      running.close();
-    }
-  }
-
   return {
     listConnections: (call) => {
       runStream(call, () =>
-        list(call, (filter, limit) => query.connections(filter, limit), Connection, {
+        streamList(parts, call, (filter, limit) => query.connections(filter, limit), Connection, {
           header: (each) => ({ header: each }),
           batch: (connections) => ({ batch: { connections } }),
           trailer: (trailer) => ({ trailer }),
@@ -94,7 +55,7 @@ export function createQueryService(parts: ServiceParts): QueryServiceServer {
     },
     listEdges: (call) => {
       runStream(call, () =>
-        list(call, (filter, limit) => query.edges(filter, limit), Edge, {
+        streamList(parts, call, (filter, limit) => query.edges(filter, limit), Edge, {
           header: (each) => ({ header: each }),
           batch: (edges) => ({ batch: { edges } }),
           trailer: (trailer) => ({ trailer }),
@@ -103,7 +64,7 @@ export function createQueryService(parts: ServiceParts): QueryServiceServer {
     },
     listListeners: (call) => {
       runStream(call, () =>
-        list(call, (filter, limit) => query.listeners(filter, limit), Listener, {
+        streamList(parts, call, (filter, limit) => query.listeners(filter, limit), Listener, {
           header: (each) => ({ header: each }),
           batch: (listeners) => ({ batch: { listeners } }),
           trailer: (trailer) => ({ trailer }),
@@ -118,7 +79,7 @@ export function createQueryService(parts: ServiceParts): QueryServiceServer {
       }
       watches++;
       runStream(call, () =>
-        watch(call).finally(() => {
+        streamWatch(parts, call).finally(() => {
           watches--;
         }),
       );
@@ -127,4 +88,56 @@ export function createQueryService(parts: ServiceParts): QueryServiceServer {
       callback(null, { coverage: query.coverage(call.request.pods), timeMs: Math.round(parts.now()) });
     },
   };
+}
+
+function headerOf({ query, now }: ServiceParts): ListHeader {
+  return { coverage: query.coverage(), timeMs: Math.round(now()) };
+}
+
+// Writes a list as header, batches and trailer.
+async function streamList<Item, Response>(
+  parts: ServiceParts,
+  call: ListCall<Response>,
+  ask: (filter: Filter | undefined, limit: number) => Answer<Item>,
+  codec: { encode(item: Item): BinaryWriter },
+  wrap: ListWrapping<Item, Response>,
+): Promise<void> {
+  const { filter, limit } = call.request;
+  const answer = ask(filter, limit === 0 ? parts.itemsMax : Math.min(limit, parts.itemsMax));
+  if (!(await write(call, wrap.header(headerOf(parts))))) return;
+  let count = 0;
+  for (const batch of packBatches(answer.items, codec)) {
+    if (!(await write(call, wrap.batch(batch)))) return;
+    count += batch.length;
+    await yieldToOthers();
+  }
+  await write(call, wrap.trailer({ complete: count >= answer.matched, count, matched: answer.matched }));
+}
+
+// Writes a watch's events until the caller, or the watch, ends.
+async function streamWatch(
+  parts: ServiceParts,
+  call: ServerWritableStream<WatchRequest, WatchResponse>,
+): Promise<void> {
+  const running = parts.query.watch(call.request.filter, call.request.initial, parts.watchEventsMax);
+  const stop = (): void => {
+    running.close();
+  };
+  call.on("cancelled", stop);
+  call.on("close", stop);
+  try {
+    if (!(await write(call, { header: headerOf(parts) }))) return;
+    for (const connection of running.initial) {
+      if (!(await write(call, { event: { kind: EventKind.EVENT_KIND_OPENED, connection } }))) return;
+    }
+    if (call.request.initial && !(await write(call, { synced: {} }))) return;
+    for (let items = await running.queue.take(); items.length > 0; items = await running.queue.take()) {
+      for (const item of items) {
+        const message = "event" in item ? { event: item.event } : { missed: { events: item.missed } };
+        if (!(await write(call, message))) return;
+      }
+    }
+  } finally {
+    running.close();
+  }
 }

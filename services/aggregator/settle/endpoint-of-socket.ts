@@ -1,7 +1,7 @@
 // Whose a socket is: the pod, container, unit or program behind it, as an endpoint key.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { EndpointKey } from "../model/edges/endpoint-table.ts";
+import type { EndpointKey } from "../model/edges/endpoint-key.ts";
 import type { ReadModel } from "../model/model.ts";
 import type { NamespaceRow } from "../model/nodes/namespace-table.ts";
 import { primaryProcess } from "../model/nodes/primary-process.ts";

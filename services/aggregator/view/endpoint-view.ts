@@ -2,8 +2,8 @@
 
 import { Endpoint } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { AddressOwner, Identity, PodIdentity } from "../identity/identity.ts";
-import type { AddressKey, EndpointKey, PodKey } from "../model/edges/endpoint-table.ts";
-import { textOfKey } from "../model/edges/endpoint-table.ts";
+import type { AddressKey, EndpointKey, PodKey } from "../model/edges/endpoint-key.ts";
+import { textOfKey } from "../model/edges/endpoint-key.ts";
 import type { ReadModel } from "../model/model.ts";
 import { endpointOfSocket } from "../settle/endpoint-of-socket.ts";
 import type { Side } from "./connection-view.ts";

@@ -1,11 +1,16 @@
 // What queries see: the tables at one moment, with everything settled that waited. Nothing in here changes anything.
 
 import type { Identity } from "../identity/identity.ts";
-import type { ReadModel } from "../model/model.ts";
+import type { ReadModel, ReadNode } from "../model/model.ts";
+import type { NamespaceAccount } from "../model/nodes/namespace-accounts.ts";
 import { ConnectionView } from "./connection-view.ts";
 import { EdgeView } from "./edge-view.ts";
 import { EndpointView } from "./endpoint-view.ts";
 import { SocketView } from "./socket-view.ts";
+
+/** A node, and a network namespace's account, as queries see them. */
+export type ViewedNode = ReadNode;
+export type ViewedAccount = NamespaceAccount;
 
 /** The tables at one moment. */
 export class View {

@@ -6,7 +6,7 @@ import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { firstRowsBySocket, HolderTable } from "../../../lib/holder-table.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { ProcessRecord, ProcessScan, SocketHolders } from "../observation.ts";
-import { IdPool } from "../observe/id-pool.ts";
+import { IdPool } from "../ids/id-pool.ts";
 
 /** Processes that hold sockets on one node at most (the kernel's pid_max is 2^22). */
 const PROCESSES_MAX = 2 ** 22;
@@ -43,6 +43,7 @@ export class Attributor {
    * sockets are those of the pass before, in the same order: where no descriptor changed hands either, its result
    * stands.
    */
+  // oxlint-disable-next-line max-params, max-lines-per-function -- a stage of the pass, whose parts it takes; rebuilt with it
   attribute(
     scan: ProcessScan,
     sockets: SocketTable,

@@ -28,7 +28,7 @@ import {
   CtnetlinkReader,
 } from "./ctnetlink.ts";
 import type { FlowChanges } from "../observation.ts";
-import type { IdPool } from "../observe/id-pool.ts";
+import type { IdPool } from "../ids/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
 
 /** How flows are read, as coverage tells it. */

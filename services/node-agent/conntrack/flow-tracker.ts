@@ -11,7 +11,7 @@ import { FlowTable } from "../../../lib/flow-table.ts";
 import { FLOW_ROWS_MAX } from "../../../lib/gen/tables/flow-columns.ts";
 import { mixWord, mixWords, spread } from "../../../lib/hash.ts";
 import type { FlowChanges } from "../observation.ts";
-import { IdPool } from "../observe/id-pool.ts";
+import { IdPool } from "../ids/id-pool.ts";
 
 /** Flow ids of a node: twice the flows that there may be, since ids rest for a report. */
 const FLOW_IDS_MAX = 2 * FLOW_ROWS_MAX;

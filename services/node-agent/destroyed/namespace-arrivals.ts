@@ -8,7 +8,7 @@ import { existsSync, lstatSync, readdirSync, statSync, watch } from "node:fs";
 import path from "node:path";
 
 import type { NamespaceOwner, ProcessScan, ProcessScanner } from "../observation.ts";
-import { ownerOf } from "../observe/namespace-ids.ts";
+import { ownerOf } from "../ids/namespace-ids.ts";
 
 /** Where container runtimes and `ip netns` keep files that stand for network namespaces, below the node's root. */
 const DIRECTORIES = ["run/netns", "var/run/netns", "run/docker/netns"];

@@ -6,7 +6,7 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { DestroyedTable } from "../destroyed/destroyed-table.ts";
 import { DestroyedEnds } from "./destroyed-ends.ts";
-import { IdPool } from "./id-pool.ts";
+import { IdPool } from "../ids/id-pool.ts";
 import { settleSockets } from "./socket-ids.ts";
 
 const { ESTABLISHED, TIME_WAIT, CLOSE, LISTEN, SYN_RECV, FIN_WAIT1 } = SocketState;

@@ -4,7 +4,7 @@
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { AwaitedEnds } from "./awaited-ends.ts";
-import type { IdPool } from "./id-pool.ts";
+import type { IdPool } from "../ids/id-pool.ts";
 import { isTimeWait, isUnheld } from "./row-tuples.ts";
 import { Merge } from "./merge-destroyed.ts";
 import type { MergedEnds, MergeInput } from "./merge-destroyed.ts";

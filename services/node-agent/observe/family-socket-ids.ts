@@ -2,7 +2,7 @@
 // few (hundreds to thousands a node), so rows are objects and keys are strings.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import type { IdPool } from "./id-pool.ts";
+import type { IdPool } from "../ids/id-pool.ts";
 
 /** Unix, netlink and packet sockets that one node has at most; what overflows is counted. */
 const FAMILY_SOCKETS_MAX = 2 ** 17;

@@ -14,7 +14,7 @@ import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { DestroyedTable } from "../destroyed/destroyed-table.ts";
 import { MaybeFin } from "../destroyed/destroyed-table.ts";
 import type { AwaitedEnds } from "./awaited-ends.ts";
-import type { IdPool } from "./id-pool.ts";
+import type { IdPool } from "../ids/id-pool.ts";
 import { RowIndex } from "./row-index.ts";
 import {
   cookieHash,

@@ -4,7 +4,7 @@
 import { NamespaceCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceReading } from "../observation.ts";
 import type { CompletenessAccount } from "./completeness.ts";
-import type { IdentifiedNamespace } from "./namespace-ids.ts";
+import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
 
 /** How the reading of each namespace went, by its id, and how long it took. */
 export type Readings = Map<number, { readonly reading: NamespaceReading; readonly micros: number }>;

@@ -48,6 +48,7 @@ export function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: nu
 }
 
 /** Whether an address of one row is an address of another: four words each, the local one at 0, the remote one at 4. */
+// oxlint-disable-next-line max-params -- hot: no object for each row
 export function sameAddress(
   a: SocketTable,
   rowA: number,

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { anySocketTable } from "../../../test/arbitraries/socket-table.ts";
-import { IdPool } from "./id-pool.ts";
+import { IdPool } from "../ids/id-pool.ts";
 import { settleSockets } from "./socket-ids.ts";
 
 const { ESTABLISHED, TIME_WAIT, SYN_RECV, LISTEN, FIN_WAIT2 } = SocketState;

@@ -5,7 +5,7 @@
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import type { IdPool } from "./id-pool.ts";
+import type { IdPool } from "../ids/id-pool.ts";
 import { RowIndex } from "./row-index.ts";
 import { isHalfOpen, sameTuple, tupleHash } from "./row-tuples.ts";
 import { leaveOutSeenTwice } from "./seen-twice.ts";

@@ -20,10 +20,10 @@ import type {
   SocketReader,
   SocketSink,
 } from "../observation.ts";
-import type { Counts } from "./change-gate.ts";
-import { ChangeGate, TRAFFIC_TICKS } from "./change-gate.ts";
+import type { Counts } from "./freshness/change-gate.ts";
+import { ChangeGate, TRAFFIC_TICKS } from "./freshness/change-gate.ts";
 import { InterfaceAddresses } from "./interface-addresses.ts";
-import { KeptRows } from "./kept-rows.ts";
+import { KeptRows } from "./freshness/kept-rows.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { RecordIndex } from "./socket-records.ts";
 

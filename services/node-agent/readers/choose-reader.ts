@@ -13,7 +13,7 @@ import type {
 import { isLiveProc } from "./live-proc.ts";
 import { createBpfIterReader } from "./bpf-iter.ts";
 import { createProcfsReader, procfsTables } from "./procfs.ts";
-import { createGatedReader } from "./gated-reader.ts";
+import { createGatedReader } from "./freshness/gated-reader.ts";
 import { readerNames } from "../../../lib/vocabulary/reader-names.ts";
 import type { ReaderChoice, ReaderName } from "../../../lib/vocabulary/reader-names.ts";
 import { createSockDiagReader } from "./sock-diag.ts";

@@ -151,6 +151,7 @@ export class BpfProgram {
     return bytes;
   }
 
+  // oxlint-disable-next-line max-params -- the fields of struct bpf_insn, in their order
   #add(
     opcode: number,
     destination: number,

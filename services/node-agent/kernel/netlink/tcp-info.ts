@@ -28,6 +28,7 @@ export function hasTcpInfo(bytes: number): boolean {
 }
 
 /** Fills a row's counters from a tcp_info at view byte `at`, of at least as many bytes as hasTcpInfo() asks for. */
+// oxlint-disable-next-line max-params -- hot: no object for each socket
 export function writeTcpInfo(
   view: DataView,
   at: number,

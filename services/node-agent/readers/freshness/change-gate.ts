@@ -6,17 +6,17 @@
 // numbers of bytes, queues and states that only data moved after TRAFFIC_TICKS; what moves no counter at all (a queue
 // that its process drained, a descriptor that changed hands without the network) after REFRESH_TICKS.
 
-import type { NamespaceRecord, TcpCounters } from "../observation.ts";
-import { withAnyPid } from "../processes/any-pid.ts";
-import { readText } from "../processes/small-file.ts";
+import type { NamespaceRecord, TcpCounters } from "../../observation.ts";
+import { withAnyPid } from "../../processes/any-pid.ts";
+import { readText } from "../../processes/small-file.ts";
 import {
   connectionCounters,
   datagramSocketCounts,
   tcpSocketCounts,
   trafficCounters,
-} from "../procfs/net-counters.ts";
-import { parseTcpCounters } from "../procfs/net-snmp.ts";
-import type { TcpSockets } from "../procfs/net-sockstat.ts";
+} from "../../procfs/net-counters.ts";
+import { parseTcpCounters } from "../../procfs/net-snmp.ts";
+import type { TcpSockets } from "../../procfs/net-sockstat.ts";
 
 /** Ticks of 10 ms after which a namespace in which only data moved is read again: 5 s. */
 export const TRAFFIC_TICKS = 500;

@@ -1,9 +1,9 @@
 // What was read of a namespace, kept for the passes in which it need not be read again.
 
-import { isClosing } from "../../../lib/vocabulary/states.ts";
-import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
-import { SocketTable } from "../../../lib/socket-table.ts";
-import type { SocketSink } from "../observation.ts";
+import { isClosing } from "../../../../lib/vocabulary/states.ts";
+import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { SocketTable } from "../../../../lib/socket-table.ts";
+import type { SocketSink } from "../../observation.ts";
 
 /** Internet sockets of one namespace that are kept at most (2 MB): one that has more is never quiet. */
 const KEPT_ROWS_MAX = 2 ** 14;

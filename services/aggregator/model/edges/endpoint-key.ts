@@ -1,0 +1,73 @@
+// Who the ends of connections are, by what lasts: a pod's container, a systemd unit, a program, a network namespace, or the
+// owner of an address. Edges are kept between these. What Kubernetes says about them (names, workloads) is looked up when an
+// answer is made, so that what arrives late needs no new keys.
+
+import type { AddressOwner } from "../../identity/identity.ts";
+
+/** One end of an edge. */
+export type EndpointKey = PodKey | ProcessKey | AddressKey;
+
+/** A socket in a pod. */
+export interface PodKey {
+  readonly kind: "pod";
+  readonly node: string;
+  readonly podUid: string;
+  readonly containerId: string;
+  readonly hostNetwork: boolean;
+}
+
+/** A socket outside any pod. What is not known is empty. */
+export interface ProcessKey {
+  readonly kind: "process";
+  readonly node: string;
+  readonly containerId: string;
+  readonly unit: string;
+  readonly exe: string;
+  readonly name: string;
+  readonly uid: number;
+  /** Inode of the network namespace; 0 for the node's own. */
+  readonly networkNamespace: number;
+}
+
+/** An address without a socket. */
+export interface AddressKey {
+  readonly kind: "address";
+  readonly ip: string;
+  /** The owner as known when it was last looked up. */
+  readonly owner: AddressOwner;
+  /** Identity.version then, and the time that the look-up was about. */
+  readonly ownerVersion: number;
+  readonly askedForMs: number;
+  /** The time of the first connection with it: whose address it was then is what its edges are about. */
+  readonly timeMs: number;
+}
+
+/** Text that is equal for equal keys. */
+export function textOfKey(key: EndpointKey): string {
+  switch (key.kind) {
+    case "pod":
+      return `pod\n${key.podUid}\n${key.containerId}\n${key.node}`;
+    case "process":
+      if (key.containerId !== "") return `container\n${key.node}\n${key.containerId}`;
+      if (key.unit !== "") return `unit\n${key.node}\n${key.unit}`;
+      return `program\n${key.node}\n${key.networkNamespace}\n${key.exe}\n${key.name}`;
+    case "address":
+      return `address\n${key.ip}\n${ownerText(key.owner)}`;
+  }
+}
+
+// Text that is equal for equal owners of an address.
+function ownerText(owner: AddressOwner): string {
+  switch (owner.kind) {
+    case "pod":
+      return `pod ${owner.pod.uid}`;
+    case "node":
+      return `node ${owner.node}`;
+    case "service":
+      return `service ${owner.namespace}/${owner.name}`;
+    case "external":
+      return `external ${owner.name}`;
+    case "unknown":
+      return "unknown";
+  }
+}

@@ -1,0 +1,101 @@
+// Who may import whom, by folder: the table of ARCHITECTURE.md, held by borders.test.ts. Product code only: tests and what
+// stands in testing/ may import anything.
+
+/** A room: a folder with everything below it that is no room of its own, or a few files. */
+export interface Room {
+  /** A path from the project's root: a folder, or a file. */
+  readonly path: string;
+  /** Rooms that it may import beside itself, by path. Everyone may import lib. */
+  readonly imports: readonly string[];
+}
+
+const agent = "services/node-agent";
+const aggregator = "services/aggregator";
+
+/** Types that the agent's stages hand to each other; the stages below import them. */
+const shapes = [`${agent}/observation.ts`, `${agent}/agent-parts.ts`];
+const agentRooms: Readonly<Record<string, readonly string[]>> = {
+  gen: [],
+  ids: shapes,
+  procfs: shapes,
+  kernel: ["procfs"],
+  attribute: [...shapes, "ids"],
+  processes: [...shapes, "attribute", "kernel", "procfs"],
+  readers: [...shapes, "kernel", "processes", "procfs"],
+  destroyed: [...shapes, "gen", "ids", "kernel", "processes"],
+  observe: [...shapes, "destroyed", "ids"],
+  conntrack: [...shapes, "ids", "kernel", "processes", "procfs", "readers"],
+  delta: shapes,
+  pods: shapes,
+  publish: [],
+};
+const aggregatorRooms: Readonly<Record<string, readonly string[]>> = {
+  gen: ["model"],
+  // Types of who is who: endpoints name pods. The embedded identity reads the model.
+  identity: ["model"],
+  model: ["gen", "identity"],
+  match: ["identity", "model"],
+  settle: ["match", "model"],
+  apply: ["gen", "identity", "match", "model", "settle"],
+  ingest: ["apply", "match", "model"],
+  view: ["gen", "identity", "match", "model", "settle"],
+  query: ["gen", "identity", "view", `${aggregator}/apply/change-feed.ts`],
+  serve: ["query"],
+};
+const cliRooms: Readonly<Record<string, readonly string[]>> = {
+  text: [],
+  views: ["text"],
+  command: ["text", "views"],
+  ask: ["command", "views"],
+  output: ["ask", "command", "text", "views"],
+  cluster: ["command"],
+  live: ["output", "text"],
+  print: ["ask", "command", "live", "output", "text", "views"],
+  docs: ["command", "views"],
+  // `whotalks local` is both services in one process: it sees what they offer, and nothing behind it.
+  local: [
+    "ask",
+    "command",
+    `${aggregator}/aggregator.ts`,
+    `${aggregator}/query`,
+    `${aggregator}/serve`,
+    `${agent}/node-agent.ts`,
+    `${agent}/agent-parts.ts`,
+    `${agent}/readers/live-proc.ts`,
+  ],
+};
+
+/** Rooms, the most special first: a file is in the first room whose path it begins with. */
+export const rooms: readonly Room[] = [
+  ...shapes.map((path) => ({ path, imports: [...shapes, `${agent}/destroyed`, `${agent}/delta`] })),
+  ...roomsOf(agent, agentRooms),
+  {
+    path: agent,
+    imports: Object.keys(agentRooms)
+      .map((name) => `${agent}/${name}`)
+      .concat(shapes),
+  },
+  ...roomsOf(aggregator, aggregatorRooms),
+  { path: aggregator, imports: Object.keys(aggregatorRooms).map((name) => `${aggregator}/${name}`) },
+  ...roomsOf("cli", cliRooms),
+  { path: "cli", imports: Object.keys(cliRooms).map((name) => `cli/${name}`) },
+  { path: "lib", imports: ["package.json"] },
+];
+
+function roomsOf(parent: string, table: Readonly<Record<string, readonly string[]>>): Room[] {
+  return Object.entries(table).map(([name, imports]) => ({
+    path: `${parent}/${name}`,
+    imports: imports.map((each) => (each.includes("/") ? each : `${parent}/${each}`)),
+  }));
+}
+
+/** Writers of the aggregator's tables: only these rooms may import them. */
+export const writers = /^services\/aggregator\/model\/.*-(table|counts)\.ts$/;
+export const writingRooms: readonly string[] = [
+  `${aggregator}/model`,
+  `${aggregator}/apply`,
+  `${aggregator}/ingest`,
+];
+
+/** Product files of one folder at most; tests and generated files are not counted. */
+export const FOLDER_FILES_MAX = 15;
