@@ -3,6 +3,7 @@
 import type { WatchResponse } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Json } from "../../lib/json/codec.ts";
 import { jsonLine, listHead } from "../../lib/json/list.ts";
+import { changeWord } from "../../lib/vocabulary/changes.ts";
 import { missingLine } from "./coverage-sentences.ts";
 import { escapeText } from "../text/escape-text.ts";
 import { type Format, isTable } from "../command/formats.ts";
@@ -13,8 +14,6 @@ import type { Terminal } from "../output/terminal.ts";
 import { fitText } from "../text/text-width.ts";
 import { connectionsView } from "../views/connections.ts";
 
-// Words for EventKind's numbers; the generated constants would load gRPC.
-const eventWords = ["unknown", "opened", "changed", "closed"];
 /** Columns start at these widths and grow as lines need it: TIME, EVENT, CLIENT, SERVER, PROTOCOL, STATE. */
 const WIDTHS_AT_FIRST = [8, 7, 28, 28, 8, 11];
 
@@ -66,7 +65,7 @@ function csvWriter(headers: boolean): EventWriter {
     headed = true;
     if (event?.connection === undefined) return header;
     const cells = csvCells(paths, connectionsView.json(event.connection));
-    return header + csvLine([eventWords[event.kind]!, ...cells]);
+    return header + csvLine([changeWord(event.kind), ...cells]);
   };
 }
 
@@ -91,14 +90,14 @@ function lineWriter(wide: boolean, headers: boolean, terminal: Terminal): EventW
     if (event?.connection === undefined) return header;
     const nowMs = terminal.now();
     const row = rowOf(connectionsView, columns, event.connection, { nowMs, wide });
-    const cells = [new Date(nowMs).toTimeString().slice(0, 8), eventWords[event.kind]!, ...row.cells];
+    const cells = [new Date(nowMs).toTimeString().slice(0, 8), changeWord(event.kind), ...row.cells];
     return `${header}${coloured(line(cells), row.tone, terminal.colour)}\n`;
   };
 }
 
 function eventJson(part: WatchResponse): Json | null {
   if (part.event?.connection !== undefined) {
-    return { type: eventWords[part.event.kind]!, connection: connectionsView.json(part.event.connection) };
+    return { type: changeWord(part.event.kind), connection: connectionsView.json(part.event.connection) };
   }
   if (part.missed !== undefined) return { type: "missed", events: part.missed.events };
   if (part.synced !== undefined) return { type: "synced" };

@@ -1,4 +1,4 @@
-// The ways to read conntrack, as flags and settings have them.
+// The ways to read conntrack, as flags, settings and coverage have them.
 
 import { findWord } from "./word-list.ts";
 
@@ -7,6 +7,9 @@ export const conntrackChoices = ["auto", "events", "dump", "proc", "none"] as co
 
 /** One of conntrackChoices. */
 export type ConntrackChoice = (typeof conntrackChoices)[number];
+
+/** How conntrack is read, as coverage says it. */
+export type ConntrackMode = Exclude<ConntrackChoice, "auto">;
 
 /** The choice that a flag or a setting names; null if it is none. */
 export function normalizeConntrackChoice(text: string): ConntrackChoice | null {

@@ -70,7 +70,7 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
     conntrack: {
       variable: "WHOTALKS_CONNTRACK",
       example: "auto",
-      help: "How conntrack is read: auto, events, dump, proc or none",
+      help: `How conntrack is read: ${conntrackChoices.join(", ")} (auto: the best that works)`,
     },
     cpuBudget: {
       variable: "WHOTALKS_CPU_BUDGET",

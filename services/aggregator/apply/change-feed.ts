@@ -1,10 +1,8 @@
 // What watchers are told: that a connection opened, changed or closed. Each opening and closing is told once.
 
+import type { Change } from "../../../lib/vocabulary/changes.ts";
 import { CONNECTIONS_MAX } from "../gen/connection-columns.ts";
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
-
-/** What happened to a connection. */
-export type Change = "opened" | "changed" | "closed";
 
 /** Is called with each change and the slot of the connection. */
 export type ChangeListener = (change: Change, connection: number) => void;

@@ -9,8 +9,7 @@ import type {
   Filter,
   Listener,
 } from "../../../lib/gen/whotalks/v1/query.ts";
-import { EventKind } from "../../../lib/gen/whotalks/v1/query.ts";
-import type { Change } from "../apply/change-feed.ts";
+import { Change } from "../../../lib/vocabulary/changes.ts";
 import type { View } from "../view/view.ts";
 import type { ClusterCoverage } from "./coverage.ts";
 import { coverageOf } from "./coverage.ts";
@@ -145,7 +144,7 @@ export class Query {
         compiled.set(watcher, filter);
       }
       if (!filter.connection(connection)) continue;
-      event ??= { kind: eventKind(change), connection: messages.connection(connection) };
+      event ??= { kind: Change[change], connection: messages.connection(connection) };
       watcher.queue.push(event);
     }
   }
@@ -169,15 +168,4 @@ function* listenerItems(view: View, slots: readonly number[]): Generator<Listene
   const messages = new Messages(view);
   for (const handle of slots.map((slot) => view.sockets.listenerHandle(slot)))
     if (view.sockets.isThere(handle)) yield messages.listener(handle.slot);
-}
-
-function eventKind(change: Change): EventKind {
-  switch (change) {
-    case "opened":
-      return EventKind.EVENT_KIND_OPENED;
-    case "changed":
-      return EventKind.EVENT_KIND_CHANGED;
-    case "closed":
-      return EventKind.EVENT_KIND_CLOSED;
-  }
 }

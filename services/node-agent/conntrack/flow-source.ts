@@ -17,7 +17,7 @@ import { SyscallError, syscalls } from "../kernel/syscalls.ts";
 import { inodeOfLink } from "../processes/namespace-link.ts";
 import { parseLines } from "../procfs/table-lines.ts";
 import { TableFile } from "../readers/table-file.ts";
-import type { ConntrackChoice } from "../../../lib/vocabulary/conntrack-choices.ts";
+import type { ConntrackChoice, ConntrackMode } from "../../../lib/vocabulary/conntrack-choices.ts";
 import { countEntries } from "./entry-count.ts";
 import { EventPump } from "../kernel/netlink/event-pump.ts";
 import {
@@ -30,9 +30,6 @@ import {
 import type { FlowChanges } from "../observation.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
-
-/** How flows are read, as coverage tells it. */
-export type ConntrackMode = "events" | "dump" | "proc" | "none";
 
 /** Re-reading pauses for this many times what it costs: 0.5 % of one core beside events, 5 % where it is all there is. */
 const PAUSE_BESIDE_EVENTS = 200;

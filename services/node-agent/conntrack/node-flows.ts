@@ -9,9 +9,8 @@ import path from "node:path";
 import { FLOW_ROWS_MAX } from "../../../lib/gen/tables/flow-columns.ts";
 import type { FlowChanges, FlowNamespace, FlowReader } from "../observation.ts";
 import { inodeOfLink } from "../processes/namespace-link.ts";
-import type { ConntrackChoice } from "../../../lib/vocabulary/conntrack-choices.ts";
+import type { ConntrackChoice, ConntrackMode } from "../../../lib/vocabulary/conntrack-choices.ts";
 import { countEntries } from "./entry-count.ts";
-import type { ConntrackMode } from "./flow-source.ts";
 import { FlowSource } from "./flow-source.ts";
 import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
@@ -23,8 +22,6 @@ const POD_FLOWS_MAX = 2 ** 16;
 
 /** Rows of a table of changes that is kept from report to report: 2.3 MB. */
 const ROWS_KEPT = 2 ** 14;
-
-/** Where the number of a namespace's entries stands: the first word of the second line, in hexadecimal. */
 
 /** How a node's flows are read. */
 interface NodeFlowsOptions {

@@ -13,8 +13,7 @@ export const SOCK_STREAM = 1;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
 
-// include/uapi/linux/in.h. An MPTCP socket carries TCP.
-export const IPPROTO_TCP = 6;
+// include/uapi/linux/in.h. An MPTCP socket carries TCP; IANA's numbers are in lib/vocabulary/protocols.ts.
 export const IPPROTO_MPTCP = 262;
 
 // include/uapi/asm-generic/socket.h: x86, arm64, riscv, ppc64le and s390x share these numbers.

@@ -2,6 +2,7 @@
 // of, and its account of completeness.
 
 import { NamespaceCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
+import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";
 import type { NamespaceReading } from "../observation.ts";
 import type { CompletenessAccount } from "./completeness.ts";
 import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
@@ -41,7 +42,7 @@ export function coverNamespaces(
       failedByKernel: counts?.failed ?? 0,
       seen: counts?.seen ?? 0,
       unseen: counts?.unseen ?? 0,
-      destroyed: heard ? "events" : read ? "time-wait" : "none",
+      destroyed: destroyedMode(heard, read),
       readMicros: Math.round(told?.micros ?? 0),
     });
     covered.set(id, before !== undefined && saysTheSame(before, now) ? before : now);

@@ -1,6 +1,7 @@
 // What a pass tells of itself and of the node: how it was read, what could not be, and what stands in the way.
 
 import { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
+import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";
 import type { AgentParts } from "../agent-parts.ts";
 import type { ProcessScan } from "../observation.ts";
 import type { Completeness } from "./completeness.ts";
@@ -46,7 +47,7 @@ export function coverNode(parts: AgentParts, findings: NodeFindings): NodeCovera
     linesMalformed: findings.linesMalformed + (flows?.malformed ?? 0) + (destroyed?.malformed ?? 0),
     socketsOverflowed:
       findings.overflowed + holders.overflowed + (flows?.overflowed ?? 0) + (destroyed?.overflowed ?? 0),
-    destroyed: destroyed?.hearing === "all" ? "events" : namespaces > namespacesFailed ? "time-wait" : "none",
+    destroyed: destroyedMode(destroyed?.hearing === "all", namespaces > namespacesFailed),
     destroyedOverruns: destroyed?.overruns ?? 0,
     limits: [
       ...scan.limits,

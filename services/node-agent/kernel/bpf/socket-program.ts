@@ -1,6 +1,7 @@
 // The program that the kernel runs for each open file of each task: where the file is a socket it writes a record of it.
 // Assembled from the offsets of the kernel's BTF.
 
+import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -8,7 +9,6 @@ import {
   AF_PACKET,
   AF_UNIX,
   IPPROTO_MPTCP,
-  IPPROTO_TCP,
   SOCK_STREAM,
 } from "../constants.ts";
 import { Helper, loadSock, TaskFileContext, writeRecord } from "./bpf-helpers.ts";
@@ -160,7 +160,7 @@ class SocketProgram {
     const program = this.#program;
     const types = this.#types;
     program.load(2, 1, 10, record(SocketRecord.type)).jumpIfDifferent(1, SOCK_STREAM, "write");
-    program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfEqual(1, IPPROTO_TCP, "tcp");
+    program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfEqual(1, Protocol.tcp, "tcp");
     program.jumpIfDifferent(1, IPPROTO_MPTCP, "write").label("tcp");
     this.#keep(4, 9, types.of("sock", "sk_ack_backlog"), SocketRecord.ackBacklog);
     program.call(Helper.jiffies64).store(4, 10, record(SocketRecord.jiffies), 0);
@@ -170,7 +170,7 @@ class SocketProgram {
       program.move(8, 0);
       tcp = 8;
     } else {
-      program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfDifferent(1, IPPROTO_TCP, "write");
+      program.load(2, 1, 10, record(SocketRecord.protocol)).jumpIfDifferent(1, Protocol.tcp, "write");
     }
     for (const [width, name, field] of counters) this.#keep(width, tcp, types.of("tcp_sock", name), field);
     this.#keep(1, tcp, types.of("tcp_sock", "inet_conn", "icsk_retransmits"), SocketRecord.retransmits);
