@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+
 // What our BPF programs have in common: the helpers of the kernel by number, the contexts of iterators, and the
 // instructions that write a record into the iterator's file.
 

@@ -2,7 +2,8 @@
 // under the project's own licence.
 
 import assert from "node:assert/strict";
-import { closeSync } from "node:fs";
+import { closeSync, globSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, it } from "node:test";
 
 import { chooseReader } from "../../readers/choose-reader.ts";
@@ -30,6 +31,20 @@ function load(types: KernelTypes, iterator: string, program: BpfProgram, license
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+const SPDX = "// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only\n";
+
+describe("the licence of the files that assemble BPF programs", () => {
+  const files = globSync("*.ts", { cwd: import.meta.dirname }).filter((file) => !file.endsWith(".test.ts"));
+  for (const file of files) {
+    const text = readFileSync(path.join(import.meta.dirname, file), "utf8");
+    const assembles =
+      /^export class BpfProgram /m.test(text) || /program\.(?:load|store|call|jump)\(/.test(text);
+    it(`${file}: ${assembles ? "the programs'" : "the project's"}`, () => {
+      assert.equal(text.startsWith(SPDX), assembles);
+    });
+  }
+});
 
 const restricted = /cannot call GPL-restricted function|non-GPL compatible program/;
 

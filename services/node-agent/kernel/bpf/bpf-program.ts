@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+
 // The instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst), assembled by name: just what
 // our programs need.
 

@@ -10,7 +10,8 @@ import type { BpfProgram } from "./bpf-program.ts";
  * (include/linux/license.h knows no Apache-2.0): of programs that read its structs through typed pointers
  * (check_ptr_to_btf_access of kernel/bpf/verifier.c), and of those that call bpf_seq_write, bpf_probe_read_kernel or
  * bpf_get_current_task_btf (gpl_only in kernel/trace/bpf_trace.c). Each of ours reads structs and calls bpf_seq_write. So these
- * programs are offered under Apache-2.0 OR GPL-2.0-only: docs/adr/0007-bpf-programs-without-a-compiler.md.
+ * programs, and the files that assemble them, are offered under Apache-2.0 OR GPL-2.0-only, as the first line of each says:
+ * docs/adr/0007-bpf-programs-without-a-compiler.md.
  */
 export const BPF_LICENSE = "GPL";
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+
 // The instructions that tell a task's pid as the reader's pid namespace numbers it (kind's nodes, a pod without the
 // host's pids): a struct pid has one number for each level of namespaces.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+
 // One number for all sockets of the node that a file refers to: it changes whenever one of them comes, goes, changes its
 // state or its holder. The kernel sums it up while it walks over the files, so that nothing is copied: a third of what
 // records cost. Sums do not depend on the order, and their keys are drawn anew for each program, so that nobody can open

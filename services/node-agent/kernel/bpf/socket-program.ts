@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+
 // The program that the kernel runs for each open file of each task: where the file is a socket it writes a record of it.
 // Assembled from the offsets of the kernel's BTF.
 

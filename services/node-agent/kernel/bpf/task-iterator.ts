@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+
 // A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the process
 // scan else takes three files of each for. It runs while it is read and changes nothing.
 
