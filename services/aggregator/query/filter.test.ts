@@ -153,6 +153,39 @@ test("a watch by a protocol's number has that protocol", () => {
   );
 });
 
+// Two flows without sockets: GRE, and a protocol that has no word.
+const forwarded = new World();
+forwarded.report({ keyframe: true, namespaces: [{ id: 0, inode: 1, host: true }] });
+// Past the time in which flows may be older than their agent.
+for (let i = 0; i < 3; i++) forwarded.report({ coverage: { conntrack: "events" } });
+forwarded.report({
+  flows: [
+    "gre 47 100 src=10.1.0.1 dst=10.1.0.3 srckey=0x1 dstkey=0x2 src=10.1.0.3 dst=10.1.0.1 srckey=0x2 dstkey=0x1 mark=0 use=1 id=4",
+    "unknown 99 500 src=10.1.0.1 dst=10.1.0.4 src=10.1.0.4 dst=10.1.0.1 mark=0 use=1 id=5",
+  ],
+});
+forwarded.wait(15_000);
+
+for (const [text, word] of [
+  ["47", "gre"],
+  ["gre", "gre"],
+  ["GRE", "gre"],
+  ["99", "99"],
+] as const) {
+  test(`protocol ${text} finds ${word}: connections, edges and a watch`, () => {
+    const { query } = forwarded.aggregator;
+    const filter = FilterMessage.fromPartial({ protocols: [text] });
+    const watch = query.watch(filter, true);
+    watch.close();
+    const answers = [query.connections(filter, 100).items, query.edges(filter, 100).items, watch.initial];
+    for (const items of answers)
+      assert.deepEqual(
+        [...items].map(({ protocol }) => protocol),
+        [word],
+      );
+  });
+}
+
 const labels = { app: "web", tier: "front", "app.kubernetes.io/name": "web" };
 const selectors: readonly (readonly [text: string, fits: boolean])[] = [
   ["", true],
