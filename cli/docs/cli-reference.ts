@@ -18,6 +18,7 @@ import { flagOptions } from "../command/flags.ts";
 import { commandFlags, commandNames } from "../command/program.ts";
 import { podsTable } from "../views/pod-coverage.ts";
 import { views } from "../views/views.ts";
+import { wordTable } from "./word-table.ts";
 
 const path = new URL("../../docs/cli.md", import.meta.url);
 const marker = /(<!-- generated: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
@@ -36,6 +37,14 @@ const sections = new Map<string, () => string>([
   ["fields-coverage", () => fieldTable(coverageShape)],
   ["fields-pod", () => fieldTable(podCoverageShape)],
   ["fields-node", () => fieldTable(nodeCoverageShape)],
+  [
+    "words",
+    () =>
+      table(
+        ["field", "words"],
+        wordTable.map(([field, words]) => [code(field), words.map(code).join(" ")]),
+      ),
+  ],
   [
     "fields-inner",
     () =>

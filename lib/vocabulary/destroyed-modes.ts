@@ -4,7 +4,7 @@
  * Every way, the best first: the kernel's events, entries in TIME_WAIT, or none. Coverage of a node and of a network
  * namespace has one of them.
  */
-const destroyedModes = ["events", "time-wait", "none"] as const;
+export const destroyedModes = ["events", "time-wait", "none"] as const;
 
 /** One of destroyedModes. */
 export type DestroyedMode = (typeof destroyedModes)[number];

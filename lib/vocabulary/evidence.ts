@@ -3,11 +3,13 @@
 /** Kinds of evidence, as bits. */
 export const Evidence = { client: 1, server: 2, flow: 4 } as const;
 
+const words: ReadonlyArray<readonly [bit: number, word: string]> = [
+  [Evidence.client, "client-socket"],
+  [Evidence.server, "server-socket"],
+  [Evidence.flow, "flow"],
+];
+
 /** The words for bits of Evidence. */
 export function evidenceWords(evidence: number): string[] {
-  return [
-    ...((evidence & Evidence.client) !== 0 ? ["client-socket"] : []),
-    ...((evidence & Evidence.server) !== 0 ? ["server-socket"] : []),
-    ...((evidence & Evidence.flow) !== 0 ? ["flow"] : []),
-  ];
+  return words.filter(([bit]) => (evidence & bit) !== 0).map(([, word]) => word);
 }

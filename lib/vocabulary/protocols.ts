@@ -45,7 +45,7 @@ const familyWordByNumber: ReadonlyMap<number, string> = new Map(
 );
 
 /** Every word for a protocol or a family. */
-const protocolWords: readonly string[] = [...ipWords, ...familyWords];
+export const protocolWords: readonly string[] = [...ipWords, ...familyWords];
 
 /** What a filter may name, for messages. */
 export const protocolChoices: readonly string[] = [

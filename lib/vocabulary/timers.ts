@@ -1,8 +1,9 @@
 // Timers of sockets.
 
-const timerWords = ["", "retransmit", "keepalive", "time-wait", "probe"] as const;
+/** The words for the timer numbers of /proc/net/tcp's `tr` column, from 1 on; 0 is no timer. */
+export const timerWords = ["retransmit", "keepalive", "time-wait", "probe"] as const;
 
-/** The word for a timer number of /proc/net/tcp's `tr` column; empty where none runs. */
+/** The word for a timer number; empty where none runs. */
 export function timerWord(timer: number): string {
-  return timerWords[timer] ?? "";
+  return timerWords[timer - 1] ?? "";
 }

@@ -221,9 +221,12 @@ export interface Filter {
   either: EndpointSelector[];
   /** The server's port, or the one the client dialled. */
   ports: number[];
-  /** Protocol words (tcp, udp, unix …). */
+  /**
+   * Protocols: words (tcp, udp, unix …), synonyms (ipv6-icmp …) or IANA numbers,
+   * in any case.
+   */
   protocols: string[];
-  /** States (ESTABLISHED, TIME_WAIT …), in upper case. */
+  /** States (ESTABLISHED, TIME_WAIT …), in any case, with '_' or '-'. */
   states: string[];
   /** Names of processes at either end: comm or the last part of exe. */
   processes: string[];
@@ -233,7 +236,7 @@ export interface Filter {
   namespaces: string[];
   /** Label selector (kubectl's syntax) that a pod at either end fits. */
   labels: string;
-  /** Outcomes (established, refused, timed-out, pending). */
+  /** Outcomes (established, refused, timed-out, pending), in any case. */
   outcomes: string[];
   /** Leaves closed connections out. */
   openOnly: boolean;
@@ -330,8 +333,8 @@ export interface Connection {
     | Via
     | undefined;
   /**
-   * Protocol word: tcp, udp, udplite, icmp, icmpv6, sctp, dccp, gre, raw, unix,
-   * or the number.
+   * Protocol word (tcp, udp, icmp, gre, raw, unix …), or the IANA number where
+   * there is none.
    */
   protocol: string;
   /** How it went: established, refused, timed-out, pending. */
