@@ -39,7 +39,7 @@ const aggregatorRooms: Readonly<Record<string, readonly string[]>> = {
   apply: ["gen", "identity", "match", "model", "settle"],
   ingest: ["apply", "match", "model"],
   view: ["gen", "identity", "match", "model", "settle"],
-  query: ["gen", "identity", "view", `${aggregator}/apply/change-feed.ts`],
+  query: ["gen", "identity", "view"],
   serve: ["query"],
 };
 const cliRooms: Readonly<Record<string, readonly string[]>> = {
