@@ -18,7 +18,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /** A name that tries to clear the screen, to start a line and to turn the text around. */
-export const hostileName = "evil\u001b[2J\nroot\u202egnp.\u009b31m";
+const hostileName = "evil\u001b[2J\nroot\u202egnp.\u009b31m";
 
 const process = (pid: number, name: string, uid = 0): Endpoint["process"] => ({
   pid,

@@ -47,7 +47,7 @@ export interface MethodSchema {
 }
 
 /** A named limit of rows, with its arithmetic in the sentence. */
-export interface LimitSchema {
+interface LimitSchema {
   readonly name: string;
   readonly rows: number;
   readonly doc: string;

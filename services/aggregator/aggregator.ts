@@ -43,7 +43,7 @@ export interface AggregatorOptions {
 }
 
 /** Sizes and counts, for metrics. */
-export interface AggregatorCounts extends IngestCounts {
+interface AggregatorCounts extends IngestCounts {
   readonly nodes: number;
   readonly sockets: number;
   readonly flows: number;

@@ -18,7 +18,7 @@ import type { EdgeKeys } from "./edge-keys.ts";
 import type { Folding } from "./folding.ts";
 
 /** Connections of flows without sockets at most; what overflows is counted. */
-export const LONE_MAX = 2 ** 18;
+const LONE_MAX = 2 ** 18;
 
 /** Whom lone connections are made by and counted with. */
 export interface LoneParts {

@@ -17,7 +17,7 @@ import type { News } from "./news.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 
 /** Listeners of every family at most: those of a thousand nodes with 256 each. */
-export const LISTENERS_MAX = 2 ** 18;
+const LISTENERS_MAX = 2 ** 18;
 
 /** A new socket. Its addresses are interned already, and it takes the references over. */
 export interface NewSocket extends SocketIdentity {

@@ -11,7 +11,7 @@ import type { Settler } from "./settler.ts";
 import type { SocketLife } from "./socket-life.ts";
 
 /** Ended connections kept at most, whatever their age. */
-export const ENDED_MAX = 2 ** 18;
+const ENDED_MAX = 2 ** 18;
 /** Connections that one sweep looks at again at most; the rest follow in the next ones. */
 const RESETTLED_MAX = 2 ** 14;
 

@@ -33,7 +33,7 @@ export type Answer =
   | { readonly kind: "service-end"; readonly role: ServiceRole | null };
 
 /** Which end opened a connection, and how that is known (DirectionBy). */
-export interface KnownClient {
+interface KnownClient {
   readonly end: number;
   readonly by: number;
 }

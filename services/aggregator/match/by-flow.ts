@@ -81,7 +81,7 @@ export function hasKnownEnd(model: ReadModel, flow: number): boolean {
 }
 
 /** The one end that a flow says is the other end of this one; -1 if none, or more than one, fits. */
-export function peerByFlow(model: ReadModel, flow: number, end: number): number {
+function peerByFlow(model: ReadModel, flow: number, end: number): number {
   const { flows, sockets, ends } = model;
   const toServer = isClientEnd(model, flow, end);
   const at = toServer ? flows.last(flow) : flow;

@@ -11,7 +11,7 @@ export const NO_PEER = -1;
 /** The other end could be one of several. */
 export const SEVERAL_PEERS = -2;
 /** The end that fits belongs to a connection whose other end is gone: a later look shows whether it changes over. */
-export const TAKEN_PEER = -3;
+const TAKEN_PEER = -3;
 
 /** Milliseconds after which an end whose peer is gone changes over to the connection that fits it. */
 const CHANGE_OVER_MS = 5_000;

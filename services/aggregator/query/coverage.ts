@@ -9,9 +9,9 @@ import type { View, ViewedNode } from "../view/view.ts";
 import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
 
 /** Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB. */
-export const NAMES_MAX = 100;
+const NAMES_MAX = 100;
 /** Pods' accounts in one answer: about 200 bytes each, in a message of 16 MiB at most. */
-export const ACCOUNTS_MAX = 50_000;
+const ACCOUNTS_MAX = 50_000;
 
 /** A node that was removed from the cluster is told of for so long after its last report. */
 export const REMOVED_NODE_KEEP_MS = 15 * 60_000;

@@ -15,7 +15,7 @@ import type { SelectorTest, Subject } from "./selectors.ts";
 import { compileSelector, isHeldBy } from "./selectors.ts";
 
 /** Values that one field of a filter has at most. */
-export const FILTER_VALUES_MAX = 1000;
+const FILTER_VALUES_MAX = 1000;
 
 /** A compiled filter; each test takes a slot. */
 export interface CompiledFilter {

@@ -41,7 +41,7 @@ export interface EndFacts {
 }
 
 /** The flow that a connection rests on. */
-export interface FlowFacts {
+interface FlowFacts {
   /** Whether both sides have spoken; of TCP whether the handshake was finished. */
   answered: boolean;
   /** Whether any reply was seen, a reset included. */

@@ -54,7 +54,7 @@ export interface TestSocket {
 }
 
 /** What changed of a socket. */
-export interface TestChange {
+interface TestChange {
   readonly id: number;
   readonly state: keyof typeof SocketState;
   readonly inode: number;

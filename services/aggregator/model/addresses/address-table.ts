@@ -7,7 +7,7 @@ import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
 
 /** Distinct addresses at most: two of each of 2^22 ends and 2^18 listeners, and four of each of 2^20 flows. */
-export const ADDRESSES_MAX = 2 ** 24;
+const ADDRESSES_MAX = 2 ** 24;
 
 const LOOPBACK = 1;
 const WILDCARD = 2;

@@ -17,7 +17,7 @@ export interface PodKey {
 }
 
 /** A socket outside any pod. What is not known is empty. */
-export interface ProcessKey {
+interface ProcessKey {
   readonly kind: "process";
   readonly node: string;
   readonly containerId: string;

@@ -9,7 +9,7 @@ import type { Overflow } from "../storage/overflow.ts";
 import type { ProcessTable } from "./process-table.ts";
 
 /** Rows of all nodes at most: two for each of 2^22 sockets. */
-export const HOLDER_ROWS_MAX = 2 ** 23;
+const HOLDER_ROWS_MAX = 2 ** 23;
 
 /** Who holds which socket: chains of rows. Sockets keep the heads (row plus one; 0 for none). */
 export class HolderChains {

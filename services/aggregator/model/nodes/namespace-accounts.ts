@@ -5,7 +5,7 @@ import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.t
 import type { NamespaceRow, NamespaceTable } from "./namespace-table.ts";
 
 /** Accounts of namespaces that are gone, at most: 2^16, about 20 MB; the oldest go first. */
-export const ENDED_ACCOUNTS_MAX = 2 ** 16;
+const ENDED_ACCOUNTS_MAX = 2 ** 16;
 
 /** What an agent last reported about a namespace. */
 export interface NamespaceAccount {

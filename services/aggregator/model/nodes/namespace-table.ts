@@ -4,7 +4,7 @@
 import type { NetworkNamespace } from "../../../../lib/gen/whotalks/v1/report.ts";
 
 /** Network namespaces kept at most: 2^20, a thousand nodes with a thousand each. */
-export const NAMESPACES_MAX = 2 ** 20;
+const NAMESPACES_MAX = 2 ** 20;
 
 /** One network namespace. */
 export interface NamespaceRow {

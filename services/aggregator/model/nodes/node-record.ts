@@ -17,7 +17,7 @@ export interface NodeObservation {
 }
 
 /** What an agent's ids mean: slots by id. */
-export class AgentIds {
+class AgentIds {
   readonly namespaces = new IdMap();
   readonly processes = new IdMap();
   readonly sockets = new IdMap();

@@ -5,7 +5,7 @@ const PAGE_BITS = 10;
 const PAGE_IDS = 2 ** PAGE_BITS;
 
 /** Ids that agents may use: 0 to 2^24 - 1, more than the 2^22 sockets that one node can have. */
-export const AGENT_ID_MAX = 2 ** 24 - 1;
+const AGENT_ID_MAX = 2 ** 24 - 1;
 
 /** Slots by id. */
 export class IdMap {

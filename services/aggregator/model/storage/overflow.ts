@@ -1,18 +1,16 @@
 // What found no room, since start, by what it was. Coverage shows the sum, metrics each.
 
-/** Tables and queues that have a limit. */
-export const overflowKinds = [
-  "namespaces",
-  "sockets",
-  "listeners",
-  "holders",
-  "flows",
-  "connections",
-  "lone-connections",
-  "edges",
-  "retries",
-] as const;
-export type OverflowKind = (typeof overflowKinds)[number];
+/** What has a limit. */
+export type OverflowKind =
+  | "namespaces"
+  | "sockets"
+  | "listeners"
+  | "holders"
+  | "flows"
+  | "connections"
+  | "lone-connections"
+  | "edges"
+  | "retries";
 
 /** Counts by kind. */
 export class Overflow {
