@@ -33,31 +33,27 @@ export function aggregatorMetrics(sources: AggregatorMetricSources): Registry {
 function ingestMetrics({ aggregator, subscription }: AggregatorMetricSources): MetricSource[] {
   const counts = () => aggregator.counts();
   return [
-    counter("reports_applied_total", "Reports that were applied.", () => counts().applied),
-    counter("reports_rejected_total", "Reports that made no sense.", () => counts().rejected),
-    counter("reports_duplicate_total", "Reports that came again.", () => counts().duplicates),
-    counter("reports_stale_total", "Reports of an earlier run of their agent.", () => counts().stale),
-    counter("reports_waiting_total", "Reports that had to wait for a keyframe.", () => counts().waiting),
-    counter("rows_rejected_total", "Rows of reports that made no sense.", () => counts().rowsRejected),
-    counter("ingest_seconds_total", "Time spent on taking reports in.", () => counts().ingestMs / 1000),
+    counter("reports_applied_total", "Reports applied.", () => counts().applied),
+    counter("reports_rejected_total", "Malformed reports.", () => counts().rejected),
+    counter("reports_duplicate_total", "Duplicate reports.", () => counts().duplicates),
+    counter("reports_stale_total", "Reports from an earlier run of their agent.", () => counts().stale),
+    counter("reports_waiting_total", "Deltas ignored until a keyframe arrives.", () => counts().waiting),
+    counter("rows_rejected_total", "Malformed rows in reports.", () => counts().rowsRejected),
+    counter("ingest_seconds_total", "Time spent ingesting reports.", () => counts().ingestMs / 1000),
     counter(
       "messages_rejected_total",
-      "Messages that were no report of their subject's node.",
+      "Messages that are not a report of the node named by their subject.",
       () => subscription()?.rejected ?? 0,
     ),
     counter(
       "messages_failed_total",
-      "Reports that failed to be taken in.",
+      "Reports that could not be ingested because of an error.",
       () => subscription()?.failed ?? 0,
     ),
-    counter(
-      "stream_restarts_total",
-      "Times that the stream was read anew.",
-      () => subscription()?.restarts ?? 0,
-    ),
+    counter("stream_restarts_total", "Stream resubscriptions.", () => subscription()?.restarts ?? 0),
     gauge(
       "stream_behind",
-      "Messages in the stream that are still to come.",
+      "Messages in the stream that are not read yet.",
       () => subscription()?.behind ?? 0,
     ),
   ];
@@ -69,27 +65,27 @@ function tableMetrics({ aggregator, cluster }: AggregatorMetricSources): MetricS
     gauge("nodes", "Nodes that have reported.", () => counts().nodes),
     gauge(
       "nodes_expected",
-      "Nodes that should report.",
+      "Nodes that are expected to report.",
       () => cluster.coverage()?.nodesExpected.size ?? counts().nodes,
     ),
-    gauge("sockets", "Sockets known.", () => counts().sockets),
-    gauge("listeners", "Listeners known.", () => counts().listeners),
-    gauge("connections", "Connections known, ended ones too.", () => counts().connections),
-    gauge(
-      "connections_ended",
-      "Connections that have ended and are still shown.",
-      () => counts().endedConnections,
+    gauge("sockets", "Sockets in the tables.", () => counts().sockets),
+    gauge("listeners", "Listeners in the tables.", () => counts().listeners),
+    gauge("connections", "Connections in the tables, ended ones included.", () => counts().connections),
+    gauge("connections_ended", "Ended connections that are still shown.", () => counts().endedConnections),
+    gauge("edges", "Edges in the tables.", () => counts().edges),
+    counter(
+      "overflowed_total",
+      "Entries dropped because a table or queue was full.",
+      () => counts().overflowed,
     ),
-    gauge("edges", "Edges known.", () => counts().edges),
-    counter("overflowed_total", "What found no place in the tables.", () => counts().overflowed),
     counter(
       "accounts_overflowed_total",
-      "Accounts of network namespaces that are gone, given up early.",
+      "Accounts of deleted network namespaces evicted early because their table was full.",
       () => counts().accountsOverflowed,
     ),
     gauge(
       "ends_ambiguous",
-      "Ends of connections that could belong to more than one.",
+      "Sockets that could belong to several connections.",
       () => counts().ambiguousEnds,
     ),
   ];
@@ -99,20 +95,20 @@ function clusterMetrics({ cluster }: AggregatorMetricSources): MetricSource[] {
   return [
     gauge(
       "nodes_unread",
-      "Nodes that should report and never have.",
+      "Expected nodes that have never reported.",
       () => cluster.coverage()?.nodesUnread.length ?? 0,
     ),
     gauge(
       "pods_unread",
-      "Pods that ran, now or lately, and were never read.",
+      "Running or recently ended pods that were never read.",
       () => cluster.coverage()?.podsUnread.length ?? 0,
     ),
     gauge(
       "pods_unobservable",
-      "Pods whose sockets are in no kernel that is read.",
+      "Pods whose sockets are not in a kernel that an agent reads (sandboxes, other systems).",
       () => cluster.coverage()?.podsUnobservable.length ?? 0,
     ),
-    gauge("identity_pods", "Pods remembered, those that are gone too.", () => cluster.identity.counters.pods),
+    gauge("identity_pods", "Pods remembered, deleted ones included.", () => cluster.identity.counters.pods),
     gauge(
       "identity_addresses",
       "Addresses whose owners are remembered.",
@@ -120,45 +116,39 @@ function clusterMetrics({ cluster }: AggregatorMetricSources): MetricSource[] {
     ),
     counter(
       "identity_overflowed_total",
-      "Pods and addresses that found no place, and pods of which it was forgotten that they were read.",
+      "Pods, addresses and read-markers evicted because their table was full.",
       () => cluster.identity.counters.overflowed + cluster.readingsForgotten(),
     ),
     counter(
       "identity_rejected_total",
-      "Pods that were reported by another node than theirs.",
+      "Pods reported by a node other than their own.",
       () => cluster.identity.counters.rejected,
     ),
   ];
 }
 
 function registerWatches(registry: Registry, cluster: ClusterKnowledge): void {
-  registerWatch(
-    registry,
-    cluster,
-    "objects",
-    "Objects of a kind that are followed.",
-    (state) => state.objects,
-  );
-  registerWatch(registry, cluster, "lists", "Whole lists that were taken of a kind.", (state) => state.lists);
+  registerWatch(registry, cluster, "objects", "Watched objects by kind.", (state) => state.objects);
+  registerWatch(registry, cluster, "lists", "Complete lists by kind.", (state) => state.lists);
   registerWatch(
     registry,
     cluster,
     "errors",
-    "Failed calls to the API server for a kind.",
+    "Failed calls to the API server by kind.",
     (state) => state.errors,
   );
   registerWatch(
     registry,
     cluster,
     "overflowed",
-    "Objects of a kind beyond the limit.",
+    "Objects beyond the limit by kind.",
     (state) => state.overflowed,
   );
   registerWatch(
     registry,
     cluster,
     "age_seconds",
-    "How old the knowledge of a kind is.",
+    "Time since the last event or list by kind.",
     (state) => state.ageMs / 1000,
   );
 }

@@ -37,25 +37,25 @@ export function agentMetrics(sources: AgentMetricSources): Registry {
 function passMetrics({ passes, destroyed }: AgentMetricSources): MetricSource[] {
   return [
     counter("passes_total", "Passes over the kernel's tables.", () => passes.count),
-    gauge("pass_seconds", "How long the last pass took.", () => (passes.coverage?.passMicros ?? 0) / 1e6),
+    gauge("pass_seconds", "Duration of the last pass.", () => (passes.coverage?.passMicros ?? 0) / 1e6),
     gauge(
       "interval_seconds",
-      "The interval between passes that was reached.",
+      "Interval between passes that was achieved.",
       () => (passes.coverage?.intervalMs ?? 0) / 1000,
     ),
     gauge(
       "pass_cpu_seconds",
-      "CPU that the agent used from the end of the pass before to the end of the last one.",
+      "CPU time of the agent between the ends of the last two passes.",
       () => (passes.cost?.cpuMs ?? 0) / 1000,
     ),
     gauge(
       "namespaces_read_seconds",
-      "How long reading all network namespaces took in the last pass.",
+      "Time spent reading all network namespaces in the last pass.",
       () => (passes.cost?.namespaceMicrosTotal ?? 0) / 1e6,
     ),
     gauge(
       "namespace_read_seconds_max",
-      "How long the dearest network namespace took in the last pass.",
+      "Duration of the slowest network namespace in the last pass.",
       () => (passes.cost?.namespaceMicrosMax ?? 0) / 1e6,
     ),
     gauge("sockets", "Sockets that the last pass read.", () => passes.coverage?.sockets ?? 0),
@@ -69,7 +69,7 @@ function passMetrics({ passes, destroyed }: AgentMetricSources): MetricSource[] 
       "Network namespaces that could not be read.",
       () => passes.coverage?.namespacesFailed ?? 0,
     ),
-    gauge("limits", "What stands in the way of seeing all.", () => passes.coverage?.limits.length ?? 0),
+    gauge("limits", "Limitations that coverage reports.", () => passes.coverage?.limits.length ?? 0),
     counter(
       "opened_total",
       "TCP connections that the kernel counted as opened.",
@@ -78,17 +78,17 @@ function passMetrics({ passes, destroyed }: AgentMetricSources): MetricSource[] 
     counter("seen_total", "Ends of TCP connections that were seen.", () => passes.coverage?.seen ?? 0),
     counter(
       "destroyed_overruns_total",
-      "Times that the kernel dropped announcements of destroyed sockets for lack of buffer.",
+      "Times that the kernel dropped announcements of destroyed sockets because the buffer was full.",
       () => passes.coverage?.destroyedOverruns ?? 0,
     ),
     counter(
       "destroyed_of_strangers_total",
-      "Destroyed sockets of network namespaces in which no process of this node was ever seen.",
+      "Destroyed sockets in network namespaces without a known process.",
       () => destroyed?.ofStrangers ?? 0,
     ),
     counter(
       "overflowed_total",
-      "Sockets, flows and announcements that found no place.",
+      "Sockets, flows and announcements dropped because a table was full.",
       () => passes.coverage?.socketsOverflowed ?? 0,
     ),
     gauge("unseen", "TCP connections that were opened and not seen.", () => passes.coverage?.unseen ?? 0),
@@ -97,45 +97,57 @@ function passMetrics({ passes, destroyed }: AgentMetricSources): MetricSource[] 
 
 function flowMetrics({ flows }: AgentMetricSources): MetricSource[] {
   return [
-    gauge("flows", "Flows (conntrack entries) that are known.", () => flows?.size ?? 0),
+    gauge("flows", "Flows (conntrack entries) in the table.", () => flows?.size ?? 0),
     gauge("flow_namespaces", "Pods' network namespaces whose own flows are read.", () => flows?.pods ?? 0),
-    counter("flow_events_total", "Events of conntrack that came.", () => flows?.events ?? 0),
+    counter("flow_events_total", "conntrack events received.", () => flows?.events ?? 0),
     counter(
       "flow_overruns_total",
-      "Times that the kernel dropped events of conntrack for lack of buffer.",
+      "Times that the kernel dropped conntrack events because the buffer was full.",
       () => flows?.overruns ?? 0,
     ),
-    counter("flows_overflowed_total", "Flows that found no place.", () => flows?.overflowed ?? 0),
-    counter("flows_malformed_total", "Flows that made no sense.", () => flows?.malformed ?? 0),
+    counter(
+      "flows_overflowed_total",
+      "Flows dropped because the table was full.",
+      () => flows?.overflowed ?? 0,
+    ),
+    counter("flows_malformed_total", "Malformed flows.", () => flows?.malformed ?? 0),
   ];
 }
 
 function publishMetrics({ publisher }: AgentMetricSources): MetricSource[] {
   const sent = () => publisher.counters();
   return [
-    counter("reports_acknowledged_total", "Reports that NATS acknowledged.", () => sent().acknowledged),
-    counter("reports_dropped_total", "Reports that found no room or were too large.", () => sent().dropped),
+    counter("reports_acknowledged_total", "Reports acknowledged by NATS.", () => sent().acknowledged),
     counter(
-      "reports_resent_total",
-      "Reports sent again since the stream had lost them.",
-      () => sent().resent,
+      "reports_dropped_total",
+      "Reports dropped because the queue was full or they were too large.",
+      () => sent().dropped,
     ),
-    counter("publish_retries_total", "Publishings that failed and were tried again.", () => sent().retries),
+    counter("reports_resent_total", "Reports resent because the stream had lost them.", () => sent().resent),
+    counter("publish_retries_total", "Retries of failed publishes.", () => sent().retries),
     counter(
       "stream_went_back_total",
-      "Times that the stream had lost what it had acknowledged.",
+      "Times that the stream had lost acknowledged reports.",
       () => sent().wentBack,
     ),
-    gauge("reports_waiting", "Reports that NATS has not acknowledged yet.", () => sent().waiting),
-    gauge("reports_waiting_bytes", "Their bytes.", () => sent().waitingBytes),
+    gauge("reports_waiting", "Reports not acknowledged by NATS yet.", () => sent().waiting),
+    gauge(
+      "reports_waiting_bytes",
+      "Bytes of reports not acknowledged by NATS yet.",
+      () => sent().waitingBytes,
+    ),
   ];
 }
 
 function podMetrics({ pods, podWatch }: AgentMetricSources): MetricSource[] {
   return [
-    gauge("pods", "Pods of this node that are known, those that ended lately too.", () => pods.size),
-    counter("pods_overflowed_total", "Pods that found no place.", () => pods.overflowed),
-    gauge("pods_age_seconds", "How old the knowledge of pods is.", () => (podWatch?.state.ageMs ?? 0) / 1000),
+    gauge("pods", "Pods of this node in the table, recently ended ones included.", () => pods.size),
+    counter("pods_overflowed_total", "Pods dropped because the table was full.", () => pods.overflowed),
+    gauge(
+      "pods_age_seconds",
+      "Time since the last event or list of pods.",
+      () => (podWatch?.state.ageMs ?? 0) / 1000,
+    ),
     counter("pod_watch_errors_total", "Failed calls to the API server.", () => podWatch?.state.errors ?? 0),
   ];
 }

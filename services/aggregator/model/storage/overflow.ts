@@ -1,4 +1,4 @@
-// What found no room, since start, by what it was. Coverage shows the sum, metrics each.
+// What found no room in a table or queue, since start. Coverage and metrics show the sum; the kinds are for debugging.
 
 /** What has a limit. */
 export type OverflowKind =
