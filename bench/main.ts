@@ -1,5 +1,6 @@
-// `npm run bench -- NAME`: measures whotalks and the alternatives in one run and prints medians and ratios. Each bench
-// makes its own load and takes it down. Machines are noisy: rounds are interleaved, and ratios are what counts.
+// `npm run bench -- NAME`: measures whotalks and the alternatives in one run and prints medians and ratios.
+// Each bench makes its own load and takes it down. Machines are noisy: rounds are interleaved, and ratios are
+// what counts.
 
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   codec: () => import("./codec/bench.ts"),

@@ -47,7 +47,8 @@ export class Worker {
   constructor(script: string, argument: unknown) {
     this.#child = spawn(process.execPath, ["--max-semi-space-size=1", script, JSON.stringify(argument)], {
       stdio: ["pipe", "pipe", "inherit"],
-      // As `npm start` and the chart run it: types that were stripped once are kept, memory is given back at once.
+      // As `npm start` and the chart run it: types that were stripped once are kept, memory is given back at
+      // once.
       env: {
         ...process.env,
         NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
@@ -72,7 +73,10 @@ export class Worker {
   }
 }
 
-/** The worker's side: calls `round` for each line on standard input and prints CPU milliseconds and RSS after it. */
+/**
+ * The worker's side: calls `round` for each line on standard input and prints CPU milliseconds and RSS after
+ * it.
+ */
 export async function serveRounds(round: () => Promise<Record<string, number>>): Promise<void> {
   for await (const _ of createInterface(process.stdin)) {
     const before = process.cpuUsage();

@@ -1,5 +1,5 @@
-// A node of its own for a bench: namespaces of processes, mounts and the network in which nothing runs but the bench and
-// its load, so that what else the machine does is not read and not measured.
+// A node of its own for a bench: namespaces of processes, mounts and the network in which nothing runs but the
+// bench and its load, so that what else the machine does is not read and not measured.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,5 @@
-// Load for benches: network namespaces full of held loopback connections, made by a few processes and taken down again.
+// Load for benches: network namespaces full of held loopback connections, made by a few processes and taken
+// down again.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The program `whotalks`, which kubectl runs as `kubectl whotalks` where it is installed as kubectl-whotalks. Reads the
-// environment, runs what is asked, and turns the outcome into a sentence and an exit code.
+// The program `whotalks`, which kubectl runs as `kubectl whotalks` where it is installed as kubectl-whotalks.
+// Reads the environment, runs what is asked, and turns the outcome into a sentence and an exit code.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -22,7 +22,8 @@ let signalExit: number | null = null;
 let endless = false;
 onSignals();
 process.exitCode = await main();
-// What is left open (a server's last connection) must not keep a finished command alive. All output was written.
+// What is left open (a server's last connection) must not keep a finished command alive. All output was
+// written.
 process.exit();
 
 async function main(): Promise<number> {

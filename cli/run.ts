@@ -187,7 +187,8 @@ async function firstPass(pipeline: LocalPipeline, signal: AbortSignal): Promise<
   await Promise.race([pipeline.firstPass, interrupted]).catch(asFailure);
 }
 
-// The pipeline says in its errors' messages what is wrong with the machine; our own mistakes stay what they are.
+// The pipeline says in its errors' messages what is wrong with the machine; our own mistakes stay what they
+// are.
 function asFailure(error: unknown): never {
   const mistake =
     error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;

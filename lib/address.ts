@@ -39,7 +39,9 @@ function formatIpv6(groups: readonly number[]): string {
   return bestStart < 0 ? hex(0, 8) : `${hex(0, bestStart)}::${hex(bestStart + bestLength, 8)}`;
 }
 
-/** Reads an address from text into four words; null where the text is no address. Zone ids (%eth0) are dropped. */
+/**
+ * Reads an address from text into four words; null where the text is no address. Zone ids (%eth0) are dropped.
+ */
 export function parseAddress(text: string): Uint32Array | null {
   const words = new Uint32Array(4);
   const percent = text.indexOf("%");
@@ -130,7 +132,10 @@ interface AddressRange {
   readonly bits: number;
 }
 
-/** Reads "address" or "address/bits"; an IPv4 range counts its bits within the mapped form. Null where it is none. */
+/**
+ * Reads "address" or "address/bits"; an IPv4 range counts its bits within the mapped form. Null where it is
+ * none.
+ */
 export function parseRange(text: string): AddressRange | null {
   const slash = text.indexOf("/");
   const words = parseAddress(slash < 0 ? text : text.slice(0, slash));
@@ -154,15 +159,18 @@ export function inRange(range: AddressRange, words: Uint32Array, offset: number)
   return true;
 }
 
-/** Whether the four words at an offset are all zero: `::`, or an IPv4 address that was not given the mapped form. */
+/**
+ * Whether the four words at an offset are all zero: `::`, or an IPv4 address that was not given the mapped
+ * form.
+ */
 function isUnset(words: Uint32Array, at: number): boolean {
   return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
 }
 
 /**
- * The family, 4 or 6, of the two addresses of an IPv6 socket, eight words at an offset. The socket speaks IPv4 where
- * both are mapped, or one is and the other is unset (a listener's remote, a connecting socket's local), which is given
- * the mapped form then. `::` on both sides stays IPv6.
+ * The family, 4 or 6, of the two addresses of an IPv6 socket, eight words at an offset. The socket speaks IPv4
+ * where both are mapped, or one is and the other is unset (a listener's remote, a connecting socket's local),
+ * which is given the mapped form then. `::` on both sides stays IPv6.
  */
 export function familyOfWide(words: Uint32Array, at: number): number {
   const localMapped = isIpv4(words, at);

@@ -1,5 +1,5 @@
-// What carries encoded reports from agents to the aggregator. Two carriers exist: memory (one process, `whotalks
-// local`) and NATS JetStream (a cluster).
+// What carries encoded reports from agents to the aggregator. Two carriers exist: memory (one process,
+// `whotalks local`) and NATS JetStream (a cluster).
 
 /** What a carrier must know of a report without decoding it. */
 interface ReportKind {
@@ -15,7 +15,9 @@ export interface ReportSink {
 /** Takes each report that arrives, with the time of the one clock (milliseconds since 1970). */
 export type ReportHandler = (report: Uint8Array, timeMs: number) => void;
 
-/** A bus within one process: every report reaches every handler at once, in order, as the bytes it was sent as. */
+/**
+ * A bus within one process: every report reaches every handler at once, in order, as the bytes it was sent as.
+ */
 export class MemoryBus implements ReportSink {
   readonly #handlers: ReportHandler[] = [];
   readonly #now: () => number;

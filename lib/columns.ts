@@ -1,5 +1,5 @@
-// Columns of fixed-width numbers as little-endian bytes, the form in which reports carry tables. An absent column
-// (no bytes) stands for zeros, so that what a reader does not know costs nothing on the wire.
+// Columns of fixed-width numbers as little-endian bytes, the form in which reports carry tables. An absent
+// column (no bytes) stands for zeros, so that what a reader does not know costs nothing on the wire.
 
 import { endianness } from "node:os";
 
@@ -19,8 +19,8 @@ export function encodeColumn(column: Column, from: number, to: number): Uint8Arr
 const LENGTH_BYTES = 4;
 
 /**
- * Writes a protobuf message whose fields are columns into one growing buffer that is used again and again: a report of
- * thousands of rows costs one copy per column and no allocation.
+ * Writes a protobuf message whose fields are columns into one growing buffer that is used again and again: a
+ * report of thousands of rows costs one copy per column and no allocation.
  */
 export class ColumnWriter {
   #buffer = new Uint8Array(65536);
@@ -108,8 +108,8 @@ export class ColumnWriter {
 }
 
 /**
- * Fills the first `count` elements of a column from little-endian bytes; no bytes stand for zeros. False where the
- * number of bytes does not fit: the column is then unchanged.
+ * Fills the first `count` elements of a column from little-endian bytes; no bytes stand for zeros. False where
+ * the number of bytes does not fit: the column is then unchanged.
  */
 export function decodeColumn(bytes: Uint8Array, count: number, into: Column): boolean {
   if (bytes.length === 0) {

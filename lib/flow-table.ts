@@ -1,12 +1,12 @@
-// Flows (conntrack entries) in columns: the form in which the agent keeps them and reports carry them. The columns are
-// described in lib/tables/flow.columns.ts.
+// Flows (conntrack entries) in columns: the form in which the agent keeps them and reports carry them. The
+// columns are described in lib/tables/flow.columns.ts.
 
 import type { ConntrackEntry } from "./conntrack/conntrack-entry.ts";
 import { FlowColumns } from "./gen/tables/flow-columns.ts";
 
 /**
- * Flows, one row each. Addresses and ports are by Place of lib/conntrack/conntrack-entry.ts, states are those of
- * lib/vocabulary/states.ts.
+ * Flows, one row each. Addresses and ports are by Place of lib/conntrack/conntrack-entry.ts, states are those
+ * of lib/vocabulary/states.ts.
  */
 export class FlowTable extends FlowColumns {
   /** Takes over what an entry says of a flow: everything but id, namespace and firstSeen. */

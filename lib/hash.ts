@@ -1,9 +1,15 @@
 // Hashing of 32-bit numbers for indexes in typed arrays. None of these hashes leaves the process.
 
-/** 2^32 divided by the golden ratio (Knuth, TAOCP 6.4): multiplying by it spreads numbers that come in sequence. */
+/**
+ * 2^32 divided by the golden ratio (Knuth, TAOCP 6.4): multiplying by it spreads numbers that come in
+ * sequence.
+ */
 const GOLDEN = 0x9e3779b1;
 
-/** A hash that depends on one more number. What differs in its high bits only stays there: spread() brings it down. */
+/**
+ * A hash that depends on one more number. What differs in its high bits only stays there: spread() brings it
+ * down.
+ */
 export function mixWord(hash: number, word: number): number {
   return Math.imul(hash ^ word, GOLDEN);
 }
@@ -19,7 +25,10 @@ export function spread(hash: number): number {
   return hash ^ (hash >>> 15);
 }
 
-/** A hash that also depends on one more number, fit to choose a bucket: mixWord() and spread(), in one call since it is hot. */
+/**
+ * A hash that also depends on one more number, fit to choose a bucket: mixWord() and spread(), in one call
+ * since it is hot.
+ */
 export function mixHash(hash: number, word: number): number {
   const mixed = Math.imul(hash ^ word, GOLDEN);
   return mixed ^ (mixed >>> 15);

@@ -1,5 +1,5 @@
-// Which process holds which socket, in columns: the form in which observations keep it and reports carry it. The columns
-// are described in lib/tables/holder.columns.ts.
+// Which process holds which socket, in columns: the form in which observations keep it and reports carry it.
+// The columns are described in lib/tables/holder.columns.ts.
 
 import { HolderColumns } from "./gen/tables/holder-columns.ts";
 

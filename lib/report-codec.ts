@@ -1,5 +1,5 @@
-// Reports to bytes and back: the tables that agents keep in columns travel as columns. Encoding is the agent's last
-// step before the bus, decoding the aggregator's first after it.
+// Reports to bytes and back: the tables that agents keep in columns travel as columns. Encoding is the agent's
+// last step before the bus, decoding the aggregator's first after it.
 
 import { ColumnWriter, decodeColumn } from "./columns.ts";
 import { FlowTable } from "./flow-table.ts";
@@ -27,7 +27,9 @@ export interface DecodedReport {
   readonly header: Report;
   /** Added sockets, ids in their id column; null where there are none. */
   readonly sockets: SocketTable | null;
-  /** Changed sockets: only id and the columns of SocketChangeColumns mean something. Null where there are none. */
+  /**
+   * Changed sockets: only id and the columns of SocketChangeColumns mean something. Null where there are none.
+   */
   readonly changes: SocketTable | null;
   readonly socketsRemoved: Uint32Array;
   readonly familySockets: readonly FamilySocket[];
@@ -54,8 +56,8 @@ export interface ReportTables {
 const writer = new ColumnWriter();
 
 /**
- * Encodes a report: everything that is no column from `header`, whose own column fields are not looked at, and the
- * tables behind it. Fields of a protobuf message may come in any order.
+ * Encodes a report: everything that is no column from `header`, whose own column fields are not looked at, and
+ * the tables behind it. Fields of a protobuf message may come in any order.
  */
 export function encodeReport(header: Report, tables: ReportTables): Uint8Array {
   writer.reset();
@@ -92,8 +94,8 @@ function write<Table extends ColumnTable>(
 }
 
 /**
- * The tables that reports are read into, one report after the other, where none outlives the next: what a report brings
- * is then no garbage. Each has room for the longest so far, which REPORT_BYTES_MAX bounds.
+ * The tables that reports are read into, one report after the other, where none outlives the next: what a
+ * report brings is then no garbage. Each has room for the longest so far, which REPORT_BYTES_MAX bounds.
  */
 export class ReportTableSpace {
   #sockets: SocketTable | undefined;
@@ -117,8 +119,9 @@ export class ReportTableSpace {
 }
 
 /**
- * Reads a report, into tables of its own or into those of a space that the reports before it were read into. A string says what is wrong with bytes that are none: truncated, not a protobuf message, a schema
- * of another version, or columns whose lengths do not fit.
+ * Reads a report, into tables of its own or into those of a space that the reports before it were read into. A
+ * string says what is wrong with bytes that are none: truncated, not a protobuf message, a schema of another
+ * version, or columns whose lengths do not fit.
  */
 export function decodeReport(bytes: Uint8Array, space = new ReportTableSpace()): DecodedReport | string {
   if (bytes.length > REPORT_BYTES_MAX) return `${bytes.length} bytes, more than ${REPORT_BYTES_MAX}`;

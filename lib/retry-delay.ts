@@ -7,8 +7,8 @@ export interface RetryRange {
 }
 
 /**
- * Milliseconds to wait after `failures` failures in a row (1 or more): doubling, with half of it left to chance so
- * that many clients that lost the same server do not come back at the same moment.
+ * Milliseconds to wait after `failures` failures in a row (1 or more): doubling, with half of it left to
+ * chance so that many clients that lost the same server do not come back at the same moment.
  */
 export function retryDelayMs(
   failures: number,

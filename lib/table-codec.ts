@@ -1,5 +1,6 @@
-// Tables to columns of a report and back, by a description of which of a table's columns is which field of the message:
-// one way for sockets, holders, flows and what changed of them. It costs something per column, nothing per row.
+// Tables to columns of a report and back, by a description of which of a table's columns is which field of the
+// message: one way for sockets, holders, flows and what changed of them. It costs something per column,
+// nothing per row.
 
 import type { Column, ColumnWriter } from "./columns.ts";
 import { decodeColumn } from "./columns.ts";
@@ -23,7 +24,10 @@ type ColumnName<Table> = {
 }[keyof Table] &
   string;
 
-/** One column: its field number, its name in the table and in the message, and its elements in a row where not one. */
+/**
+ * One column: its field number, its name in the table and in the message, and its elements in a row where not
+ * one.
+ */
 type ColumnField<Table> = readonly [field: number, name: ColumnName<Table>, width?: number];
 
 /** What travels of a table. Field 1 is the number of rows. */
@@ -43,7 +47,9 @@ type Message<Table> = { readonly count: number } & Readonly<
   Partial<Record<ColumnName<Table> | "addresses", Uint8Array>>
 >;
 
-/** Writes rows as the fields of a message, but for the columns that `without` names: they are read as zeros. */
+/**
+ * Writes rows as the fields of a message, but for the columns that `without` names: they are read as zeros.
+ */
 export function writeTable<Table extends ColumnTable>(
   writer: ColumnWriter,
   { key, columns, addresses }: TableColumns<Table>,
@@ -58,8 +64,8 @@ export function writeTable<Table extends ColumnTable>(
 }
 
 /**
- * Reads rows into the table that `tableFor` gives for so many, over whatever it has in those columns; null where the
- * columns' lengths do not fit, or a family is neither 4 nor 6.
+ * Reads rows into the table that `tableFor` gives for so many, over whatever it has in those columns; null
+ * where the columns' lengths do not fit, or a family is neither 4 nor 6.
  */
 export function readTable<Columns extends ColumnTable, Table extends Columns>(
   { key, columns, addresses }: TableColumns<Columns>,

@@ -1,5 +1,6 @@
-// The clock of reports: ticks of 10 ms since an epoch. It is the unit in which /proc tells times (USER_HZ is 100 on every
-// architecture that Node.js runs on), so that a process's start and a socket's timer need no conversion.
+// The clock of reports: ticks of 10 ms since an epoch. It is the unit in which /proc tells times (USER_HZ is
+// 100 on every architecture that Node.js runs on), so that a process's start and a socket's timer need no
+// conversion.
 
 /** Milliseconds of a tick. */
 export const TICK_MS = 10;

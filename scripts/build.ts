@@ -1,5 +1,5 @@
-// Builds everything that is shipped: the kubectl plugin as one runnable file, and the two programs that run in the
-// cluster. `npm run build`.
+// Builds everything that is shipped: the kubectl plugin as one runnable file, and the two programs that run in
+// the cluster. `npm run build`.
 
 import { chmod, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";

@@ -1,5 +1,6 @@
-// Bundles one program into one file of plain JavaScript, since Node strips types neither below node_modules nor
-// where the sources are not. What some packages read from their own directories at run time is built in here.
+// Bundles one program into one file of plain JavaScript, since Node strips types neither below node_modules
+// nor where the sources are not. What some packages read from their own directories at run time is built in
+// here.
 
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
@@ -25,7 +26,8 @@ const commonJsBanner = [
 ];
 
 /**
- * Bundles `entry` into `outfile`, both paths below the repository. A line `#!` at the entry's start stays the first one.
+ * Bundles `entry` into `outfile`, both paths below the repository. A line `#!` at the entry's start stays the
+ * first one.
  */
 export async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
@@ -45,7 +47,10 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
   });
 }
 
-/** gRPC's health and reflection packages parse .proto files of their own at run time: here they are parsed beforehand. */
+/**
+ * gRPC's health and reflection packages parse .proto files of their own at run time: here they are parsed
+ * beforehand.
+ */
 const embedProtos: Plugin = {
   name: "embed-protos",
   setup(setup) {
@@ -57,7 +62,10 @@ const embedProtos: Plugin = {
   },
 };
 
-/** Rewrites the one call of loadSync in such a file to proto-loader's fromJSON. Throws where it is not as known. */
+/**
+ * Rewrites the one call of loadSync in such a file to proto-loader's fromJSON. Throws where it is not as
+ * known.
+ */
 function withEmbeddedProto(source: string, file: string): string {
   const call = /(\w+\.|\(0, \w+\.)loadSync(\))?\((protoPath|'[^']+\.proto')/.exec(source);
   const proto = /(?:__dirname, |loadSync\)?\()'([^']+\.proto)'/.exec(source)?.[1];
@@ -92,7 +100,10 @@ function loadFirst(protobuf: ProtobufJs, files: readonly string[], keepCase: boo
   throw new Error(failures.join("; "));
 }
 
-/** Our own sources read a few files of the repository by `readFileSync(new URL(…))`: a bundle holds what they would. */
+/**
+ * Our own sources read a few files of the repository by `readFileSync(new URL(…))`: a bundle holds what they
+ * would.
+ */
 const embedFiles: Plugin = {
   name: "embed-files",
   setup(setup) {

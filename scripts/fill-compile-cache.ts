@@ -1,6 +1,6 @@
-// Strips the types of all that `npm start` and the agent load, once, into Node's compile cache: a program that finds them
-// stripped does without the stripper, which takes 17 MiB and stays. Run by `npm run setup` with the environment and the
-// flags of `npm start`, by which the cache is kept.
+// Strips the types of all that `npm start` and the agent load, once, into Node's compile cache: a program that
+// finds them stripped does without the stripper, which takes 17 MiB and stays. Run by `npm run setup` with the
+// environment and the flags of `npm start`, by which the cache is kept.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";

@@ -1,5 +1,5 @@
-// Writes what is generated from the schemas of tables: their classes, their binding to reports, and their part of the
-// protos. With --check it writes nothing and fails where a file is not what the schemas describe.
+// Writes what is generated from the schemas of tables: their classes, their binding to reports, and their part
+// of the protos. With --check it writes nothing and fails where a file is not what the schemas describe.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

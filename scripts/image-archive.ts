@@ -1,5 +1,6 @@
-// Packs files as a container image in the archive form of `docker save` (manifest.json, a config, layers), which
-// `docker load`, `podman load`, `ctr images import` and `kind load image-archive` read. Needs no container engine.
+// Packs files as a container image in the archive form of `docker save` (manifest.json, a config, layers),
+// which `docker load`, `podman load`, `ctr images import` and `kind load image-archive` read. Needs no
+// container engine.
 
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";

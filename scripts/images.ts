@@ -1,5 +1,6 @@
-// Packs the images that the chart asks for by default into dist/images/*.tar, without a container engine: the same
-// content and the same paths inside as images/Dockerfile makes, for this machine's architecture. `npm run images`.
+// Packs the images that the chart asks for by default into dist/images/*.tar, without a container engine: the
+// same content and the same paths inside as images/Dockerfile makes, for this machine's architecture. `npm run
+// images`.
 
 import { execFile } from "node:child_process";
 import { access, constants, mkdir, readdir, readFile } from "node:fs/promises";
@@ -34,7 +35,10 @@ interface PackedImage {
   readonly bytes: number;
 }
 
-/** Builds the programs and packs both images (NATS's where nats-server is on the PATH). Returns what was written. */
+/**
+ * Builds the programs and packs both images (NATS's where nats-server is on the PATH). Returns what was
+ * written.
+ */
 export async function packImages(): Promise<PackedImage[]> {
   const architecture = architectures[process.arch];
   if (process.platform !== "linux" || architecture === undefined) {

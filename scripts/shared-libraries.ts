@@ -1,4 +1,5 @@
-// Which files a dynamically linked program needs beside it, for an image that has no operating system under it.
+// Which files a dynamically linked program needs beside it, for an image that has no operating system under
+// it.
 
 import { execFile } from "node:child_process";
 import { access, readFile, realpath } from "node:fs/promises";
@@ -12,8 +13,8 @@ const run = promisify(execFile);
 const loadedByName = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"];
 
 /**
- * The program's loader and shared libraries, by the paths where the loader looks for them, as ldd(1) lists them.
- * Throws where ldd is missing or does not know the program.
+ * The program's loader and shared libraries, by the paths where the loader looks for them, as ldd(1) lists
+ * them. Throws where ldd is missing or does not know the program.
  */
 export async function sharedLibraries(program: string): Promise<TarEntry[]> {
   const { stdout } = await run("ldd", [program]);

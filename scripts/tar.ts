@@ -1,5 +1,5 @@
-// Writes tar archives (POSIX.1-1988 ustar): the layers of an image and the image archive itself. Deterministic: no
-// owner but root, no time but 0, so that the same content has the same digest.
+// Writes tar archives (POSIX.1-1988 ustar): the layers of an image and the image archive itself.
+// Deterministic: no owner but root, no time but 0, so that the same content has the same digest.
 
 import { Buffer } from "node:buffer";
 
@@ -12,7 +12,10 @@ const blockBytes = 512;
 const nameBytesMax = 100;
 const prefixBytesMax = 155;
 
-/** The archive of these entries, in this order, as chunks. Throws a RangeError for a path that ustar cannot hold. */
+/**
+ * The archive of these entries, in this order, as chunks. Throws a RangeError for a path that ustar cannot
+ * hold.
+ */
 export function tar(entries: Iterable<TarEntry>): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   for (const entry of entries) {

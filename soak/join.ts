@@ -1,5 +1,5 @@
-// Joins any number of random histories (test/simulation) and counts what was found: history N of seed S is that of seed
-// S + N alone, so that each can be had again by `--histories 1 --seed`.
+// Joins any number of random histories (test/simulation) and counts what was found: history N of seed S is
+// that of seed S + N alone, so that each can be had again by `--histories 1 --seed`.
 
 import fc from "fast-check";
 

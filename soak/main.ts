@@ -1,4 +1,5 @@
-// `npm run soak -- NAME [--histories N] [--seed S]`: runs for as long as wanted what `npm test` runs for seconds.
+// `npm run soak -- NAME [--histories N] [--seed S]`: runs for as long as wanted what `npm test` runs for
+// seconds.
 
 import { parseArgs } from "node:util";
 

@@ -1,5 +1,5 @@
-// The chart offers what the programs accept, and its defaults are theirs: values.yaml and values.schema.json are compared
-// with the programs' settings.
+// The chart offers what the programs accept, and its defaults are theirs: values.yaml and values.schema.json
+// are compared with the programs' settings.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

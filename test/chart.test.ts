@@ -1,5 +1,5 @@
-// What the chart must be whatever its values: it renders for every supported shape, refuses what cannot work with a
-// sentence, gives agents no more than they need, and agrees with the programs about version and names.
+// What the chart must be whatever its values: it renders for every supported shape, refuses what cannot work
+// with a sentence, gives agents no more than they need, and agrees with the programs about version and names.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

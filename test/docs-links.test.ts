@@ -46,7 +46,10 @@ function pathsOf(text: string): readonly string[] {
     .filter((code) => rootFolders.test(code) && /^[\w./-]+$/.test(code));
 }
 
-/** The anchors that GitHub makes of headings: lower case, punctuation dropped, spaces to hyphens, repetitions numbered. */
+/**
+ * The anchors that GitHub makes of headings: lower case, punctuation dropped, spaces to hyphens, repetitions
+ * numbered.
+ */
 function anchorsOf(text: string): ReadonlySet<string> {
   const anchors = new Set<string>();
   const counts = new Map<string, number>();

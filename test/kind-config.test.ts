@@ -1,5 +1,6 @@
-// kind itself needs a container engine, so its configuration is checked against the fields that kind documents for
-// v1alpha4 (kind.sigs.k8s.io/docs/user/configuration, pkg/apis/config/v1alpha4/types.go), as strictly as kind does.
+// kind itself needs a container engine, so its configuration is checked against the fields that kind documents
+// for v1alpha4 (kind.sigs.k8s.io/docs/user/configuration, pkg/apis/config/v1alpha4/types.go), as strictly as
+// kind does.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-// Which Node.js is needed is said in one place (docs/install.md, "Node.js versions"), and everything else agrees with it.
+// Which Node.js is needed is said in one place (docs/install.md, "Node.js versions"), and everything else
+// agrees with it.
 
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// Loaded before the tests: property tests take the same values in every run, so that a run that failed can be had again
-// and a change is judged by itself. PROPERTY_SEED=random (or a number) looks further.
+// Loaded before the tests: property tests take the same values in every run, so that a run that failed can be
+// had again and a change is judged by itself. PROPERTY_SEED=random (or a number) looks further.
 
 import fc from "fast-check";
 

@@ -1,5 +1,5 @@
-// The codec: sockets as columns against a ts-proto message per socket and against JSON, both ways, with the bytes each
-// takes on the wire. One process, CPU time, rounds interleaved.
+// The codec: sockets as columns against a ts-proto message per socket and against JSON, both ways, with the
+// bytes each takes on the wire. One process, CPU time, rounds interleaved.
 
 import { decodeReport, encodeReport, REPORT_SCHEMA } from "../../lib/report-codec.ts";
 import { Report } from "../../lib/gen/whotalks/v1/report.ts";
@@ -48,7 +48,8 @@ export function run(): Promise<void> {
   return Promise.resolve();
 }
 
-// Medians in nanoseconds per call. Short calls are repeated within a round, so that the clock's grain does not count.
+// Medians in nanoseconds per call. Short calls are repeated within a round, so that the clock's grain does not
+// count.
 function measure(calls: Readonly<Record<string, () => unknown>>): Map<string, number> {
   const samples = new Map<string, number[]>();
   let kept: unknown;

@@ -1,5 +1,5 @@
-// Reading conntrack: our dump (entries, ids, what changed) against a bare netlink dump, against /proc and against
-// `conntrack -L`, on tables that the bench fills itself; then its events (events.ts).
+// Reading conntrack: our dump (entries, ids, what changed) against a bare netlink dump, against /proc and
+// against `conntrack -L`, on tables that the bench fills itself; then its events (events.ts).
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

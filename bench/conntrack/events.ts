@@ -1,5 +1,6 @@
-// conntrack's events: what listening to them costs the listener and the load, for us and for `conntrack -E`, at the
-// highest rate that this machine makes and at an ordinary one. The load is a program in C that is compiled here.
+// conntrack's events: what listening to them costs the listener and the load, for us and for `conntrack -E`,
+// at the highest rate that this machine makes and at an ordinary one. The load is a program in C that is
+// compiled here.
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -43,7 +44,8 @@ export async function measureEvents(): Promise<void> {
       return;
     }
     using namespace = await new ConntrackNamespace().ready();
-    // A rule that looks at connections makes the kernel track them; entries end a second after their connection.
+    // A rule that looks at connections makes the kernel track them; entries end a second after their
+    // connection.
     namespace.run("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW");
     namespace.run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1");
     const worker = new Worker(path.join(import.meta.dirname, "our-events.ts"), namespace.pid);
@@ -112,7 +114,9 @@ async function compareAt(
 }
 
 interface Samples {
-  /** Connections per second; microseconds of work for each; the listener's microseconds of CPU for an event. */
+  /**
+   * Connections per second; microseconds of work for each; the listener's microseconds of CPU for an event.
+   */
   perSecond: number[];
   busy: number[];
   perEvent: number[];

@@ -1,5 +1,5 @@
-// Our listening to a namespace's conntrack as the agent does it: events, re-dumps, and each second the flows that
-// changed. Listens from one line on its standard input to the next, and then tells what came.
+// Our listening to a namespace's conntrack as the agent does it: events, re-dumps, and each second the flows
+// that changed. Listens from one line on its standard input to the next, and then tells what came.
 
 import { createInterface } from "node:readline";
 

@@ -1,5 +1,6 @@
-// What whotalks costs a node on which nothing happens: the agent as it runs in a cluster, and `whotalks local`, on quiet
-// namespaces at the default interval. CPU and memory are those that the kernel counted for the whole process.
+// What whotalks costs a node on which nothing happens: the agent as it runs in a cluster, and `whotalks
+// local`, on quiet namespaces at the default interval. CPU and memory are those that the kernel counted for
+// the whole process.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
@@ -24,7 +25,10 @@ import { makeSocketLoad } from "../socket-load.ts";
 const NAMESPACES = 110;
 const SOCKETS = 10_000;
 
-/** Seconds until the credit that an agent starts with is used up, and the code compiled; seconds that are measured, in parts. */
+/**
+ * Seconds until the credit that an agent starts with is used up, and the code compiled; seconds that are
+ * measured, in parts.
+ */
 const WARM_SECONDS = 240;
 const PART_SECONDS = 10;
 const PARTS = 3;

@@ -1,5 +1,5 @@
-// The aggregator under measurement, in a process of its own: NATS's subscription and the whole pipeline, no queries.
-// Tells its parent what the replay of the stream cost, then what each further round of reports cost.
+// The aggregator under measurement, in a process of its own: NATS's subscription and the whole pipeline, no
+// queries. Tells its parent what the replay of the stream cost, then what each further round of reports cost.
 
 import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";

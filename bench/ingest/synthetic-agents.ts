@@ -1,5 +1,5 @@
-// The agents of the cluster that is not there: each publishes its node's keyframes as real agents do, with the order,
-// the acknowledgements and the message ids of theirs.
+// The agents of the cluster that is not there: each publishes its node's keyframes as real agents do, with the
+// order, the acknowledgements and the message ids of theirs.
 
 import type { NatsLink } from "../../lib/nats/connection.ts";
 import { silentLog } from "../../lib/testing/silent-log.ts";
@@ -25,7 +25,10 @@ export class SyntheticAgents {
     });
   }
 
-  /** Encodes every node's next keyframe, with or without traffic since; the function that it gives publishes them. */
+  /**
+   * Encodes every node's next keyframe, with or without traffic since; the function that it gives publishes
+   * them.
+   */
   prepareRound(traffic: boolean): () => Promise<void> {
     if (traffic) this.#traffic++;
     const number = this.#rounds++;

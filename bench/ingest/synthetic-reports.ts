@@ -1,5 +1,5 @@
-// A cluster that is not there: nodes with pods that keep connections to pods of the next few nodes, as the reports
-// that their agents would publish. Both ends of every connection are in them, each with its process.
+// A cluster that is not there: nodes with pods that keep connections to pods of the next few nodes, as the
+// reports that their agents would publish. Both ends of every connection are in them, each with its process.
 
 import { NetworkNamespace, NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
@@ -61,7 +61,8 @@ export function keyframeReports(node: number, round: Round): Uint8Array[] {
   });
 }
 
-// The tables of one node, filled pod by pod. A pod's namespace and process have its number plus one as their id.
+// The tables of one node, filled pod by pod. A pod's namespace and process have its number plus one as their
+// id.
 class NodeTables {
   readonly sockets = new SocketTable();
   readonly holders = new HolderTable();

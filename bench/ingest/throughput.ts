@@ -1,4 +1,5 @@
-// Reports through a real NATS into an aggregator: records per second of its CPU and bytes of its memory per connection.
+// Reports through a real NATS into an aggregator: records per second of its CPU and bytes of its memory per
+// connection.
 
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
@@ -17,7 +18,10 @@ import type { IngestFigures } from "./measured-aggregator.ts";
 import { SyntheticAgents } from "./synthetic-agents.ts";
 import { CONNECTIONS, NODES, RECORDS } from "./synthetic-reports.ts";
 
-/** Aggregators that are started one after the other, and the rounds of each kind that each takes after its replay. */
+/**
+ * Aggregators that are started one after the other, and the rounds of each kind that each takes after its
+ * replay.
+ */
 const AGGREGATORS = 3;
 const ROUNDS = 2;
 

@@ -1,4 +1,5 @@
-// The time from a socket's birth in a pod to its line in `kubectl whotalks watch`, in the cluster that $KUBECONFIG names.
+// The time from a socket's birth in a pod to its line in `kubectl whotalks watch`, in the cluster that
+// $KUBECONFIG names.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";

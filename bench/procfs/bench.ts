@@ -1,5 +1,5 @@
-// Reading /proc: a whole pass of ours (tables, holders, ids, delta, report) against the bare reading of the same files
-// and against the tools that people use, in every namespace of the load.
+// Reading /proc: a whole pass of ours (tables, holders, ids, delta, report) against the bare reading of the
+// same files and against the tools that people use, in every namespace of the load.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";
@@ -31,7 +31,8 @@ export async function run(): Promise<void> {
   for (const { namespaces, sockets } of loads) {
     console.error(`making ${sockets} sockets in ${namespaces} namespaces`);
     await using load = await makeSocketLoad(namespaces, sockets);
-    // The first start from changed sources strips their types, which costs 20 MiB once: it is not what is measured.
+    // The first start from changed sources strips their types, which costs 20 MiB once: it is not what is
+    // measured.
     (await warmWorker("our-pass.ts", load)).worker.close();
     const ours = await warmWorker("our-pass.ts", load);
     const bare = await warmWorker("bare-reading.ts", load);

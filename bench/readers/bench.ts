@@ -1,4 +1,5 @@
-// Every reader of ours against the bare reading of /proc and the tools that people use, in every namespace of the load.
+// Every reader of ours against the bare reading of /proc and the tools that people use, in every namespace of
+// the load.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";
@@ -21,14 +22,17 @@ const loads = [
 const ROUNDS = 5;
 const TOOL_ROUNDS = 3;
 /**
- * Tools that look at every process for each namespace take minutes for many: they are run once, in a few of the
- * namespaces, and what they took is reckoned up for all, which cost the same.
+ * Tools that look at every process for each namespace take minutes for many: they are run once, in a few of
+ * the namespaces, and what they took is reckoned up for all, which cost the same.
  */
 const SLOW_TOOL_NAMESPACES = 5;
 
 const BARE = "bare reading of /proc";
 
-/** Makes each load, measures and prints a table. `NAMESPACES/SOCKETS …` on the command line measures these loads only. */
+/**
+ * Makes each load, measures and prints a table. `NAMESPACES/SOCKETS …` on the command line measures these
+ * loads only.
+ */
 export async function run(): Promise<void> {
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make network namespaces");

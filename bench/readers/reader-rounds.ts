@@ -1,4 +1,5 @@
-// One reader of ours over the namespaces of the load, in a process of its own: each round reads all of them once.
+// One reader of ours over the namespaces of the load, in a process of its own: each round reads all of them
+// once.
 
 import { endianness } from "node:os";
 

@@ -1,5 +1,5 @@
-// What is seen of short connections: how many of those that a generator makes, and whether their bytes are known, by the
-// whole of whotalks in one process at several intervals, and by polling `ss -tan` every second.
+// What is seen of short connections: how many of those that a generator makes, and whether their bytes are
+// known, by the whole of whotalks in one process at several intervals, and by polling `ss -tan` every second.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
@@ -37,7 +37,10 @@ interface Seen {
   readonly rssMiB: number | null;
 }
 
-/** Runs every load against every way of looking and prints a table. Seconds on the command line choose intervals. */
+/**
+ * Runs every load against every way of looking and prints a table. Seconds on the command line choose
+ * intervals.
+ */
 export async function run(): Promise<void> {
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make a network namespace");
@@ -191,7 +194,8 @@ function told(coverage: NodeCoverage | null): NodeCoverage {
   return coverage;
 }
 
-// What a loop around ss can tell: the clients' tuples that it ever showed. A port that was used again is one of them.
+// What a loop around ss can tell: the clients' tuples that it ever showed. A port that was used again is one
+// of them.
 async function bySs(generator: string, load: Load): Promise<Seen> {
   const generated = new Generated(generator, load);
   const port = await generated.number();

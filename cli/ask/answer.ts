@@ -1,5 +1,5 @@
-// An answer on its way from a source (the query API, a file) to a printer: what it rests on, its items in batches,
-// whether that was all. A stream, so that a long answer needs no more memory than a batch.
+// An answer on its way from a source (the query API, a file) to a printer: what it rests on, its items in
+// batches, whether that was all. A stream, so that a long answer needs no more memory than a batch.
 
 import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 

@@ -43,7 +43,8 @@ export function explainAskError(error: AskError, address: string, timeoutMs: num
   }
 }
 
-// grpc-js wraps the reason: "No connection established. Last error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ".
+// grpc-js wraps the reason: "No connection established. Last error: connect ECONNREFUSED 127.0.0.1:1.
+// Resolution note: ".
 function reason(details: string): string {
   const inner = /Last error: (.*?)\.?(?: Resolution note:.*)?$/s.exec(details)?.[1] ?? details;
   const bare = inner.replace(/^Error: /, "").replace(/[.\s]+$/, "");

@@ -1,5 +1,5 @@
-// Asks a whotalks server by gRPC and gives its answers as streams. This file is loaded only once there is a server to
-// ask: gRPC costs more time to load than the rest of the command line together.
+// Asks a whotalks server by gRPC and gives its answers as streams. This file is loaded only once there is a
+// server to ask: gRPC costs more time to load than the rest of the command line together.
 
 import { type ClientReadableStream, credentials } from "@grpc/grpc-js";
 import type {
@@ -41,9 +41,9 @@ export interface Asker {
 }
 
 /**
- * Makes an asker of the server at HOST:PORT or unix:PATH. Every wait for a part of an answer ends after timeoutMs;
- * aborting the signal ends what is under way. Failures are FailureErrors that name the place: the address, or what the
- * user knows better.
+ * Makes an asker of the server at HOST:PORT or unix:PATH. Every wait for a part of an answer ends after
+ * timeoutMs; aborting the signal ends what is under way. Failures are FailureErrors that name the place: the
+ * address, or what the user knows better.
  */
 export function connect(
   address: string,
@@ -129,7 +129,8 @@ async function* watchParts(
   if (!within.signal.aborted) throw new FailureError("The server ended the watch: start it again.");
 }
 
-// Reads a call part by part. The timeout runs only while the server is waited for, never while our own reader is slow.
+// Reads a call part by part. The timeout runs only while the server is waited for, never while our own reader
+// is slow.
 async function* parts<Part>(
   call: ClientReadableStream<Part>,
   { timeoutMs, signal, explain }: Within,

@@ -1,5 +1,6 @@
-// The way from the command line to the aggregator of a cluster, with no set-up: the kubeconfig that kubectl uses, the
-// aggregator found by its labels, and a port-forward through the API server behind a local listener that gRPC dials.
+// The way from the command line to the aggregator of a cluster, with no set-up: the kubeconfig that kubectl
+// uses, the aggregator found by its labels, and a port-forward through the API server behind a local listener
+// that gRPC dials.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -65,8 +66,8 @@ function loadCluster(choice: ClusterChoice): { config: KubeConfig; api: Kubernet
   }
 }
 
-// One tunnel for each local connection. The first is opened at the start, so that what bars the way (no permission,
-// no such pod) is said before anybody waits for an answer.
+// One tunnel for each local connection. The first is opened at the start, so that what bars the way (no
+// permission, no such pod) is said before anybody waits for an answer.
 class Forward {
   trouble = "";
   readonly #config: KubeConfig;
@@ -137,8 +138,8 @@ class Forward {
   }
 }
 
-// A socket in a directory of our own and not a port, where the system has such sockets: whoever can dial a port on
-// this machine would ask the cluster in this user's name.
+// A socket in a directory of our own and not a port, where the system has such sockets: whoever can dial a
+// port on this machine would ask the cluster in this user's name.
 async function listen(carry: (socket: Socket) => void): Promise<{ address: string; close(): Promise<void> }> {
   const server = createServer(carry);
   if (process.platform === "win32") {

@@ -1,5 +1,5 @@
-// Where in the cluster the aggregator is: its pods are found by their labels, in the namespace that people install it
-// to, else in every namespace that the user may look into.
+// Where in the cluster the aggregator is: its pods are found by their labels, in the namespace that people
+// install it to, else in every namespace that the user may look into.
 
 import type { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
@@ -28,8 +28,8 @@ interface Candidate extends AggregatorPod {
 }
 
 /**
- * Finds an aggregator that is ready. Throws UsageError where the user must choose, FailureError where there is none
- * that can be asked, each with a sentence that says what to do.
+ * Finds an aggregator that is ready. Throws UsageError where the user must choose, FailureError where there is
+ * none that can be asked, each with a sentence that says what to do.
  */
 export async function findAggregator(
   api: KubernetesApi,

@@ -1,5 +1,5 @@
-// Against a real API server and kubelet, where KUBECONFIG names them: the tunnel leads to the readiness port of the
-// cluster's DNS, the one pod with an HTTP port that every cluster has.
+// Against a real API server and kubelet, where KUBECONFIG names them: the tunnel leads to the readiness port
+// of the cluster's DNS, the one pod with an HTTP port that every cluster has.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,5 @@
-// One byte stream to a port of a pod, through the API server: what `kubectl port-forward` opens for each connection.
+// One byte stream to a port of a pod, through the API server: what `kubectl port-forward` opens for each
+// connection.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-connect-portforward-requests-to-proxy-of-pod
 
 import type { Socket } from "node:net";
@@ -61,7 +62,8 @@ export async function openTunnel(config: KubeConfig, pod: AggregatorPod): Promis
       return error;
     },
     join(socket) {
-      // HTTP/2's flow control bounds what waits here: neither side sends more than the other has made room for.
+      // HTTP/2's flow control bounds what waits here: neither side sends more than the other has made room
+      // for.
       socket.pipe(toPod);
       fromPod.pipe(socket);
       socket.on("error", () => webSocket.close());

@@ -1,5 +1,5 @@
-// The three ways in which a run of the command line ends badly, each with its exit code, and the one place that turns
-// any error into a sentence.
+// The three ways in which a run of the command line ends badly, each with its exit code, and the one place
+// that turns any error into a sentence.
 
 /** Exit codes, as docs/cli.md lists them. 3 is kept for "not enough coverage to say". */
 export const ExitCode = { success: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
@@ -16,7 +16,10 @@ export class UsageError extends Error {
   }
 }
 
-/** Something that should work did not: exit 1. The message is a sentence that says what happened and what to do. */
+/**
+ * Something that should work did not: exit 1. The message is a sentence that says what happened and what to
+ * do.
+ */
 export class FailureError extends Error {
   override readonly name = "FailureError";
 }

@@ -54,7 +54,8 @@ function commandOf(words: readonly string[]): string | null {
   return words.find((word) => (commandNames as readonly string[]).includes(word)) ?? null;
 }
 
-// Commander does not tell which word was too many: the first that is neither a command, a flag nor a flag's value.
+// Commander does not tell which word was too many: the first that is neither a command, a flag nor a flag's
+// value.
 function strayWord(words: readonly string[], program: Command, command: string | null): string {
   const options =
     program.commands.find((candidate) => candidate.name() === (command ?? "edges"))?.options ?? [];

@@ -67,7 +67,10 @@ export function parseNumber(flag: string, text: string, min: number, max: number
   return number;
 }
 
-/** Takes a word of a vocabulary, as its function finds it; throws UsageError that lists the words if it finds none. */
+/**
+ * Takes a word of a vocabulary, as its function finds it; throws UsageError that lists the words if it finds
+ * none.
+ */
 export function knownWord<Word extends string>(
   flag: string,
   text: string,

@@ -1,5 +1,5 @@
-// Every flag of the command line: its form, its words in --help, and the group it stands in. What flags mean is in
-// settings.ts.
+// Every flag of the command line: its form, its words in --help, and the group it stands in. What flags mean
+// is in settings.ts.
 
 import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import { Option } from "commander";

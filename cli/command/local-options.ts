@@ -8,7 +8,9 @@ export interface ListenAddress {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  /** Whether a free port will do where this one is taken: so for the default, not for one that the user named. */
+  /**
+   * Whether a free port will do where this one is taken: so for the default, not for one that the user named.
+   */
   readonly elseAnyPort: boolean;
 }
 

@@ -1,5 +1,5 @@
-// The commands and their help. What a command does comes from outside, so that the documentation is made from the same
-// program that runs.
+// The commands and their help. What a command does comes from outside, so that the documentation is made from
+// the same program that runs.
 
 import { Argument, Command } from "commander";
 import { flagOptions, type FlagName, type Flags } from "./flags.ts";
@@ -97,8 +97,8 @@ export function commandFlags(name: Subject | "local"): ReadonlySet<FlagName> {
 }
 
 /**
- * Makes the program. name is what the user typed ("kubectl whotalks"); act does what is asked. Mistakes in the command
- * line are thrown as commander's CommanderError and nothing is printed for them.
+ * Makes the program. name is what the user typed ("kubectl whotalks"); act does what is asked. Mistakes in the
+ * command line are thrown as commander's CommanderError and nothing is printed for them.
  */
 export function buildProgram(
   name: string,

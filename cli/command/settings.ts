@@ -1,5 +1,5 @@
-// A command and its flags as one frozen object that says what to do. Pure: every mistake and every combination that
-// cannot be is a UsageError here, before anything starts.
+// A command and its flags as one frozen object that says what to do. Pure: every mistake and every combination
+// that cannot be is a UsageError here, before anything starts.
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseDuration, writeDuration } from "../../lib/duration.ts";

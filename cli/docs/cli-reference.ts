@@ -1,5 +1,5 @@
-// Writes the tables of docs/cli.md from the program itself: `node cli/docs/cli-reference.ts` writes them, and with
-// `--check` it fails if they are out of date.
+// Writes the tables of docs/cli.md from the program itself: `node cli/docs/cli-reference.ts` writes them, and
+// with `--check` it fails if they are out of date.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Option } from "commander";

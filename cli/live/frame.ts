@@ -15,7 +15,10 @@ export const beginFrames = "\u001b[?25l\u001b[2J";
 /** Shows the cursor again, below the last frame, which stays. */
 export const endFrames = "\n\u001b[?25h";
 
-/** One frame: a line about the whole, the table as far as it fits, a line about what does not fit or is missing. */
+/**
+ * One frame: a line about the whole, the table as far as it fits, a line about what does not fit or is
+ * missing.
+ */
 export function drawFrame(
   title: string,
   table: Table,

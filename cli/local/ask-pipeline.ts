@@ -1,5 +1,5 @@
-// Asks the pipeline of this process, without the gRPC that asking a server takes: no bytes are made of an answer only to
-// be read again, and what gRPC needs is not loaded.
+// Asks the pipeline of this process, without the gRPC that asking a server takes: no bytes are made of an
+// answer only to be read again, and what gRPC needs is not loaded.
 
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 

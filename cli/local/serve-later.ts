@@ -1,5 +1,5 @@
-// Serves a pipeline's gRPC API at an address, and loads what that needs once the first caller is there: a pipeline that
-// nobody else asks does without gRPC's tens of megabytes.
+// Serves a pipeline's gRPC API at an address, and loads what that needs once the first caller is there: a
+// pipeline that nobody else asks does without gRPC's tens of megabytes.
 
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";

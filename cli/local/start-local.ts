@@ -1,5 +1,6 @@
-// `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between them.
-// The command itself asks from within; for other terminals there is the gRPC API in front, as a cluster has it.
+// `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between
+// them. The command itself asks from within; for other terminals there is the gRPC API in front, as a cluster
+// has it.
 
 import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";

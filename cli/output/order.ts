@@ -1,12 +1,14 @@
-// The order of rows: by the column that the user names, then by the view's own columns, so that a live table stands
-// still where nothing happened.
+// The order of rows: by the column that the user names, then by the view's own columns, so that a live table
+// stands still where nothing happened.
 
 import type { Column, View } from "../views/view.ts";
 
 /** Compares two items by their ranks; give it to a sort. */
 type Comparison<Item> = (left: Item, right: Item) => number;
 
-/** The comparison that a view's rows are sorted by; sort is a column's key, or null for the view's own order. */
+/**
+ * The comparison that a view's rows are sorted by; sort is a column's key, or null for the view's own order.
+ */
 export function comparison<Item>(view: View<Item>, sort: string | null): Comparison<Item> {
   const own = view.order.map((key) => ascending(columnOf(view, key)));
   const chain = sort === null ? own : [asUsersWant(columnOf(view, sort)), ...own];

@@ -1,5 +1,5 @@
-// Tables: an answer's items as rows of escaped cells, laid out by content and cut to a terminal's width. Pure: what
-// comes in are items, what goes out is text.
+// Tables: an answer's items as rows of escaped cells, laid out by content and cut to a terminal's width. Pure:
+// what comes in are items, what goes out is text.
 
 import type { Answer, AnswerEnd, AnswerHead } from "../ask/answer.ts";
 import { escapeText } from "../text/escape-text.ts";
@@ -108,7 +108,9 @@ function cellsOf<Item>(
   return columns.map((column) => escapeText(column.cell(item, context)) || "-");
 }
 
-/** The width of every column: by content, where columnsMax is given cut until a line fits it, the widest first. */
+/**
+ * The width of every column: by content, where columnsMax is given cut until a line fits it, the widest first.
+ */
 export function columnWidths(lines: Iterable<readonly string[]>, columnsMax: number | null): number[] {
   const widths: number[] = [];
   for (const cells of lines) {

@@ -1,5 +1,5 @@
-// Where the command line writes: data to standard output, talk to standard error. The thin shell around the process's
-// streams.
+// Where the command line writes: data to standard output, talk to standard error. The thin shell around the
+// process's streams.
 
 import { BrokenPipeError } from "../command/errors.ts";
 
@@ -30,7 +30,8 @@ const SIZE_UNKNOWN: TerminalSize = { columns: 80, rows: 24 };
 /** The terminal that this process was started on. */
 export function processTerminal(environment: Readonly<Record<string, string | undefined>>): Terminal {
   const { stdout, stderr } = process;
-  // Both streams report a reader that went away here too; write() has told already, and talk nobody reads is no error.
+  // Both streams report a reader that went away here too; write() has told already, and talk nobody reads is
+  // no error.
   stdout.on("error", () => {});
   stderr.on("error", () => {});
   return {

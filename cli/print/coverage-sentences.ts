@@ -1,6 +1,6 @@
-// What an answer rests on, in sentences: so that an empty answer is never mistaken for a quiet machine. What may hide
-// whole conversations (nodes, pods, namespaces that were not read, connections that were not seen) comes before what
-// only lacks a name.
+// What an answer rests on, in sentences: so that an empty answer is never mistaken for a quiet machine. What
+// may hide whole conversations (nodes, pods, namespaces that were not read, connections that were not seen)
+// comes before what only lacks a name.
 
 import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
@@ -172,7 +172,8 @@ class Parts {
   }
 }
 
-// Why something of that kind is missing, where a node says so: its sentence's part behind the colon or "in spite".
+// Why something of that kind is missing, where a node says so: its sentence's part behind the colon or "in
+// spite".
 function reason(coverage: Coverage, what: string): string {
   const limits = coverage.nodes.flatMap((node) => node.limits).filter((limit) => limit.includes(what));
   if (limits.some((limit) => limit.endsWith(": run as root"))) return ": run as root";

@@ -1,5 +1,5 @@
-// Keeps a table up to date until interrupted: redrawn in place on a terminal, as lines of new and changed rows in a
-// pipe.
+// Keeps a table up to date until interrupted: redrawn in place on a terminal, as lines of new and changed rows
+// in a pipe.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../ask/answer.ts";

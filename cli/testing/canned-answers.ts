@@ -1,5 +1,5 @@
-// Answers for the tests of the command line: one of each kind of thing that views have to show, hostile names among
-// them. Times are fixed, so that what is printed can be compared.
+// Answers for the tests of the command line: one of each kind of thing that views have to show, hostile names
+// among them. Times are fixed, so that what is printed can be compared.
 
 import {
   Connection,

@@ -1,4 +1,5 @@
-// Stands in for cli/local/start-local.ts in tests: the pipeline's API is a canned server in the test's own process.
+// Stands in for cli/local/start-local.ts in tests: the pipeline's API is a canned server in the test's own
+// process.
 
 import { connect } from "../ask/ask.ts";
 import type { LocalOptions } from "../command/local-options.ts";
@@ -7,7 +8,10 @@ import type { LocalPipeline } from "../local/local-pipeline.ts";
 /** The canned server answers at once or never. */
 const CANNED_TIMEOUT_MS = 10_000;
 
-/** Starts nothing; the address comes from the environment. Says on standard error what it was asked and when it ends. */
+/**
+ * Starts nothing; the address comes from the environment. Says on standard error what it was asked and when it
+ * ends.
+ */
 export function startLocal(options: LocalOptions): Promise<LocalPipeline> {
   if (options.procDir === "/nowhere") return Promise.reject(new Error("/nowhere is no proc filesystem"));
   if (process.env["CANNED_VERBOSE"] === "1") process.stderr.write(`started ${JSON.stringify(options)}\n`);

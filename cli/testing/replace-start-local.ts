@@ -1,5 +1,5 @@
-// Loaded before the command line by tests: puts a pipeline that has its answers from a canned server in the place of
-// cli/local/start-local.ts, so that `local` can be tested with answers that are known.
+// Loaded before the command line by tests: puts a pipeline that has its answers from a canned server in the
+// place of cli/local/start-local.ts, so that `local` can be tested with answers that are known.
 
 import { registerHooks } from "node:module";
 

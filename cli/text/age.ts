@@ -1,6 +1,9 @@
 // Ages as tables show them (kubectl's 45s, 3m12s, 5h3m, 12d).
 
-/** Writes an age for a table, at most two units, as kubectl does; below a second as 0s. Negative ages count as 0. */
+/**
+ * Writes an age for a table, at most two units, as kubectl does; below a second as 0s. Negative ages count as
+ * 0.
+ */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 120) return `${seconds}s`;

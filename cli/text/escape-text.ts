@@ -1,8 +1,8 @@
 // Names and paths come from strangers' processes: what a terminal would obey is shown, never sent.
 
-// C0 and C1 controls and DEL; the line and paragraph separators; the characters that turn or hide the direction of
-// what follows (they can make one name look like another); lone surrogates; private tags. A backslash stays as it is,
-// because systemd's unit names are full of them.
+// C0 and C1 controls and DEL; the line and paragraph separators; the characters that turn or hide the
+// direction of what follows (they can make one name look like another); lone surrogates; private tags. A
+// backslash stays as it is, because systemd's unit names are full of them.
 const unsafe =
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu;
 

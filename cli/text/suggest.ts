@@ -1,6 +1,8 @@
 // "Did you mean": the known word nearest to what was typed.
 
-/** Letters that may differ (typed wrong, missing, too many, swapped) before two words count as different ones. */
+/**
+ * Letters that may differ (typed wrong, missing, too many, swapped) before two words count as different ones.
+ */
 const DISTANCE_MAX = 2;
 
 /** Gives the candidate nearest to a word; null where none is near enough. */

@@ -1,5 +1,5 @@
-// How many columns of a terminal a text takes, and cutting it to fit. The text has been escaped before, so it has no
-// control characters in it.
+// How many columns of a terminal a text takes, and cutting it to fit. The text has been escaped before, so it
+// has no control characters in it.
 
 const plain = /^[\u0020-\u007e]*$/;
 // Marks that sit on the character before them.

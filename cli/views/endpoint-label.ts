@@ -1,4 +1,5 @@
-// The short name by which tables call an endpoint, in kubectl's manner. Labels are escaped by whoever prints them.
+// The short name by which tables call an endpoint, in kubectl's manner. Labels are escaped by whoever prints
+// them.
 
 import type { Endpoint, Process } from "../../lib/gen/whotalks/v1/query.ts";
 
@@ -22,8 +23,9 @@ const COMM_LENGTH = 15;
 const POD_UID_LENGTH = 8;
 
 /**
- * The name of an endpoint: shop/web-1 (pod), shop/deploy/web (workload), nginx.service/nginx[12], 1234567890ab/nginx[12]
- * or nginx[12] (process), node/n1, shop/svc/db, an address (external), an address with a question mark (unknown).
+ * The name of an endpoint: shop/web-1 (pod), shop/deploy/web (workload), nginx.service/nginx[12],
+ * 1234567890ab/nginx[12] or nginx[12] (process), node/n1, shop/svc/db, an address (external), an address with
+ * a question mark (unknown).
  */
 export function endpointLabel(endpoint: Endpoint | undefined): string {
   if (endpoint === undefined) return "?";
@@ -62,7 +64,8 @@ function podLabel(endpoint: Endpoint): string {
   if (endpoint.pod !== "") return namespaced(endpoint.namespace, endpoint.pod);
   const workload = endpoint.workload;
   if (workload === undefined || workload.name === "") {
-    // A pod of another's namespace shows as its namespace only; one without the API server has nothing but its uid.
+    // A pod of another's namespace shows as its namespace only; one without the API server has nothing but its
+    // uid.
     if (endpoint.namespace !== "") return `ns/${endpoint.namespace}`;
     return `pod/${endpoint.podUid.slice(0, POD_UID_LENGTH) || "?"}`;
   }
@@ -79,8 +82,8 @@ function processLabel(endpoint: Endpoint): string {
   return home === "" || home === `${name}.service` ? (home || name) + pid : `${home}/${name}${pid}`;
 }
 
-// comm is cut at 15 characters, and Node.js and others rename it per thread: the program's file is told where it says
-// more.
+// comm is cut at 15 characters, and Node.js and others rename it per thread: the program's file is told where
+// it says more.
 function processName(process: Process): string {
   const program = process.exe.replace(/ \(deleted\)$/, "").replace(/^.*\//, "");
   if (program === "" || program === process.name) return process.name;
@@ -88,7 +91,8 @@ function processName(process: Process): string {
   return process.name === "" ? program : `${process.name} (${program})`;
 }
 
-// Scopes (login sessions) and user managers hold whatever a person runs: they say less than the process's own name.
+// Scopes (login sessions) and user managers hold whatever a person runs: they say less than the process's own
+// name.
 function processHome(endpoint: Endpoint): string {
   if (endpoint.container !== "") {
     const isId = /^[0-9a-f]{64}$/.test(endpoint.container);

@@ -1,4 +1,5 @@
-// What a view is: how the items of one kind of answer become columns, JSON, CSV and names. The printers know no more.
+// What a view is: how the items of one kind of answer become columns, JSON, CSV and names. The printers know
+// no more.
 
 import type { Coverage, PodCoverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Json } from "../../lib/json/codec.ts";
@@ -26,7 +27,10 @@ export interface Column<Item> {
   readonly smallestFirst?: boolean;
   /** The text shown; printers escape it, and show "-" where it is empty. */
   cell(item: Item, context: CellContext): string;
-  /** What --sort compares: texts from a to z, numbers from the largest, or the smallest where smallestFirst is set. */
+  /**
+   * What --sort compares: texts from a to z, numbers from the largest, or the smallest where smallestFirst is
+   * set.
+   */
   rank(item: Item): string | number;
 }
 
@@ -78,7 +82,10 @@ export function countColumn<Item>(
   };
 }
 
-/** A part of a reference: white space and control characters percent-encoded, so that a reference stays one word. */
+/**
+ * A part of a reference: white space and control characters percent-encoded, so that a reference stays one
+ * word.
+ */
 export function referencePart(text: string): string {
   return text.replace(/[\s\u0000-\u001f\u007f-\u009f%~]|[^\u0000-\u007f]/gu, (character) =>
     encodeURIComponent(character.toWellFormed()),

@@ -1,5 +1,5 @@
-// One conntrack entry as its readers (netlink, text) fill it and as tables take it over. It is filled again and again,
-// so that reading a table of a million entries makes no object per entry.
+// One conntrack entry as its readers (netlink, text) fill it and as tables take it over. It is filled again
+// and again, so that reading a table of a million entries makes no object per entry.
 
 import { FlowStatus } from "./flow-status.ts";
 import { TupleKind } from "./tuple-kind.ts";
@@ -52,7 +52,8 @@ export class ConntrackEntry {
   /** Four addresses of four words in network order (IPv4 mapped), by Place. */
   readonly addresses = new Uint32Array(16);
   /**
-   * By Place: ports; of gre its keys; of icmp the id as source and type * 256 + code as destination of each direction.
+   * By Place: ports; of gre its keys; of icmp the id as source and type * 256 + code as destination of each
+   * direction.
    */
   readonly ports = new Uint16Array(4);
   /** Seconds until the entry ends unless it is used again. */
@@ -90,8 +91,8 @@ export class ConntrackEntry {
   }
 
   /**
-   * Forgets what netlink's messages tell but the addresses, which every message that makes sense fills: a reader of
-   * messages alone needs no more, and filling four arrays would cost it as much as the parsing.
+   * Forgets what netlink's messages tell but the addresses, which every message that makes sense fills: a
+   * reader of messages alone needs no more, and filling four arrays would cost it as much as the parsing.
    */
   clearNumbers(): void {
     const { ports, counters } = this;
@@ -115,8 +116,8 @@ export class ConntrackEntry {
 }
 
 /**
- * The bits of FlowStatus that say what the two tuples show: that source or destination were translated. Text does not
- * tell them.
+ * The bits of FlowStatus that say what the two tuples show: that source or destination were translated. Text
+ * does not tell them.
  */
 export function translationOf({ addresses, ports, tuple }: ConntrackEntry): number {
   const withPorts = tuple === TupleKind.ports;

@@ -4,8 +4,9 @@
 //   /proc/net/ip_conntrack   the same without "ipv4     2" (gone since 4.9; its lines are still met)
 //   conntrack -L             either, with -o id, timestamp, ktimestamp, labels
 //
-// The kernel's side is net/netfilter/nf_conntrack_standalone.c ct_seq_show, the tool's libnetfilter_conntrack's
-// snprintf_default.c. Nothing is allocated per line but for what is rare: IPv6 with "::", dates, contexts, labels.
+// The kernel's side is net/netfilter/nf_conntrack_standalone.c ct_seq_show, the tool's
+// libnetfilter_conntrack's snprintf_default.c. Nothing is allocated per line but for what is rare: IPv6 with
+// "::", dates, contexts, labels.
 
 import { parseAddress } from "../address.ts";
 import type { ConntrackEntry } from "./conntrack-entry.ts";
@@ -306,7 +307,8 @@ export class ConntrackLineParser {
         return;
       }
       addresses.set(words, first);
-      // A short form can be as long as the long one: the long form is that of a line in which every address has it.
+      // A short form can be as long as the long one: the long form is that of a line in which every address
+      // has it.
       if (end - start !== LONG_ADDRESS) this.#hasShortAddress = true;
       if (this.#hasShortAddress) this.#entry.has &= ~EntryField.longAddresses;
       else this.#entry.has |= EntryField.longAddresses;

@@ -1,10 +1,11 @@
-// Metrics that are read from a program's own counters when Prometheus asks, so that no stage knows of Prometheus.
+// Metrics that are read from a program's own counters when Prometheus asks, so that no stage knows of
+// Prometheus.
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
 /**
- * Milliseconds between two looks at the event loop's lag. Unless told, prom-client looks a hundred times a second, which
- * alone takes 0.4 % of a core.
+ * Milliseconds between two looks at the event loop's lag. Unless told, prom-client looks a hundred times a
+ * second, which alone takes 0.4 % of a core.
  */
 const EVENT_LOOP_LOOK_MS = 1000;
 

@@ -1,5 +1,5 @@
-// The HTTP server beside each program for those who operate it: /metrics for Prometheus, /livez and /readyz for the
-// kubelet. Says nothing about who talks to what.
+// The HTTP server beside each program for those who operate it: /metrics for Prometheus, /livez and /readyz
+// for the kubelet. Says nothing about who talks to what.
 
 import type { Server, ServerResponse } from "node:http";
 

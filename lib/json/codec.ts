@@ -1,5 +1,6 @@
-// The building blocks of the mapping between proto messages and JSON: one codec per kind of field, each writing a
-// value, reading it back and naming itself for the documentation. What the fields are called stands in messages.ts.
+// The building blocks of the mapping between proto messages and JSON: one codec per kind of field, each
+// writing a value, reading it back and naming itself for the documentation. What the fields are called stands
+// in messages.ts.
 
 /** A value of JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
@@ -72,7 +73,10 @@ export const flagIfKnown: Codec<boolean | undefined> = {
 const TIME_MS_MIN = Date.parse("0000-01-01T00:00:00.000Z");
 const TIME_MS_MAX = Date.parse("9999-12-31T23:59:59.999Z");
 
-/** Milliseconds since 1970, written as RFC 3339 with milliseconds in UTC; 0 and what has no such form are left out. */
+/**
+ * Milliseconds since 1970, written as RFC 3339 with milliseconds in UTC; 0 and what has no such form are left
+ * out.
+ */
 export const time: Codec<number> = {
   type: "time",
   write: (value) =>
@@ -164,7 +168,10 @@ export function writeObject<Message>(of: Shape<Message>, message: Message): { [n
   return json;
 }
 
-/** Reads a message from a JSON object; names that the shape does not have are left alone, absent ones are empty. */
+/**
+ * Reads a message from a JSON object; names that the shape does not have are left alone, absent ones are
+ * empty.
+ */
 export function readObject<Message>(of: Shape<Message>, json: unknown, path: string): Message {
   const source = record(json, path);
   const message: { [key: string]: unknown } = {};

@@ -1,5 +1,5 @@
-// List documents: what `-o json` prints and `--from-file` reads. They are written in three steps – opening, one text
-// per item, closing – so that a list of any length needs no more memory than one item.
+// List documents: what `-o json` prints and `--from-file` reads. They are written in three steps – opening,
+// one text per item, closing – so that a list of any length needs no more memory than one item.
 
 import type { Connection, Coverage, Edge, Listener } from "../gen/whotalks/v1/query.ts";
 import { JsonShapeError, type Json, readObject, record, type Shape, time, writeObject } from "./codec.ts";
@@ -59,8 +59,8 @@ export function itemJson<Kind extends ListKind>(kind: Kind, item: ListItems[Kind
   return writeObject(itemShapes[kind], item);
 }
 
-// JSON.stringify leaves DEL, the C1 controls and the characters that turn the direction of text as they are; a terminal
-// obeys some of them. Within quotes JSON and YAML both take any character as an escape.
+// JSON.stringify leaves DEL, the C1 controls and the characters that turn the direction of text as they are; a
+// terminal obeys some of them. Within quotes JSON and YAML both take any character as an escape.
 const unsafeInTerminals = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** Gives quoted text with everything in it that a terminal would obey as \uXXXX. */

@@ -1,5 +1,6 @@
-// The one mapping from the query API's messages to the JSON that users script against, and back: the same field
-// names, numbers as numbers, times as RFC 3339, empty fields left out. docs/cli.md describes it for users.
+// The one mapping from the query API's messages to the JSON that users script against, and back: the same
+// field names, numbers as numbers, times as RFC 3339, empty fields left out. docs/cli.md describes it for
+// users.
 
 import type {
   Connection,

@@ -1,5 +1,5 @@
-// Access to the cluster for programs that run in it: by the pod's service account, or by a kubeconfig where they run
-// outside. The client library that reads kubeconfigs is loaded only then.
+// Access to the cluster for programs that run in it: by the pod's service account, or by a kubeconfig where
+// they run outside. The client library that reads kubeconfigs is loaded only then.
 
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -9,7 +9,9 @@ import type { ClusterAccess } from "./kubernetes-api.ts";
 import { KubernetesError } from "./kubernetes-error.ts";
 import { hasServiceAccount, ServiceAccountAccess } from "./service-account.ts";
 
-/** Rejects with a KubernetesError `no-config` where there is neither. A kubeconfig that is there comes first. */
+/**
+ * Rejects with a KubernetesError `no-config` where there is neither. A kubeconfig that is there comes first.
+ */
 export async function loadClusterAccess(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<ClusterAccess> {

@@ -9,16 +9,25 @@ import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 
 import { KubernetesError } from "./kubernetes-error.ts";
 
-/** What a user may say about the cluster, as kubectl's flags of the same names, and where the answer is looked up. */
+/**
+ * What a user may say about the cluster, as kubectl's flags of the same names, and where the answer is looked
+ * up.
+ */
 export interface KubeConfigChoice {
-  /** Path of the kubeconfig (--kubeconfig); else $KUBECONFIG, else ~/.kube/config, else the pod's service account. */
+  /**
+   * Path of the kubeconfig (--kubeconfig); else $KUBECONFIG, else ~/.kube/config, else the pod's service
+   * account.
+   */
   readonly kubeconfig?: string | undefined;
   /** Context (--context); else the kubeconfig's current one. */
   readonly context?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Loads the kubeconfig chosen. Throws a KubernetesError `no-config` with a sentence where there is none or it is broken. */
+/**
+ * Loads the kubeconfig chosen. Throws a KubernetesError `no-config` with a sentence where there is none or it
+ * is broken.
+ */
 export function loadKubeConfig(choice: KubeConfigChoice): KubeConfig {
   const config = new KubeConfig();
   const files = choice.kubeconfig === undefined ? filesOf(choice.environment) : [choice.kubeconfig];

@@ -1,6 +1,6 @@
-// Reading from the Kubernetes API: one GET as JSON, or as a stream of lines. The client library says who we are
-// (certificates, tokens that rotate, exec plugins; in a pod its service account); the request itself is Node's own, so that a watch's bytes are
-// bounded here and errors carry the server's own sentence.
+// Reading from the Kubernetes API: one GET as JSON, or as a stream of lines. The client library says who we
+// are (certificates, tokens that rotate, exec plugins; in a pod its service account); the request itself is
+// Node's own, so that a watch's bytes are bounded here and errors carry the server's own sentence.
 
 import type { Agent as HttpAgent, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
@@ -9,7 +9,9 @@ import type { RequestOptions } from "node:https";
 import { nodeHttp } from "../http/node-http.ts";
 import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 
-/** A page of a list at most: 500 objects of 256 KiB; an object can have 1.5 MiB, but not five hundred in a row. */
+/**
+ * A page of a list at most: 500 objects of 256 KiB; an object can have 1.5 MiB, but not five hundred in a row.
+ */
 const BODY_BYTES_MAX = 128 * 1024 * 1024;
 /** An error's body is a Status object, a few hundred bytes; what is longer is cut off. */
 const ERROR_BYTES_MAX = 64 * 1024;
@@ -39,7 +41,8 @@ export class KubernetesApi {
   /** URL of the API server. */
   readonly server: string;
   readonly #config: ClusterAccess;
-  // TLS options go with each request and not with the agent, so that a rotated certificate opens a new connection.
+  // TLS options go with each request and not with the agent, so that a rotated certificate opens a new
+  // connection.
   readonly #agent: HttpAgent | HttpsAgent;
 
   constructor(config: ClusterAccess) {
@@ -68,7 +71,10 @@ export class KubernetesApi {
     }
   }
 
-  /** GETs a path and gives the answer as it comes in; the caller reads or destroys it. Throws a KubernetesError. */
+  /**
+   * GETs a path and gives the answer as it comes in; the caller reads or destroys it. Throws a
+   * KubernetesError.
+   */
   async getStream(
     path: string,
     query: Readonly<Record<string, string>>,

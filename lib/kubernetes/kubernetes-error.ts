@@ -1,5 +1,5 @@
-// What can go wrong between a program and the Kubernetes API, told apart by a code that callers decide by and in
-// sentences that name the verb, the resource and what to do.
+// What can go wrong between a program and the Kubernetes API, told apart by a code that callers decide by and
+// in sentences that name the verb, the resource and what to do.
 
 /** Why a call to the API failed. */
 type KubernetesErrorCode =
@@ -58,7 +58,8 @@ export function asKubernetesError(error: unknown, server: string): KubernetesErr
   });
 }
 
-// A refused connection to a name with several addresses comes as an AggregateError without a message of its own.
+// A refused connection to a name with several addresses comes as an AggregateError without a message of its
+// own.
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
-// Against a server that plays the API server's faults, which a real one cannot be made to have when wanted; what a
-// real one does when all is well is tested with it, where there is one.
+// Against a server that plays the API server's faults, which a real one cannot be made to have when wanted;
+// what a real one does when all is well is tested with it, where there is one.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

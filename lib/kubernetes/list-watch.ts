@@ -1,6 +1,6 @@
-// Keeps up with every object of one kind: lists them page by page, then watches from the list's version on, for ever.
-// A connection that ends is taken up again where it ended; a version that the server no longer has (410) means a new
-// list, after which what it did not name is told as removed.
+// Keeps up with every object of one kind: lists them page by page, then watches from the list's version on,
+// for ever. A connection that ends is taken up again where it ended; a version that the server no longer has
+// (410) means a new list, after which what it did not name is told as removed.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 
 import type { IncomingMessage } from "node:http";
@@ -27,7 +27,10 @@ const WATCH_SHORT_MS = 1000;
 
 /** A kind of object and where it is found. */
 export interface Resource {
-  /** Plural name, with its API group where it has one ("replicasets.apps"): as kubectl and RBAC messages write it. */
+  /**
+   * Plural name, with its API group where it has one ("replicasets.apps"): as kubectl and RBAC messages write
+   * it.
+   */
   readonly name: string;
   /** Path of the list over all namespaces ("/apis/apps/v1/replicasets"). */
   readonly path: string;
@@ -41,7 +44,10 @@ export interface Resource {
 
 /** What is told. Calls come in the server's order, from one place, never at once. */
 export interface ResourceHandler {
-  /** An object that is new, changed, or (after a new list) merely still there. Gives false where it made no sense. */
+  /**
+   * An object that is new, changed, or (after a new list) merely still there. Gives false where it made no
+   * sense.
+   */
   put(object: unknown, listed: boolean): boolean;
   /** An object is gone. */
   remove(uid: string): void;

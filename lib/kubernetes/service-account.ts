@@ -1,5 +1,5 @@
-// The API server as a pod reaches it by its own service account, without the client library: of what that can do a pod
-// needs reading three files, and loading it takes 58 MiB.
+// The API server as a pod reaches it by its own service account, without the client library: of what that can
+// do a pod needs reading three files, and loading it takes 58 MiB.
 
 import { existsSync, readFileSync } from "node:fs";
 import type { RequestOptions } from "node:https";

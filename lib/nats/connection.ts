@@ -97,8 +97,8 @@ export class NatsLink {
 }
 
 /**
- * Connects, however long it takes, and stays connected until closed. Rejects only where the signal is aborted or a
- * file of credentials cannot be read at the first attempt.
+ * Connects, however long it takes, and stays connected until closed. Rejects only where the signal is aborted
+ * or a file of credentials cannot be read at the first attempt.
  */
 export async function connectForEver(options: NatsOptions, log: Log, signal: AbortSignal): Promise<NatsLink> {
   const attempts = { count: 0 };

@@ -1,4 +1,5 @@
-// Reads the first fields of an encoded report without decoding its columns: what the transport has to know of it.
+// Reads the first fields of an encoded report without decoding its columns: what the transport has to know of
+// it.
 
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 
@@ -15,7 +16,10 @@ export interface ReportHead {
 /** The number of the last field that belongs to the head; writers put fields in ascending order. */
 const LAST_FIELD = 8;
 
-/** Reads the head of an encoded report; null where the bytes are no report or a field makes no sense. Never throws. */
+/**
+ * Reads the head of an encoded report; null where the bytes are no report or a field makes no sense. Never
+ * throws.
+ */
 export function readReportHead(report: Uint8Array): ReportHead | null {
   const head = { node: "", epoch: 0, sequence: 0, keyframe: false, part: 0, parts: 1 };
   try {

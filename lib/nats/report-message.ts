@@ -1,5 +1,5 @@
-// What travels beside a report in its NATS message, written by the agent's publisher and read by the aggregator's
-// subscription.
+// What travels beside a report in its NATS message, written by the agent's publisher and read by the
+// aggregator's subscription.
 
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
 import type { ReportHead } from "./report-head.ts";
@@ -23,8 +23,8 @@ export function reportHeaders(waitedMs: number): MsgHdrs {
 }
 
 /**
- * When the report was handed over for publishing, in milliseconds since 1970 by the stream's clock: the message's
- * time less what the report waited while NATS was away. Nonsense in the header counts as no wait.
+ * When the report was handed over for publishing, in milliseconds since 1970 by the stream's clock: the
+ * message's time less what the report waited while NATS was away. Nonsense in the header counts as no wait.
  */
 export function reportTimeMs(streamTimeMs: number, messageHeaders: MsgHdrs | undefined): number {
   const text = messageHeaders?.get(WAITED_HEADER) ?? "";

@@ -1,5 +1,5 @@
-// How a program of the cluster reaches NATS: the settings that agent and aggregator share, and the options that they
-// become.
+// How a program of the cluster reaches NATS: the settings that agent and aggregator share, and the options
+// that they become.
 
 import { z } from "zod";
 import type { Setting } from "../program/program-settings.ts";

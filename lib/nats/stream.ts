@@ -1,5 +1,5 @@
-// Makes the stream that carries reports, or brings it up to its settings. Called by the aggregator alone: agents may
-// publish and nothing else.
+// Makes the stream that carries reports, or brings it up to its settings. Called by the aggregator alone:
+// agents may publish and nothing else.
 
 import {
   DiscardPolicy,
@@ -13,7 +13,10 @@ import {
 import { nanos } from "@nats-io/transport-node";
 import { STREAM_NAME, STREAM_SUBJECTS } from "./subjects.ts";
 
-/** How long JetStream remembers message ids. Agents keep their tail of acknowledged reports no longer than this. */
+/**
+ * How long JetStream remembers message ids. Agents keep their tail of acknowledged reports no longer than
+ * this.
+ */
 const DUPLICATE_WINDOW_MS = 120_000;
 
 /** What an operator chooses. */
@@ -27,9 +30,9 @@ export interface StreamSettings {
 }
 
 /**
- * Makes the stream where it is missing, else updates what differs; gives what it is then. Throws JetStreamApiError
- * where NATS refuses (not enough storage, fewer servers than replicas), NoRespondersError or TimeoutError where
- * JetStream does not answer.
+ * Makes the stream where it is missing, else updates what differs; gives what it is then. Throws
+ * JetStreamApiError where NATS refuses (not enough storage, fewer servers than replicas), NoRespondersError or
+ * TimeoutError where JetStream does not answer.
  */
 export async function ensureStream(manager: JetStreamManager, settings: StreamSettings): Promise<StreamInfo> {
   const wanted = {

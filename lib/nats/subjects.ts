@@ -3,8 +3,8 @@
 //   whotalks.v1.report.<node>.keyframe   the first part of a keyframe: where a replay of the node may begin
 //   whotalks.v1.report.<node>.delta      everything else: deltas, and the further parts of a keyframe
 //
-// Since only first parts are on `.keyframe`, the last message of that subject is where the newest keyframe begins,
-// and NATS finds it by its index of subjects instead of a scan.
+// Since only first parts are on `.keyframe`, the last message of that subject is where the newest keyframe
+// begins, and NATS finds it by its index of subjects instead of a scan.
 
 /** The stream that keeps all reports. */
 export const STREAM_NAME = "WHOTALKS";
@@ -40,8 +40,9 @@ export function parseReportSubject(subject: string): ReportSubject | null {
 }
 
 /**
- * Writes a name as one token of a subject: letters, digits and `-` stay, every other byte of its UTF-8 becomes `_`
- * and two hexadecimal digits, since names of nodes have dots and a dot ends a token. Throws where the name is empty.
+ * Writes a name as one token of a subject: letters, digits and `-` stay, every other byte of its UTF-8 becomes
+ * `_` and two hexadecimal digits, since names of nodes have dots and a dot ends a token. Throws where the name
+ * is empty.
  */
 export function encodeToken(name: string): string {
   if (name === "") throw new RangeError("a node's name cannot be empty");

@@ -12,7 +12,10 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** A log that writes JSON lines with the program's name to standard output (where containers are expected to log). */
+/**
+ * A log that writes JSON lines with the program's name to standard output (where containers are expected to
+ * log).
+ */
 export function createLog(program: string, level: LogLevel): Log {
   return pino({
     name: program,
@@ -27,7 +30,9 @@ export function createLog(program: string, level: LogLevel): Log {
 /** How long the same trouble stays unrepeated in the log. */
 const LOG_REPEAT_MS = 60_000;
 
-/** Topics that a throttle remembers at most; the oldest is forgotten, so that it may be logged once too often. */
+/**
+ * Topics that a throttle remembers at most; the oldest is forgotten, so that it may be logged once too often.
+ */
 const TOPICS_MAX = 64;
 
 /** Lets the same trouble through once per LOG_REPEAT_MS, so that a retry loop does not fill the log. */

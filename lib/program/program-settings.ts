@@ -1,6 +1,6 @@
-// How the programs that run in a cluster are configured: each setting is an environment variable and a flag, read by
-// one schema into one frozen object, with all problems told at once. The environment and the arguments come in from
-// main.ts.
+// How the programs that run in a cluster are configured: each setting is an environment variable and a flag,
+// read by one schema into one frozen object, with all problems told at once. The environment and the arguments
+// come in from main.ts.
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
@@ -9,7 +9,10 @@ import { parseDuration } from "../duration.ts";
 
 /** What is known of a setting beside its schema. */
 export interface Setting {
-  /** Environment variable; the flag is its name without WHOTALKS_ in lower case ("WHOTALKS_HTTP_ADDRESS" → "--http-address"). */
+  /**
+   * Environment variable; the flag is its name without WHOTALKS_ in lower case ("WHOTALKS_HTTP_ADDRESS" →
+   * "--http-address").
+   */
   readonly variable: string;
   /** A value as users would write it. */
   readonly example: string;

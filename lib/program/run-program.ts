@@ -1,5 +1,6 @@
-// What the programs of the cluster have in common from their start to their end: settings read, help given, problems
-// told, a log made, signals turned into an end. Their main.ts files call it with the process's own environment.
+// What the programs of the cluster have in common from their start to their end: settings read, help given,
+// problems told, a log made, signals turned into an end. Their main.ts files call it with the process's own
+// environment.
 
 import packageJson from "../../package.json" with { type: "json" };
 import type { Log } from "./log.ts";
@@ -11,8 +12,8 @@ import type { SettingsResult } from "./program-settings.ts";
 const EXIT_USAGE = 2;
 
 /**
- * Runs a program until SIGTERM or SIGINT; a second signal ends at once. Resolves with its exit code: 0, 1 where it
- * could not go on, 2 where its settings are not usable.
+ * Runs a program until SIGTERM or SIGINT; a second signal ends at once. Resolves with its exit code: 0, 1
+ * where it could not go on, 2 where its settings are not usable.
  */
 export async function runProgram<Config extends { readonly logLevel: LogLevel }>(
   name: string,

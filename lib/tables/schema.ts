@@ -1,5 +1,5 @@
-// How tables are described: plain data from which scripts/generate-tables.ts writes classes, the binding to reports and
-// parts of the protos. Nothing imports a schema when a program runs.
+// How tables are described: plain data from which scripts/generate-tables.ts writes classes, the binding to
+// reports and parts of the protos. Nothing imports a schema when a program runs.
 
 /** What a column's elements are: unsigned and signed integers by their bits, and doubles. */
 export type ElementType = "u8" | "u16" | "u32" | "i32" | "f64";
@@ -22,7 +22,10 @@ export interface ColumnSchema {
 export interface ReportColumnSchema extends ColumnSchema {
   /** Field number in the table's message. A column without one stays with the agent. */
   readonly wire?: number;
-  /** Field number in the message of changes: a row that differs in this column is reported. Without one it never changes. */
+  /**
+   * Field number in the message of changes: a row that differs in this column is reported. Without one it
+   * never changes.
+   */
   readonly change?: number;
   /** Whether the aggregator's table has the column too. */
   readonly kept?: boolean;
@@ -83,7 +86,10 @@ export interface ReportTableSchema {
 
 /** One column of a table that the aggregator keeps. */
 export interface ModelColumnSchema extends ColumnSchema {
-  /** How it grows (storage/capacity.ts): by copy where it is read again and again, in place where it is written more. */
+  /**
+   * How it grows (storage/capacity.ts): by copy where it is read again and again, in place where it is written
+   * more.
+   */
   readonly grows: "by copy" | "in place";
 }
 

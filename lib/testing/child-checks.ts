@@ -1,5 +1,5 @@
-// Tests that need a process of their own (a pid namespace, fewer capabilities): the child runs named checks and prints
-// one line of JSON per check; the test that spawned it turns each into a subtest.
+// Tests that need a process of their own (a pid namespace, fewer capabilities): the child runs named checks
+// and prints one line of JSON per check; the test that spawned it turns each into a subtest.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -35,8 +35,8 @@ export function checksImpossible(reason: string): never {
 }
 
 /**
- * In the test: runs `command` and reports each of its checks as a subtest. Returns null, or the reason for which the
- * child could check nothing.
+ * In the test: runs `command` and reports each of its checks as a subtest. Returns null, or the reason for
+ * which the child could check nothing.
  */
 export async function runChecks(t: TestContext, command: readonly string[]): Promise<string | null> {
   const [program, ...words] = command;

@@ -4,7 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const pauseMs = 500;
 
-/** Calls `attempt` until it no longer throws and returns its result; after `deadlineMs`, throws its last error. */
+/**
+ * Calls `attempt` until it no longer throws and returns its result; after `deadlineMs`, throws its last error.
+ */
 export async function eventually<T>(deadlineMs: number, attempt: () => Promise<T>): Promise<T> {
   const end = performance.now() + deadlineMs;
   for (;;) {

@@ -1,8 +1,8 @@
 // How an agent learns that sockets were destroyed, as coverage says it.
 
 /**
- * Every way, the best first: the kernel's events, entries in TIME_WAIT, or none. Coverage of a node and of a network
- * namespace has one of them.
+ * Every way, the best first: the kernel's events, entries in TIME_WAIT, or none. Coverage of a node and of a
+ * network namespace has one of them.
  */
 export const destroyedModes = ["events", "time-wait", "none"] as const;
 

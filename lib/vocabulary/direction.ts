@@ -1,9 +1,9 @@
 // How it is known who opened a connection.
 
 /**
- * What the answer rests on, weakest first: a weaker answer does not replace a stronger one. A flow is final if it is
- * translated, and a handshake always is; an untranslated flow may have been picked up in the middle, so the handshake is
- * above it.
+ * What the answer rests on, weakest first: a weaker answer does not replace a stronger one. A flow is final if
+ * it is translated, and a handshake always is; an untranslated flow may have been picked up in the middle, so
+ * the handshake is above it.
  */
 export const DirectionBy = { guess: 0, port: 1, listener: 2, flow: 3, handshake: 4 } as const;
 

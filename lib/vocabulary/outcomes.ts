@@ -32,7 +32,10 @@ export function outcomeWord(outcome: number): string {
   return outcomeWordByNumber.get(outcome) ?? "";
 }
 
-/** The word that answers use for an outcome which a filter names (`timed-out` for `timeout`); null if it is none. */
+/**
+ * The word that answers use for an outcome which a filter names (`timed-out` for `timeout`); null if it is
+ * none.
+ */
 export function normalizeOutcome(text: string): string | null {
   return findWord(outcomeWords, text, synonyms);
 }

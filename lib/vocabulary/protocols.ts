@@ -24,10 +24,14 @@ export const Protocol = {
   raw: 255,
 } as const;
 
-/** Families beside the internet's, in the aggregator's protocol column (IANA has not assigned these numbers). */
+/**
+ * Families beside the internet's, in the aggregator's protocol column (IANA has not assigned these numbers).
+ */
 export const Family = { unix: 250, netlink: 251, packet: 252 } as const;
 
-/** Whether a number of the aggregator's protocol column stands for one of the families beside the internet's. */
+/**
+ * Whether a number of the aggregator's protocol column stands for one of the families beside the internet's.
+ */
 export function isFamily(protocol: number): boolean {
   return protocol >= Family.unix && protocol <= Family.packet;
 }
@@ -77,8 +81,8 @@ export function storeProtocolWord(number: number): string {
 }
 
 /**
- * The word that answers use for a protocol which a filter names by its word, a synonym or its IANA number: `tcp` for `TCP`
- * and `6`, `99` for `99`. Null if it is none.
+ * The word that answers use for a protocol which a filter names by its word, a synonym or its IANA number:
+ * `tcp` for `TCP` and `6`, `99` for `99`. Null if it is none.
  */
 export function normalizeProtocol(text: string): string | null {
   const trimmed = text.trim();
@@ -87,7 +91,10 @@ export function normalizeProtocol(text: string): string | null {
   return number <= PROTOCOL_NUMBER_MAX ? protocolWord(number) : null;
 }
 
-/** Protocols that conntrack's text forms have a word for (net/netfilter/nf_conntrack_standalone.c l4proto_name). */
+/**
+ * Protocols that conntrack's text forms have a word for (net/netfilter/nf_conntrack_standalone.c
+ * l4proto_name).
+ */
 const conntrackWords = ["icmp", "tcp", "udp", "dccp", "gre", "icmpv6", "sctp", "udplite"] as const;
 
 /** The words of conntrack's text forms with their numbers; "unknown" stands for every other protocol. */

@@ -1,5 +1,5 @@
-// States of sockets and of conntrack's flows: the kernel's numbers, words and synonyms, and what a socket's state says of its
-// end.
+// States of sockets and of conntrack's flows: the kernel's numbers, words and synonyms, and what a socket's
+// state says of its end.
 
 import { Protocol } from "./protocols.ts";
 import { findWord } from "./word-list.ts";
@@ -24,7 +24,10 @@ const socketStateWords: ReadonlyMap<number, string> = new Map(
   Object.entries(SocketState).map(([word, number]) => [number, word]),
 );
 
-/** The word for a socket state; UNKNOWN_<n> where the kernel has a newer one. NEW_SYN_RECV is shown as SYN_RECV. */
+/**
+ * The word for a socket state; UNKNOWN_<n> where the kernel has a newer one. NEW_SYN_RECV is shown as
+ * SYN_RECV.
+ */
 export function stateWord(state: number): string {
   if (state === SocketState.NEW_SYN_RECV) return "SYN_RECV";
   return socketStateWords.get(state) ?? `UNKNOWN_${state}`;
@@ -39,7 +42,10 @@ export function isClosing(state: number): boolean {
   );
 }
 
-/** Whether this is the state of an entry that outlives its socket: the rest of FIN_WAIT2 is one like TIME_WAIT's. */
+/**
+ * Whether this is the state of an entry that outlives its socket: the rest of FIN_WAIT2 is one like
+ * TIME_WAIT's.
+ */
 export function isTimeWaitState(state: number): boolean {
   return state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2;
 }
@@ -90,7 +96,10 @@ export function flowStates(protocol: number): readonly string[] {
   return protocol === Protocol.dccp ? dccpFlowStates : noStates;
 }
 
-/** The word for a flow's state; empty where its protocol has none, UNKNOWN_<n> where the kernel has a newer one. */
+/**
+ * The word for a flow's state; empty where its protocol has none, UNKNOWN_<n> where the kernel has a newer
+ * one.
+ */
 export function flowStateWord(protocol: number, state: number): string {
   const states = flowStates(protocol);
   return states.length === 0 ? "" : (states[state] ?? `UNKNOWN_${state}`);
@@ -132,7 +141,10 @@ const synonyms: Readonly<Record<string, string>> = {
   UNCONN: "CLOSE",
 };
 
-/** The word that answers use for a state which a filter names (`FIN_WAIT1` for `fin-wait-1`); null if it is none. */
+/**
+ * The word that answers use for a state which a filter names (`FIN_WAIT1` for `fin-wait-1`); null if it is
+ * none.
+ */
 export function normalizeState(text: string): string | null {
   return findWord(stateWords, text, synonyms);
 }

@@ -1,8 +1,9 @@
-// How words of a list are found in what a user typed. Every list of the vocabulary has one function that rests on this.
+// How words of a list are found in what a user typed. Every list of the vocabulary has one function that rests
+// on this.
 
 /**
- * The word of a list that a text means; null if it means none. Case does not matter, '_' and '-' are the same, and a synonym
- * stands for its word. Synonyms are written in the list's own form.
+ * The word of a list that a text means; null if it means none. Case does not matter, '_' and '-' are the same,
+ * and a synonym stands for its word. Synonyms are written in the list's own form.
  */
 export function findWord<Word extends string>(
   words: readonly Word[],

@@ -1,4 +1,5 @@
-// What the query API answers with of a connection's counted socket: the aggregator's part, and the names for JSON and CSV.
+// What the query API answers with of a connection's counted socket: the aggregator's part, and the names for
+// JSON and CSV.
 
 import type { AnswerSchema, ReportColumnSchema, ReportTableSchema } from "../../lib/tables/schema.ts";
 import type { GeneratedFile } from "./code.ts";

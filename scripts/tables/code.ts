@@ -1,4 +1,5 @@
-// What all generated tables have in common: the names of types, comments, and which of a table's columns a method is for.
+// What all generated tables have in common: the names of types, comments, and which of a table's columns a
+// method is for.
 
 import type { ColumnSchema, ElementType, MethodSchema } from "../../lib/tables/schema.ts";
 

@@ -1,5 +1,5 @@
-// The class of a table's columns in the aggregator: read by everyone as fields (a getter for each would count against what
-// V8 inlines), written by the table that extends it.
+// The class of a table's columns in the aggregator: read by everyone as fields (a getter for each would count
+// against what V8 inlines), written by the table that extends it.
 
 import type { MethodSchema, ModelColumnSchema, ModelTableSchema } from "../../lib/tables/schema.ts";
 import type { GeneratedFile } from "./code.ts";

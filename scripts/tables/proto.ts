@@ -1,5 +1,5 @@
-// The messages of report.proto that carry tables, and the fields of query.proto that answer with a socket's column. They
-// stand in regions of files that are otherwise written by hand.
+// The messages of report.proto that carry tables, and the fields of query.proto that answer with a socket's
+// column. They stand in regions of files that are otherwise written by hand.
 
 import type {
   AnswerSchema,

@@ -1,5 +1,5 @@
-// The class of a table that agents keep, and how its columns are bound to the messages of report.proto. Rows are copied
-// and compared column by column: a loop over names at run time costs four to ten times as much.
+// The class of a table that agents keep, and how its columns are bound to the messages of report.proto. Rows
+// are copied and compared column by column: a loop over names at run time costs four to ten times as much.
 
 import type { MethodSchema, ReportColumnSchema, ReportTableSchema } from "../../lib/tables/schema.ts";
 import type { GeneratedFile } from "./code.ts";

@@ -1,4 +1,5 @@
-// What the aggregator tells Prometheus of itself: what it holds, whether it keeps up, what it could not take in.
+// What the aggregator tells Prometheus of itself: what it holds, whether it keeps up, what it could not take
+// in.
 
 import type { Registry } from "prom-client";
 import { Gauge } from "prom-client";

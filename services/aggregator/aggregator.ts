@@ -6,8 +6,8 @@
 //   apply    the one writer of connections and edges; tells watchers
 //   view     the model, to be read only → query → serve
 //
-// Everything is synchronous and in one thread: a report is applied as a whole before a query sees anything of it. What it
-// left to settle is settled by the next query or tick, or at once if someone watches.
+// Everything is synchronous and in one thread: a report is applied as a whole before a query sees anything of
+// it. What it left to settle is settled by the next query or tick, or at once if someone watches.
 
 import { performance } from "node:perf_hooks";
 
@@ -84,7 +84,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   const applier = new ReportApplier(model, apply);
   const ingest = new Ingest(model, {
     applier,
-    // Left for the next tick or query, a connection of two nodes is settled once, with both ends, and not twice.
+    // Left for the next tick or query, a connection of two nodes is settled once, with both ends, and not
+    // twice.
     onApplied: (timeMs) => {
       if (feed.isWatched || queue.size >= WAITING_MAX) settler.settle(timeMs);
     },

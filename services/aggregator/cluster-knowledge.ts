@@ -1,5 +1,5 @@
-// What the aggregator knows of the cluster beside the reports: the identity of pods, nodes and services, fed by the API
-// server's watches where there is an API server, and by the pods that reports tell of.
+// What the aggregator knows of the cluster beside the reports: the identity of pods, nodes and services, fed
+// by the API server's watches where there is an API server, and by the pods that reports tell of.
 
 import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
 import { loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
@@ -22,7 +22,10 @@ export interface ClusterKnowledge {
   readonly synced: Promise<void>;
   /** Takes in the pods of a report. */
   readonly onReport: ReportListener;
-  /** Nodes and pods that should be read and are not, at most COVERAGE_AGE_MS_MAX ago; null without an API server. */
+  /**
+   * Nodes and pods that should be read and are not, at most COVERAGE_AGE_MS_MAX ago; null without an API
+   * server.
+   */
   coverage(): ClusterCoverage | null;
   /** Pods and nodes of which it had to be forgotten, for want of room, that they were read. */
   readingsForgotten(): number;

@@ -1,4 +1,5 @@
-// The aggregator's program: reads its settings, runs until it is told to stop. The one file that reads the environment.
+// The aggregator's program: reads its settings, runs until it is told to stop. The one file that reads the
+// environment.
 
 import { runProgram } from "../../lib/program/run-program.ts";
 import { readAggregatorConfig } from "./config.ts";

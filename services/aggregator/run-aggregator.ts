@@ -1,5 +1,5 @@
-// The aggregator as it runs in a cluster: the pipeline with its ends, NATS and the query API, and what goes beside it:
-// what the API server tells of the cluster, metrics and probes.
+// The aggregator as it runs in a cluster: the pipeline with its ends, NATS and the query API, and what goes
+// beside it: what the API server tells of the cluster, metrics and probes.
 
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -118,8 +118,8 @@ function subscribe(
   return subscription;
 }
 
-// While NATS is away, no node's silence means anything: time stands still for the pipeline until NATS and the agents
-// are back.
+// While NATS is away, no node's silence means anything: time stands still for the pipeline until NATS and the
+// agents are back.
 function tickWhileConnected(link: NatsLink, aggregator: Aggregator, clock: StreamClock): NodeJS.Timeout {
   let resumeAt = 0;
   link.onChange((connected) => {

@@ -1,5 +1,6 @@
-// The one clock: the stream's message times. What this program learns from elsewhere (the API server's watches) gets
-// its time from here, so that it compares with what the reports tell, whatever this machine's own clock says.
+// The one clock: the stream's message times. What this program learns from elsewhere (the API server's
+// watches) gets its time from here, so that it compares with what the reports tell, whatever this machine's
+// own clock says.
 
 /** How long the best measurement counts: clocks drift, and a machine may be set right. */
 const WINDOW_MS = 300_000;
@@ -9,8 +10,8 @@ const DIFFERENCE_MS_MAX = 86_400_000;
 /** The stream's time, as this machine can know it. */
 export class StreamClock {
   readonly #wallMs: () => number;
-  // This machine's time less the stream's. Every measurement is too large by the way of the message, so the least of
-  // the present window and the one before it is taken.
+  // This machine's time less the stream's. Every measurement is too large by the way of the message, so the
+  // least of the present window and the one before it is taken.
   #previousMs = Infinity;
   #leastMs = Infinity;
   #windowEndMs = 0;

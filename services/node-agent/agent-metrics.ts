@@ -1,4 +1,5 @@
-// What the agent tells Prometheus of itself: whether it reads, whether it gets its reports off, what it falls short of.
+// What the agent tells Prometheus of itself: whether it reads, whether it gets its reports off, what it falls
+// short of.
 
 import type { Registry } from "prom-client";
 import type { MetricSource } from "../../lib/http/metrics.ts";

@@ -31,8 +31,8 @@ export interface AgentParts {
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
   /**
-   * Asked before each report: whether the sink needs a keyframe. A sink that knows when a keyframe would get through
-   * says so here; without it, every report that could not be delivered makes the next one a keyframe.
+   * Asked before each report: whether the sink needs a keyframe. A sink that knows when a keyframe would get
+   * through says so here; without it, every report that could not be delivered makes the next one a keyframe.
    */
   readonly takeKeyframeRequest?: () => boolean;
   /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
@@ -64,6 +64,9 @@ export interface AgentPace {
   readonly intervalMs: number;
   /** Milliseconds between keyframes. */
   readonly keyframeMs: number;
-  /** Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for no limit. */
+  /**
+   * Share of one core that the process may take (0.01 = 1 %): the interval is stretched to keep it. Null for
+   * no limit.
+   */
   readonly cpuShare: number | null;
 }

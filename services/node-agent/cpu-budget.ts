@@ -1,6 +1,7 @@
-// Keeps the agent's CPU within its budget: a share of one core, of which what is not used may be saved up for a while, so
-// that a burst (the first passes, a keyframe, a pod that starts) is read without delay. Where the credit is used up the
-// next pass waits for it. A pure function of the CPU time and the clock that it is given.
+// Keeps the agent's CPU within its budget: a share of one core, of which what is not used may be saved up for
+// a while, so that a burst (the first passes, a keyframe, a pod that starts) is read without delay. Where the
+// credit is used up the next pass waits for it. A pure function of the CPU time and the clock that it is
+// given.
 
 /** Seconds of the budget that may be saved up. */
 const CREDIT_SECONDS = 60;
@@ -9,8 +10,9 @@ const CREDIT_SECONDS = 60;
 const START_CREDIT_MS = 2000;
 
 /**
- * A pass waits for credit so long at most: 5 s, as an answer that is older helps nobody who looks. Passes of up to 50 ms
- * of CPU keep 1 % of a core so; what dearer ones use beyond it they use, and coverage says that they do.
+ * A pass waits for credit so long at most: 5 s, as an answer that is older helps nobody who looks. Passes of
+ * up to 50 ms of CPU keep 1 % of a core so; what dearer ones use beyond it they use, and coverage says that
+ * they do.
  */
 export const WAIT_MS_MAX = 5000;
 
@@ -42,8 +44,8 @@ export class CpuBudget {
   }
 
   /**
-   * After a pass that began at startMs: milliseconds to wait until the next one. `cpuMs` is what the whole process has
-   * used since it started, and nowMs the time of the clock that startMs is of.
+   * After a pass that began at startMs: milliseconds to wait until the next one. `cpuMs` is what the whole
+   * process has used since it started, and nowMs the time of the clock that startMs is of.
    */
   waitMs(startMs: number, nowMs: number, cpuMs: number): number {
     const untilInterval = Math.max(0, startMs + this.#intervalMs - nowMs);

@@ -1,5 +1,6 @@
-// An agent put together for the kernel whose proc filesystem is at procRoot: chooses the reader, opens what listens, and
-// hands all parts to createAgent(). The program in a cluster, `whotalks local`, tests and benchmarks start here.
+// An agent put together for the kernel whose proc filesystem is at procRoot: chooses the reader, opens what
+// listens, and hands all parts to createAgent(). The program in a cluster, `whotalks local`, tests and
+// benchmarks start here.
 
 import type { SocketReader } from "./observation.ts";
 import type { AgentPace, AgentParts } from "./agent-parts.ts";

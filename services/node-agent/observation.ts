@@ -75,7 +75,9 @@ export interface NamespaceReading {
   readonly overflowed: number;
   /** Addresses of the namespace's interfaces, loopback left out: 4 or 16 bytes each in network order. */
   readonly addresses: readonly Uint8Array[];
-  /** TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown. */
+  /**
+   * TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown.
+   */
   readonly tcpCounters: TcpCounters | null;
 }
 
@@ -93,20 +95,26 @@ export interface SocketReader {
   /** Null where the reader can work here, else why not. */
   probe(): string | null;
   /**
-   * Asked before anything of a pass is read: whether all that read() would tell is as it was told last. Where it is,
-   * neither begin() nor read() is called in the pass. Absent where that cannot be known. Never throws.
+   * Asked before anything of a pass is read: whether all that read() would tell is as it was told last. Where
+   * it is, neither begin() nor read() is called in the pass. Absent where that cannot be known. Never throws.
    */
   isStill?(): boolean;
   /**
-   * Told before the namespaces of a pass are read: readers of the whole node read it here. `heard` has the inodes of the
-   * namespaces in which sockets were destroyed since the pass before; absent where that is not known. Never throws.
+   * Told before the namespaces of a pass are read: readers of the whole node read it here. `heard` has the
+   * inodes of the namespaces in which sockets were destroyed since the pass before; absent where that is not
+   * known. Never throws.
    */
   begin?(heard?: ReadonlySet<number>): void;
-  /** Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws. */
+  /**
+   * Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws.
+   */
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
   /** What the latest readings could not tell and why, as sentences that say what to do. */
   limits(): readonly string[];
-  /** Who holds which socket, where the reader learns it with the sockets of a pass; null or absent where it does not. */
+  /**
+   * Who holds which socket, where the reader learns it with the sockets of a pass; null or absent where it
+   * does not.
+   */
   held?(): HeldSockets | null;
 }
 
@@ -121,9 +129,9 @@ export interface HeldSockets {
 /** Which process holds which socket, by inode. */
 export interface SocketHolders {
   /**
-   * Brings the holders up to date with a pass, after its sockets were read: rescans the processes whose descriptors
-   * may have changed, and those of a namespace with a socket that nobody was known to hold. namespaceInode gives the
-   * inode of the namespace that an id in the sink stands for. Never throws.
+   * Brings the holders up to date with a pass, after its sockets were read: rescans the processes whose
+   * descriptors may have changed, and those of a namespace with a socket that nobody was known to hold.
+   * namespaceInode gives the inode of the namespace that an id in the sink stands for. Never throws.
    */
   refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void;
   /** Calls back for each (pid, fd) that holds the inode, in ascending order of pid, then fd. */
@@ -166,7 +174,10 @@ export interface FlowReader {
   readonly overflowed: number;
   /** Times that the kernel had to drop events, since start. */
   readonly overruns: number;
-  /** Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is a limit. */
+  /**
+   * Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is
+   * a limit.
+   */
   refresh(namespaces: readonly FlowNamespace[]): Promise<void>;
   /** What changed since the last call, or everything; the tables may be used again by the next call. */
   take(everything: boolean): FlowChanges;
@@ -200,7 +211,9 @@ export interface DestroyedReader {
   take(): DestroyedTable;
   /** Whether the destroyed sockets of the namespace with this inode are heard of. */
   hears(inode: number): boolean;
-  /** Whether a namespace was there when listening began, without a process perhaps: its counters are no news. */
+  /**
+   * Whether a namespace was there when listening began, without a process perhaps: its counters are no news.
+   */
   wasThereAtStart(inode: number): boolean;
   /** What stands in the way of hearing of all, as sentences that say what to do. */
   limits(): readonly string[];

@@ -3,7 +3,9 @@
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import type { PassCost } from "./agent-parts.ts";
 
-/** An agent whose last pass is longer ago than this, or than ten intervals, hangs: the kubelet may restart it. */
+/**
+ * An agent whose last pass is longer ago than this, or than ten intervals, hangs: the kubelet may restart it.
+ */
 const PASS_AGE_MS_MAX = 120_000;
 
 /** Counts passes and keeps the latest. */

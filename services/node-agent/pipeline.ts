@@ -4,8 +4,8 @@
 //                    what was destroyed since ──────────┘ merged                          │
 //                    and the node's flows (conntrack), whose reader knows itself what changed ──┘
 //
-// Each stage knows the one before by the types of observation.ts only. A namespace that cannot be read is counted and
-// the pass goes on; a report that cannot be delivered makes the next one a keyframe.
+// Each stage knows the one before by the types of observation.ts only. A namespace that cannot be read is
+// counted and the pass goes on; a report that cannot be delivered makes the next one a keyframe.
 
 import { setImmediate as yieldToOthers, setTimeout as sleep } from "node:timers/promises";
 
@@ -82,7 +82,8 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
   // Of the latest pass that read.
   let found: Found | null = null;
   let flowNamespaces: readonly FlowNamespace[] = [];
-  // Namespaces whose destroyed sockets were heard of in the pass before, when that took them, and what was lost by then.
+  // Namespaces whose destroyed sockets were heard of in the pass before, when that took them, and what was
+  // lost by then.
   let heardBefore: ReadonlySet<number> = new Set();
   let takenTicks = 0;
   let overrunsBefore = 0;
@@ -233,8 +234,8 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
     return passes === 0 ? NOTHING_DESTROYED : events;
   }
 
-  // A namespace that was there before the agent begins its account after its sockets were read, so that none of them
-  // counts as opened later. Gives the ids of those whose account began now.
+  // A namespace that was there before the agent begins its account after its sockets were read, so that none
+  // of them counts as opened later. Gives the ids of those whose account began now.
   function keepAccount(
     namespaces: readonly IdentifiedNamespace[],
     readings: Readings,

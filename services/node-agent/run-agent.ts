@@ -1,5 +1,5 @@
-// The agent as it runs in a cluster: the pipeline with its ends, the node's kernel tables and NATS, and what goes
-// beside it: the watch of the node's pods, metrics and probes.
+// The agent as it runs in a cluster: the pipeline with its ends, the node's kernel tables and NATS, and what
+// goes beside it: the watch of the node's pods, metrics and probes.
 
 import { startOperationsServer } from "../../lib/http/operations-server.ts";
 import { loadClusterAccess } from "../../lib/kubernetes/cluster-access.ts";
@@ -25,7 +25,10 @@ const FLUSH_MS = 5000;
 /** Where acknowledgements arrive; the chart and docs/install.md name it in the agents' permissions. */
 const INBOX_PREFIX = "_INBOX_AGENT";
 
-/** Runs until the signal aborts, then flushes and ends. Rejects if no reader works or the HTTP address is taken. */
+/**
+ * Runs until the signal aborts, then flushes and ends. Rejects if no reader works or the HTTP address is
+ * taken.
+ */
 export async function runAgent(
   config: AgentConfig,
   environment: KubeConfigChoice["environment"],

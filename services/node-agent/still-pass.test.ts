@@ -1,4 +1,5 @@
-// A pass in which nothing moved reads nothing, and one in which anything did reads it: on real sockets and processes.
+// A pass in which nothing moved reads nothing, and one in which anything did reads it: on real sockets and
+// processes.
 
 import { spawnSync } from "node:child_process";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// What stands in the way of seeing all, told to the log when it turns up: coverage has it for as long as it lasts.
+// What stands in the way of seeing all, told to the log when it turns up: coverage has it for as long as it
+// lasts.
 
 /** Sentences that are remembered at most. */
 const TOLD_MAX = 256;

@@ -1,5 +1,5 @@
-// Who may import whom, by folder: the table of ARCHITECTURE.md, held by borders.test.ts. Product code only: tests and what
-// stands in testing/ may import anything.
+// Who may import whom, by folder: the table of ARCHITECTURE.md, held by borders.test.ts. Product code only:
+// tests and what stands in testing/ may import anything.
 
 /** A room: a folder with everything below it that is no room of its own, or a few files. */
 export interface Room {

@@ -17,8 +17,8 @@ export function through(told: readonly Told[], front: Front): Told[] {
 }
 
 /**
- * Asserts that each connection is in the answer exactly once, from the right client to the right server, with the
- * Service that was dialled and the address that the server saw.
+ * Asserts that each connection is in the answer exactly once, from the right client to the right server, with
+ * the Service that was dialled and the address that the server saw.
  */
 export function assertTold(
   answer: readonly Connection[],
@@ -43,8 +43,8 @@ export function assertTold(
 }
 
 /**
- * The same for datagrams of a client whose sockets nobody sees: those between the same client, address dialled and
- * server are kept as one connection with a count.
+ * The same for datagrams of a client whose sockets nobody sees: those between the same client, address dialled
+ * and server are kept as one connection with a count.
  */
 export function assertFolded(answer: readonly Connection[], told: readonly Told[]): void {
   for (const each of told) {

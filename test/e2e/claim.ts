@@ -1,5 +1,5 @@
-// The frame of a claim: a numbered sentence about the product that is true on a real cluster, with a namespace of its
-// own for its workloads.
+// The frame of a claim: a numbered sentence about the product that is true on a real cluster, with a namespace
+// of its own for its workloads.
 
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
@@ -45,8 +45,8 @@ export interface Stage extends Lifetime {
 }
 
 /**
- * Workloads that all claims of a file look at: the first claim that runs makes them, and they go with the last one.
- * Gives what states such a claim.
+ * Workloads that all claims of a file look at: the first claim that runs makes them, and they go with the last
+ * one. Gives what states such a claim.
  */
 export function stage<Made>(
   number: number,

@@ -1,6 +1,6 @@
-// A Service with three pods behind it, reached in every way that Kubernetes has, by a Deployment of callers, by a pod
-// that calls itself and by the host outside. Callers tell servers who they are, so that both sides' words together say
-// which pod answered whom, under which address.
+// A Service with three pods behind it, reached in every way that Kubernetes has, by a Deployment of callers,
+// by a pod that calls itself and by the host outside. Callers tell servers who they are, so that both sides'
+// words together say which pod answered whom, under which address.
 
 import type { Stage } from "./claim.ts";
 import { apply, kubectl, kubectlJson } from "./command.ts";
@@ -78,8 +78,8 @@ interface NodeList {
 }
 
 /**
- * Starts everything and waits until all of it runs: with all that leads in and out of the cluster, or, where no
- * addresses outside are given, only what is within.
+ * Starts everything and waits until all of it runs: with all that leads in and out of the cluster, or, where
+ * no addresses outside are given, only what is within.
  */
 export async function startEcho(stage: Stage, worldAddresses: readonly string[] | null): Promise<Echo> {
   const { namespace } = stage;

@@ -1,5 +1,5 @@
-// What the workloads themselves say on their stdout of the connections that they have: the truth that claims hold the
-// product's answers against.
+// What the workloads themselves say on their stdout of the connections that they have: the truth that claims
+// hold the product's answers against.
 
 import { kubectl } from "./command.ts";
 

@@ -1,5 +1,5 @@
-// The workloads of the claims: pods that serve and pods that keep connections open. They run from the product's own
-// image, which has Node.js in it, so that no other image is needed anywhere.
+// The workloads of the claims: pods that serve and pods that keep connections open. They run from the
+// product's own image, which has Node.js in it, so that no other image is needed anywhere.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";

@@ -1,5 +1,5 @@
-// Which tests run on which kernels: those of code that asks the kernel what differs from version to version. They run
-// emulated, 5 to 10 times slower than here: their deadlines must allow for that.
+// Which tests run on which kernels: those of code that asks the kernel what differs from version to version.
+// They run emulated, 5 to 10 times slower than here: their deadlines must allow for that.
 
 /** Tests of conntrack: events, dumps, translations, what is missing. */
 export const conntrackTests: readonly string[] = [
@@ -38,7 +38,8 @@ const between = [
   "services/node-agent/readers/bpf-iter.test.ts",
   "services/node-agent/kernel/bpf/socket-digest.test.ts",
 ];
-// What a lockdown may forbid: BPF, and with it readers. Of conntrack one file shows that it is loaded and read all the same.
+// What a lockdown may forbid: BPF, and with it readers. Of conntrack one file shows that it is loaded and read
+// all the same.
 const lockedDown = ["services/node-agent/conntrack/no-conntrack.test.ts", ...readerTests];
 
 /** 5.10, 6.1, 6.12 and the newest, and two of them locked down as Talos boots. */

@@ -1,6 +1,6 @@
-// What the tests need, in one archive that a kernel's machine unpacks into its memory: Node.js, the sources, the tools
-// and their libraries. Such a machine reads this one's files over 9p without a cache, where each open and read waits for
-// the emulator: a start of Node.js takes 15 s there, and 2 s from memory.
+// What the tests need, in one archive that a kernel's machine unpacks into its memory: Node.js, the sources,
+// the tools and their libraries. Such a machine reads this one's files over 9p without a cache, where each
+// open and read waits for the emulator: a start of Node.js takes 15 s there, and 2 s from memory.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";

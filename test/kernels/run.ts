@@ -1,10 +1,11 @@
-// `npm run test:kernels [-- SUITE …]`: the tests of test/kernels/kernels.ts on other kernels. $KERNEL_RUNNER names the
-// command that boots one: called as `RUNNER SUITE COMMAND` in this directory, it runs COMMAND as root on the suite's
-// kernel with this machine's files, prints its output and exits with its status; $APPEND has kernel parameters.
+// `npm run test:kernels [-- SUITE …]`: the tests of test/kernels/kernels.ts on other kernels. $KERNEL_RUNNER
+// names the command that boots one: called as `RUNNER SUITE COMMAND` in this directory, it runs COMMAND as
+// root on the suite's kernel with this machine's files, prints its output and exits with its status; $APPEND
+// has kernel parameters.
 //
-// One line per kernel and file, what was skipped and what failed below it, and at the end `N passed, N failed, N skipped`.
-// Emulated machines are slow and their times drift: a file that failed runs once more, on a kernel booted anew, and the
-// line of one that passed then says so. What fails twice has failed.
+// One line per kernel and file, what was skipped and what failed below it, and at the end `N passed, N failed,
+// N skipped`. Emulated machines are slow and their times drift: a file that failed runs once more, on a kernel
+// booted anew, and the line of one that passed then says so. What fails twice has failed.
 
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -14,7 +15,9 @@ import type { Kernel } from "./kernels.ts";
 import { kernels } from "./kernels.ts";
 import { packTests } from "./pack.ts";
 
-/** Seconds that one file may take, and a kernel to boot; one that hangs must not keep the others from running. */
+/**
+ * Seconds that one file may take, and a kernel to boot; one that hangs must not keep the others from running.
+ */
 const FILE_SECONDS_MAX = 300;
 const BOOT_SECONDS_MAX = 240;
 
@@ -22,9 +25,9 @@ const BOOT_SECONDS_MAX = 240;
 const SIDE_BY_SIDE = Math.min(2, availableParallelism());
 
 /**
- * What every kernel is booted with. One processor: with two, on a busy machine, starts of Node.js now and then ended by
- * a segmentation fault, on every kernel; with one none has, and one process is as fast. The emulator's clock: the
- * processor's once ran tens of times too fast.
+ * What every kernel is booted with. One processor: with two, on a busy machine, starts of Node.js now and then
+ * ended by a segmentation fault, on every kernel; with one none has, and one process is as fast. The
+ * emulator's clock: the processor's once ran tens of times too fast.
  */
 const PARAMETERS = "maxcpus=1 clocksource=hpet";
 
@@ -101,7 +104,8 @@ async function boot(
   return { version, results };
 }
 
-// What the kernel is to run. Node runs a file's tests in its own process: a start is dear where it is emulated.
+// What the kernel is to run. Node runs a file's tests in its own process: a start is dear where it is
+// emulated.
 function commandOf(unpack: string, files: readonly string[]): string {
   const node =
     "node --import ./test/property-seed.ts --test --test-isolation=none --test-reporter=./test/reporter.ts";

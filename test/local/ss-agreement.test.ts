@@ -1,5 +1,5 @@
-// Every TCP and UDP socket of every namespace, as `whotalks local` shows it, against `ss -tuanp` in that namespace at
-// the same quiet moment.
+// Every TCP and UDP socket of every namespace, as `whotalks local` shows it, against `ss -tuanp` in that
+// namespace at the same quiet moment.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -93,7 +93,8 @@ describe("sockets against ss", { skip }, () => {
       "::",
       "7003",
     );
-    // An IPv4 client of a dual-stack listener makes an IPv4-mapped socket; a killed one leaves TIME_WAIT or CLOSE_WAIT.
+    // An IPv4 client of a dual-stack listener makes an IPv4-mapped socket; a killed one leaves TIME_WAIT or
+    // CLOSE_WAIT.
     await world.talk(
       a,
       "connect-tcp",

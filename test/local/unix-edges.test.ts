@@ -1,5 +1,5 @@
-// Unix sockets between network namespaces, as between two pods that share a volume: a server in one namespace, clients
-// in another one and in the machine's own, all by one path.
+// Unix sockets between network namespaces, as between two pods that share a volume: a server in one namespace,
+// clients in another one and in the machine's own, all by one path.
 
 import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";

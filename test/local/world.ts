@@ -1,5 +1,5 @@
-// A small world of network namespaces for tests: hosts on one bridge, each with an IPv4 and an IPv6 address, made with
-// iproute2 and taken down again with everything in it.
+// A small world of network namespaces for tests: hosts on one bridge, each with an IPv4 and an IPv6 address,
+// made with iproute2 and taken down again with everything in it.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
@@ -87,7 +87,10 @@ export class World implements AsyncDisposable {
     return host;
   }
 
-  /** Starts a talker in a host (null: in this process's own namespace) and waits until it holds all its sockets. */
+  /**
+   * Starts a talker in a host (null: in this process's own namespace) and waits until it holds all its
+   * sockets.
+   */
   async talk(host: Host | null, ...words: string[]): Promise<Talker> {
     const command = [process.execPath, talkerPath, ...words];
     const [program, ...rest] = host === null ? command : ["ip", "netns", "exec", host.name, ...command];

@@ -1,5 +1,6 @@
-// A node's agent, as far as its reports go: looks at the kernel's state from pass to pass and reports what changed, with
-// the ids, times and rows that services/node-agent would send. It notes which witnesses each report has.
+// A node's agent, as far as its reports go: looks at the kernel's state from pass to pass and reports what
+// changed, with the ids, times and rows that services/node-agent would send. It notes which witnesses each
+// report has.
 
 import type { NetworkNamespace } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";

@@ -1,4 +1,5 @@
-// An answer of the aggregator as lines that can be compared: connections, groups of datagram conversations, edges.
+// An answer of the aggregator as lines that can be compared: connections, groups of datagram conversations,
+// edges.
 
 import type { Connection, Edge, Endpoint } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Answer } from "./delivery.ts";
@@ -47,7 +48,9 @@ export function edgeLines({ edges }: Answer): string[] {
   return edges.map(edgeLine);
 }
 
-/** What is wrong with the edges: nothing is forgotten while a history lasts, so they add up to the connections. */
+/**
+ * What is wrong with the edges: nothing is forgotten while a history lasts, so they add up to the connections.
+ */
 export function edgeSums({ connections, edges }: Answer): {
   readonly ofConnections: string[];
   readonly ofEdges: string[];

@@ -1,4 +1,5 @@
-// A small cluster: nodes, pods with addresses of both families, Services; and who is who in it, as the API server knows.
+// A small cluster: nodes, pods with addresses of both families, Services; and who is who in it, as the API
+// server knows.
 
 import { addressBytes, parseAddress } from "../../lib/address.ts";
 import type { Identity, PodIdentity } from "../../services/aggregator/identity/identity.ts";

@@ -1,5 +1,5 @@
-// A conversation and what it leaves in the kernels of a cluster: its witnesses. Times are in milliseconds since the
-// beginning of the history.
+// A conversation and what it leaves in the kernels of a cluster: its witnesses. Times are in milliseconds
+// since the beginning of the history.
 
 import type { Address, Node, Place } from "./cluster.ts";
 import type { Talk } from "./scenario.ts";
@@ -36,7 +36,10 @@ export interface Socket {
   readonly received: number;
 }
 
-/** A conntrack entry of a node's own namespace: the tuples of its two directions, each a source and a destination. */
+/**
+ * A conntrack entry of a node's own namespace: the tuples of its two directions, each a source and a
+ * destination.
+ */
 export interface Flow {
   readonly node: Node;
   readonly protocol: "tcp" | "udp";

@@ -1,5 +1,5 @@
-// Delivers a history's reports to an aggregator: every node's in their order, nodes interleaved in any way, late, some
-// twice, with ticks and perhaps queries between.
+// Delivers a history's reports to an aggregator: every node's in their order, nodes interleaved in any way,
+// late, some twice, with ticks and perhaps queries between.
 
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Connection, Edge } from "../../lib/gen/whotalks/v1/query.ts";

@@ -1,8 +1,9 @@
 // The connections that should come out of a history, by what was reported of it.
 //
-// A conversation's packets have one source and destination before each translation and others after it. What is known
-// reaches from the client's socket as far as the translations on its way were reported, one after the other, and from
-// the server's socket as far back. Where both reach the whole way, the two sockets are one connection.
+// A conversation's packets have one source and destination before each translation and others after it. What
+// is known reaches from the client's socket as far as the translations on its way were reported, one after the
+// other, and from the server's socket as far back. Where both reach the whole way, the two sockets are one
+// connection.
 
 import type { Address, Cluster, Place } from "./cluster.ts";
 import { HOST_NAMESPACE, loopback } from "./cluster.ts";
@@ -65,7 +66,10 @@ export class Expectation {
     return this.#datagrams;
   }
 
-  /** The edges of datagram conversations whose client may have no name: what they are then, by what they should be. */
+  /**
+   * The edges of datagram conversations whose client may have no name: what they are then, by what they should
+   * be.
+   */
   get unnamed(): ReadonlyMap<string, string> {
     return this.#unnamed;
   }
@@ -119,7 +123,8 @@ export class Expectation {
         this.#count(this.#byAddress(stretch.from[0]), server, via);
         continue;
       }
-      // A loopback address is its namespace's: the client may have the name of the program that is known there.
+      // A loopback address is its namespace's: the client may have the name of the program that is known
+      // there.
       const [spot] = stretch.from;
       const named = { who: this.#nameOf(clientPlace, true), spot };
       this.#count(named, server, via);
@@ -192,7 +197,8 @@ export class Expectation {
     return podUid === "" ? `${node.name}/${processName}` : podUid;
   }
 
-  // The listener at the end of a stretch, or the owner of the address if that is not the server's or nothing listens.
+  // The listener at the end of a stretch, or the owner of the address if that is not the server's or nothing
+  // listens.
   #receiverOf({ serverPlace, server, talk }: Conversation, { to }: Stretch): Side {
     const [, destination] = to;
     if (serverPlace === null || !isSpot(destination, server)) return this.#byAddress(destination);

@@ -1,5 +1,5 @@
-// Explains findings by known faults. Each fault has a pattern: a condition on the conversations that a line of a finding
-// names. What no pattern explains is new.
+// Explains findings by known faults. Each fault has a pattern: a condition on the conversations that a line of
+// a finding names. What no pattern explains is new.
 
 import type { RenderedReport } from "./agent.ts";
 import type { Conversation, Flow, History, Socket } from "./conversation.ts";
@@ -161,8 +161,8 @@ class Patterns {
       ),
     );
 
-  // One socket was reported for the last time before the other one was reported at all, or may have been so in another
-  // order.
+  // One socket was reported for the last time before the other one was reported at all, or may have been so in
+  // another order.
   readonly #hasGoneHalf = ({ clientSocket, serverSocket, ...rest }: Conversation): boolean => {
     if (isSpot(rest.client, rest.seenAs) && isSpot(rest.dialled, rest.server)) return false;
     if (clientSocket === null || serverSocket === null) return false;

@@ -1,4 +1,5 @@
-// What happens in a cluster: the conversations of a scenario, each begun when its ports are free, and their witnesses.
+// What happens in a cluster: the conversations of a scenario, each begun when its ports are free, and their
+// witnesses.
 
 import type { Cluster, Place } from "./cluster.ts";
 import { wildcard } from "./cluster.ts";

@@ -1,4 +1,5 @@
-// Ids as services/node-agent/ids/id-pool.ts hands them out: a returned id is used again from the next report on.
+// Ids as services/node-agent/ids/id-pool.ts hands them out: a returned id is used again from the next report
+// on.
 
 /** Small integer ids. */
 export class Ids {

@@ -1,6 +1,7 @@
-// The socket and conntrack tables of a cluster's kernels, as far as they decide which ports can be used: no two living
-// sockets of a namespace have one tuple, a client's TIME_WAIT entry keeps its port for a minute while a server's is
-// replaced by a new connection (net/ipv4/tcp_minisocks.c), and no two entries of a conntrack table have one tuple.
+// The socket and conntrack tables of a cluster's kernels, as far as they decide which ports can be used: no
+// two living sockets of a namespace have one tuple, a client's TIME_WAIT entry keeps its port for a minute
+// while a server's is replaced by a new connection (net/ipv4/tcp_minisocks.c), and no two entries of a
+// conntrack table have one tuple.
 
 import type { Node, Place } from "./cluster.ts";
 import type { Flow, Socket, Spot } from "./conversation.ts";

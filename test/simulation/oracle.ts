@@ -1,4 +1,5 @@
-// What is wrong with an answer: held against what was generated, and against the answer to another order of delivery.
+// What is wrong with an answer: held against what was generated, and against the answer to another order of
+// delivery.
 
 import {
   countsLine,
@@ -22,9 +23,10 @@ import type { Witnesses } from "./witnesses.ts";
 /** Something that is wrong. */
 export interface Finding extends Difference {
   /**
-   * truth: not the connections that were generated; details: the right ones, but not what they rest on or carried;
-   * order: another order of delivery leads to another answer; query: queries change later answers; edges: the edges do
-   * not add up to the connections; counts: ends are ambiguous or rows rejected where none should be.
+   * truth: not the connections that were generated; details: the right ones, but not what they rest on or
+   * carried; order: another order of delivery leads to another answer; query: queries change later answers;
+   * edges: the edges do not add up to the connections; counts: ends are ambiguous or rows rejected where none
+   * should be.
    */
   readonly kind: "truth" | "details" | "order" | "query" | "edges" | "counts";
 }

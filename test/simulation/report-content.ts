@@ -15,7 +15,10 @@ import type { Flow, Socket } from "./conversation.ts";
 import { isSpot } from "./conversation.ts";
 import type { Row } from "./socket-rows.ts";
 
-/** Packets and bytes of a flow and of its reply: with an answer, without one, and where conntrack does not count. */
+/**
+ * Packets and bytes of a flow and of its reply: with an answer, without one, and where conntrack does not
+ * count.
+ */
 const COUNTED = [9, 900, 8, 8000];
 const COUNTED_ONE_PACKET = [1, 60, 0, 0];
 const NOT_COUNTED = [0, 0, 0, 0];

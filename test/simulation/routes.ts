@@ -75,8 +75,8 @@ function targetOf(place: Place, { family, protocol }: Talk): Spot {
   return { address: place.addresses[family], port: targetPort(place, protocol) };
 }
 
-// What a pod says to its own address does not leave its namespace. What it says to another node is masqueraded, since
-// that is no pod.
+// What a pod says to its own address does not leave its namespace. What it says to another node is
+// masqueraded, since that is no pod.
 function direct(talk: Talk, client: Place, serverPlace: Place): Route {
   const isHost = serverPlace.namespace === HOST_NAMESPACE;
   const isHere = client.node === serverPlace.node;

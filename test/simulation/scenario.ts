@@ -1,5 +1,5 @@
-// What fast-check varies: the shape of a cluster, its agents, who talks to whom and when, and what goes wrong. Small
-// numbers only, so that a failure shrinks to a history that can be read.
+// What fast-check varies: the shape of a cluster, its agents, who talks to whom and when, and what goes wrong.
+// Small numbers only, so that a failure shrinks to a history that can be read.
 
 import fc from "fast-check";
 
@@ -49,7 +49,9 @@ export interface Talk {
   readonly acceptMs: number;
   /** Which of a few client ports it has. */
   readonly port: number;
-  /** How often the same client begins the same conversation again with the same port, and after which pause. */
+  /**
+   * How often the same client begins the same conversation again with the same port, and after which pause.
+   */
   readonly repeats: number;
   readonly pauseMs: number;
   /** Whether the TCP server's listener is there. */

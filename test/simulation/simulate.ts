@@ -13,7 +13,9 @@ import { compareAnswers, judge } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
 import { witnessesOf } from "./witnesses.ts";
 
-/** Passes that an agent has made before the first keyframe that the aggregator receives, if it is an old one. */
+/**
+ * Passes that an agent has made before the first keyframe that the aggregator receives, if it is an old one.
+ */
 const PASSES_BEFORE = 4;
 
 /** A history as it was simulated. */

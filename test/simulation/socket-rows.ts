@@ -103,8 +103,9 @@ function entryRow(
   };
 }
 
-// The kernel makes a cookie when it is first asked for one: an entry has its socket's only if that was asked for
-// (net/ipv4/inet_timewait_sock.c inet_twsk_alloc). Where tables have no cookies the announcement's is taken.
+// The kernel makes a cookie when it is first asked for one: an entry has its socket's only if that was asked
+// for (net/ipv4/inet_timewait_sock.c inet_twsk_alloc). Where tables have no cookies the announcement's is
+// taken.
 function entryCookie(socket: Socket, counts: boolean, announced: boolean, before: Row | null): number {
   if (counts) return socket.wasAsked ? socket.cookie : socket.cookie + ENTRY_COOKIES;
   return announced ? socket.cookie : (before?.cookie ?? 0);

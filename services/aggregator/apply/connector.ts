@@ -1,5 +1,5 @@
-// Makes connections of ends and keeps them right: creates, joins, splits and frees them, as rules (match/) answer. Each end
-// belongs to exactly one connection; a connection has one end or two, or a flow alone.
+// Makes connections of ends and keeps them right: creates, joins, splits and frees them, as rules (match/)
+// answer. Each end belongs to exactly one connection; a connection has one end or two, or a flow alone.
 
 import type { Answer, OneSided } from "../match/answer.ts";
 import { contendersOf, NO_PEER, peerByTuple, SEVERAL_PEERS } from "../match/by-tuple.ts";
@@ -15,7 +15,10 @@ import type { Writable } from "../model/storage/column.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 
-/** Connections whose peer is looked for again and again at most; more are looked at only when something about them changes. */
+/**
+ * Connections whose peer is looked for again and again at most; more are looked at only when something about
+ * them changes.
+ */
 export const RETRIES_MAX = 2 ** 16;
 
 /** The writer of connections' ends. */
@@ -60,8 +63,9 @@ export class Connector {
   }
 
   /**
-   * Connects a new end, which is in the index already: to its peer's connection, or to one of its own. birthMs is when it
-   * was first seen by its agent's clock, which makes the connection's stable id. False if there is no room.
+   * Connects a new end, which is in the index already: to its peer's connection, or to one of its own. birthMs
+   * is when it was first seen by its agent's clock, which makes the connection's stable id. False if there is
+   * no room.
    */
   place(slot: number, birthMs: number): boolean {
     const { sockets, connections } = this.#model;
@@ -85,7 +89,10 @@ export class Connector {
     return connection;
   }
 
-  /** Looks for the peer of a one-ended connection again when it is settled, and with every sweep until it is found. */
+  /**
+   * Looks for the peer of a one-ended connection again when it is settled, and with every sweep until it is
+   * found.
+   */
   retry(connection: number): void {
     const { connections, overflow } = this.#model;
     if (this.#retries.has(connection)) return;
@@ -211,7 +218,8 @@ export class Connector {
     connections.setDirectionBy(connection, DirectionBy.listener);
   }
 
-  // Each of the ends could be the other end of several: what was joined on less knowledge is taken apart again.
+  // Each of the ends could be the other end of several: what was joined on less knowledge is taken apart
+  // again.
   #keepApart(contenders: readonly number[]): void {
     const { sockets, connections } = this.#model;
     for (const slot of contenders) {
@@ -230,7 +238,8 @@ export class Connector {
     connections.setServer(connection, -1);
     this.touch(connection);
     const created = this.#createFor(server, firstSeenMs);
-    // Without room for a second connection its end stays where it was: one connection too few is better than a lost end.
+    // Without room for a second connection its end stays where it was: one connection too few is better than a
+    // lost end.
     if (created < 0) connections.setServer(connection, server);
     else connections.seenSince(created, firstSeenMs);
   }
@@ -353,7 +362,8 @@ export class Connector {
     );
   }
 
-  // Inode of the namespace within which the connection's id is unique; 0 if its addresses make it unique everywhere.
+  // Inode of the namespace within which the connection's id is unique; 0 if its addresses make it unique
+  // everywhere.
   #networkOf(slot: number): number {
     const { sockets, ends, namespaces } = this.#model;
     const isLocal =

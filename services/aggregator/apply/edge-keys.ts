@@ -90,7 +90,8 @@ export class EdgeKeys {
     };
   }
 
-  // Of a connection that sockets make and that rests on a flow: where there is no socket, the flow has the address.
+  // Of a connection that sockets make and that rests on a flow: where there is no socket, the flow has the
+  // address.
   #withFlow(connection: number, flow: number): EdgeKey {
     const { connections, sockets, addresses, flows } = this.#model;
     const client = connections.client[connection]!;

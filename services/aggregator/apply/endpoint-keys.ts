@@ -1,5 +1,5 @@
-// Who an end is, as a number of the endpoint table: the owner of a socket, or of an address without a known socket.
-// Answers are remembered by process, namespace and address, so that most cost no text.
+// Who an end is, as a number of the endpoint table: the owner of a socket, or of an address without a known
+// socket. Answers are remembered by process, namespace and address, so that most cost no text.
 
 import type { Identity } from "../identity/identity.ts";
 import type { AddressKey } from "../model/edges/endpoint-key.ts";
@@ -54,8 +54,8 @@ export class EndpointKeys {
   }
 
   /**
-   * The endpoint key of an address that a flow in a namespace names: if one pod has it whose sockets all belong to one
-   * container, the key that sockets of it have; else the address's.
+   * The endpoint key of an address that a flow in a namespace names: if one pod has it whose sockets all
+   * belong to one container, the key that sockets of it have; else the address's.
    */
   ofFlowAddress(address: number, namespace: number, timeMs: number): number {
     const { addresses, namespaces, endpoints, localAddresses } = this.#model;

@@ -135,7 +135,8 @@ export class FlowLife {
   #retire(node: NodeRecord, slot: number): void {
     const { flows } = this.#model;
     node.ids.flows.delete(flows.id[slot]!);
-    // Kept until its connection knows: what was found gone with a report existed until about the node's last look.
+    // Kept until its connection knows: what was found gone with a report existed until about the node's last
+    // look.
     flows.retain(slot);
     flows.retire(slot, node.observedMs);
     this.#parts.lone.lose(slot);

@@ -1,5 +1,5 @@
-// New flows are held back: the sockets that they belong to arrive with a later pass. Each waits, in one of three queues, for
-// as long as its sockets may take.
+// New flows are held back: the sockets that they belong to arrive with a later pass. Each waits, in one of
+// three queues, for as long as its sockets may take.
 
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { FlowQueue } from "../model/flows/flow-queue.ts";
@@ -36,7 +36,10 @@ export class FlowWaits {
     queue.push(flow, reportedMs);
   }
 
-  /** Gives the flows that have waited long enough to `judge`, one by one. A flow that is gone is kept until then. */
+  /**
+   * Gives the flows that have waited long enough to `judge`, one by one. A flow that is gone is kept until
+   * then.
+   */
   end(nowMs: number, judge: (flow: number) => void): void {
     if (this.#socketless.size + this.#datagrams.size + this.#streams.size === 0) return;
     const intervalMs = this.#longestIntervalMs();

@@ -1,4 +1,5 @@
-// Datagram conversations are many and short: those that have ended are folded into the one that stands for their edge.
+// Datagram conversations are many and short: those that have ended are folded into the one that stands for
+// their edge.
 
 import { isFolded } from "../match/by-lone-flow.ts";
 import { connectionBytes, flowBytes } from "../model/connections/connection-bytes.ts";
@@ -31,7 +32,9 @@ export class Folding {
     else if (aggregate !== connection) this.#foldInto(aggregate, connection, nowMs);
   }
 
-  /** A connection begins to stand for several conversations, if it did not before: its own flow counts as live. */
+  /**
+   * A connection begins to stand for several conversations, if it did not before: its own flow counts as live.
+   */
   begin(connection: number): void {
     const { connections, flows } = this.#model;
     if (connections.folds.has(connection)) return;

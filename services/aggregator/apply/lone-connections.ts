@@ -1,5 +1,5 @@
-// Connections of flows alone: shown as the last rule (match/by-lone-flow.ts) judges, folded into one for each edge where the
-// protocol has no connections, withdrawn when sockets turn out to make the conversation.
+// Connections of flows alone: shown as the last rule (match/by-lone-flow.ts) judges, folded into one for each
+// edge where the protocol has no connections, withdrawn when sockets turn out to make the conversation.
 
 import type { Identity } from "../identity/identity.ts";
 import type { FlowDirection } from "../match/by-lone-flow.ts";
@@ -117,7 +117,8 @@ export class LoneConnections {
     this.#parts.connector.touch(connection);
   }
 
-  // Shows a conversation, folded into the connection of its edge or as one of its own. False if there is no room.
+  // Shows a conversation, folded into the connection of its edge or as one of its own. False if there is no
+  // room.
   #show(flow: number, group: readonly number[]): boolean {
     const { flows, edges, connections, overflow } = this.#model;
     const { identity, connector, edgeKeys } = this.#parts;

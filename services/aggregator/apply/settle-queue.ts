@@ -3,7 +3,9 @@
 import { CONNECTIONS_MAX } from "../gen/connection-columns.ts";
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
 
-/** What a connection waits for, as bits: to be settled, or only to have what it carried added up on its edge. */
+/**
+ * What a connection waits for, as bits: to be settled, or only to have what it carried added up on its edge.
+ */
 export const Waiting = { settle: 1, bytes: 2 } as const;
 
 /** The queue. A connection that was freed while it waited is skipped. */
@@ -42,7 +44,10 @@ export class SettleQueue {
     return -1;
   }
 
-  /** Returns what a connection that was taken out waits for, as bits of Waiting, and clears it; 0 if it was freed. */
+  /**
+   * Returns what a connection that was taken out waits for, as bits of Waiting, and clears it; 0 if it was
+   * freed.
+   */
   take(connection: number): number {
     const waiting = this.#waiting[connection]!;
     this.#waiting[connection] = 0;

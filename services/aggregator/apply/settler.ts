@@ -1,5 +1,5 @@
-// Settles what waits: looks for a one-sided connection's peer (match/), decides what a connection means (settle/), and is
-// the one place that writes the decision, counts it on its edge and tells watchers.
+// Settles what waits: looks for a one-sided connection's peer (match/), decides what a connection means
+// (settle/), and is the one place that writes the decision, counts it on its edge and tells watchers.
 
 import type { Rule } from "../match/rules.ts";
 import { flowFor } from "../match/by-flow.ts";
@@ -43,7 +43,10 @@ export class Settler {
     this.#parts = parts;
   }
 
-  /** Settles everything that waits, at a time of the stream's clock. Settling may queue more: it is settled as well. */
+  /**
+   * Settles everything that waits, at a time of the stream's clock. Settling may queue more: it is settled as
+   * well.
+   */
   settle(nowMs: number): void {
     const { queue, endpointKeys, edgeCounter } = this.#parts;
     endpointKeys.setTime(nowMs);

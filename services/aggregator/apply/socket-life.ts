@@ -1,5 +1,5 @@
-// A socket's way into the tables and out of them: its slot, its place among listeners or ends, its connection; and what
-// remains of it once it is gone.
+// A socket's way into the tables and out of them: its slot, its place among listeners or ends, its connection;
+// and what remains of it once it is gone.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";

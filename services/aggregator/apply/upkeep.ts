@@ -1,5 +1,5 @@
-// Periodic work: ended connections expire, silent nodes are given up, and connections are looked at again when something
-// became known that they did not wait for (a listener, a Service, an address's owner).
+// Periodic work: ended connections expire, silent nodes are given up, and connections are looked at again when
+// something became known that they did not wait for (a listener, a Service, an address's owner).
 
 import type { Identity } from "../identity/identity.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
@@ -64,8 +64,8 @@ export class Upkeep {
   }
 
   /**
-   * Looks again at the connections for which something new is known, RESETTLED_MAX of them at most: the rest follow with
-   * the next call. Costs nothing if nothing is new.
+   * Looks again at the connections for which something new is known, RESETTLED_MAX of them at most: the rest
+   * follow with the next call. Costs nothing if nothing is new.
    */
   review(nowMs: number): void {
     const { connector, settler } = this.#parts;

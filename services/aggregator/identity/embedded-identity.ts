@@ -1,5 +1,5 @@
-// Identity on one machine without Kubernetes: pods are known by their uid alone (from cgroups), addresses by whether
-// any network namespace of the machine has them.
+// Identity on one machine without Kubernetes: pods are known by their uid alone (from cgroups), addresses by
+// whether any network namespace of the machine has them.
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
 import type { ReadModel } from "../model/model.ts";
@@ -27,7 +27,8 @@ export class EmbeddedIdentity implements Identity {
     // Loopback is the machine's own: only a socket says in which namespace.
     if (isLoopback(words, 0)) return { kind: "node", node: "" };
     const node = this.#nodeHaving(words);
-    // A group's address (224.0.0.0/4, the broadcast address, ff00::/8) belongs to no host, so to none outside either.
+    // A group's address (224.0.0.0/4, the broadcast address, ff00::/8) belongs to no host, so to none outside
+    // either.
     if (node === null && isGroup(words)) return { kind: "unknown" };
     return node === null ? { kind: "external", name: "" } : { kind: "node", node };
   }

@@ -1,6 +1,6 @@
-// Who is behind a pod uid or an address: what the aggregator asks while it joins and answers. Two implementations
-// exist: the embedded one (one machine, no Kubernetes) and the cluster's (fed by the API server's watches and by the
-// pod tables of the nodes' reports).
+// Who is behind a pod uid or an address: what the aggregator asks while it joins and answers. Two
+// implementations exist: the embedded one (one machine, no Kubernetes) and the cluster's (fed by the API
+// server's watches and by the pod tables of the nodes' reports).
 
 /** A pod as an endpoint shows it. Remembered after the pod is gone. */
 export interface PodIdentity {
@@ -33,13 +33,17 @@ export interface ServiceFront {
   hasBackend(ip: string, port: number): boolean;
 }
 
-/** What the aggregator asks. Times are milliseconds since 1970 by the stream's clock; addresses canonical text. */
+/**
+ * What the aggregator asks. Times are milliseconds since 1970 by the stream's clock; addresses canonical text.
+ */
 export interface Identity {
   /** The pod with this uid, living or gone; undefined where it was never known. */
   pod(uid: string): PodIdentity | undefined;
   /** Who had the address at the time. Never throws; what is not known is `unknown`, not `external`. */
   addressOwner(ip: string, timeMs: number): AddressOwner;
-  /** The service that is dialled by this address and port (ClusterIP, node port, load balancer, external IP). */
+  /**
+   * The service that is dialled by this address and port (ClusterIP, node port, load balancer, external IP).
+   */
   serviceFront(ip: string, port: number, protocol: string, timeMs: number): ServiceFront | undefined;
   /** Zone of a node; empty where unknown. */
   zone(node: string): string;

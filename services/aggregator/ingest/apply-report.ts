@@ -1,6 +1,6 @@
-// Applies one report to the tables, part by part as parts arrive: namespaces and processes first; then what ended, so that a
-// port that was used again within the pass is not taken for the socket before; then the sockets and flows that exist. A
-// keyframe's last part ends with removing what the keyframe did not name.
+// Applies one report to the tables, part by part as parts arrive: namespaces and processes first; then what
+// ended, so that a port that was used again within the pass is not taken for the socket before; then the
+// sockets and flows that exist. A keyframe's last part ends with removing what the keyframe did not name.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
@@ -74,8 +74,8 @@ export class ReportApplier {
   }
 
   /**
-   * A new run of the agent: its ids mean nothing any more. The sockets stay until its first keyframe has named those that
-   * still exist; after a reboot none does.
+   * A new run of the agent: its ids mean nothing any more. The sockets stay until its first keyframe has named
+   * those that still exist; after a reboot none does.
    */
   beginEpoch(node: NodeRecord, rebooted: boolean): void {
     const { ids } = node;

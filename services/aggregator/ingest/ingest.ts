@@ -1,5 +1,5 @@
-// The way in: bytes from the bus become rows in the tables. What is malformed, repeated, of another schema or out of turn
-// is counted and left out; nothing that arrives can throw.
+// The way in: bytes from the bus become rows in the tables. What is malformed, repeated, of another schema or
+// out of turn is counted and left out; nothing that arrives can throw.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import { decodeReport, ReportTableSpace } from "../../../lib/report-codec.ts";
@@ -26,7 +26,9 @@ export interface IngestCounts {
   waiting: number;
 }
 
-/** Is called with each report that is applied, before its sockets are: its pods are for those who know pods. */
+/**
+ * Is called with each report that is applied, before its sockets are: its pods are for those who know pods.
+ */
 export type ReportListener = (report: DecodedReport, observedMs: number) => void;
 
 /** Whom ingest hands reports to. */

@@ -76,7 +76,10 @@ export class NamespaceIntake {
     this.#releaseEarlier(node);
   }
 
-  /** A new run of the agent begins: its ids mean nothing any more, but namespaces survive it, unless the node rebooted. */
+  /**
+   * A new run of the agent begins: its ids mean nothing any more, but namespaces survive it, unless the node
+   * rebooted.
+   */
   beginEpoch(node: NodeRecord, rebooted: boolean): void {
     const earlier = this.#earlier.get(node.index) ?? new Map<number, number>();
     for (const id of node.ids.namespaceIds.keys()) {

@@ -1,5 +1,5 @@
-// Where in the stream a starting aggregator begins to read: at the oldest of the nodes' newest keyframes, found by
-// the stream's index of subjects and never by a scan.
+// Where in the stream a starting aggregator begins to read: at the oldest of the nodes' newest keyframes,
+// found by the stream's index of subjects and never by a scan.
 
 import {
   AckPolicy,
@@ -18,8 +18,8 @@ import {
 } from "../../../lib/nats/subjects.ts";
 
 /**
- * A node whose newest keyframe is older than this is gone: several keyframe intervals. Reading from there would mean
- * hours of every other node's reports.
+ * A node whose newest keyframe is older than this is gone: several keyframe intervals. Reading from there
+ * would mean hours of every other node's reports.
  */
 export const KEYFRAME_AGE_MS_MAX = 15 * 60_000;
 
@@ -37,7 +37,9 @@ export interface ReplayStart {
   readonly sequence: number;
   /** Last message that was there: the replay is done with it. */
   readonly lastSequence: number;
-  /** Each node's newest keyframe. A node's reports before its first keyframe of the replay build on nothing. */
+  /**
+   * Each node's newest keyframe. A node's reports before its first keyframe of the replay build on nothing.
+   */
   readonly keyframes: ReadonlyMap<string, number>;
   /** Nodes whose newest keyframe is too old. */
   readonly nodesGone: number;

@@ -16,7 +16,10 @@ export interface StreamPoint {
 /** A difference in times below this is the rounding of nanoseconds in a double: less than a microsecond. */
 const ROUNDING_NS = 1000n;
 
-/** Why the stream is not the one that was read any more; null where it is. Throws where JetStream does not answer. */
+/**
+ * Why the stream is not the one that was read any more; null where it is. Throws where JetStream does not
+ * answer.
+ */
 export async function streamWentBack(manager: JetStreamManager, point: StreamPoint): Promise<string | null> {
   let info;
   try {

@@ -1,11 +1,11 @@
-// The aggregator's end of the stream: replays it from the nodes' newest keyframes, then goes on live, in one reading
-// without a seam. Each aggregator reads the whole stream for itself.
+// The aggregator's end of the stream: replays it from the nodes' newest keyframes, then goes on live, in one
+// reading without a seam. Each aggregator reads the whole stream for itself.
 //
-// A stream can go back (a NATS that crashed before its disk had synced) or be made anew. Then messages that have never
-// been read come under sequence numbers that have, and no ordered reading would notice. So the last message read is
-// remembered, and looked at again whenever anything was out of order: where it is not the same message any more, the
-// reading begins anew at the newest keyframes. Reports that were handed over before then come a second time: whoever
-// takes them tells by (node, epoch, sequence).
+// A stream can go back (a NATS that crashed before its disk had synced) or be made anew. Then messages that
+// have never been read come under sequence numbers that have, and no ordered reading would notice. So the last
+// message read is remembered, and looked at again whenever anything was out of order: where it is not the same
+// message any more, the reading begins anew at the newest keyframes. Reports that were handed over before then
+// come a second time: whoever takes them tells by (node, epoch, sequence).
 
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -42,8 +42,8 @@ const HEARTBEAT_MS = 2500;
 const CONSUMER_INACTIVE_MS = 60_000;
 
 /**
- * Pause before a stream that went back is looked at anew. nats-server 2.9 may never tell a reader of a message where
- * the stream is made again while it is still clearing the deleted one away.
+ * Pause before a stream that went back is looked at anew. nats-server 2.9 may never tell a reader of a message
+ * where the stream is made again while it is still clearing the deleted one away.
  */
 const SETTLE_MS = 1000;
 

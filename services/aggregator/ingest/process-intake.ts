@@ -75,7 +75,9 @@ export class ProcessIntake {
     ids.processes.clear();
   }
 
-  /** Takes the holders of sockets, but not of those that were `removed`. Rows of one socket follow each other. */
+  /**
+   * Takes the holders of sockets, but not of those that were `removed`. Rows of one socket follow each other.
+   */
   putHolders(node: NodeRecord, table: HolderTable, removed: ReadonlySet<number>): void {
     for (let from = 0, to = 0; from < table.length; from = to) {
       to = endOfRun(table, from);
@@ -99,7 +101,9 @@ export class ProcessIntake {
     this.#setHolders(node, table, from, endOfRun(table, from));
   }
 
-  /** A socket has no holder any more. An orphan (inode 0) keeps its last one, which is worth more than none. */
+  /**
+   * A socket has no holder any more. An orphan (inode 0) keeps its last one, which is worth more than none.
+   */
   clearHolders(node: NodeRecord, id: number): void {
     const { sockets, holders } = this.#model;
     const slot = node.ids.sockets.get(id);

@@ -1,4 +1,5 @@
-// Rows of reports that could not be applied: they named what their report never described, or had absurd values.
+// Rows of reports that could not be applied: they named what their report never described, or had absurd
+// values.
 
 /** Counts them, since start. */
 export class Rejections {

@@ -17,13 +17,14 @@ export type Verdict =
 /** The verdict on a report, given where its node's stream stands; nothing is changed. */
 export function judgeReport(stream: Readonly<StreamPosition>, header: Report): Verdict {
   const newBoot = stream.bootId !== header.bootId;
-  // Epochs are times of the node's clock, which a reboot may turn back: they order runs only within a boot. A boot that was
-  // left never returns.
+  // Epochs are times of the node's clock, which a reboot may turn back: they order runs only within a boot. A
+  // boot that was left never returns.
   if (newBoot && stream.bootId !== "" && stream.pastBootIds.includes(header.bootId)) return { kind: "stale" };
   if (!newBoot && header.epoch < stream.epoch) return { kind: "stale" };
   const newEpoch = newBoot || header.epoch !== stream.epoch;
   if (!newEpoch && header.sequence <= stream.sequence) return { kind: "duplicate" };
-  // Reports before the first one of a run that arrives here are not lost: they were published before this stream was read.
+  // Reports before the first one of a run that arrives here are not lost: they were published before this
+  // stream was read.
   const lost = newEpoch ? 0 : header.sequence - stream.sequence - 1;
   const begins = header.keyframe && header.part === 0;
   const continues = header.keyframe

@@ -54,7 +54,8 @@ interface Burst {
   readonly dialled: string;
 }
 
-// What one side tells of a burst. Of a round the ticks are the same, so that rounds are told apart by time as well.
+// What one side tells of a burst. Of a round the ticks are the same, so that rounds are told apart by time as
+// well.
 function told(
   side: "client" | "server",
   { ports, rounds, dialled }: Burst,

@@ -1,5 +1,6 @@
-// Rows about sockets, as reports have them: which are known already, which continue one that had another id, which are new.
-// One row costs a few look-ups on integers; what takes thought (directions, edges, watchers) is left to settling.
+// Rows about sockets, as reports have them: which are known already, which continue one that had another id,
+// which are new. One row costs a few look-ups on integers; what takes thought (directions, edges, watchers) is
+// left to settling.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
@@ -119,7 +120,8 @@ export class SocketIntake {
     sockets.updateFamily(before, source);
   }
 
-  // The socket that a new row continues under another id; -1 if it is a new one. What the row shows to be over goes.
+  // The socket that a new row continues under another id; -1 if it is a new one. What the row shows to be over
+  // goes.
   #continued(socket: SocketIdentity, table: ReportSockets, row: number): number {
     const { sockets, ends, listeners } = this.#model;
     const { protocol, namespace, localAddress: address, localPort: port, kind } = socket;
@@ -223,7 +225,8 @@ export class SocketIntake {
     const low = table.cookieLow[row]!;
     const high = table.cookieHigh[row]!;
     if ((low === 0 && high === 0) || (cookieLow[slot] === 0 && cookieHigh[slot] === 0)) return false;
-    // What one file refers to is one socket: of an MPTCP one, readers may report its own cookie or its subflow's.
+    // What one file refers to is one socket: of an MPTCP one, readers may report its own cookie or its
+    // subflow's.
     if (sockets.inode(slot) !== 0 && sockets.inode(slot) === table.inode[row]) return false;
     return cookieLow[slot] !== low || cookieHigh[slot] !== high;
   }

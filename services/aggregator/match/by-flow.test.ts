@@ -1,4 +1,5 @@
-// Flows tie what sockets alone cannot: who answered behind the address that was dialled, and whom a server saw.
+// Flows tie what sockets alone cannot: who answered behind the address that was dialled, and whom a server
+// saw.
 
 import assert from "node:assert/strict";
 import { describe, it, test } from "node:test";

@@ -1,5 +1,6 @@
-// Ties flows to the ends of connections. A client's socket has a flow's original tuple, a server's socket the mirror of
-// its reply: so a flow that was translated says which server's socket answers which client's, and what was dialled.
+// Ties flows to the ends of connections. A client's socket has a flow's original tuple, a server's socket the
+// mirror of its reply: so a flow that was translated says which server's socket answers which client's, and
+// what was dialled.
 
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { destinationOf, hashSegment, Segment, segments, sourceOf } from "../model/flows/flow-index.ts";
@@ -25,8 +26,9 @@ export function byFlow(model: ReadModel, { connection, end, flow }: OneSided): A
 }
 
 /**
- * The flow that fits the ends of a connection, the translated one if there are several; the one that it rests on already
- * if none fits better; -1 if there is none. Never a guess: where two translations fit, neither is taken.
+ * The flow that fits the ends of a connection, the translated one if there are several; the one that it rests
+ * on already if none fits better; -1 if there is none. Never a guess: where two translations fit, neither is
+ * taken.
  */
 export function flowFor(model: ReadModel, connection: number): number {
   const { connections, flows } = model;
@@ -178,14 +180,14 @@ function fitsConnection(model: ReadModel, flow: number, connection: number): boo
   );
 }
 
-// Ports are used again, and the kernel makes a new entry each time: a flow that existed long before the socket, or that
-// began after the socket had gone, belongs to another conversation.
+// Ports are used again, and the kernel makes a new entry each time: a flow that existed long before the
+// socket, or that began after the socket had gone, belongs to another conversation.
 function isTimely(model: ReadModel, flow: number, end: number): boolean {
   const { flows, sockets, connections } = model;
   const live = sockets.isLive(end);
   const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection(end)]!;
-  // A datagram socket's flow ends when the socket is silent, and begins again, also before the socket was first seen.
-  // Events report a flow at once, while its socket is first seen by the next pass.
+  // A datagram socket's flow ends when the socket is silent, and begins again, also before the socket was
+  // first seen. Events report a flow at once, while its socket is first seen by the next pass.
   const lagMs = LAG_MS + 2 * model.nodeOfSocket(end).intervalMs;
   if (flows.sinceMs[flow]! < beganMs - lagMs) return false;
   if (!live && flows.sinceMs[flow]! > sockets.sinceMs[end]! + lagMs) return false;

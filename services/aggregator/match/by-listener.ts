@@ -1,6 +1,6 @@
-// A datagram server that never connects has one socket for all its clients: the clients' connected sockets join with it.
-// Which one it is follows from where the client's datagrams go: in which namespace the address is local, and who is bound
-// to the port there. A unix datagram server is found by its inode.
+// A datagram server that never connects has one socket for all its clients: the clients' connected sockets
+// join with it. Which one it is follows from where the client's datagrams go: in which namespace the address
+// is local, and who is bound to the port there. A unix datagram server is found by its inode.
 
 import { Family, isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -40,12 +40,18 @@ export function byUnixPeer(model: ReadModel, { connection, end }: OneSided): Ans
   return answer(model, connection, unixListeners.find(node, sockets.remoteAddress(end)));
 }
 
-/** Whether conversations of an end may have a listener as their server: what byDatagramListener and byUnixPeer judge. */
+/**
+ * Whether conversations of an end may have a listener as their server: what byDatagramListener and byUnixPeer
+ * judge.
+ */
 export function isServedByListeners(protocol: number): boolean {
   return protocol === Protocol.udp || protocol === Protocol.udplite || isFamily(protocol);
 }
 
-/** The listener that receives datagrams at a place; NO_LISTENER if none is known, SEVERAL_LISTENERS if several could. */
+/**
+ * The listener that receives datagrams at a place; NO_LISTENER if none is known, SEVERAL_LISTENERS if several
+ * could.
+ */
 export function listenerAt(
   model: ReadModel,
   identity: Identity,
@@ -102,7 +108,8 @@ function keepsListener(
   );
 }
 
-// A client that came and went between two looks is gone when it is settled for the first time: it may have sent.
+// A client that came and went between two looks is gone when it is settled for the first time: it may have
+// sent.
 function maySend(model: ReadModel, connection: number, end: number): boolean {
   const { sockets, connections } = model;
   return !listensOnOwnPort(model, end) && (sockets.isLive(end) || !connections.isEnded(connection));

@@ -1,5 +1,5 @@
-// Flows without sockets make connections, once sockets would have been told: one for each conversation, whichever nodes
-// saw it and in whatever order they tell.
+// Flows without sockets make connections, once sockets would have been told: one for each conversation,
+// whichever nodes saw it and in whatever order they tell.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

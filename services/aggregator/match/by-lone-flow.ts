@@ -1,6 +1,7 @@
-// The last rule: flows without sockets. Forwarded traffic, ICMP and protocols whose sockets are not read, datagrams of
-// sockets that never connect, and what was too short to be seen otherwise. A flow is judged once the sockets that it belongs
-// to would have been reported; then the flows of one conversation, on whatever nodes, make one connection.
+// The last rule: flows without sockets. Forwarded traffic, ICMP and protocols whose sockets are not read,
+// datagrams of sockets that never connect, and what was too short to be seen otherwise. A flow is judged once
+// the sockets that it belongs to would have been reported; then the flows of one conversation, on whatever
+// nodes, make one connection.
 
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -14,7 +15,10 @@ import { hasKnownEnd } from "./by-flow.ts";
 import { listenerAt, namespacesHaving } from "./by-listener.ts";
 import { firstOfChain, isScopedSegment, siblingsOf } from "./conversation.ts";
 
-/** Ticks (10 ms) after its start within which an agent has looked for the first time: flows first seen then are older. */
+/**
+ * Ticks (10 ms) after its start within which an agent has looked for the first time: flows first seen then are
+ * older.
+ */
 export const FIRST_LOOK_TICKS = 300;
 
 /** What a flow without sockets means. */
@@ -25,7 +29,9 @@ export type FlowVerdict =
   | { readonly kind: "follow"; readonly flows: readonly number[]; readonly shown: readonly number[] }
   /** The flow needs no connection. */
   | { readonly kind: "ignore"; readonly replaced: readonly number[] }
-  /** The conversation of these flows is to be shown by the first of them, in place of those that were shown. */
+  /**
+   * The conversation of these flows is to be shown by the first of them, in place of those that were shown.
+   */
   | {
       readonly kind: "show";
       readonly first: number;
@@ -71,8 +77,9 @@ export function isOfFirstLook({ flows }: ReadModel, flow: number): boolean {
 }
 
 /**
- * Which side of a flow is the client. A translated flow has the client first, and so has one whose beginning was seen;
- * what conntrack picked up in the middle may be the wrong way round: listeners know better, and so do ports.
+ * Which side of a flow is the client. A translated flow has the client first, and so has one whose beginning
+ * was seen; what conntrack picked up in the middle may be the wrong way round: listeners know better, and so
+ * do ports.
  */
 export function directionOfFlow(model: ReadModel, identity: Identity, flow: number): FlowDirection {
   const { flows } = model;
@@ -115,9 +122,10 @@ export function isForwarded(
 }
 
 /**
- * Whether a TCP flow needs no connection although no socket of it was reported. If the namespaces of both ends are read, a
- * socket that exists would have been reported: what is left is an entry that outlived its sockets, or one of those that
- * coverage counts as unseen. The same holds for one end, if the flow existed before anyone looked.
+ * Whether a TCP flow needs no connection although no socket of it was reported. If the namespaces of both ends
+ * are read, a socket that exists would have been reported: what is left is an entry that outlived its sockets,
+ * or one of those that coverage counts as unseen. The same holds for one end, if the flow existed before
+ * anyone looked.
  */
 function isKnownOtherwise(
   model: ReadModel,
@@ -146,8 +154,8 @@ function isOnNodeOf(model: ReadModel, identity: Identity, address: number, flow:
   return owner.kind === "node" && owner.node === node.name;
 }
 
-// The listener that answers datagrams at a place of a flow. A client's own unconnected socket does not count, if its port
-// is a client's.
+// The listener that answers datagrams at a place of a flow. A client's own unconnected socket does not count,
+// if its port is a client's.
 function answererOf(model: ReadModel, identity: Identity, flow: number, place: number): number {
   const { flows } = model;
   const protocol = flows.protocol[flow]!;

@@ -15,8 +15,8 @@ import { listensOnOwnPort } from "./listens.ts";
 const NOT_THROUGH_SERVICE: Answer = { kind: "service-end", role: null };
 
 /**
- * The rule. An end that has no peer yet waits in a role, so that the sides may arrive in any order, and the Service later:
- * a client only if what it dialled is a Service.
+ * The rule. An end that has no peer yet waits in a role, so that the sides may arrive in any order, and the
+ * Service later: a client only if what it dialled is a Service.
  */
 export function byService(model: ReadModel, { end }: OneSided, fronts: ServiceFronts): Answer | null {
   if (isServedByListeners(model.sockets.protocol(end))) return null;

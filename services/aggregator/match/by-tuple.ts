@@ -1,4 +1,5 @@
-// Finds the other end of a conversation by its tuple. Never a guess: where it could be one of several, the answer says so.
+// Finds the other end of a conversation by its tuple. Never a guess: where it could be one of several, the
+// answer says so.
 
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -10,7 +11,10 @@ import { LAG_MS } from "./lag.ts";
 export const NO_PEER = -1;
 /** The other end could be one of several. */
 export const SEVERAL_PEERS = -2;
-/** The end that fits belongs to a connection whose other end is gone: a later look shows whether it changes over. */
+/**
+ * The end that fits belongs to a connection whose other end is gone: a later look shows whether it changes
+ * over.
+ */
 const TAKEN_PEER = -3;
 
 /** Milliseconds after which an end whose peer is gone changes over to the connection that fits it. */
@@ -28,9 +32,9 @@ export function byTuple(model: ReadModel, { end, retrying, nowMs }: OneSided): A
 }
 
 /**
- * The other end of the conversation that an end is part of, or one of the constants above. An end in the same network
- * namespace comes first; else it is in the one namespace, on whatever node, that has the mirror of the tuple, as long as
- * no other namespace has the tuple itself. Ends that are gone count if they went recently.
+ * The other end of the conversation that an end is part of, or one of the constants above. An end in the same
+ * network namespace comes first; else it is in the one namespace, on whatever node, that has the mirror of the
+ * tuple, as long as no other namespace has the tuple itself. Ends that are gone count if they went recently.
  */
 export function peerByTuple(model: ReadModel, slot: number): number {
   const { sockets, ends } = model;
@@ -68,8 +72,8 @@ export function peerByTuple(model: ReadModel, slot: number): number {
 }
 
 /**
- * Of two candidates that are gone, the one that went closer in time to an end, since ports are used again and again;
- * SEVERAL_PEERS if they are in different namespaces. `best` is NO_PEER before the first candidate.
+ * Of two candidates that are gone, the one that went closer in time to an end, since ports are used again and
+ * again; SEVERAL_PEERS if they are in different namespaces. `best` is NO_PEER before the first candidate.
  */
 export function closerInTime({ sockets }: ReadModel, slot: number, best: number, other: number): number {
   if (best === NO_PEER) return other;
@@ -90,14 +94,17 @@ export function contendersOf(model: ReadModel, slot: number): number[] {
   return found;
 }
 
-/** The other socket of the connection that an end is part of; -1 if there is none, or it is a shared listener. */
+/**
+ * The other socket of the connection that an end is part of; -1 if there is none, or it is a shared listener.
+ */
 export function partnerOf({ sockets, connections }: ReadModel, slot: number): number {
   const connection = sockets.connection(slot);
   if (connections.server[connection] === slot) return connections.client[connection]!;
   return connections.serverEnd(connection);
 }
 
-// An end that lives, and whose partner has been gone for a while, changes over to the living end that mirrors it.
+// An end that lives, and whose partner has been gone for a while, changes over to the living end that mirrors
+// it.
 function changingOver(model: ReadModel, slot: number, nowMs: number): number {
   const { sockets, ends, connections } = model;
   for (let other = ends.firstLike(slot); other >= 0; other = ends.after(other)) {

@@ -99,8 +99,8 @@ testJoins([
   },
 ]);
 
-// A server pod (namespace 1), a client pod (namespace 2), a path on a volume of both. The kernel lists the accepted
-// socket in the client's network namespace.
+// A server pod (namespace 1), a client pod (namespace 2), a path on a volume of both. The kernel lists the
+// accepted socket in the client's network namespace.
 describe("a unix connection between two pods", () => {
   const pods = [
     { id: 0, inode: 100, host: true },

@@ -1,5 +1,6 @@
-// Flows of several nodes that are one conversation: each node on its way has an entry of its own, and what one node's
-// translation makes of a packet is what the next node sees. Ports and addresses are used again, so times count too.
+// Flows of several nodes that are one conversation: each node on its way has an entry of its own, and what one
+// node's translation makes of a packet is what the next node sees. Ports and addresses are used again, so
+// times count too.
 
 import { destinationOf, Segment, segments, sourceOf } from "../model/flows/flow-index.ts";
 import type { SegmentNumber } from "../model/flows/flow-index.ts";
@@ -47,7 +48,9 @@ export function firstOfChain(model: ReadModel, flow: number): number {
   return at;
 }
 
-/** Pairs of flows that follow each other in a chain of translations, of which a flow that translates is one. */
+/**
+ * Pairs of flows that follow each other in a chain of translations, of which a flow that translates is one.
+ */
 export function chainLinks(model: ReadModel, flow: number): (readonly [flow: number, next: number])[] {
   const { flows } = model;
   const { index } = flows;
@@ -98,8 +101,9 @@ function livesWith({ flows }: ReadModel, flow: number, other: number): boolean {
   return flows.isLive(flow) || flows.goneMs[flow]! + SKEW_MS >= flows.sinceMs[other]!;
 }
 
-// Where a tuple was used again, each flow belongs to the conversation that began with it: the first of one table goes with
-// the first of the other if both tables have as many, else with the one that is closest in time.
+// Where a tuple was used again, each flow belongs to the conversation that began with it: the first of one
+// table goes with the first of the other if both tables have as many, else with the one that is closest in
+// time.
 function hasCloserRival(model: ReadModel, flow: number, other: number, apartMs: number): boolean {
   const { sinceMs } = model.flows;
   const mine = rivalsOf(model, flow);

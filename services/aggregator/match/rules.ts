@@ -1,6 +1,6 @@
-// Who talks to whom: the rules that look for the other end of a one-sided connection, in order. Each is a pure function of
-// what is known; each has its file, and its cases beside it. The first that finds a peer wins. (by-lone-flow.ts, the last
-// rule, is about flows that have no end at all.)
+// Who talks to whom: the rules that look for the other end of a one-sided connection, in order. Each is a pure
+// function of what is known; each has its file, and its cases beside it. The first that finds a peer wins.
+// (by-lone-flow.ts, the last rule, is about flows that have no end at all.)
 
 import type { Identity } from "../identity/identity.ts";
 import type { ServiceFronts } from "../identity/service-fronts.ts";

@@ -1,6 +1,6 @@
-// Everything that the aggregator holds. Each table has its room here, and its columns are written by the table alone:
-// others call a method that says what happened. `Model` is what ingest and apply see; everyone else sees `ReadModel`, which
-// has no way to change anything.
+// Everything that the aggregator holds. Each table has its room here, and its columns are written by the table
+// alone: others call a method that says what happened. `Model` is what ingest and apply see; everyone else
+// sees `ReadModel`, which has no way to change anything.
 
 import { AddressTable } from "./addresses/address-table.ts";
 import { LocalAddresses } from "./addresses/local-addresses.ts";

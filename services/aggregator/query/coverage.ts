@@ -8,7 +8,9 @@ import { TICK_MS } from "../../../lib/ticks.ts";
 import type { View, ViewedNode } from "../view/view.ts";
 import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
 
-/** Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB. */
+/**
+ * Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB.
+ */
 const NAMES_MAX = 100;
 /** Pods' accounts in one answer: about 200 bytes each, in a message of 16 MiB at most. */
 const ACCOUNTS_MAX = 50_000;

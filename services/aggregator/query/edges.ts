@@ -1,5 +1,5 @@
-// Edges as the API shows them: the tables' fine edges, or connections, added up between workloads. What several endpoints
-// share stays, what they differ in is left out.
+// Edges as the API shows them: the tables' fine edges, or connections, added up between workloads. What
+// several endpoints share stays, what they differ in is left out.
 
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";

@@ -1,5 +1,5 @@
-// Compiles a Filter into tests over the tables' slots. Cheap tests on integers come first; who the ends are is looked up only
-// if a filter asks.
+// Compiles a Filter into tests over the tables' slots. Cheap tests on integers come first; who the ends are is
+// looked up only if a filter asks.
 
 import { normalizeState, stateWords } from "../../../lib/vocabulary/states.ts";
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";

@@ -1,5 +1,5 @@
-// kubectl's label selectors: a=b, a==b, a!=b, a in (b,c), a notin (b,c), a, !a; joined by commas, all must hold.
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+// kubectl's label selectors: a=b, a==b, a!=b, a in (b,c), a notin (b,c), a, !a; joined by commas, all must
+// hold. https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
 
 import { FilterError } from "./filter-error.ts";
 

@@ -1,5 +1,5 @@
-// Each pod's own account: the network namespaces' accounts with the names of their owners, and the pods that have none
-// because no agent read them.
+// Each pod's own account: the network namespaces' accounts with the names of their owners, and the pods that
+// have none because no agent read them.
 
 import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { PodCoverage as PodCoverageMessage } from "../../../lib/gen/whotalks/v1/query.ts";
@@ -29,7 +29,10 @@ export function listPodCoverage(
   return rows.toSorted(byUnseenAndName);
 }
 
-/** The pods whose namespace agents know and could not read in any pass; those that nobody can read are left out. */
+/**
+ * The pods whose namespace agents know and could not read in any pass; those that nobody can read are left
+ * out.
+ */
 export function podsWithoutReading(view: View, unobservable: readonly PodGap[]): PodGap[] {
   const found: PodGap[] = [];
   const outside = new Set(unobservable.map(({ uid }) => uid));

@@ -1,5 +1,5 @@
-// Answers to what the API asks. Items are made one by one while they are sent, so that a large answer is never in memory as a
-// whole; what vanishes meanwhile is left out.
+// Answers to what the API asks. Items are made one by one while they are sent, so that a large answer is never
+// in memory as a whole; what vanishes meanwhile is left out.
 
 import type {
   Connection,

@@ -121,8 +121,8 @@ function cidrTest(text: string, view: View): SelectorTest {
   };
 }
 
-// The address dialled is the service's, or the endpoint is; or the port it is reached at is one that the service leads
-// to, whatever address was dialled.
+// The address dialled is the service's, or the endpoint is; or the port it is reached at is one that the
+// service leads to, whatever address was dialled.
 function serviceTest({ namespace, name }: NamedSelector, view: View): SelectorTest {
   const fits = (service: { readonly namespace: string; readonly name: string } | undefined): boolean =>
     service !== undefined && service.name === name && (namespace === "" || service.namespace === namespace);

@@ -1,5 +1,5 @@
-// What one watcher has not read yet: a bounded queue of events. What does not fit is left out and counted, and the hole
-// stands in the queue's place where it is.
+// What one watcher has not read yet: a bounded queue of events. What does not fit is left out and counted, and
+// the hole stands in the queue's place where it is.
 
 import type { ConnectionEvent } from "../../../lib/gen/whotalks/v1/query.ts";
 

@@ -49,7 +49,10 @@ export interface ConnectionServer {
   close(): Promise<void>;
 }
 
-/** Starts the server at "127.0.0.1:4180", "[::]:4180"; port 0 for a free one. Rejects where that cannot be listened on. */
+/**
+ * Starts the server at "127.0.0.1:4180", "[::]:4180"; port 0 for a free one. Rejects where that cannot be
+ * listened on.
+ */
 export async function startServer(address: string, options: ServerOptions): Promise<RunningServer> {
   const { server, setReady } = createServer(options);
   const port = await bind(server, address);
@@ -85,7 +88,8 @@ function createServer(options: ServerOptions): { server: Server } & Pick<Running
   return { server, setReady };
 }
 
-// Reflection needs nothing of a package's definition but the encoded files; an enum's definition has no more than that.
+// Reflection needs nothing of a package's definition but the encoded files; an enum's definition has no more
+// than that.
 function describe(files: readonly Uint8Array[]): ConstructorParameters<typeof ReflectionService>[0] {
   const fileDescriptorProtos = files.map((file) => Buffer.from(file));
   return { whotalks: { format: "Protocol Buffer 3 EnumDescriptorProto", type: {}, fileDescriptorProtos } };

@@ -1,5 +1,5 @@
-// Writing to a stream at the reader's pace: nothing is made before there is room for it, and nothing after the reader
-// has gone.
+// Writing to a stream at the reader's pace: nothing is made before there is room for it, and nothing after the
+// reader has gone.
 
 import { status } from "@grpc/grpc-js";
 import type { ServerWritableStream } from "@grpc/grpc-js";
@@ -44,7 +44,9 @@ async function finish<Response>(call: Call<Response>, body: () => Promise<void>)
   }
 }
 
-/** The status that tells a caller of an error: a filter that cannot be meant is the caller's, all else is ours. */
+/**
+ * The status that tells a caller of an error: a filter that cannot be meant is the caller's, all else is ours.
+ */
 function toStatus(error: unknown): { code: status; details: string } {
   if (error instanceof FilterError) return { code: status.INVALID_ARGUMENT, details: error.message };
   return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) };

@@ -46,15 +46,15 @@ function byEnds(client: EndFacts, server: EndFacts): Direction {
   return { swapped: guess(client, server), by: DirectionBy.guess, final: false };
 }
 
-// An end whose namespace was read, and in which nothing listens on its port, is more likely a client than a server; if that
-// says nothing, servers have the lower port.
+// An end whose namespace was read, and in which nothing listens on its port, is more likely a client than a
+// server; if that says nothing, servers have the lower port.
 function guess(client: EndFacts, server: EndFacts): boolean {
   if (client.seen !== server.seen && isEphemeral(client.port)) return server.seen;
   return client.port < server.port;
 }
 
-// An entry that was made in the middle of a conversation may have it the wrong way round: it is not believed against ports,
-// and listeners know better in any case.
+// An entry that was made in the middle of a conversation may have it the wrong way round: it is not believed
+// against ports, and listeners know better in any case.
 function withFlow(decided: Direction, agrees: boolean): Direction {
   const { swapped, by } = decided;
   const confirmed = by === DirectionBy.port && swapped === !agrees;
@@ -62,8 +62,8 @@ function withFlow(decided: Direction, agrees: boolean): Direction {
   return { swapped: !agrees, by: DirectionBy.flow, final: false };
 }
 
-// An accepted unix socket carries its listener's path. Without a path on one side alone, the lower inode, which is the
-// older one, is taken for the client.
+// An accepted unix socket carries its listener's path. Without a path on one side alone, the lower inode,
+// which is the older one, is taken for the client.
 function directUnix(client: EndFacts, server: EndFacts): Direction | null {
   if (client.listens !== server.listens)
     return { swapped: client.listens, by: DirectionBy.listener, final: false };

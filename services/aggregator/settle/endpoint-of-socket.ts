@@ -63,16 +63,16 @@ function homeOfUnix(model: ReadModel, owner: number): SocketHome {
 }
 
 /**
- * The uid of the pod that a socket belongs to; empty if none. In the node's own namespace that is its holder's pod;
- * elsewhere the namespace's, since a service mesh's proxy holds sockets in the namespaces of other pods.
+ * The uid of the pod that a socket belongs to; empty if none. In the node's own namespace that is its holder's
+ * pod; elsewhere the namespace's, since a service mesh's proxy holds sockets in the namespaces of other pods.
  */
 function podUidOf(namespace: NamespaceRow, process: ProcessInfo | null): string {
   if (namespace.host) return process?.podUid ?? "";
   return namespace.podUid || (process?.podUid ?? "");
 }
 
-// The kernel puts an accepted unix socket into its client's network namespace (net/unix/af_unix.c, unix_stream_connect):
-// its owner is its holder, else the sole listener on its path.
+// The kernel puts an accepted unix socket into its client's network namespace (net/unix/af_unix.c,
+// unix_stream_connect): its owner is its holder, else the sole listener on its path.
 function ownerOf(model: ReadModel, slot: number): number {
   if (!isHeldByNobody(model, slot)) return slot;
   const listener = model.unixListeners.withPathOf(slot);

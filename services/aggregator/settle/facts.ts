@@ -1,5 +1,5 @@
-// What is known of a connection when it is settled, read from the tables once, so that the decisions are pure functions of
-// it. The record is reused from connection to connection: it is valid until the next one is read.
+// What is known of a connection when it is settled, read from the tables once, so that the decisions are pure
+// functions of it. The record is reused from connection to connection: it is valid until the next one is read.
 
 import { FlowStatus } from "../../../lib/conntrack/flow-status.ts";
 import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
@@ -14,8 +14,9 @@ import { hasLiveFlow, isAnswered, isOpenFlow } from "./flow-signs.ts";
 import { lastSeenMs } from "./last-seen.ts";
 
 /**
- * One end of a connection. What only an undecided direction needs (port, listens, opening, accepting, inode) is read for that,
- * and what only a failed attempt needs (attempt, repeated) for connections that were not established.
+ * One end of a connection. What only an undecided direction needs (port, listens, opening, accepting, inode)
+ * is read for that, and what only a failed attempt needs (attempt, repeated) for connections that were not
+ * established.
  */
 export interface EndFacts {
   /** Its port; what the other end dialled, if its own socket was not seen. */
@@ -46,7 +47,9 @@ interface FlowFacts {
   answered: boolean;
   /** Whether any reply was seen, a reset included. */
   replied: boolean;
-  /** Whether it, or one that was folded into the connection, exists. Only flows that are shown without sockets. */
+  /**
+   * Whether it, or one that was folded into the connection, exists. Only flows that are shown without sockets.
+   */
   live: boolean;
   /** Whether the conversation goes on, as far as the flow says. */
   open: boolean;

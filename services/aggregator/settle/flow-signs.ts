@@ -23,8 +23,9 @@ export function hasLiveFlow({ connections, flows }: ReadModel, connection: numbe
 }
 
 /**
- * Whether the conversation continues, as far as its live flow says. conntrack keeps TCP entries for minutes after the end,
- * and those whose end nobody saw for days: where one side is read and has no socket, there is no conversation.
+ * Whether the conversation continues, as far as its live flow says. conntrack keeps TCP entries for minutes
+ * after the end, and those whose end nobody saw for days: where one side is read and has no socket, there is
+ * no conversation.
  */
 export function isOpenFlow({ connections, flows }: ReadModel, connection: number): boolean {
   const flow = connections.flow[connection]!;

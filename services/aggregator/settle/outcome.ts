@@ -1,11 +1,14 @@
-// How a connection went, by what its sockets and its flow say: a refused attempt is not talk, and neither is one that
-// nobody answers.
+// How a connection went, by what its sockets and its flow say: a refused attempt is not talk, and neither is
+// one that nobody answers.
 
 import { Attempt, Outcome } from "../../../lib/vocabulary/outcomes.ts";
 import { Trait } from "../model/connections/connection-rows.ts";
 import type { ConnectionFacts } from "./facts.ts";
 
-/** Milliseconds that an attempt lasted at least to have timed out: the first SYN is repeated after one second (RFC 6298). */
+/**
+ * Milliseconds that an attempt lasted at least to have timed out: the first SYN is repeated after one second
+ * (RFC 6298).
+ */
 const TIMED_OUT_MS = 3_000;
 /**
  * Milliseconds after which a flow without a reply was never answered. A reset ends its entry after ten seconds
@@ -13,7 +16,10 @@ const TIMED_OUT_MS = 3_000;
  */
 const UNANSWERED_MS = 15_000;
 
-/** The outcome, as Outcome. `isClosed` is whether the connection is closed now, `attempt` and `repeated` are its client's. */
+/**
+ * The outcome, as Outcome. `isClosed` is whether the connection is closed now, `attempt` and `repeated` are
+ * its client's.
+ */
 export function decideOutcome(facts: ConnectionFacts, isClosed: boolean, swapped: boolean): number {
   const { traits, flow, hasFlow, lastSeenMs } = facts;
   if ((traits & Trait.established) !== 0) return Outcome.established;

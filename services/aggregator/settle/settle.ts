@@ -1,5 +1,5 @@
-// What a connection means: facts in, patch out. Nothing is read and nothing is written here (facts.ts reads the tables,
-// apply/ writes the patch).
+// What a connection means: facts in, patch out. Nothing is read and nothing is written here (facts.ts reads
+// the tables, apply/ writes the patch).
 
 import { Lifecycle } from "../model/connections/connection-rows.ts";
 import { decideDirection } from "./direction.ts";

@@ -61,7 +61,9 @@ export class World {
     ];
   }
 
-  /** A line for each: client -> server, protocol, initials of the evidence, what was dialled, path, direction. */
+  /**
+   * A line for each: client -> server, protocol, initials of the evidence, what was dialled, path, direction.
+   */
   lines(filter: Partial<Filter> = {}): string[] {
     return this.connections(filter).map(describe);
   }

@@ -1,5 +1,5 @@
-// Connections as answers show them: the two sides, each with its endpoint and its socket if any was seen, and what is known
-// of the conversation. Nothing here changes anything.
+// Connections as answers show them: the two sides, each with its endpoint and its socket if any was seen, and
+// what is known of the conversation. Nothing here changes anything.
 
 import { flowStateWord, SocketState, stateWord } from "../../../lib/vocabulary/states.ts";
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
@@ -268,8 +268,8 @@ export class ConnectionView {
   }
 
   /**
-   * The word for the state of the socket that says most: one that is open, the client's before the server's; CLOSE once all
-   * are gone. Without a socket conntrack's word, which is empty for protocols without states.
+   * The word for the state of the socket that says most: one that is open, the client's before the server's;
+   * CLOSE once all are gone. Without a socket conntrack's word, which is empty for protocols without states.
    */
   state(connection: number): string {
     const { connections, sockets, flows } = this.#model;

@@ -35,7 +35,10 @@ export class EndpointView {
     return this.#ofKey(endpointOfSocket(this.#model, slot));
   }
 
-  /** The endpoint of a side of a connection that was first seen at a time, as its edge has it. The caller must not change it. */
+  /**
+   * The endpoint of a side of a connection that was first seen at a time, as its edge has it. The caller must
+   * not change it.
+   */
   ofSide({ endpoint, socket, address }: Side, timeMs: number): Endpoint {
     if (endpoint >= 0) return this.numbered(endpoint);
     if (socket >= 0) return this.ofSocket(socket);

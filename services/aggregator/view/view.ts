@@ -1,4 +1,5 @@
-// What queries see: the tables at one moment, with everything settled that waited. Nothing in here changes anything.
+// What queries see: the tables at one moment, with everything settled that waited. Nothing in here changes
+// anything.
 
 import type { Identity } from "../identity/identity.ts";
 import type { ReadModel, ReadNode } from "../model/model.ts";

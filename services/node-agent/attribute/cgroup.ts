@@ -1,8 +1,10 @@
-// /proc/<pid>/cgroup (kernel/cgroup/cgroup.c proc_cgroup_show) → the container, the pod and the systemd unit that a
-// process is in. Container runtimes and kubelets tell them by how they name control groups; there is no other trace of
-// them in the kernel. A pure function of the text: the mapping from ids to names is someone else's.
+// /proc/<pid>/cgroup (kernel/cgroup/cgroup.c proc_cgroup_show) → the container, the pod and the systemd unit
+// that a process is in. Container runtimes and kubelets tell them by how they name control groups; there is no
+// other trace of them in the kernel. A pure function of the text: the mapping from ids to names is someone
+// else's.
 //
-// Known shapes, of cgroup v1 (one line a hierarchy) and v2 (one line, "0::"), innermost first where they are nested:
+// Known shapes, of cgroup v1 (one line a hierarchy) and v2 (one line, "0::"), innermost first where they are
+// nested:
 //   cgroupfs driver   /kubepods/burstable/pod<uid>/<container>
 //   systemd driver    /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid_>.slice/cri-containerd-<container>.scope
 //   CRI-O, Docker, Podman: crio-, docker-, libpod-<container>.scope, /docker/<container>, /libpod_parent/libpod-<container>
@@ -20,7 +22,10 @@ export interface CgroupIdentity {
 
 const NOWHERE: CgroupIdentity = { containerId: "", podUid: "", unit: "" };
 
-/** Reads the file's text. Of several hierarchies the one that says most counts, the unified one (v2) before others. */
+/**
+ * Reads the file's text. Of several hierarchies the one that says most counts, the unified one (v2) before
+ * others.
+ */
 export function parseCgroup(text: string): CgroupIdentity {
   let best = NOWHERE;
   let bestWeight = 0;
@@ -60,8 +65,8 @@ function identityOf(path: string): CgroupIdentity {
     .split("/")
     .flatMap(splitColons);
   const podIndex = segments.findLastIndex((segment) => POD.test(segment));
-  // A pod's container is the one right below the pod; containers that run within it (Docker in Docker) are its own
-  // affair, and no API names them.
+  // A pod's container is the one right below the pod; containers that run within it (Docker in Docker) are its
+  // own affair, and no API names them.
   const containerIndex =
     podIndex < 0
       ? segments.findLastIndex((segment) => containerOf(segment) !== "")
@@ -79,8 +84,8 @@ function splitColons(segment: string): readonly string[] {
   return groups === undefined ? [segment] : [groups["pod"]!, `${groups["runtime"]}-${groups["id"]}`];
 }
 
-// The id of the container whose control group a segment is; empty where it is none. The monitors (conmon) that CRI-O
-// and Podman start beside each container carry its id, but are not in it.
+// The id of the container whose control group a segment is; empty where it is none. The monitors (conmon) that
+// CRI-O and Podman start beside each container carry its id, but are not in it.
 function containerOf(segment: string): string {
   const groups = CONTAINER.exec(segment)?.groups;
   return groups === undefined || groups["runtime"]?.endsWith("conmon") === true ? "" : groups["id"]!;

@@ -1,5 +1,5 @@
-// Who held a socket that came and went between two passes: an accepted one the process of the one listener on its port,
-// in its namespace. Who opened a connection cannot be told so.
+// Who held a socket that came and went between two passes: an accepted one the process of the one listener on
+// its port, in its namespace. Who opened a connection cannot be told so.
 
 import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
@@ -10,8 +10,8 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 const SEVERAL = -1;
 
 /**
- * Appends to `into` the holders of the listeners of those sockets of `ended`, as far as `includes` says so, that were
- * accepted. The descriptor is the listener's: their own is not known.
+ * Appends to `into` the holders of the listeners of those sockets of `ended`, as far as `includes` says so,
+ * that were accepted. The descriptor is the listener's: their own is not known.
  */
 export function holdByListeners(
   ended: SocketTable,

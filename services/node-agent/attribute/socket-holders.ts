@@ -1,5 +1,5 @@
-// Ties sockets to the processes that hold them: inode → pid and fd → process. A socket that its process has closed
-// (inode 0: orphaned, TIME_WAIT) keeps the holders it had, so that a killed client is still named.
+// Ties sockets to the processes that hold them: inode → pid and fd → process. A socket that its process has
+// closed (inode 0: orphaned, TIME_WAIT) keeps the holders it had, so that a killed client is still named.
 
 import type { FamilySocket, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -39,9 +39,9 @@ export class Attributor {
   };
 
   /**
-   * Attributes the settled sockets of a pass. `namespaceIds` maps inodes of namespaces to ids; `unmoved` says that the
-   * sockets are those of the pass before, in the same order: where no descriptor changed hands either, its result
-   * stands.
+   * Attributes the settled sockets of a pass. `namespaceIds` maps inodes of namespaces to ids; `unmoved` says
+   * that the sockets are those of the pass before, in the same order: where no descriptor changed hands
+   * either, its result stands.
    */
   // oxlint-disable-next-line max-params, max-lines-per-function -- a stage of the pass, whose parts it takes; rebuilt with it
   attribute(
@@ -56,8 +56,8 @@ export class Attributor {
       return this.#previous;
     const previous = this.#previous;
     const previousRows = new FirstRows(previous.holders);
-    // Where no descriptor changed hands, a socket with the inode that it had has the holders that it had: its rows are
-    // copied in their order, which costs a tenth of looking its inode up.
+    // Where no descriptor changed hands, a socket with the inode that it had has the holders that it had: its
+    // rows are copied in their order, which costs a tenth of looking its inode up.
     const kept = found.generation === this.#generation ? this.#inodes : new Uint32Array(0);
     const inodes = new Uint32Array(Math.max(kept.length, largestId(sockets) + 1));
     const holders = new HolderTable(Math.max(256, previous.holders.length));
@@ -65,8 +65,9 @@ export class Attributor {
     const processOfPid = new Map<number, ProcessInfo | null>();
     let unattributed = 0;
     let overflowed = 0;
-    // The socket that is attributed, its first row, and the process that the row before belonged to: sockets of one
-    // process mostly stand together, and one callback serves all, so that a socket costs two look-ups and no object.
+    // The socket that is attributed, its first row, and the process that the row before belonged to: sockets
+    // of one process mostly stand together, and one callback serves all, so that a socket costs two look-ups
+    // and no object.
     let socketId = 0;
     let rowsBefore = 0;
     let lastPid = -1;
@@ -137,7 +138,8 @@ export class Attributor {
     return this.#previous;
   }
 
-  // Whether every process that holds a socket is there as it was. One that has ended held only what it had closed.
+  // Whether every process that holds a socket is there as it was. One that has ended held only what it had
+  // closed.
   #standsStill(scan: ProcessScan, namespaceIds: ReadonlyMap<number, number>): boolean {
     for (const process of this.#previous.processes.values()) {
       const record = scan.processes.get(process.pid);
@@ -177,7 +179,8 @@ export class Attributor {
     return process;
   }
 
-  // Ids go back once no socket refers to them; a pid that was used again left its old process in `previous` only.
+  // Ids go back once no socket refers to them; a pid that was used again left its old process in `previous`
+  // only.
   #forgetExcept(processes: ReadonlyMap<number, ProcessInfo>): void {
     for (const [id, process] of this.#previous.processes) {
       if (processes.has(id)) continue;

@@ -1,5 +1,6 @@
-// conntrack's netlink messages (include/uapi/linux/netfilter/nfnetlink_conntrack.h): the request for all entries, and
-// an entry out of the payload of a dump's or an event's message. Their numbers are in network order, whatever the host.
+// conntrack's netlink messages (include/uapi/linux/netfilter/nfnetlink_conntrack.h): the request for all
+// entries, and an entry out of the payload of a dump's or an event's message. Their numbers are in network
+// order, whatever the host.
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField, Place, ZoneDirection } from "../../../lib/conntrack/conntrack-entry.ts";
@@ -46,7 +47,10 @@ export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
   );
 }
 
-/** The request for the statistics of each processor: the least that one can ask, and makes the kernel load conntrack. */
+/**
+ * The request for the statistics of each processor: the least that one can ask, and makes the kernel load
+ * conntrack.
+ */
 export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
     (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET_STATS_CPU,
@@ -58,10 +62,16 @@ export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
 /** Bytes of the longest message whose layout is remembered; an ordinary entry has some 200. */
 const LAYOUT_BYTES_MAX = 512;
 
-/** Layouts that are looked for of one length: where messages of one length keep looking different, they are walked. */
+/**
+ * Layouts that are looked for of one length: where messages of one length keep looking different, they are
+ * walked.
+ */
 const LAYOUT_TRIES_MAX = 16;
 
-/** Reads payloads of messages into the same entry; one reader for one socket. About 0.1 µs a message, nothing allocated. */
+/**
+ * Reads payloads of messages into the same entry; one reader for one socket. About 0.1 µs a message, nothing
+ * allocated.
+ */
 export class CtnetlinkReader {
   readonly #entry: ConntrackEntry;
   readonly #littleEndian: boolean;
@@ -100,8 +110,9 @@ export class CtnetlinkReader {
     entry.family = family === AF_INET ? 4 : 6;
     entry.has = EntryField.family;
     let tuples = 0;
-    // struct nlattr: length and type in the host's order, two bytes each; attributes begin at multiples of four. The
-    // loop stands in each method anew: a walker that calls back for each attribute would cost three times as much.
+    // struct nlattr: length and type in the host's order, two bytes each; attributes begin at multiples of
+    // four. The loop stands in each method anew: a walker that calls back for each attribute would cost three
+    // times as much.
     for (let next = start + NFGENMSG_BYTES; next + 4 <= end;) {
       const header = view.getUint32(next, littleEndian);
       const length = littleEndian ? header & 0xffff : header >>> 16;

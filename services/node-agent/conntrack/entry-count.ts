@@ -1,11 +1,14 @@
-// How many entries a network namespace's conntrack table has, by its statistics (/proc/<pid>/net/stat/nf_conntrack): a
-// hundredth of what walking through the table costs.
+// How many entries a network namespace's conntrack table has, by its statistics
+// (/proc/<pid>/net/stat/nf_conntrack): a hundredth of what walking through the table costs.
 
 import { closeSync, openSync, readSync } from "node:fs";
 
 const countBytes = Buffer.alloc(512);
 
-/** Entries of the table of the namespace that the process is in whose directory below /proc this is; null where there are no statistics to read. */
+/**
+ * Entries of the table of the namespace that the process is in whose directory below /proc this is; null where
+ * there are no statistics to read.
+ */
 export function countEntries(directory: string): number | null {
   let descriptor;
   try {

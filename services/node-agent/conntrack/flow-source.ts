@@ -1,6 +1,6 @@
-// One network namespace's flows, by the best way that works: events between paced dumps, dumps alone, the text under
-// /proc, or none.
-// Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack is not disturbed.
+// One network namespace's flows, by the best way that works: events between paced dumps, dumps alone, the text
+// under /proc, or none. Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack
+// is not disturbed.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -31,7 +31,10 @@ import type { FlowChanges } from "../observation.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
 
-/** Re-reading pauses for this many times what it costs: 0.5 % of one core beside events, 5 % where it is all there is. */
+/**
+ * Re-reading pauses for this many times what it costs: 0.5 % of one core beside events, 5 % where it is all
+ * there is.
+ */
 const PAUSE_BESIDE_EVENTS = 200;
 const PAUSE_ALONE = 20;
 
@@ -40,7 +43,10 @@ const PAUSE_BESIDE_EVENTS_MIN_MS = 5_000;
 const PAUSE_ALONE_MIN_MS = 1_000;
 const PAUSE_MAX_MS = 60_000;
 
-/** A dump that fails is asked for again with the next pass; after so many failures in a row the way is given up. */
+/**
+ * A dump that fails is asked for again with the next pass; after so many failures in a row the way is given
+ * up.
+ */
 const FAILURES_MAX = 5;
 
 /** What is listened to: an event with every attribute has less than 1 KiB. */
@@ -162,7 +168,9 @@ export class FlowSource {
       this.#pump.earliestRepairMs = doneMs + Math.max(PAUSE_ALONE_MIN_MS, costMs * PAUSE_ALONE);
   }
 
-  /** Adds to `into` what changed since the last call, or everything; `namespace` goes into the flows' column. */
+  /**
+   * Adds to `into` what changed since the last call, or everything; `namespace` goes into the flows' column.
+   */
   take(namespace: number, everything: boolean, into: FlowChanges): void {
     this.#pump?.drain();
     this.#tracker.take(namespace, everything, into);
@@ -182,7 +190,8 @@ export class FlowSource {
     this.#decided = true;
   }
 
-  // Netlink first, since it tells ids and states of every protocol; the text where the privilege for it is missing.
+  // Netlink first, since it tells ids and states of every protocol; the text where the privilege for it is
+  // missing.
   #decide(): void {
     this.#decided = true;
     const { choice, listens } = this.#options;
@@ -334,8 +343,9 @@ export class FlowSource {
   }
 }
 
-// Listening makes the kernel load conntrack's modules in its own time, a request before it answers. Throws SyscallError
-// where it cannot: the sockets of a kernel that has netfilter's netlink without conntrack open and bind all the same.
+// Listening makes the kernel load conntrack's modules in its own time, a request before it answers. Throws
+// SyscallError where it cannot: the sockets of a kernel that has netfilter's netlink without conntrack open
+// and bind all the same.
 function loadConntrack(): void {
   const descriptor = openNetlink(NETLINK_NETFILTER);
   try {

@@ -1,5 +1,6 @@
-// The flows of one conntrack table as they come and go: dumps and events go in, what changed since the last report
-// comes out. Ids are settled here: a flow keeps its id while it is the same kernel entry. Pure: no clock, no socket.
+// The flows of one conntrack table as they come and go: dumps and events go in, what changed since the last
+// report comes out. Ids are settled here: a flow keeps its id while it is the same kernel entry. Pure: no
+// clock, no socket.
 //
 // A dump is taken between begin() and end(): what it did not name is gone. Events in between are part of it.
 
@@ -30,8 +31,8 @@ export function noFlowChanges(): FlowChanges {
 const GRAVES_MAX = 2 ** 16;
 
 /**
- * Flows that ended between two reports and whose last state is told all the same: 9 s at the highest rates, 37 MB then;
- * more are counted. Beyond GHOSTS_KEPT rows the memory is given back with the report.
+ * Flows that ended between two reports and whose last state is told all the same: 9 s at the highest rates, 37
+ * MB then; more are counted. Beyond GHOSTS_KEPT rows the memory is given back with the report.
  */
 const GHOSTS_MAX = 2 ** 18;
 const GHOSTS_KEPT = 2 ** 12;
@@ -102,8 +103,8 @@ export class FlowTracker {
   }
 
   /**
-   * Takes an entry of a dump, seen at a tick. The kernel tells its table in much the same order each time: the row that
-   * came after the one before is looked at first, which saves the way through the hash.
+   * Takes an entry of a dump, seen at a tick. The kernel tells its table in much the same order each time: the
+   * row that came after the one before is looked at first, which saves the way through the hash.
    */
   see(entry: ConntrackEntry, tick: number): void {
     const row = this.#expected;
@@ -146,8 +147,8 @@ export class FlowTracker {
   }
 
   /**
-   * Takes a DESTROY event: status, counters and (since 5.11) the state that it tells are the last ones, and are told
-   * with the flow's end. An entry that is not known is none that was reported.
+   * Takes a DESTROY event: status, counters and (since 5.11) the state that it tells are the last ones, and
+   * are told with the flow's end. An entry that is not known is none that was reported.
    */
   destroy(entry: ConntrackEntry): void {
     if (this.#dumping && entry.id !== 0 && this.#graves.size < GRAVES_MAX) this.#graves.add(entry.id);
@@ -198,7 +199,9 @@ export class FlowTracker {
     }
   }
 
-  /** Ends every flow, since their namespace is gone, and adds to `removed` the ids of those that were reported. */
+  /**
+   * Ends every flow, since their namespace is gone, and adds to `removed` the ids of those that were reported.
+   */
   endAll(removed: number[]): void {
     for (let row = 0; row < this.#table.length; row++) {
       const id = this.#table.id[row]!;

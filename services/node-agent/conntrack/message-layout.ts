@@ -1,6 +1,6 @@
-// A short way to read messages that look like an earlier one. The kernel writes the entries of a protocol all alike: the
-// same attributes of the same lengths in the same order. Where every attribute's header is where it was, the values are,
-// too, and are read without a walk: a third of its cost.
+// A short way to read messages that look like an earlier one. The kernel writes the entries of a protocol all
+// alike: the same attributes of the same lengths in the same order. Where every attribute's header is where it
+// was, the values are, too, and are read without a walk: a third of its cost.
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { Place } from "../../../lib/conntrack/conntrack-entry.ts";
@@ -48,7 +48,9 @@ export class MessageLayout {
   readonly #family: number;
   readonly #has: number;
 
-  /** The layout of a message that an entry was read from by a walk; null where there is no short way for it. */
+  /**
+   * The layout of a message that an entry was read from by a walk; null where there is no short way for it.
+   */
   static of(
     view: DataView,
     start: number,
@@ -117,8 +119,8 @@ export class MessageLayout {
   }
 
   /**
-   * Fills an entry from view bytes [start, …), as long as the message that the layout is of; false, and nothing of it
-   * means anything, where it does not look the same.
+   * Fills an entry from view bytes [start, …), as long as the message that the layout is of; false, and
+   * nothing of it means anything, where it does not look the same.
    */
   read(view: DataView, start: number, entry: ConntrackEntry, littleEndian: boolean): boolean {
     const headers = this.#headers;

@@ -1,4 +1,5 @@
-// Flows of real translations: a pod behind a node, whose kernel translates what the node or the pod itself dials.
+// Flows of real translations: a pod behind a node, whose kernel translates what the node or the pod itself
+// dials.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

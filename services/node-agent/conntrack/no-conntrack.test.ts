@@ -1,5 +1,6 @@
 // A kernel that has no conntrack, and one that loads it when it is asked for. Runs on kernels of its own only
-// (npm run test:kernels), before anything else asked for conntrack there: elsewhere it would disturb the machine.
+// (npm run test:kernels), before anything else asked for conntrack there: elsewhere it would disturb the
+// machine.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -41,7 +41,8 @@ class PodAccount extends Account {
   }
 }
 
-// The program in a process that lacks capabilities: the flows of a namespace, the mode and the limits it tells.
+// The program in a process that lacks capabilities: the flows of a namespace, the mode and the limits it
+// tells.
 function withoutCapabilities(pid: number, lacking: readonly string[]) {
   const script = `
     import { NodeFlows } from ${JSON.stringify(new URL("node-flows.ts", import.meta.url).href)};

@@ -1,5 +1,6 @@
-// All flows of a node: those of its own network namespace, and those of each pod's that has a conntrack table with
-// entries in it (a sidecar's redirection, a container engine in a pod). Ids are the node's: one pool for all tables.
+// All flows of a node: those of its own network namespace, and those of each pod's that has a conntrack table
+// with entries in it (a sidecar's redirection, a container engine in a pod). Ids are the node's: one pool for
+// all tables.
 //
 // Nothing stays open in a pod's namespace: its table is dumped by a socket that lives as long as the dump.
 
@@ -14,7 +15,10 @@ import { countEntries } from "./entry-count.ts";
 import { FlowSource } from "./flow-source.ts";
 import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
-/** Milliseconds between two looks for namespaces that have entries: 20 µs each, 0.04 % of a core for 200 of them. */
+/**
+ * Milliseconds between two looks for namespaces that have entries: 20 µs each, 0.04 % of a core for 200 of
+ * them.
+ */
 const LOOK_MS = 10_000;
 
 /** Flows of one pod's namespace at most (9 MB); what overflows is counted. */

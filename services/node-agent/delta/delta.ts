@@ -29,7 +29,10 @@ export interface Delta {
   readonly socketsRemoved: readonly number[];
   /** New or changed ones. */
   readonly familySockets: readonly FamilySocket[];
-  /** All holders of new sockets, in the order of `sockets` and `familySockets`, then of those whose holders changed. */
+  /**
+   * All holders of new sockets, in the order of `sockets` and `familySockets`, then of those whose holders
+   * changed.
+   */
   readonly holders: HolderTable;
   /** Ids of sockets that nobody holds any more. */
   readonly holdersCleared: readonly number[];

@@ -1,5 +1,5 @@
-// Finds what changed between two observations of one epoch. Rows are matched by id, which the observe stage settled:
-// the cost is a few array accesses a row.
+// Finds what changed between two observations of one epoch. Rows are matched by id, which the observe stage
+// settled: the cost is a few array accesses a row.
 
 import { changingSocketColumns, socketDiffers } from "../../../lib/gen/tables/socket-columns.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -38,8 +38,8 @@ export function diff(previous: Observation, next: Observation): Delta {
 }
 
 /**
- * The delta that makes an observation out of nothing. It shares the observation's tables, so that a keyframe costs no
- * copy, but where sockets ended: those are told too, since no other report would.
+ * The delta that makes an observation out of nothing. It shares the observation's tables, so that a keyframe
+ * costs no copy, but where sockets ended: those are told too, since no other report would.
  */
 export function keyframe(observation: Observation): Delta {
   const { ended } = observation;

@@ -1,6 +1,6 @@
-// Makes reports out of a delta: splits what is too large for one message, numbers and encodes the parts. A socket's
-// holders travel in the same part as the socket, and namespaces and processes before the sockets that name them, so
-// that every part can be applied as it arrives.
+// Makes reports out of a delta: splits what is too large for one message, numbers and encodes the parts. A
+// socket's holders travel in the same part as the socket, and namespaces and processes before the sockets that
+// name them, so that every part can be applied as it arrives.
 
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { encodeColumn } from "../../../lib/columns.ts";
@@ -72,8 +72,8 @@ export function encodeReports(
       ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
       ...fields,
     });
-    // In a delta every added socket was first seen in the pass of the report: readers fill that in. What came and went
-    // did so at a time of its own.
+    // In a delta every added socket was first seen in the pass of the report: readers fill that in. What came
+    // and went did so at a time of its own.
     return encodeReport(header, { ...tables, seenNow: !options.keyframe && delta.ended === 0 });
   });
 }

@@ -1,5 +1,6 @@
-// What the kernel announces of a socket that it destroys (net/ipv4/inet_diag.c inet_diag_handler_get_info): a struct
-// inet_diag_msg with tuple and cookie, the protocol, and for TCP a struct tcp_info. A hot path: no object an event.
+// What the kernel announces of a socket that it destroys (net/ipv4/inet_diag.c inet_diag_handler_get_info): a
+// struct inet_diag_msg with tuple and cookie, the protocol, and for TCP a struct tcp_info. A hot path: no
+// object an event.
 //
 // What the kernel leaves of a socket by then differs with how it ended:
 // - closed in order, or reset by the other end: everything is there; the state is CLOSE whatever it was.
@@ -29,7 +30,10 @@ const INET_DIAG_PROTOCOL = 10;
 /** Up to bytes_retrans (kernel 4.19); without it nothing is counted. */
 const TCP_INFO_BYTES = TcpInfo.bytesRetrans + 8;
 
-/** write_seq - snd_una of an attempt: only the SYN is out; and after tcp_disconnect(), where no window was ever offered. */
+/**
+ * write_seq - snd_una of an attempt: only the SYN is out; and after tcp_disconnect(), where no window was ever
+ * offered.
+ */
 const UNANSWERED_SYN = 1;
 const DISCONNECTED_SYN = 3;
 
@@ -122,8 +126,8 @@ function writeInfo(view: DataView, start: number, info: number, row: number, tar
   sockets.bytesSent[row] = payloadSent(acked, sent);
   // Without a segment that carried data, what came was a FIN.
   if (view.getUint32(info + TcpInfo.dataSegsIn, littleEndian) === 0) return;
-  // SYN and FIN count as acknowledged, each one; who accepted sent no SYN that counts. Whoever sent a FIN had read all
-  // data: what is unread then is the other's FIN.
+  // SYN and FIN count as acknowledged, each one; who accepted sent no SYN that counts. Whoever sent a FIN had
+  // read all data: what is unread then is the other's FIN.
   const saidGoodbye = acked > sent;
   const finUnread = saidGoodbye && unread === 1;
   sockets.bytesReceived[row] = finUnread ? received - 1 : received;

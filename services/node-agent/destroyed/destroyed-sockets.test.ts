@@ -10,8 +10,8 @@ import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
 import type { Started, ToldPass, ToldSocket } from "./testing/watched-namespace.ts";
 import { ip, WatchedNamespace, withoutNamespaces } from "./testing/watched-namespace.ts";
 
-// Opens `count` connections one after the other; `after` says what happens to one at both ends once 100 bytes went one
-// way and 50 the other. Prints the server's port and the clients'.
+// Opens `count` connections one after the other; `after` says what happens to one at both ends once 100 bytes
+// went one way and 50 the other. Prints the server's port and the clients'.
 const talk = (after: string, count = 1, host = "127.0.0.1"): string => `
   const net = require("node:net");
   const { once } = require("node:events");
@@ -86,7 +86,8 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
   ] as const) {
     describe(`beside ${reader}`, () => {
       for (const [name, after, told] of [
-        // Whoever closes first and then waits for the other's FIN has that among what came: nothing tells it apart.
+        // Whoever closes first and then waits for the other's FIN has that among what came: nothing tells it
+        // apart.
         ["closed by the client first", CLIENT_FIRST, ["client 100 51", "server 50 100"]],
         ["closed by the server first", SERVER_FIRST, ["client 100 50", "server 50 101"]],
         // Who resets forgets what it counted; the other end knows.

@@ -1,7 +1,8 @@
-// Hears of every socket that is destroyed on the node, by the kernel's sock_diag multicast groups: one socket in the
-// node's own network namespace hears all that have a number (nsid) there, which container network plugins see to; where
-// one has none, a socket is opened in it for as long as a process lives in it. An open socket keeps its namespace alive,
-// and a deleted pod's interfaces with it: the last process's end closes it. No number is ever assigned by us.
+// Hears of every socket that is destroyed on the node, by the kernel's sock_diag multicast groups: one socket
+// in the node's own network namespace hears all that have a number (nsid) there, which container network
+// plugins see to; where one has none, a socket is opened in it for as long as a process lives in it. An open
+// socket keeps its namespace alive, and a deleted pod's interfaces with it: the last process's end closes it.
+// No number is ever assigned by us.
 
 import { ticksOf } from "../../../lib/ticks.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
@@ -29,8 +30,8 @@ const NUMBER_GROUPS = [28];
 const RTM_DELNSID = 89;
 
 /**
- * Bytes of the receive buffer from the start, since nothing repairs a loss: about 1 KiB an event, so 64 MiB hold the 1.6
- * seconds that a pass may take at 20,000 connections a second. The kernel uses what waits only.
+ * Bytes of the receive buffer from the start, since nothing repairs a loss: about 1 KiB an event, so 64 MiB
+ * hold the 1.6 seconds that a pass may take at 20,000 connections a second. The kernel uses what waits only.
  */
 const BUFFER_BYTES = 64 * 2 ** 20;
 
@@ -72,7 +73,10 @@ export class DestroyedSockets implements DestroyedReader {
   malformed = 0;
   /** Events that found no place in the table, since start. */
   overflowed = 0;
-  /** Events of namespaces in which no process of this node ever was: another machine's on one kernel, as in kind. */
+  /**
+   * Events of namespaces in which no process of this node ever was: another machine's on one kernel, as in
+   * kind.
+   */
   ofStrangers = 0;
   /** Called once when half of the events that may wait do. */
   onCrowd: (() => void) | null = null;
@@ -104,7 +108,10 @@ export class DestroyedSockets implements DestroyedReader {
     this.#open();
   }
 
-  /** How destroyed sockets are heard of: events where the one socket hears every namespace; null where none are. */
+  /**
+   * How destroyed sockets are heard of: events where the one socket hears every namespace; null where none
+   * are.
+   */
   get hearing(): "all" | "some" | "none" {
     if (this.#hearsAll) return "all";
     return this.#main !== null || this.#own.size > 0 ? "some" : "none";
@@ -220,7 +227,10 @@ export class DestroyedSockets implements DestroyedReader {
     this.#numbers = null;
   }
 
-  /** Learns the number of a namespace that a file under /run/netns stands for, before any process is seen in it. */
+  /**
+   * Learns the number of a namespace that a file under /run/netns stands for, before any process is seen in
+   * it.
+   */
   learn(path: string): number {
     const told = this.#numbers?.ask(path) ?? null;
     if (told === null) return 0;

@@ -1,5 +1,5 @@
-// Sockets that were destroyed since they were last asked for, in columns: what the kernel's announcements become before
-// they are merged with a pass. An event makes no object.
+// Sockets that were destroyed since they were last asked for, in columns: what the kernel's announcements
+// become before they are merged with a pass. An event makes no object.
 
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { DestroyedColumns } from "../gen/destroyed-columns.ts";
@@ -8,8 +8,8 @@ import { DestroyedColumns } from "../gen/destroyed-columns.ts";
 export const UNPLACED = 0;
 
 /**
- * Whether the bytes that a socket received may have a FIN among them: its last state would tell, but by the time that it
- * is destroyed that is CLOSE for all.
+ * Whether the bytes that a socket received may have a FIN among them: its last state would tell, but by the
+ * time that it is destroyed that is CLOSE for all.
  */
 export const MaybeFin = {
   no: 0,

@@ -1,4 +1,5 @@
-// Sockets that were destroyed since the last pass, beside the socket table that has their tuples, cookies and counters.
+// Sockets that were destroyed since the last pass, beside the socket table that has their tuples, cookies and
+// counters.
 
 import type { ReportTableSchema } from "../../../lib/tables/schema.ts";
 

@@ -1,7 +1,7 @@
-// Looks out for network namespaces as they come, so that one that lives for two seconds is known: whose it is is told by
-// the processes in it while they live, and its number by the file that the container runtime or plugin makes for it
-// before the first process. Both are looked for when such a file appears or the kernel announces a new number, and a few
-// times more while the processes start.
+// Looks out for network namespaces as they come, so that one that lives for two seconds is known: whose it is
+// is told by the processes in it while they live, and its number by the file that the container runtime or
+// plugin makes for it before the first process. Both are looked for when such a file appears or the kernel
+// announces a new number, and a few times more while the processes start.
 
 import type { FSWatcher } from "node:fs";
 import { existsSync, lstatSync, readdirSync, statSync, watch } from "node:fs";
@@ -10,7 +10,9 @@ import path from "node:path";
 import type { NamespaceOwner, ProcessScan, ProcessScanner } from "../observation.ts";
 import { ownerOf } from "../ids/namespace-ids.ts";
 
-/** Where container runtimes and `ip netns` keep files that stand for network namespaces, below the node's root. */
+/**
+ * Where container runtimes and `ip netns` keep files that stand for network namespaces, below the node's root.
+ */
 const DIRECTORIES = ["run/netns", "var/run/netns", "run/docker/netns"];
 
 /** Milliseconds after an arrival at which it is looked whose the namespace is, until that is known. */
@@ -21,7 +23,9 @@ const ARRIVALS_MAX = 4096;
 
 /** Whoever must know namespaces before anything happens in them. */
 interface NamespaceLearner {
-  /** Learns the number of the namespace that a file stands for; gives its inode, 0 where that cannot be told. */
+  /**
+   * Learns the number of the namespace that a file stands for; gives its inode, 0 where that cannot be told.
+   */
   learn(path: string): number;
   /** Learns of namespaces by their processes. */
   refresh(scan: ProcessScan): void;
@@ -145,7 +149,8 @@ export class NamespaceArrivals {
   }
 }
 
-// An absolute link below another process's root would lead to our own: /var/run is one, and what it leads to is in the list.
+// An absolute link below another process's root would lead to our own: /var/run is one, and what it leads to
+// is in the list.
 function isPlain(root: string, directory: string): boolean {
   let at = root;
   try {

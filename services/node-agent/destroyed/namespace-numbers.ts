@@ -1,5 +1,6 @@
-// Which number (nsid) this network namespace has for another one: what the kernel names namespaces by in what it
-// announces. Asked by RTM_GETNSID (net/core/net_namespace.c), which only looks; a number is never assigned by us.
+// Which number (nsid) this network namespace has for another one: what the kernel names namespaces by in what
+// it announces. Asked by RTM_GETNSID (net/core/net_namespace.c), which only looks; a number is never assigned
+// by us.
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 
@@ -35,8 +36,8 @@ export class NamespaceNumbers {
   }
 
   /**
-   * What a file like /proc/<pid>/ns/net or /run/netns/<name> stands for; null where it cannot be opened (the process is
-   * gone, SYS_PTRACE is missing) or asked about. The file is open for the moment of asking only.
+   * What a file like /proc/<pid>/ns/net or /run/netns/<name> stands for; null where it cannot be opened (the
+   * process is gone, SYS_PTRACE is missing) or asked about. The file is open for the moment of asking only.
    */
   ask(path: string): NumberedNamespace | null {
     let descriptor = -1;
@@ -75,7 +76,10 @@ export class NamespaceNumbers {
   }
 }
 
-/** The number in an announcement of RTNLGRP_NSID, whose payload is view bytes [start, end); -1 where it tells none. */
+/**
+ * The number in an announcement of RTNLGRP_NSID, whose payload is view bytes [start, end); -1 where it tells
+ * none.
+ */
 export function announcedNumber(view: DataView, start: number, end: number): number {
   return attributeOf(view, start + FAMILY_BYTES, end);
 }

@@ -28,7 +28,9 @@ export class IdPool {
     return this.#free.length === 0 && this.#next > this.#max;
   }
 
-  /** Returns an id. It is not handed out before the next settle(): a report may not remove and add the same id. */
+  /**
+   * Returns an id. It is not handed out before the next settle(): a report may not remove and add the same id.
+   */
   giveBack(id: number): void {
     this.#returned.push(id);
   }

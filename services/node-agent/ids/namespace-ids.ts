@@ -1,6 +1,7 @@
-// Gives each network namespace of a pass a small id that lasts as long as the namespace. The kernel uses inode numbers
-// of namespaces again at once, so a number that turns up with another pod or container, and none of the processes that
-// it had, is another namespace. Who is in a namespace changes while its pod starts and ends: that makes it no other one.
+// Gives each network namespace of a pass a small id that lasts as long as the namespace. The kernel uses inode
+// numbers of namespaces again at once, so a number that turns up with another pod or container, and none of
+// the processes that it had, is another namespace. Who is in a namespace changes while its pod starts and
+// ends: that makes it no other one.
 
 import type { NetworkNamespace } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
@@ -25,9 +26,9 @@ export class NamespaceIds {
   #pids = new Map<number, readonly number[]>();
 
   /**
-   * The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts them).
-   * `wanted` are inodes of namespaces that are named even if they came and went since the pass before; `owners` tells
-   * whose those were.
+   * The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts
+   * them). `wanted` are inodes of namespaces that are named even if they came and went since the pass before;
+   * `owners` tells whose those were.
    */
   identify(
     scan: ProcessScan,
@@ -76,7 +77,9 @@ export class NamespaceIds {
     return pids.some((pid) => others.includes(pid));
   }
 
-  /** The namespace with the addresses that its tables told; the same object where they are the same as before. */
+  /**
+   * The namespace with the addresses that its tables told; the same object where they are the same as before.
+   */
   withAddresses(namespace: NetworkNamespace, addresses: readonly Uint8Array[]): NetworkNamespace {
     const before = namespace.addresses;
     const same =
@@ -89,7 +92,8 @@ export class NamespaceIds {
   }
 }
 
-// Whose it is is known better than that others were in it too: while a pod starts, processes of the runtime are.
+// Whose it is is known better than that others were in it too: while a pod starts, processes of the runtime
+// are.
 function withOwner(before: NetworkNamespace, { podUid, containerId }: NamespaceOwner): NetworkNamespace {
   const uid = podUid === "" ? before.podUid : podUid;
   if (uid === before.podUid && containerId === before.containerId) return before;
@@ -99,7 +103,10 @@ function withOwner(before: NetworkNamespace, { podUid, containerId }: NamespaceO
 // The node's own namespace belongs to nobody, whoever shares it.
 const nobody = { podUid: "", containerId: "" };
 
-/** Whose a namespace other than the node's own is: a pod's or a container's where every process in it says the same. */
+/**
+ * Whose a namespace other than the node's own is: a pod's or a container's where every process in it says the
+ * same.
+ */
 export function ownerOf(record: NamespaceRecord, scan: ProcessScan): NamespaceOwner {
   const podUids = new Set<string>();
   const containerIds = new Set<string>();

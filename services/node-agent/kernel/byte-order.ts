@@ -5,7 +5,9 @@ import { endianness } from "node:os";
 /** Whether this machine is little-endian. */
 export const hostIsLittleEndian = endianness() === "LE";
 
-/** A counter of 64 bits at view byte `at`: exact up to 2^53, which no counter of bytes or nanoseconds reaches. */
+/**
+ * A counter of 64 bits at view byte `at`: exact up to 2^53, which no counter of bytes or nanoseconds reaches.
+ */
 export function uint64(view: DataView, at: number, littleEndian: boolean): number {
   const first = view.getUint32(at, littleEndian);
   const second = view.getUint32(at + 4, littleEndian);

@@ -1,5 +1,5 @@
-// Numbers of the kernel's interface that several files need, by the header that defines them. A number that only one
-// file needs is defined in that file.
+// Numbers of the kernel's interface that several files need, by the header that defines them. A number that
+// only one file needs is defined in that file.
 
 // include/linux/socket.h: address families.
 export const AF_UNIX = 1;

@@ -1,18 +1,20 @@
-// Doing one thing in another network namespace: setns(2) there, do it, setns back, in one synchronous stretch of
-// JavaScript. setns moves the calling thread only, so that nothing else of this process ever runs there, and a socket
-// that was opened there stays there.
+// Doing one thing in another network namespace: setns(2) there, do it, setns back, in one synchronous stretch
+// of JavaScript. setns moves the calling thread only, so that nothing else of this process ever runs there,
+// and a socket that was opened there stays there.
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { SyscallError, syscalls } from "./syscalls.ts";
 
 const CLONE_NEWNET = 0x40000000;
 
-// This thread's own namespace, opened once: what setns goes back to. It pins no namespace but the one we are in.
+// This thread's own namespace, opened once: what setns goes back to. It pins no namespace but the one we are
+// in.
 let own: { readonly descriptor: number; readonly device: number; readonly inode: number } | undefined;
 
 /**
- * Runs a synchronous action in the network namespace that a path like /proc/<pid>/ns/net stands for, and gives its
- * result. Throws the error of opening the path, a SyscallError where setns is refused, or what the action throws.
+ * Runs a synchronous action in the network namespace that a path like /proc/<pid>/ns/net stands for, and gives
+ * its result. Throws the error of opening the path, a SyscallError where setns is refused, or what the action
+ * throws.
  */
 export function inNetworkNamespace<Result>(path: string, action: () => Result): Result {
   own ??= openOwn();
@@ -33,7 +35,10 @@ export function inNetworkNamespace<Result>(path: string, action: () => Result): 
   }
 }
 
-/** Null where this process may enter other network namespaces, else the errno of trying: setns to its own asks for the same. */
+/**
+ * Null where this process may enter other network namespaces, else the errno of trying: setns to its own asks
+ * for the same.
+ */
 export function setnsObstacle(): number | null {
   own ??= openOwn();
   const { setns, errorNumber } = syscalls();
@@ -46,8 +51,8 @@ function openOwn(): NonNullable<typeof own> {
   return { descriptor, device: dev, inode: ino };
 }
 
-// Everything that this thread opens from now on would be in another namespace than it seems: nothing but the end of
-// the process is safe.
+// Everything that this thread opens from now on would be in another namespace than it seems: nothing but the
+// end of the process is safe.
 function abandon(errorNumber: number): never {
   process.stderr.write(
     `whotalks: cannot return to its own network namespace (setns: errno ${errorNumber}); ending\n`,

@@ -1,5 +1,5 @@
-// The system calls that Node.js lacks, by way of koffi: setns and sockets of families that it does not know. Loaded
-// when first asked for, since many runs need none of them.
+// The system calls that Node.js lacks, by way of koffi: setns and sockets of families that it does not know.
+// Loaded when first asked for, since many runs need none of them.
 
 import { createRequire } from "node:module";
 
@@ -141,7 +141,8 @@ function openBpf(): BpfLibrary {
   if (number === undefined) throw new Error(`the number of bpf(2) on ${process.arch} is not known`);
   const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   const libc = koffi.load(null);
-  // The beginning of union bpf_attr for BPF_PROG_LOAD (include/uapi/linux/bpf.h), up to attach_btf_id and its padding.
+  // The beginning of union bpf_attr for BPF_PROG_LOAD (include/uapi/linux/bpf.h), up to attach_btf_id and its
+  // padding.
   koffi.struct("whotalks_bpf_load", {
     programType: "uint32_t",
     count: "uint32_t",

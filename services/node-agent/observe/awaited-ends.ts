@@ -1,11 +1,15 @@
-// Connections that a pass no longer found and whose end was not announced yet: they were destroyed, or closed and left to
-// the kernel, between taking the announcements and reading the sockets. Their ends were counted when they were first seen.
+// Connections that a pass no longer found and whose end was not announced yet: they were destroyed, or closed
+// and left to the kernel, between taking the announcements and reading the sockets. Their ends were counted
+// when they were first seen.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 
-/** Ticks of 10 ms for which an end is awaited: an orphan whose other end is gone is given up after some two minutes. */
+/**
+ * Ticks of 10 ms for which an end is awaited: an orphan whose other end is gone is given up after some two
+ * minutes.
+ */
 const AWAITED_TICKS = 15_000;
 
 /** Ends that are awaited at most (3 MB); what overflows counts twice. */

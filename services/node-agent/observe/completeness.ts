@@ -1,10 +1,11 @@
-// Holds what was seen against what the kernel counted: per namespace ActiveOpens + PassiveOpens since the agent first
-// saw it, against the ends of TCP connections first seen, failed attempts included. AttemptFails is shown beside it and
-// never subtracted: it counts half-open inbound handshakes too, which never were connections (net/ipv4/tcp_minisocks.c).
+// Holds what was seen against what the kernel counted: per namespace ActiveOpens + PassiveOpens since the
+// agent first saw it, against the ends of TCP connections first seen, failed attempts included. AttemptFails
+// is shown beside it and never subtracted: it counts half-open inbound handshakes too, which never were
+// connections (net/ipv4/tcp_minisocks.c).
 //
-// The counters of a namespace and its sockets cannot be read at one moment. So what is held against the ends seen are the
-// counters of the reading before: whatever they counted has had a whole pass to show itself. A namespace where more was
-// seen than counted never makes up for another one.
+// The counters of a namespace and its sockets cannot be read at one moment. So what is held against the ends
+// seen are the counters of the reading before: whatever they counted has had a whole pass to show itself. A
+// namespace where more was seen than counted never makes up for another one.
 
 import type { TcpCounters } from "../observation.ts";
 
@@ -37,7 +38,10 @@ export class CompletenessAccount {
   readonly #accounts = new Map<number, Account>();
   #gone: Completeness = { opened: 0, failed: 0, seen: 0, unseen: 0 };
 
-  /** Begins the account of a namespace that was there before the agent knew of it: its counters so far are left out. */
+  /**
+   * Begins the account of a namespace that was there before the agent knew of it: its counters so far are left
+   * out.
+   */
   begin(namespaceId: number, counters: TcpCounters, ticks: number): void {
     const account = this.#accountOf(namespaceId);
     account.last = counters;
@@ -45,8 +49,8 @@ export class CompletenessAccount {
   }
 
   /**
-   * Takes a namespace's counters. One whose account was not begun came while the agent ran: all of it counts. Counters
-   * that went back are a new namespace's.
+   * Takes a namespace's counters. One whose account was not begun came while the agent ran: all of it counts.
+   * Counters that went back are a new namespace's.
    */
   count(namespaceId: number, counters: TcpCounters): void {
     const account = this.#accountOf(namespaceId);
@@ -65,7 +69,9 @@ export class CompletenessAccount {
     this.#accountOf(namespaceId).seen += ends;
   }
 
-  /** Closes the accounts of namespaces that are gone (their ids will be used again): they stay in the totals. */
+  /**
+   * Closes the accounts of namespaces that are gone (their ids will be used again): they stay in the totals.
+   */
   keepOnly(namespaces: ReadonlyMap<number, unknown>): void {
     for (const [id, account] of this.#accounts) {
       if (namespaces.has(id)) continue;

@@ -1,5 +1,5 @@
-// Keeps from pass to pass what is known of destroyed sockets, whose events come before, with or after the pass that no
-// longer finds them: every connection has its last figures and is counted once.
+// Keeps from pass to pass what is known of destroyed sockets, whose events come before, with or after the pass
+// that no longer finds them: every connection has its last figures and is counted once.
 
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
@@ -41,9 +41,9 @@ export class DestroyedEnds {
     return { ...merged, newTcpEnds };
   }
 
-  // A TIME_WAIT entry of a connection that no pass knew, in a namespace that is heard, is told by its event: what has none
-  // now has had it in an earlier pass (the entry stays for a minute), or gets it in the next one. Where events were lost
-  // it is all that is left, if it is no older than that.
+  // A TIME_WAIT entry of a connection that no pass knew, in a namespace that is heard, is told by its event:
+  // what has none now has had it in an earlier pass (the entry stays for a minute), or gets it in the next
+  // one. Where events were lost it is all that is left, if it is no older than that.
   #leaveOutEntries(
     { next, ticks, heard, lostSinceTicks }: MergeInput,
     newTcpEnds: ReadonlyMap<number, number>,

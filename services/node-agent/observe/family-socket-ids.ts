@@ -1,5 +1,5 @@
-// Gives each unix, netlink and packet socket of a pass the id that it had in the pass before, or a new one. These are
-// few (hundreds to thousands a node), so rows are objects and keys are strings.
+// Gives each unix, netlink and packet socket of a pass the id that it had in the pass before, or a new one.
+// These are few (hundreds to thousands a node), so rows are objects and keys are strings.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { IdPool } from "../ids/id-pool.ts";
@@ -51,8 +51,8 @@ function isUnmoved(previous: ReadonlyMap<number, FamilySocket>, read: readonly F
   return true;
 }
 
-// Sockets without an inode (unix connections not yet accepted, the kernel's netlink sockets) may look the same: they
-// are told apart by their place.
+// Sockets without an inode (unix connections not yet accepted, the kernel's netlink sockets) may look the
+// same: they are told apart by their place.
 function uniqueKey(taken: ReadonlyMap<string, unknown>, socket: FamilySocket): string {
   const key = `${socket.family} ${socket.namespace} ${socket.inode} ${socket.number} ${socket.portId} ${socket.path}`;
   let unique = key;

@@ -1,5 +1,5 @@
-// Merges the sockets that were destroyed since the pass before with the two passes: what was known gets its final
-// figures, what came and went between them becomes a row of its own. Nothing is counted twice:
+// Merges the sockets that were destroyed since the pass before with the two passes: what was known gets its
+// final figures, what came and went between them becomes a row of its own. Nothing is counted twice:
 //
 // - The events are taken before the tables are read, so that of a socket that was destroyed the tables show at most its
 //   TIME_WAIT entry. It has the socket's tuple; its cookie too, but only where one was given before it was made.
@@ -57,8 +57,8 @@ export interface MergedEnds {
   /** Known sockets that are gone, with what was last known of them. */
   readonly finals: SocketTable;
   /**
-   * Ends of TCP connections seen for the first time, by namespace id; less those that were found among the new rows and
-   * left out again.
+   * Ends of TCP connections seen for the first time, by namespace id; less those that were found among the new
+   * rows and left out again.
    */
   readonly newTcpEnds: ReadonlyMap<number, number>;
 }
@@ -162,8 +162,8 @@ export class Merge {
     });
   }
 
-  // A reader may show again what it read earlier of sockets that no file refers to (half-open, not yet accepted, orphaned):
-  // of those that a pass before knew already the event is the end.
+  // A reader may show again what it read earlier of sockets that no file refers to (half-open, not yet
+  // accepted, orphaned): of those that a pass before knew already the event is the end.
   #matchUnheld(index: RowIndex): void {
     const { next, ticks } = this.#input;
     for (let row = 0; row < next.length && this.#left > 0; row++) {
@@ -252,7 +252,8 @@ export class Merge {
       // Who reads reports still has an awaited one's row and gives it the last figures, by its cookie.
       if (events.protocol[event] === Protocol.tcp && !this.#awaited.take(events, event))
         this.#countEnd(events.namespace[event]!);
-      // A connection of which this end alone is known, and not to which port: its other end tells of it, if anyone does.
+      // A connection of which this end alone is known, and not to which port: its other end tells of it, if
+      // anyone does.
       if (events.remotePort[event] === 0 && events.attempt[event] === Attempt.none) continue;
       const row = this.#added.appendRow(events, event);
       if (row < 0) continue;
@@ -268,7 +269,8 @@ export class Merge {
     const { next } = this.#input;
     this.#take(event);
     this.#mark(next.id[row]!);
-    // Tables of /proc tell no cookies: by the event's the next connection of the same ports is known to be another one.
+    // Tables of /proc tell no cookies: by the event's the next connection of the same ports is known to be
+    // another one.
     if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
       next.copyCookie(row, this.#events, event);
     }

@@ -1,5 +1,5 @@
-// What a pass tells of each network namespace beside its sockets: whether it was read, how its destroyed sockets are heard
-// of, and its account of completeness.
+// What a pass tells of each network namespace beside its sockets: whether it was read, how its destroyed
+// sockets are heard of, and its account of completeness.
 
 import { NamespaceCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";

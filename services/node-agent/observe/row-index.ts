@@ -1,5 +1,5 @@
-// Rows of a socket table by a hash of some of their columns: chained in typed arrays, so that 100,000 rows cost a
-// millisecond and no object. Chains keep the order of the rows.
+// Rows of a socket table by a hash of some of their columns: chained in typed arrays, so that 100,000 rows
+// cost a millisecond and no object. Chains keep the order of the rows.
 
 import { spread } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";

@@ -10,7 +10,10 @@ export function isTimeWait(table: SocketTable, row: number): boolean {
   return table.inode[row] === 0 && table.protocol[row] === Protocol.tcp && isTimeWaitState(table.state[row]!);
 }
 
-/** Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or on its way to the end. */
+/**
+ * Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or on its way to the
+ * end.
+ */
 export function isUnheld(table: SocketTable, row: number): boolean {
   return (
     table.inode[row] === 0 &&
@@ -47,7 +50,10 @@ export function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: nu
   );
 }
 
-/** Whether an address of one row is an address of another: four words each, the local one at 0, the remote one at 4. */
+/**
+ * Whether an address of one row is an address of another: four words each, the local one at 0, the remote one
+ * at 4.
+ */
 // oxlint-disable-next-line max-params -- hot: no object for each row
 export function sameAddress(
   a: SocketTable,

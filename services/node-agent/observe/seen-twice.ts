@@ -1,5 +1,6 @@
-// One pass reads a namespace at several moments: what files refer to, then its TCP tables, or what was read of those
-// before. A connection that is accepted or closed between two of them shows twice, once with a file and once without.
+// One pass reads a namespace at several moments: what files refer to, then its TCP tables, or what was read of
+// those before. A connection that is accepted or closed between two of them shows twice, once with a file and
+// once without.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -8,8 +9,8 @@ import { RowIndex } from "./row-index.ts";
 import { sameTuple, tupleHash } from "./row-tuples.ts";
 
 /**
- * Leaves out the rows of TCP connections without a file that another row has too, as a tuple is one connection's in a
- * network namespace: the row with a file is what is known best.
+ * Leaves out the rows of TCP connections without a file that another row has too, as a tuple is one
+ * connection's in a network namespace: the row with a file is what is known best.
  */
 export function leaveOutSeenTwice(table: SocketTable): void {
   const index = new RowIndex(table, tupleHash, (row) => isWithoutFile(table, row));

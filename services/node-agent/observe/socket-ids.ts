@@ -1,6 +1,6 @@
-// Gives each socket of a pass the id that it had in the pass before, or a new one. A socket keeps its id while it
-// goes on as the same kernel object under another inode number: accept() gives an inode to a connection that had none,
-// close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
+// Gives each socket of a pass the id that it had in the pass before, or a new one. A socket keeps its id while
+// it goes on as the same kernel object under another inode number: accept() gives an inode to a connection
+// that had none, close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
 
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -20,16 +20,18 @@ const TIME_WAIT_ANEW_TICKS = 1000;
 interface SettledSockets {
   /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
   readonly unmoved: boolean;
-  /** New ends of TCP connections by namespace id: rows that continue nothing, neither listen nor are half-open. */
+  /**
+   * New ends of TCP connections by namespace id: rows that continue nothing, neither listen nor are half-open.
+   */
   readonly newTcpEnds: ReadonlyMap<number, number>;
   /** 1 for each row of the pass before that goes on in this one; null where all do. */
   readonly continued: Uint8Array | null;
 }
 
 /**
- * Leaves out of `next` what is in it twice, and fills id, firstSeen and, where a timer only jittered, timerDeadline of
- * every row. Both tables are of the same epoch; `ticks` is the time of the pass. Costs about 30 ns a row while rows come
- * in the same order as before.
+ * Leaves out of `next` what is in it twice, and fills id, firstSeen and, where a timer only jittered,
+ * timerDeadline of every row. Both tables are of the same epoch; `ticks` is the time of the pass. Costs about
+ * 30 ns a row while rows come in the same order as before.
  */
 export function settleSockets(
   previous: SocketTable,
@@ -147,8 +149,8 @@ function isSameSocket(previous: SocketTable, before: number, next: SocketTable, 
   );
 }
 
-// A tuple that was used again between two passes: the cookies differ, or where the reader is told none, TIME_WAIT began
-// anew. The cookie of a half-open connection is its request's, not its socket's.
+// A tuple that was used again between two passes: the cookies differ, or where the reader is told none,
+// TIME_WAIT began anew. The cookie of a half-open connection is its request's, not its socket's.
 function isAnother(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
   if (next.protocol[row] !== Protocol.tcp || isHalfOpen(previous, before)) return false;
   const knownBefore = previous.cookieLow[before] !== 0 || previous.cookieHigh[before] !== 0;
@@ -191,7 +193,8 @@ function findContinued(
   return -1;
 }
 
-// A TIME_WAIT entry whose tuple is used again before accept(): the same tuple, inode 0 twice, another connection.
+// A TIME_WAIT entry whose tuple is used again before accept(): the same tuple, inode 0 twice, another
+// connection.
 function beginsAnew(before: number, now: number): boolean {
   return isClosing(before) && !isClosing(now) && before !== SocketState.CLOSE;
 }

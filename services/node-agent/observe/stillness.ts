@@ -4,8 +4,8 @@ import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { ProcessScan } from "../observation.ts";
 
 /**
- * Whether the network namespaces are the same, with the same processes in each but the node's own, and every process that
- * holds a socket is what it was. What else came and went holds nothing.
+ * Whether the network namespaces are the same, with the same processes in each but the node's own, and every
+ * process that holds a socket is what it was. What else came and went holds nothing.
  */
 export function areProcessesStill(
   before: ProcessScan,

@@ -19,8 +19,8 @@ interface ReadPod {
 }
 
 /**
- * Reads a v1 Pod as the API server's JSON has it; null where it is none (no uid, name or namespace). Fields of the
- * wrong type count as absent.
+ * Reads a v1 Pod as the API server's JSON has it; null where it is none (no uid, name or namespace). Fields of
+ * the wrong type count as absent.
  */
 export function readPod(object: unknown): ReadPod | null {
   const pod = record(object);

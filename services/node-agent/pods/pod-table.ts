@@ -1,5 +1,5 @@
-// The pods of this node, those that run and those that ended lately, as reports carry them. Plain state: the watch
-// puts pods in, the pipeline takes them out.
+// The pods of this node, those that run and those that ended lately, as reports carry them. Plain state: the
+// watch puts pods in, the pipeline takes them out.
 
 import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -91,8 +91,8 @@ export class PodTable implements PodSource {
     return entry.endedMs === null || this.#elapsedMs() - entry.endedMs <= ENDED_KEPT_MS;
   }
 
-  // Pods of jobs that are done stay in the API server for days: those are kept, unreported, so that the next list
-  // does not bring them back as new.
+  // Pods of jobs that are done stay in the API server for days: those are kept, unreported, so that the next
+  // list does not bring them back as new.
   #forget(): void {
     for (const [uid, entry] of this.#entries) {
       if (entry.listed || this.#isFresh(entry)) continue;

@@ -1,5 +1,5 @@
-// Watches the pods of this node, and no others, at the API server. The agent does without it while it is away, and
-// says how old its knowledge is.
+// Watches the pods of this node, and no others, at the API server. The agent does without it while it is away,
+// and says how old its knowledge is.
 
 import type { Log } from "../../../lib/program/log.ts";
 import { LogThrottle } from "../../../lib/program/log.ts";

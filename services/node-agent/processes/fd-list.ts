@@ -1,11 +1,14 @@
-// The sockets that one process holds, from <pid>/fd: each entry there is a link, and the link of a socket reads
-// "socket:[inode]".
+// The sockets that one process holds, from <pid>/fd: each entry there is a link, and the link of a socket
+// reads "socket:[inode]".
 
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 
 import { unread } from "./small-file.ts";
 
-/** The sockets of one process: descriptor numbers and, at the same places, inodes. In ascending order of descriptor. */
+/**
+ * The sockets of one process: descriptor numbers and, at the same places, inodes. In ascending order of
+ * descriptor.
+ */
 export interface FdList {
   readonly fds: Uint32Array;
   readonly inodes: Uint32Array;
@@ -17,8 +20,8 @@ export interface FdList {
 export const NO_FDS: FdList = { fds: new Uint32Array(0), inodes: new Uint32Array(0), entries: 0 };
 
 /**
- * Reads a process's descriptors from a directory like /proc/<pid>/fd: the list, or why it cannot be read. Descriptors
- * that are closed meanwhile are left out.
+ * Reads a process's descriptors from a directory like /proc/<pid>/fd: the list, or why it cannot be read.
+ * Descriptors that are closed meanwhile are left out.
  */
 export function readFdList(directory: string): FdList | "absent" | "denied" {
   let names: string[];

@@ -1,6 +1,6 @@
-// Who holds which socket, as `lsof -i` finds out, but without reading every descriptor in every pass: the lists of all
-// processes are kept, and a process is read again only where its number of descriptors changed, where its namespace
-// has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
+// Who holds which socket, as `lsof -i` finds out, but without reading every descriptor in every pass: the
+// lists of all processes are kept, and a process is read again only where its number of descriptors changed,
+// where its namespace has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
@@ -12,8 +12,8 @@ import { InodeIndex } from "./inode-index.ts";
 import { deniedSentence, mayReadOthers } from "./privileges.ts";
 
 /**
- * Descriptors that are read again in each pass though nothing tells that they changed: about 1 ms. A process that
- * gave one descriptor back and took another one is noticed by then at the latest.
+ * Descriptors that are read again in each pass though nothing tells that they changed: about 1 ms. A process
+ * that gave one descriptor back and took another one is noticed by then at the latest.
  */
 export const ROTATION_FDS = 256;
 
@@ -21,8 +21,8 @@ export const ROTATION_FDS = 256;
 const ROTATION_FDS_UNCOUNTED = 4096;
 
 /**
- * Descriptors that are read in one pass in search of sockets that nobody was known to hold: about 75 ms. The search
- * goes on in the next pass.
+ * Descriptors that are read in one pass in search of sockets that nobody was known to hold: about 75 ms. The
+ * search goes on in the next pass.
  */
 const SEARCH_FDS_MAX = 16_384;
 
@@ -37,7 +37,10 @@ interface SocketHoldersOptions {
   readonly held?: () => HeldSockets | null;
 }
 
-/** Holders of sockets: as the reader tells them, else found among the processes below a /proc or a saved tree of one. */
+/**
+ * Holders of sockets: as the reader tells them, else found among the processes below a /proc or a saved tree
+ * of one.
+ */
 export function createSocketHolders(options: SocketHoldersOptions): SocketHolders {
   return new Holders(options);
 }
@@ -57,7 +60,8 @@ class Holders implements SocketHolders {
   readonly #root: string;
   readonly #held = new Map<number, Held>();
   readonly #index = new InodeIndex();
-  // Inodes that a whole search found no holder of: the kernel's own sockets, and those of processes not to be read.
+  // Inodes that a whole search found no holder of: the kernel's own sockets, and those of processes not to be
+  // read.
   #unheld = new Set<number>();
   #generation = 0;
   // Inodes of the last pass's rows that are held, by row, and the generation in which they were.
@@ -201,7 +205,8 @@ class Holders implements SocketHolders {
       return false;
     };
     const { sockets } = sink;
-    // Rows mostly come in the order of the pass before: what was held then is held still while the index is the same.
+    // Rows mostly come in the order of the pass before: what was held then is held still while the index is
+    // the same.
     if (this.#generation !== this.#settledGeneration || this.#settled.length < sockets.length) {
       this.#settled = new Uint32Array(sockets.capacity);
       this.#settledGeneration = this.#generation;
@@ -214,12 +219,14 @@ class Holders implements SocketHolders {
     let listeners: ReadonlyMap<string, readonly number[]> | null = null;
     for (const { inode, namespace, path, state } of sink.familySockets) {
       if (look(inode, namespace) || path === "" || state !== SocketState.ESTABLISHED) continue;
-      // An accepted unix socket is in its client's namespace, its holder in that of the listener with its path.
+      // An accepted unix socket is in its client's namespace, its holder in that of the listener with its
+      // path.
       listeners ??= namespacesByPath(sink.familySockets);
       for (const place of listeners.get(path) ?? []) if (place !== namespace) look(inode, place);
     }
     let budget = SEARCH_FDS_MAX;
-    // Small namespaces first, so that the node's own one, which has the most descriptors, does not use all there is.
+    // Small namespaces first, so that the node's own one, which has the most descriptors, does not use all
+    // there is.
     const places = [...wanted]
       .map(([namespace, inodes]) => ({ inodes, candidates: this.#candidates(scan, namespace) }))
       .toSorted((a, b) => this.#cost(a.candidates) - this.#cost(b.candidates));

@@ -14,7 +14,9 @@ export function sameHolders(a: HeldSockets, b: HeldSockets): boolean {
   );
 }
 
-/** Fills the index anew, so that it gives the holders of an inode in ascending order of pid, then descriptor. */
+/**
+ * Fills the index anew, so that it gives the holders of an inode in ascending order of pid, then descriptor.
+ */
 export function indexHolders(index: InodeIndex, held: HeldSockets): void {
   const { count, pids, fds, inodes } = held;
   const order = ascending(held);

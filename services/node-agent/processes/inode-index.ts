@@ -1,5 +1,5 @@
-// From the inode of a socket to the entries (process, descriptor) that refer to it: an open-addressing hash in typed
-// arrays, with the entries of an inode chained. 28 bytes an entry, no object.
+// From the inode of a socket to the entries (process, descriptor) that refer to it: an open-addressing hash in
+// typed arrays, with the entries of an inode chained. 28 bytes an entry, no object.
 
 import { slotOf } from "../../../lib/hash.ts";
 

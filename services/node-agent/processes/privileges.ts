@@ -1,5 +1,5 @@
-// What this process may see of others, and sentences for what it may not: where the names of capabilities and mount
-// options become something to do.
+// What this process may see of others, and sentences for what it may not: where the names of capabilities and
+// mount options become something to do.
 
 import { parsePidStatus } from "../procfs/pid-status.ts";
 import { readText } from "./small-file.ts";
@@ -20,7 +20,9 @@ export function deniedSentence(what: string, mayRead: boolean): string {
     : `${what} cannot be read: run as root`;
 }
 
-/** A sentence where the /proc that is read hides other users' processes from this one; null where it does not. */
+/**
+ * A sentence where the /proc that is read hides other users' processes from this one; null where it does not.
+ */
 export function hidepidSentence(procRoot: string, mountinfo: string, mayRead: boolean): string | null {
   if (mayRead) return null;
   const option = hidepidOption(procRoot, mountinfo);
@@ -29,7 +31,10 @@ export function hidepidSentence(procRoot: string, mountinfo: string, mayRead: bo
     : `${procRoot} is mounted with hidepid=${option}, which hides the processes of other users: run as root`;
 }
 
-/** The hidepid option of the proc mount at procRoot in the text of /proc/self/mountinfo; null where it hides nothing. */
+/**
+ * The hidepid option of the proc mount at procRoot in the text of /proc/self/mountinfo; null where it hides
+ * nothing.
+ */
 export function hidepidOption(procRoot: string, mountinfo: string): string | null {
   let found: string | null = null;
   for (const line of mountinfo.split("\n")) {
@@ -39,7 +44,8 @@ export function hidepidOption(procRoot: string, mountinfo: string): string | nul
     const [type, , superOptions] = filesystem?.split(" ") ?? [];
     if (type !== "proc" || mountPoint !== procRoot) continue;
     const option = /(?:^|,)hidepid=([^,]+)/.exec(superOptions ?? "")?.[1] ?? null;
-    // Of several mounts at one place the last one is seen. 0 and off hide nothing; 1 (noaccess) hides the contents.
+    // Of several mounts at one place the last one is seen. 0 and off hide nothing; 1 (noaccess) hides the
+    // contents.
     found = option === "0" || option === "off" ? null : option;
   }
   return found;

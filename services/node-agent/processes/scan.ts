@@ -1,7 +1,8 @@
-// All processes of the node and the network namespaces they are in: the first stage of a pass, and what the readers
-// and the holders go by. Reads <pid>/{stat,ns/net} of every process in each pass, and <pid>/{status,cgroup,exe} of
-// those that are new or became another program. Where the kernel can be asked for all processes at once (BPF) it reads no
-// file of those that stay what they are. A saved tree of these files does as well as a mounted /proc.
+// All processes of the node and the network namespaces they are in: the first stage of a pass, and what the
+// readers and the holders go by. Reads <pid>/{stat,ns/net} of every process in each pass, and
+// <pid>/{status,cgroup,exe} of those that are new or became another program. Where the kernel can be asked for
+// all processes at once (BPF) it reads no file of those that stay what they are. A saved tree of these files
+// does as well as a mounted /proc.
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 
@@ -14,13 +15,18 @@ import { deniedSentence, hidepidSentence, mayReadOthers } from "./privileges.ts"
 import { readLink, readText, unread } from "./small-file.ts";
 import type { TaskSource } from "./task-source.ts";
 
-/** Owner, exe and cgroup of a process are read again after this many passes even if it seems the same program. */
+/**
+ * Owner, exe and cgroup of a process are read again after this many passes even if it seems the same program.
+ */
 const REFRESH_PASSES = 30;
 
 /** The uid that stands for an owner that could not be read: (uid_t) -1, which no process can have. */
 export const UNKNOWN_UID = 0xffffffff;
 
-/** Scans the processes below a /proc or a saved tree of one, keeping what cannot have changed from pass to pass. */
+/**
+ * Scans the processes below a /proc or a saved tree of one, keeping what cannot have changed from pass to
+ * pass.
+ */
 interface ProcessScanner {
   /** One pass. Never throws: what cannot be read is counted or becomes a limit. */
   scan(): ProcessScan;
@@ -97,7 +103,8 @@ class Scanner implements ProcessScanner {
     if (identity === null) return null;
     const known = this.#known.get(1);
     if (known !== undefined) return this.#record(identity, known.namespaceInode);
-    // Its link may be denied to everybody: then its tables are held against those of one process of each namespace.
+    // Its link may be denied to everybody: then its tables are held against those of one process of each
+    // namespace.
     const others = new Map<number, Identity>();
     for (const record of processes.values())
       if (!others.has(record.namespaceInode)) others.set(record.namespaceInode, { ...record, marks: "" });
@@ -152,8 +159,8 @@ class Scanner implements ProcessScanner {
     return pids.toSorted((a, b) => a - b);
   }
 
-  // Null where the process is gone, or a zombie, which has neither sockets nor namespaces. Of a saved tree without
-  // stat, comm and status tell the name.
+  // Null where the process is gone, or a zombie, which has neither sockets nor namespaces. Of a saved tree
+  // without stat, comm and status tell the name.
   #identify(pid: number): Identity | null {
     const stat = readText(`${this.#root}/${pid}/stat`);
     if ("text" in stat) {
@@ -193,8 +200,8 @@ class Scanner implements ProcessScanner {
     return inodes;
   }
 
-  // The link to a namespace is for who may trace the process, its tables are for everybody, and the files of tables
-  // have inode numbers of their own in each namespace: equal numbers mean equal namespaces.
+  // The link to a namespace is for who may trace the process, its tables are for everybody, and the files of
+  // tables have inode numbers of their own in each namespace: equal numbers mean equal namespaces.
   #matchByTables(
     denied: readonly number[],
     representatives: ReadonlyMap<number, number>,
@@ -223,7 +230,8 @@ class Scanner implements ProcessScanner {
     }
   }
 
-  // A saved tree without links to namespaces: all tables in it are taken for those of one namespace, of inode 0.
+  // A saved tree without links to namespaces: all tables in it are taken for those of one namespace, of inode
+  // 0.
   #assumeOne(inodes: Map<number, number | null>): void {
     for (const pid of inodes.keys()) if (existsSync(`${this.#root}/${pid}/net`)) inodes.set(pid, 0);
   }

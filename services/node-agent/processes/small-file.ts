@@ -32,7 +32,9 @@ export function readText(path: string): Read {
   }
 }
 
-/** The target of a link; in a saved tree a regular file may stand in for the link, with the target as its text. */
+/**
+ * The target of a link; in a saved tree a regular file may stand in for the link, with the target as its text.
+ */
 export function readLink(path: string): Read {
   try {
     return { text: readlinkSync(path) };

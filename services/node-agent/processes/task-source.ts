@@ -1,4 +1,5 @@
-// Every process of the node from one read of a BPF iterator, where the kernel and this process's capabilities allow it.
+// Every process of the node from one read of a BPF iterator, where the kernel and this process's capabilities
+// allow it.
 
 import type { Task } from "../kernel/bpf/task-iterator.ts";
 import { TaskIterator } from "../kernel/bpf/task-iterator.ts";

@@ -1,6 +1,6 @@
-// The counters of a network namespace as bytes to compare: of /proc/<pid>/net/snmp the lines of TCP and UDP, of sockstat
-// and sockstat6 the numbers of sockets. Equal bytes mean that nothing came, went, opened or closed; where they differ
-// TCP's counters tell how much.
+// The counters of a network namespace as bytes to compare: of /proc/<pid>/net/snmp the lines of TCP and UDP,
+// of sockstat and sockstat6 the numbers of sockets. Equal bytes mean that nothing came, went, opened or
+// closed; where they differ TCP's counters tell how much.
 
 import type { TcpSockets } from "./net-sockstat.ts";
 import { parseTcpSockets } from "./net-sockstat.ts";
@@ -8,7 +8,10 @@ import { parseTcpSockets } from "./net-sockstat.ts";
 /** TCP's counters that move with connections, not with the data in them. */
 const CONNECTION_COUNTERS = ["ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "CurrEstab"];
 
-/** What moves with every segment and datagram: the values of TCP and UDP in a snmp file's text; "" where it has none. */
+/**
+ * What moves with every segment and datagram: the values of TCP and UDP in a snmp file's text; "" where it has
+ * none.
+ */
 export function trafficCounters(snmp: string): string {
   const first = snmp.indexOf("\nTcp: ");
   const values = first < 0 ? -1 : snmp.indexOf("\nTcp: ", first + 1);

@@ -1,12 +1,13 @@
-// /proc/<pid>/net/{tcp,tcp6,udp,udp6,udplite,udplite6,raw,raw6,icmp,icmp6}: the first stage of the data's way for
-// internet sockets, from the kernel's text to rows of columns. All ten tables share one format (net/ipv4/tcp_ipv4.c
-// get_tcp4_sock, net/ipv4/udp.c udp4_format_sock, net/ipv6/datagram.c __ip6_dgram_sock_seq_show):
+// /proc/<pid>/net/{tcp,tcp6,udp,udp6,udplite,udplite6,raw,raw6,icmp,icmp6}: the first stage of the data's way
+// for internet sockets, from the kernel's text to rows of columns. All ten tables share one format
+// (net/ipv4/tcp_ipv4.c get_tcp4_sock, net/ipv4/udp.c udp4_format_sock, net/ipv6/datagram.c
+// __ip6_dgram_sock_seq_show):
 //
 //   sl: local:port remote:port st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer …
 //
-// This is the hot path: a line makes no object. Up to `when` every field stands at a fixed distance from the colon
-// behind `sl`. Kernels differ in what follows the pointer (tcp: timers and windows, none in TIME_WAIT lines; the
-// others: drops, since 2.6.27) and in how many digits a pointer has.
+// This is the hot path: a line makes no object. Up to `when` every field stands at a fixed distance from the
+// colon behind `sl`. Kernels differ in what follows the pointer (tcp: timers and windows, none in TIME_WAIT
+// lines; the others: drops, since 2.6.27) and in how many digits a pointer has.
 
 import { familyOfWide } from "../../../lib/address.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
@@ -42,7 +43,10 @@ interface InetTarget {
   readonly namespaceId: number;
   /** Ticks of 10 ms since the epoch's start at the time of the reading: what `when` counts from. */
   readonly nowTicks: number;
-  /** Whether the kernel that wrote the table is little-endian: it prints the words of addresses as its own integers. */
+  /**
+   * Whether the kernel that wrote the table is little-endian: it prints the words of addresses as its own
+   * integers.
+   */
   readonly littleEndian: boolean;
   readonly tally: TableTally;
 }
@@ -51,8 +55,8 @@ interface InetTarget {
 export function netInetParser(table: InetTable, target: InetTarget): TableParser {
   return (bytes, start, end, atEnd) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    // Every line up to the last newline is complete, so that no field needs to be checked against the end: a newline
-    // is no digit and no separator, which makes a line that is too short malformed.
+    // Every line up to the last newline is complete, so that no field needs to be checked against the end: a
+    // newline is no digit and no separator, which makes a line that is too short malformed.
     let complete = end;
     while (complete > start && bytes[complete - 1] !== NEWLINE) complete--;
     let position = start;
@@ -68,8 +72,8 @@ const COLON = 58;
 const MINUS = 45;
 const ZERO = 48;
 
-// What the line that is parsed says. Kept here rather than handed over, so that no object is made per line: the
-// addresses in network order, local, then remote; the other hexadecimal fields; the decimal ones.
+// What the line that is parsed says. Kept here rather than handed over, so that no object is made per line:
+// the addresses in network order, local, then remote; the other hexadecimal fields; the decimal ones.
 const words = new Uint32Array(8);
 const fields = new Int32Array(8);
 const LOCAL_PORT = 0;
@@ -89,11 +93,12 @@ const REFERENCES = 3;
 // The position behind the decimal number that was read last.
 let fieldEnd = 0;
 
-// Bytes that the shortest line has from `when` on: eight digits each of `when` and `retrnsmt`, one of each field then.
+// Bytes that the shortest line has from `when` on: eight digits each of `when` and `retrnsmt`, one of each
+// field then.
 const BYTES_FROM_WHEN_MIN = 28;
 
-// Parses the line at `start`, complete before `limit`, and gives the position behind it. The functions that it calls are as large as they are
-// for speed: V8 inlines what they call, but only so much into one function.
+// Parses the line at `start`, complete before `limit`, and gives the position behind it. The functions that it
+// calls are as large as they are for speed: V8 inlines what they call, but only so much into one function.
 // oxlint-disable-next-line max-params -- hot: no object for each line
 function parseLine(
   bytes: Uint8Array,
@@ -155,7 +160,8 @@ function appendRow(table: InetTable, target: InetTarget): void {
   sockets.clearCounters(row);
 }
 
-// Whether colons and blanks stand where they must, up to the colon before `when`, and the line can go on behind it.
+// Whether colons and blanks stand where they must, up to the colon before `when`, and the line can go on
+// behind it.
 function hasSeparators(bytes: Uint8Array, slotEnd: number, digits: number): boolean {
   const remote = slotEnd + digits + 8;
   const state = remote + digits + 6;
@@ -196,7 +202,8 @@ function readAddresses(view: DataView, local: number, wide: boolean, littleEndia
   return odd;
 }
 
-// Reads the fields from `st` to `retrnsmt` and sets fieldEnd; gives a number below zero where one makes no sense.
+// Reads the fields from `st` to `retrnsmt` and sets fieldEnd; gives a number below zero where one makes no
+// sense.
 function readFields(bytes: Uint8Array, view: DataView, from: number): number {
   const state = hex2(view, from);
   const timer = hex2(view, from + 21);
@@ -225,8 +232,8 @@ function readFields(bytes: Uint8Array, view: DataView, from: number): number {
   );
 }
 
-// Reads the fields from `uid` on and gives the end of the line, -1 where one of them makes no sense. `padded` is where
-// a tcp line ends if it is padded; -1 where the chunk ends before.
+// Reads the fields from `uid` on and gives the end of the line, -1 where one of them makes no sense. `padded`
+// is where a tcp line ends if it is padded; -1 where the chunk ends before.
 function readDecimals(bytes: Uint8Array, view: DataView, tcp: boolean, padded: number): number {
   const uid = readDecimal(bytes, fieldEnd);
   const probes = readDecimal(bytes, fieldEnd);
@@ -263,8 +270,8 @@ function readWord(view: DataView, from: number, word: number, littleEndian: bool
   return high | low;
 }
 
-// Hexadecimal numbers of a fixed width. Two digits are looked up at once; four zeros, which most lines have many of,
-// are seen at a glance.
+// Hexadecimal numbers of a fixed width. Two digits are looked up at once; four zeros, which most lines have
+// many of, are seen at a glance.
 function hex2(view: DataView, from: number): number {
   return hexPairs[view.getUint16(from, true)]!;
 }
@@ -285,8 +292,8 @@ for (let pair = 0; pair < 65_536; pair++) {
   hexPairs[pair] = high < 0 || low < 0 ? -1 : (high << 4) | low;
 }
 
-// Positions behind what stands at `from`. The conditions are such that a position beyond the buffer, where there is
-// undefined, ends the loop.
+// Positions behind what stands at `from`. The conditions are such that a position beyond the buffer, where
+// there is undefined, ends the loop.
 function afterBlanks(bytes: Uint8Array, from: number): number {
   let at = from;
   while (bytes[at] === BLANK) at++;
@@ -305,8 +312,8 @@ function afterHexDigits(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-// A decimal number below 2^32 behind at least one blank; -1 where there is none. Some kernels print uids, probes and
-// drops as signed numbers: these are given modulo 2^32.
+// A decimal number below 2^32 behind at least one blank; -1 where there is none. Some kernels print uids,
+// probes and drops as signed numbers: these are given modulo 2^32.
 function readDecimal(bytes: Uint8Array, from: number): number {
   if (bytes[from] !== BLANK) return -1;
   let at = from + 1;
@@ -335,8 +342,9 @@ function afterPointer(bytes: Uint8Array, from: number): number {
 // The width of a line of `tcp`, to which the kernel pads it: TMPSZ of net/ipv4/tcp_ipv4.c.
 const TCP_LINE_BYTES = 150;
 
-// The end of a tcp line whose pointer ends at `from`, -1 where it makes no sense. What stands between is not kept:
-// timeouts, window and slow start threshold, none of them in lines of TIME_WAIT and SYN_RECV, and padding.
+// The end of a tcp line whose pointer ends at `from`, -1 where it makes no sense. What stands between is not
+// kept: timeouts, window and slow start threshold, none of them in lines of TIME_WAIT and SYN_RECV, and
+// padding.
 function endOfTcp(bytes: Uint8Array, view: DataView, from: number, padded: number): number {
   if (bytes[from] !== BLANK && bytes[from] !== NEWLINE) return -1;
   // Nearly all lines end in padding: it is looked for where it must be before anything is searched.
@@ -347,8 +355,8 @@ function endOfTcp(bytes: Uint8Array, view: DataView, from: number, padded: numbe
   return isLineEnd(bytes, at) ? at : -1;
 }
 
-// The end of any other line whose pointer ends at `from`, -1 where it makes no sense. Drops follow, but for kernels
-// before 2.6.27, and padding.
+// The end of any other line whose pointer ends at `from`, -1 where it makes no sense. Drops follow, but for
+// kernels before 2.6.27, and padding.
 function endOfDatagrams(bytes: Uint8Array, from: number): number {
   const first = afterBlanks(bytes, from);
   if (bytes[first] === NEWLINE) return first;

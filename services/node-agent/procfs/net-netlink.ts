@@ -3,8 +3,8 @@
 //
 //   sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
 //
-// Drops came with 2.6.32, Inode with 3.10; Dump is a pointer in kernels before 3.10. Type and state are not in it: the
-// type is left 0, and the state is the one of an unconnected socket, as `ss` has it.
+// Drops came with 2.6.32, Inode with 3.10; Dump is a pointer in kernels before 3.10. Type and state are not in
+// it: the type is left 0, and the state is the one of an unconnected socket, as `ss` has it.
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";

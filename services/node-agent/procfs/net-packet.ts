@@ -1,5 +1,5 @@
-// /proc/<pid>/net/packet (net/packet/af_packet.c packet_seq_show): the packet sockets of a network namespace, which
-// see frames of an interface or of all.
+// /proc/<pid>/net/packet (net/packet/af_packet.c packet_seq_show): the packet sockets of a network namespace,
+// which see frames of an interface or of all.
 //
 //   sk RefCnt Type Proto Iface R Rmem User Inode
 //

@@ -1,6 +1,6 @@
-// /proc/<pid>/net/snmp (net/ipv4/proc.c snmp_seq_show): counters of a network namespace, of which TCP's tell how many
-// connections the kernel opened, whoever saw them. A line of names and a line of values for each protocol; names come
-// and go with kernels, so that values are found by them.
+// /proc/<pid>/net/snmp (net/ipv4/proc.c snmp_seq_show): counters of a network namespace, of which TCP's tell
+// how many connections the kernel opened, whoever saw them. A line of names and a line of values for each
+// protocol; names come and go with kernels, so that values are found by them.
 
 import type { TcpCounters } from "../observation.ts";
 

@@ -1,6 +1,7 @@
-// /proc/<pid>/net/sockstat and sockstat6 (net/ipv4/proc.c sockstat_seq_show, net/ipv6/proc.c sockstat6_seq_show): how
-// many sockets of each protocol a network namespace has. To read a TCP table the kernel walks a hash of all sockets of
-// the node, which takes it milliseconds even where the namespace has none; these counts take microseconds.
+// /proc/<pid>/net/sockstat and sockstat6 (net/ipv4/proc.c sockstat_seq_show, net/ipv6/proc.c
+// sockstat6_seq_show): how many sockets of each protocol a network namespace has. To read a TCP table the
+// kernel walks a hash of all sockets of the node, which takes it milliseconds even where the namespace has
+// none; these counts take microseconds.
 
 /** How many TCP sockets a namespace has. */
 export interface TcpSockets {
@@ -20,13 +21,19 @@ export function parseTcpSockets(sockstat: string, sockstat6: string): TcpSockets
   return { ipv4: Number(ipv4), ipv6: Number(ipv6), timeWait: Number(timeWait) };
 }
 
-/** The TCP tables that hold nothing: TIME_WAIT entries may be in either of them, half-open ones need a listener. */
+/**
+ * The TCP tables that hold nothing: TIME_WAIT entries may be in either of them, half-open ones need a
+ * listener.
+ */
 export function emptyTcpTables({ ipv4, ipv6, timeWait }: TcpSockets): readonly ("tcp" | "tcp6")[] {
   if (timeWait > 0) return [];
   return [...(ipv4 === 0 ? ["tcp" as const] : []), ...(ipv6 === 0 ? ["tcp6" as const] : [])];
 }
 
-/** The tables of datagram and raw sockets that hold nothing by the texts of both files; a missing line tells nothing. */
+/**
+ * The tables of datagram and raw sockets that hold nothing by the texts of both files; a missing line tells
+ * nothing.
+ */
 export function emptyDatagramTables(sockstat: string, sockstat6: string): readonly string[] {
   return ["udp", "udplite", "raw"].flatMap((name) => {
     const word = name.toUpperCase();

@@ -2,8 +2,9 @@
 //
 //   Num: RefCount Protocol Flags Type St Inode Path
 //
-// Peers, queues and owners are not in it: kernel/netlink/unix-diag.ts knows them. A path may hold any byte but NUL, newlines
-// too, and runs to the end of the line; what follows a newline in a path is a line that makes no sense, and is counted.
+// Peers, queues and owners are not in it: kernel/netlink/unix-diag.ts knows them. A path may hold any byte but
+// NUL, newlines too, and runs to the end of the line; what follows a newline in a path is a line that makes no
+// sense, and is counted.
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -16,7 +17,8 @@ import type { TableParser } from "./table-lines.ts";
 /** SO_ACCEPTCON of include/uapi/linux/net.h: the socket listens. */
 const FLAG_LISTENS = 0x10000;
 
-// include/uapi/linux/net.h socket_state: connecting is what an end is called that is connected but not yet accepted.
+// include/uapi/linux/net.h socket_state: connecting is what an end is called that is connected but not yet
+// accepted.
 const CONNECTING = 2;
 const CONNECTED = 3;
 const DISCONNECTING = 4;

@@ -12,8 +12,8 @@ interface PidStat {
   readonly startTicks: number;
 }
 
-// comm stands in parentheses and may hold blanks, parentheses and newlines itself; what follows the last one that
-// closes are a letter and numbers only.
+// comm stands in parentheses and may hold blanks, parentheses and newlines itself; what follows the last one
+// that closes are a letter and numbers only.
 const STAT = /^(\d{1,10}) \((.*)\) ([A-Za-z]) (-?\d+(?: -?\d+){18,})\s*$/s;
 
 // Fields 4 and 22 of proc(5), counted from the first number after the state.

@@ -1,5 +1,5 @@
-// /proc/<pid>/status (fs/proc/array.c proc_pid_status): a process's owner and capabilities, and, where its stat is
-// not there, its name and parent.
+// /proc/<pid>/status (fs/proc/array.c proc_pid_status): a process's owner and capabilities, and, where its
+// stat is not there, its name and parent.
 
 /** The fields of a process's status that are used; what the text lacks is null. */
 interface PidStatus {

@@ -1,5 +1,5 @@
-// What the parsers of /proc/<pid>/net tables share: how a table arrives (in chunks, cut anywhere), what is counted on
-// the way, and how one field after the other is read out of a line without making a string of it.
+// What the parsers of /proc/<pid>/net tables share: how a table arrives (in chunks, cut anywhere), what is
+// counted on the way, and how one field after the other is read out of a line without making a string of it.
 
 /** What came of a table's lines, added up by its parser. */
 export interface TableTally {
@@ -10,12 +10,16 @@ export interface TableTally {
 }
 
 /**
- * Takes bytes[start, end) of a table and gives the position of the first byte that it did not consume: the beginning
- * of a line that is not yet complete, which the caller passes again with more. With atEnd everything is consumed.
+ * Takes bytes[start, end) of a table and gives the position of the first byte that it did not consume: the
+ * beginning of a line that is not yet complete, which the caller passes again with more. With atEnd everything
+ * is consumed.
  */
 export type TableParser = (bytes: Uint8Array, start: number, end: number, atEnd: boolean) => number;
 
-/** Parses one line that begins at start and ends at a newline, or at a zero byte where the table ended without one. */
+/**
+ * Parses one line that begins at start and ends at a newline, or at a zero byte where the table ended without
+ * one.
+ */
 type LineParser = (bytes: Uint8Array, start: number, end: number) => boolean;
 
 export const NEWLINE = 10;
@@ -29,8 +33,8 @@ for (let digit = 0; digit < 16; digit++) {
 }
 
 /**
- * Feeds each line to parseLine and counts those that it refuses. The last line may lack its newline: it is followed
- * by a zero byte then, so that a field that may have been cut is told from one that is complete.
+ * Feeds each line to parseLine and counts those that it refuses. The last line may lack its newline: it is
+ * followed by a zero byte then, so that a field that may have been cut is told from one that is complete.
  */
 // oxlint-disable-next-line max-params -- hot: no object for each line
 export function parseLines(
@@ -70,9 +74,9 @@ export function isHeader(bytes: Uint8Array, start: number, word: string): boolea
 }
 
 /**
- * Reads the fields of one line from left to right. Once a field makes no sense `ok` stays false and what is read means
- * nothing, so that a caller asks once, at the end of the line. A field counts as complete only with a blank, a newline
- * or an expected byte behind it.
+ * Reads the fields of one line from left to right. Once a field makes no sense `ok` stays false and what is
+ * read means nothing, so that a caller asks once, at the end of the line. A field counts as complete only with
+ * a blank, a newline or an expected byte behind it.
  */
 export class FieldCursor {
   #bytes: Uint8Array = new Uint8Array(0);
@@ -151,8 +155,8 @@ export class FieldCursor {
   }
 
   /**
-   * A kernel pointer: digits, or what kernels print in their stead ("(null)", "(____ptrval____)"). Its width is the
-   * host's affair.
+   * A kernel pointer: digits, or what kernels print in their stead ("(null)", "(____ptrval____)"). Its width
+   * is the host's affair.
    */
   pointer(): void {
     this.#skipBlanks();

@@ -1,5 +1,5 @@
-// The end of the agent's pipeline in a cluster: takes reports, keeps them in a bounded buffer until JetStream has
-// acknowledged them, and tells the pipeline when it must begin anew with a keyframe.
+// The end of the agent's pipeline in a cluster: takes reports, keeps them in a bounded buffer until JetStream
+// has acknowledged them, and tells the pipeline when it must begin anew with a keyframe.
 
 import type { ReportSink } from "../../../lib/bus.ts";
 import type { Log } from "../../../lib/program/log.ts";
@@ -17,7 +17,10 @@ import {
   UNACKNOWLEDGED_BYTES_MAX,
 } from "./report-queue.ts";
 
-/** Keyframes that the publisher asks for are at least this far apart, since each carries all sockets of the node. */
+/**
+ * Keyframes that the publisher asks for are at least this far apart, since each carries all sockets of the
+ * node.
+ */
 const KEYFRAME_REQUEST_INTERVAL_MS = 10_000;
 
 /** What may wait, and what is kept for a second sending. */
@@ -90,7 +93,8 @@ export class NatsPublisher implements ReportSink {
       },
       onTooLarge: (report) => {
         this.#counts.dropped++;
-        // No keyframe is asked for: it would have a part as large again. The next regular one mends it, if it can.
+        // No keyframe is asked for: it would have a part as large again. The next regular one mends it, if it
+        // can.
         options.log.error(
           { bytes: report.bytes.length },
           "a report is larger than NATS allows: raise its max_payload",
@@ -111,8 +115,9 @@ export class NatsPublisher implements ReportSink {
   }
 
   /**
-   * Takes a report; resolves when NATS has acknowledged it, rejects with PublishError where it will not be delivered:
-   * "overflow" (takeKeyframeRequest() will then ask for a keyframe), "too-large", "malformed" or "closed".
+   * Takes a report; resolves when NATS has acknowledged it, rejects with PublishError where it will not be
+   * delivered: "overflow" (takeKeyframeRequest() will then ask for a keyframe), "too-large", "malformed" or
+   * "closed".
    */
   publish(report: Uint8Array): Promise<void> {
     const head = readReportHead(report);
@@ -139,8 +144,8 @@ export class NatsPublisher implements ReportSink {
   }
 
   /**
-   * Whether the next report must be a keyframe, because reports were dropped or the stream went back. Says yes only
-   * where there is a connection and room, since a keyframe would be dropped as well, and at most once in
+   * Whether the next report must be a keyframe, because reports were dropped or the stream went back. Says yes
+   * only where there is a connection and room, since a keyframe would be dropped as well, and at most once in
    * KEYFRAME_REQUEST_INTERVAL_MS.
    */
   takeKeyframeRequest(): boolean {
@@ -170,8 +175,8 @@ export class NatsPublisher implements ReportSink {
   }
 
   /**
-   * Waits until everything is acknowledged, for so long at most, and not at all where there never was a connection;
-   * gives whether it is.
+   * Waits until everything is acknowledged, for so long at most, and not at all where there never was a
+   * connection; gives whether it is.
    */
   async flush(timeoutMs: number): Promise<boolean> {
     if (this.#link === null) return this.#queue.length === 0;

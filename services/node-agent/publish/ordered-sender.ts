@@ -1,10 +1,10 @@
 // Sends a queue of reports to JetStream, one after the other.
 //
-// A report is sent only after the one before it was acknowledged, so that a node's reports are in the stream in their
-// order whatever fails in between; at a report a second that costs nothing. Each sending tells NATS at which sequence
-// number this agent left the subject. Where NATS finds it further back, the stream has lost what it had acknowledged
-// (a crash before its disk synced, a purge, a stream made anew): the tail is sent again and the pipeline told.
-// Permission to publish is all that this needs.
+// A report is sent only after the one before it was acknowledged, so that a node's reports are in the stream
+// in their order whatever fails in between; at a report a second that costs nothing. Each sending tells NATS
+// at which sequence number this agent left the subject. Where NATS finds it further back, the stream has lost
+// what it had acknowledged (a crash before its disk synced, a purge, a stream made anew): the tail is sent
+// again and the pipeline told. Permission to publish is all that this needs.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { jetstream, type JetStreamClient, type PubAck } from "@nats-io/jetstream";
@@ -111,8 +111,8 @@ export class OrderedSender {
     // Null: the connection was lost first. The same message id makes a second sending harmless.
     if (acknowledgement === null) return;
     this.#succeeded();
-    // A purge leaves the ids of what it removed: a duplicate's sequence number may be of a message that is gone, and
-    // to expect it would mean to find the stream gone back for ever.
+    // A purge leaves the ids of what it removed: a duplicate's sequence number may be of a message that is
+    // gone, and to expect it would mean to find the stream gone back for ever.
     if (acknowledgement.duplicate) this.#lastSequence.delete(subject);
     else this.#lastSequence.set(subject, acknowledgement.seq);
     queue.acknowledge(monotonicMs());

@@ -11,12 +11,16 @@ import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
 
 /** Kinds of failures, in the words of the metrics. */
 type PublishFailure =
-  /** The node's subject is not where this agent left it: at `sequence` instead, or somewhere unknown (null). */
+  /**
+   * The node's subject is not where this agent left it: at `sequence` instead, or somewhere unknown (null).
+   */
   | { readonly kind: "moved"; readonly sequence: number | null }
   /** Try again later; `topic` is short and stable, `sentence` says what happened and what to do. */
   | { readonly kind: "retry"; readonly topic: string; readonly sentence: string };
 
-/** "insufficient resources" and its kin: NATS's error codes for no room in memory, on disk or in the account. */
+/**
+ * "insufficient resources" and its kin: NATS's error codes for no room in memory, on disk or in the account.
+ */
 const NO_ROOM_CODES = new Set([10023, 10028, 10047, 10077]);
 
 /** Tells what an error of JetStream's publish() means. */

@@ -1,21 +1,27 @@
-// The reports between the pipeline and NATS: those that wait to be acknowledged, and a tail of those that were, in
-// case the stream goes back (JetStream acknowledges before it syncs to disk). Plain data with two bounds.
+// The reports between the pipeline and NATS: those that wait to be acknowledged, and a tail of those that
+// were, in case the stream goes back (JetStream acknowledges before it syncs to disk). Plain data with two
+// bounds.
 
 import type { ReportHead } from "../../../lib/nats/report-head.ts";
 
-/** Bytes that wait for an acknowledgement at most: a keyframe of 150,000 sockets, or some minutes of deltas. */
+/**
+ * Bytes that wait for an acknowledgement at most: a keyframe of 150,000 sockets, or some minutes of deltas.
+ */
 export const UNACKNOWLEDGED_BYTES_MAX = 16 * 2 ** 20;
 
 /**
- * Bytes that wait at most while one keyframe goes out: 2^21 sockets of 80 bytes and the rest. Its parts exist already
- * when the first one is taken, so that to refuse the further ones would save nothing and lose the keyframe.
+ * Bytes that wait at most while one keyframe goes out: 2^21 sockets of 80 bytes and the rest. Its parts exist
+ * already when the first one is taken, so that to refuse the further ones would save nothing and lose the
+ * keyframe.
  */
 export const KEYFRAME_BYTES_MAX = 192 * 2 ** 20;
 
 /** Bytes of the tail at most. */
 export const TAIL_BYTES_MAX = 16 * 2 ** 20;
 
-/** How long a report stays in the tail: the stream's duplicate window, and the interval at which NATS syncs. */
+/**
+ * How long a report stays in the tail: the stream's duplicate window, and the interval at which NATS syncs.
+ */
 export const TAIL_AGE_MS_MAX = 120_000;
 
 /** One report on its way. */
@@ -94,8 +100,8 @@ export class ReportQueue {
   }
 
   /**
-   * Puts the tail before everything that waits, so that it is sent again in its order; gives how many reports that
-   * is. What waits may exceed its bound by the tail's for as long as that takes.
+   * Puts the tail before everything that waits, so that it is sent again in its order; gives how many reports
+   * that is. What waits may exceed its bound by the tail's for as long as that takes.
    */
   resendTail(nowMs: number): number {
     this.#trimTail(nowMs);

@@ -1,5 +1,5 @@
-// The readers against each other: on a quiet namespace of the same kernel they tell the same sockets, but for what
-// testing/blind-spots.ts says that one of them cannot see.
+// The readers against each other: on a quiet namespace of the same kernel they tell the same sockets, but for
+// what testing/blind-spots.ts says that one of them cannot see.
 
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
@@ -190,7 +190,8 @@ describe("the readers on one kernel", { skip }, () => {
       const { namespaces } = createProcessScanner({ procRoot }).scan();
       for (const holder of [pid, talker.pid]) {
         const namespace = namespaces.find(({ pids }) => pids.includes(holder))!;
-        // The first pass may read the namespace whole; the second one, nothing having moved, is the iterator's.
+        // The first pass may read the namespace whole; the second one, nothing having moved, is the
+        // iterator's.
         for (let pass = 0; pass < 2; pass++) {
           const before = wholeReadings;
           iterator.begin!();

@@ -1,5 +1,5 @@
-// What the BPF iterators tell beside sockets' rows, against what /proc tells: processes, holders, peers of unix sockets;
-// in a pid namespace of its own too.
+// What the BPF iterators tell beside sockets' rows, against what /proc tells: processes, holders, peers of
+// unix sockets; in a pid namespace of its own too.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -11,7 +11,10 @@ import { runChecks } from "../../../lib/testing/child-checks.ts";
 import { chooseReader } from "./choose-reader.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
-/** Kernels before 5.11 have pids only as the first pid namespace numbers them: the reader has to refuse elsewhere. */
+/**
+ * Kernels before 5.11 have pids only as the first pid namespace numbers them: the reader has to refuse
+ * elsewhere.
+ */
 const numbersPids = !/^([1-4]|5\.([0-9]|10))\./.test(release());
 const script = path.join(import.meta.dirname, "testing/bpf-iter.ts");
 

@@ -1,8 +1,9 @@
-// The reader `bpf-iter`: every socket of the node that a file refers to in one read of a BPF iterator, whatever the number
-// of namespaces, and with it who holds which. TCP sockets come from its records whole. What no file refers to (TIME_WAIT,
-// half-open, not yet accepted, orphaned) it cannot see: a namespace's TCP table is read by another reader too, but only
-// when the namespace's counters say that something there opened, closed or went. Of the other families the records tell
-// that something changed, and who the peer of a unix socket is; their tables are read then.
+// The reader `bpf-iter`: every socket of the node that a file refers to in one read of a BPF iterator,
+// whatever the number of namespaces, and with it who holds which. TCP sockets come from its records whole.
+// What no file refers to (TIME_WAIT, half-open, not yet accepted, orphaned) it cannot see: a namespace's TCP
+// table is read by another reader too, but only when the namespace's counters say that something there opened,
+// closed or went. Of the other families the records tell that something changed, and who the peer of a unix
+// socket is; their tables are read then.
 
 import { readlinkSync } from "node:fs";
 
@@ -28,9 +29,9 @@ import { isLiveProc } from "./live-proc.ts";
 import { RecordIndex } from "./socket-records.ts";
 
 /**
- * Ticks of 10 ms after which the counters of a namespace are looked at though the records say that nothing came, went or
- * changed its state there: 5 s. What only counters tell (a connection that lived between two passes, a TIME_WAIT entry
- * that went) shows by then at the latest.
+ * Ticks of 10 ms after which the counters of a namespace are looked at though the records say that nothing
+ * came, went or changed its state there: 5 s. What only counters tell (a connection that lived between two
+ * passes, a TIME_WAIT entry that went) shows by then at the latest.
  */
 export const COUNTERS_TICKS = 500;
 
@@ -38,25 +39,32 @@ export const COUNTERS_TICKS = 500;
 const BUSY_TICKS = 500;
 
 /**
- * Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets came, went or changed
- * its state: 60 s. Their queues and drops may be that old.
+ * Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets came, went
+ * or changed its state: 60 s. Their queues and drops may be that old.
  */
 const REST_TICKS = 6000;
 
-/** Namespaces whose tables are read for no other reason than their age, for each second since the pass before. */
+/**
+ * Namespaces whose tables are read for no other reason than their age, for each second since the pass before.
+ */
 const REFRESHES_PER_SECOND = 4;
 
-/** Namespaces are first due for it after a part of the time that is their own, so that not all are due at once. */
+/**
+ * Namespaces are first due for it after a part of the time that is their own, so that not all are due at once.
+ */
 const SPREAD = 32;
 
 /**
- * Share of one core that reading whole TCP tables for sockets without a file may take, and milliseconds of it that may
- * be saved up. Where namespaces change faster, those sockets are told late; what files refer to never is.
+ * Share of one core that reading whole TCP tables for sockets without a file may take, and milliseconds of it
+ * that may be saved up. Where namespaces change faster, those sockets are told late; what files refer to never
+ * is.
  */
 const ORPHANS_SHARE = 0.005;
 const ORPHANS_CREDIT_MS = 1000;
 
-/** Digests in a row that were not the one before, after which they pause: one pass longer each time, up to … */
+/**
+ * Digests in a row that were not the one before, after which they pause: one pass longer each time, up to …
+ */
 const DIGESTS_MOVED = 3;
 const DIGEST_PAUSE_MAX = 15;
 
@@ -76,7 +84,9 @@ interface BpfIterReaderOptions {
   readonly btfPath?: string;
 }
 
-/** The reader `bpf-iter`. Needs BPF and PERFMON, a kernel from 5.8 with BTF, and what the readers within need. */
+/**
+ * The reader `bpf-iter`. Needs BPF and PERFMON, a kernel from 5.8 with BTF, and what the readers within need.
+ */
 export function createBpfIterReader(options: BpfIterReaderOptions): SocketReader {
   return new BpfIterReader(options);
 }
@@ -113,13 +123,15 @@ class BpfIterReader implements SocketReader {
   #overflowed = 0;
   #failure: string | null = null;
   #pass = 0;
-  // Milliseconds that whole TCP tables may take now, and when that was reckoned; how many namespaces wait for it.
+  // Milliseconds that whole TCP tables may take now, and when that was reckoned; how many namespaces wait for
+  // it.
   #creditMs = ORPHANS_CREDIT_MS;
   #creditTicks = 0;
   #waiting = 0;
   #waitingBefore = 0;
   #refreshesLeft = 0;
-  // When the pass that reads began, and until when a namespace in which sockets moved is looked at in each pass.
+  // When the pass that reads began, and until when a namespace in which sockets moved is looked at in each
+  // pass.
   #nowTicks = 0;
   #busyTicks = 0;
   // The digest from before the records were read, and as isStill() found it; undefined where it was not asked.
@@ -143,7 +155,8 @@ class BpfIterReader implements SocketReader {
       return `${procRoot} is not the running kernel's: BPF would tell of another one`;
     if (ownPid(procRoot) !== String(process.pid))
       return `${procRoot} is of another pid namespace: BPF would tell other pids (set hostPID)`;
-    // A socket of our own must show under our own pid: before 5.11 the kernel numbers them as its first pid namespace.
+    // A socket of our own must show under our own pid: before 5.11 the kernel numbers them as its first pid
+    // namespace.
     const { socket, close } = syscalls();
     const own = socket(AF_UNIX, SOCK_STREAM, 0);
     this.#readRecords();
@@ -230,7 +243,8 @@ class BpfIterReader implements SocketReader {
     };
   }
 
-  // Reads the records, unless the digest says that those of a pass before tell what there is but for what data moved.
+  // Reads the records, unless the digest says that those of a pass before tell what there is but for what data
+  // moved.
   #readRecords(): void {
     const digest = this.#takeDigest();
     const isNew = this.#nowTicks < this.#indexTicks + TRAFFIC_TICKS;
@@ -251,8 +265,8 @@ class BpfIterReader implements SocketReader {
     }
   }
 
-  // The digest as isStill() read it in this pass, else as it is now; null where the kernel tells none, and where nobody
-  // asked since the records were read: passes so far apart read them each time.
+  // The digest as isStill() read it in this pass, else as it is now; null where the kernel tells none, and
+  // where nobody asked since the records were read: passes so far apart read them each time.
   #takeDigest(): string | null {
     const digest = this.#digestNow;
     const isAsked = this.#isAsked;
@@ -378,8 +392,8 @@ class BpfIterReader implements SocketReader {
     return { ...reading, overflowed: reading.overflowed + overflowed };
   }
 
-  // Whether a row is the TIME_WAIT entry of a connection whose end was heard in a pass that had no credit to look for it:
-  // it would count twice.
+  // Whether a row is the TIME_WAIT entry of a connection whose end was heard in a pass that had no credit to
+  // look for it: it would count twice.
   #wasHeard({ timer, timerDeadline }: SocketTable, row: number, blindTicks: number): boolean {
     if (this.#heard === null || timer[row] !== Timer.timeWait) return false;
     return timerDeadline[row]! - TIME_WAIT_TICKS <= blindTicks;

@@ -1,5 +1,6 @@
-// Which reader reads: the best that works here, by probe, or the one that was asked for. Where the chosen one fails at
-// run time the next takes its place, for a namespace or for good; coverage says which reads and why no better one does.
+// Which reader reads: the best that works here, by probe, or the one that was asked for. Where the chosen one
+// fails at run time the next takes its place, for a namespace or for good; coverage says which reads and why
+// no better one does.
 
 import { endianness } from "node:os";
 
@@ -18,7 +19,10 @@ import { readerNames } from "../../../lib/vocabulary/reader-names.ts";
 import type { ReaderChoice, ReaderName } from "../../../lib/vocabulary/reader-names.ts";
 import { createSockDiagReader } from "./sock-diag.ts";
 
-/** Passes in a row in which a reader reads nothing that the next one reads, after which the next one takes over. */
+/**
+ * Passes in a row in which a reader reads nothing that the next one reads, after which the next one takes
+ * over.
+ */
 const FAILED_PASSES_MAX = 3;
 
 /** What readers are made with. */
@@ -32,8 +36,8 @@ interface ReaderOptions {
 }
 
 /**
- * The reader that was asked for, or a chain of all that work. Its probe() says why the one that was asked for cannot
- * work here, or why none can.
+ * The reader that was asked for, or a chain of all that work. Its probe() says why the one that was asked for
+ * cannot work here, or why none can.
  */
 export function chooseReader(choice: ReaderChoice, options: ReaderOptions): SocketReader {
   if (choice !== "auto") return createReader(choice, options);
@@ -85,7 +89,8 @@ class ReaderChain implements SocketReader {
   readonly #reasons: string[] = [];
   readonly #working: SocketReader[] = [];
   readonly #obstacle: string | null;
-  // Of the pass that goes on: namespaces that the first reader read, and those that another one read in its place.
+  // Of the pass that goes on: namespaces that the first reader read, and those that another one read in its
+  // place.
   #read = 0;
   #handedOver = 0;
   #handedOverBefore = 0;

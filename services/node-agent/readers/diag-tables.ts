@@ -5,7 +5,10 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 /** Tables that no diag module has on any kernel (ping sockets): sock-diag takes them from /proc. */
 export const tablesWithoutDiag: readonly string[] = ["icmp", "icmp6"];
 
-/** One question to sock_diag: the tables of /proc/<pid>/net that its answer covers, read there where it has none. */
+/**
+ * One question to sock_diag: the tables of /proc/<pid>/net that its answer covers, read there where it has
+ * none.
+ */
 type DiagTable =
   | {
       readonly kind: "inet";
@@ -29,8 +32,8 @@ function datagrams(name: string, protocol: number): readonly DiagTable[] {
 }
 
 /**
- * Everything that sock-diag asks of a namespace. Kernels may lack any of the modules behind it (udp_diag, raw_diag,
- * unix_diag, netlink_diag, packet_diag): the tables that they cover come from /proc there.
+ * Everything that sock-diag asks of a namespace. Kernels may lack any of the modules behind it (udp_diag,
+ * raw_diag, unix_diag, netlink_diag, packet_diag): the tables that they cover come from /proc there.
  */
 export const diagTables: readonly DiagTable[] = [
   { kind: "inet", name: "tcp", protocol: Protocol.tcp, family: null, covers: ["tcp", "tcp6"] },

@@ -1,5 +1,5 @@
-// Which tables of a network namespace hold nothing, by their counts: these take microseconds, a walk through the kernel's
-// hash milliseconds.
+// Which tables of a network namespace hold nothing, by their counts: these take microseconds, a walk through
+// the kernel's hash milliseconds.
 
 import { readText } from "../processes/small-file.ts";
 import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";

@@ -1,4 +1,5 @@
-// Where BPF is refused, the next reader takes over and says why: as another user would run it, and on other kernels.
+// Where BPF is refused, the next reader takes over and says why: as another user would run it, and on other
+// kernels.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,6 +1,6 @@
-// What would make reading cheaper on this node, told and never done: on kernels from 6.1 each new network namespace can
-// have a TCP hash of its own (Documentation/networking/ip-sysctl.rst, tcp_child_ehash_entries). Without it the kernel
-// walks the whole node's hash for each namespace whose table is read.
+// What would make reading cheaper on this node, told and never done: on kernels from 6.1 each new network
+// namespace can have a TCP hash of its own (Documentation/networking/ip-sysctl.rst, tcp_child_ehash_entries).
+// Without it the kernel walks the whole node's hash for each namespace whose table is read.
 
 import { readText } from "../processes/small-file.ts";
 
@@ -21,7 +21,10 @@ export function hashAdvice(procRoot: string, namespaces: number, msEach: number)
   return adviceFor(namespaces, msEach, buckets, ofChildren);
 }
 
-/** The same from the sysctls' values: buckets of the node's hash and of a new namespace's; null where there are none. */
+/**
+ * The same from the sysctls' values: buckets of the node's hash and of a new namespace's; null where there are
+ * none.
+ */
 export function adviceFor(
   namespaces: number,
   msEach: number,

@@ -1,12 +1,15 @@
-// The addresses of a namespace's interfaces, kept for a while: they hardly change, and a node's routing table can be
-// long. Who answers for a socket that is bound to the wildcard rests on them.
+// The addresses of a namespace's interfaces, kept for a while: they hardly change, and a node's routing table
+// can be long. Who answers for a socket that is bound to the wildcard rests on them.
 
 import { addressBytes } from "../../../lib/address.ts";
 import { readText } from "../processes/small-file.ts";
 import { localIpv4Addresses } from "../procfs/net-fib-trie.ts";
 import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
 
-/** Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s, twice as long each time that they are the same again … */
+/**
+ * Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s, twice as long each time that they
+ * are the same again …
+ */
 const KEPT_TICKS = 1000;
 /** … up to 80 s. */
 const KEPT_TICKS_MAX = 8000;

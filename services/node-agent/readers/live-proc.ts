@@ -1,5 +1,5 @@
-// Whether a directory is the /proc of the kernel that runs here, rather than a saved tree or another machine's: what
-// the kernel is asked directly must be about the same machine.
+// Whether a directory is the /proc of the kernel that runs here, rather than a saved tree or another
+// machine's: what the kernel is asked directly must be about the same machine.
 
 import { readText } from "../processes/small-file.ts";
 

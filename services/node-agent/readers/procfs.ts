@@ -1,6 +1,6 @@
-// The reader that works everywhere: every socket of a network namespace from the tables below /proc/<pid>/net of any
-// process in it, or from a saved tree of them. Peers of unix sockets, which no table has, come from sock_diag where
-// the tables are the live kernel's.
+// The reader that works everywhere: every socket of a network namespace from the tables below /proc/<pid>/net
+// of any process in it, or from a saved tree of them. Peers of unix sockets, which no table has, come from
+// sock_diag where the tables are the live kernel's.
 
 import { readdirSync, statfsSync } from "node:fs";
 
@@ -29,7 +29,10 @@ export const procfsTables: readonly string[] = [
 // Tables that the counts of sockstat and sockstat6 may tell to be empty.
 const gatedTables: readonly string[] = ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6"];
 
-/** Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two reads. */
+/**
+ * Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two
+ * reads.
+ */
 const READ_THROUGH_MAX = 64;
 
 /** Unix, netlink and packet sockets of one pass at most: 2^20 of about 250 bytes each (250 MB). */
@@ -128,8 +131,8 @@ class ProcfsReader implements SocketReader {
     return new Map(tables === undefined ? all : all.filter(([name]) => tables.has(name)));
   }
 
-  // Reads the tables that are left through one process and takes those that were read from the map. False where the
-  // process did not answer for all of them: it is gone, or not for us to read.
+  // Reads the tables that are left through one process and takes those that were read from the map. False
+  // where the process did not answer for all of them: it is gone, or not for us to read.
   #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
     const directory = `${this.#options.procRoot}/${pid}/net`;
     let absent = 0;
@@ -164,8 +167,8 @@ function isProc(directory: string): boolean {
   }
 }
 
-// A table that is not there is none: kernels lack what they were built without. But of a process that is gone nothing
-// is there: its directory tells.
+// A table that is not there is none: kernels lack what they were built without. But of a process that is gone
+// nothing is there: its directory tells.
 function hasEntries(directory: string): boolean {
   try {
     return readdirSync(directory).length > 0;

@@ -1,9 +1,10 @@
-// The reader `sock-diag`: the sockets of a network namespace by the kernel's sock_diag interface, asked from within the
-// namespace. The kernel walks its TCP hash once for both families, no text is made or parsed, and it tells what no table
-// of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix sockets.
+// The reader `sock-diag`: the sockets of a network namespace by the kernel's sock_diag interface, asked from
+// within the namespace. The kernel walks its TCP hash once for both families, no text is made or parsed, and
+// it tells what no table of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix
+// sockets.
 //
-// The netlink socket is closed before the reading of a namespace ends: an open one would keep the namespace alive after
-// its last process, and a deleted pod's interfaces with it.
+// The netlink socket is closed before the reading of a namespace ends: an open one would keep the namespace
+// alive after its last process, and a deleted pod's interfaces with it.
 
 import path from "node:path";
 
@@ -64,7 +65,8 @@ interface Place {
 class SockDiagReader implements SocketReader {
   readonly name = "sock-diag";
   readonly #options: SockDiagReaderOptions;
-  // Tables that come from /proc: those that never have a diag module, and those whose module this kernel lacks.
+  // Tables that come from /proc: those that never have a diag module, and those whose module this kernel
+  // lacks.
   readonly #fromProc = new Set<string>(tablesWithoutDiag);
   // Those that come from /proc for the namespace that is being read only: their dump failed.
   readonly #fromProcNow = new Set<string>();
@@ -231,8 +233,8 @@ class SockDiagReader implements SocketReader {
   }
 }
 
-// The socket that asks is no part of the answer, nor is its question that waits at the kernel's end. What a dump answers
-// carries the port id of who asked in the last field of its header.
+// The socket that asks is no part of the answer, nor is its question that waits at the kernel's end. What a
+// dump answers carries the port id of who asked in the last field of its header.
 function isOfThisDump(socket: FamilySocket, view: DataView, start: number): boolean {
   if (socket.number !== NETLINK_SOCK_DIAG) return false;
   if (socket.portId === 0) socket.recvQueue = 0;

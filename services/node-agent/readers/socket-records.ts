@@ -1,6 +1,6 @@
-// The BPF iterator's records as rows: one record for each socket (a descriptor that was inherited or sent makes several),
-// found by network namespace, with what tells whether a namespace's sockets are those of the reading before. A hot path:
-// a record makes no object.
+// The BPF iterator's records as rows: one record for each socket (a descriptor that was inherited or sent
+// makes several), found by network namespace, with what tells whether a namespace's sockets are those of the
+// reading before. A hot path: a record makes no object.
 
 import { familyOfWide } from "../../../lib/address.ts";
 import { hashOfThree, slotOf } from "../../../lib/hash.ts";
@@ -33,7 +33,10 @@ interface NamespaceRecords {
   /** Its first TCP record; -1 for none. */
   first: number;
   tcpCount: number;
-  /** Sums over the TCP sockets and over the others that are the same as long as the sockets and their states are. */
+  /**
+   * Sums over the TCP sockets and over the others that are the same as long as the sockets and their states
+   * are.
+   */
   tcpSum: number;
   restSum: number;
   /** Its first row among those that are kept; -1 where none are. */
@@ -42,11 +45,17 @@ interface NamespaceRecords {
 
 const NO_RECORDS: NamespaceRecords = { first: -1, tcpCount: 0, tcpSum: 0, restSum: 0, firstRow: -1 };
 
-/** Rows that are kept to be told again at most (4 MB), of namespaces with so many that copying columns is cheaper. */
+/**
+ * Rows that are kept to be told again at most (4 MB), of namespaces with so many that copying columns is
+ * cheaper.
+ */
 const ROWS_KEPT_MAX = 2 ** 15;
 const ROWS_KEPT_MIN = 16;
 
-/** The records of one reading, found by namespace and by inode. Filled anew for each reading, with the same memory. */
+/**
+ * The records of one reading, found by namespace and by inode. Filled anew for each reading, with the same
+ * memory.
+ */
 export class RecordIndex {
   #records: SocketRecords | null = null;
   #bytes = new Uint8Array(0);
@@ -158,7 +167,10 @@ export class RecordIndex {
     return this.#held;
   }
 
-  /** Appends the TCP sockets of a namespace; gives how many found no place. `nowTicks` is when the records were read. */
+  /**
+   * Appends the TCP sockets of a namespace; gives how many found no place. `nowTicks` is when the records were
+   * read.
+   */
   append(namespace: number, namespaceId: number, nowTicks: number, sockets: SocketTable): number {
     const of = this.#namespaces.get(namespace) ?? NO_RECORDS;
     const { tcpCount } = of;

@@ -1,12 +1,12 @@
-// Reads a file below /proc from its beginning to its end through one reused buffer and hands it on in chunks: what
-// stands between the kernel and the parsers in procfs/.
+// Reads a file below /proc from its beginning to its end through one reused buffer and hands it on in chunks:
+// what stands between the kernel and the parsers in procfs/.
 
 import { closeSync, openSync, readSync } from "node:fs";
 import type { TableParser } from "../procfs/table-lines.ts";
 
 /**
- * Bytes of the buffer. The kernel gives at most 4 KiB per read whatever the buffer, and no line of its tables comes
- * near to this; what does is no line, and is cut here.
+ * Bytes of the buffer. The kernel gives at most 4 KiB per read whatever the buffer, and no line of its tables
+ * comes near to this; what does is no line, and is cut here.
  */
 export const TABLE_BUFFER_BYTES = 65_536;
 
@@ -17,7 +17,10 @@ type TableFailure = "absent" | "denied";
 export class TableFile {
   readonly #buffer = new Uint8Array(TABLE_BUFFER_BYTES);
 
-  /** Feeds the whole file to the parser; null where that succeeded. What was parsed before a failure stays parsed. */
+  /**
+   * Feeds the whole file to the parser; null where that succeeded. What was parsed before a failure stays
+   * parsed.
+   */
   read(path: string, parse: TableParser): TableFailure | null {
     let descriptor;
     try {
@@ -35,8 +38,8 @@ export class TableFile {
     }
   }
 
-  // What is left of a line goes to the front before the next read, so that the kernel writes to the same few pages
-  // each time, which stay in the cache.
+  // What is left of a line goes to the front before the next read, so that the kernel writes to the same few
+  // pages each time, which stay in the cache.
   #feed(descriptor: number, parse: TableParser): void {
     const buffer = this.#buffer;
     let length = 0;

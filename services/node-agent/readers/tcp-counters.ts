@@ -1,4 +1,5 @@
-// The TCP counters of a network namespace, by any of its processes: some microseconds, whatever the number of sockets.
+// The TCP counters of a network namespace, by any of its processes: some microseconds, whatever the number of
+// sockets.
 
 import type { NamespaceRecord, TcpCounters } from "../observation.ts";
 import { withAnyPid } from "../processes/any-pid.ts";

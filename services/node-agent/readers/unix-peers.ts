@@ -1,5 +1,5 @@
-// Completes unix sockets that were read from /proc/<pid>/net/unix by what only sock_diag knows: the peer, queues, owner
-// and exact name. Also remembers why it could not, for coverage.
+// Completes unix sockets that were read from /proc/<pid>/net/unix by what only sock_diag knows: the peer,
+// queues, owner and exact name. Also remembers why it could not, for coverage.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -25,9 +25,9 @@ export class UnixPeers {
   }
 
   /**
-   * Completes the unix sockets of sockets[first …], all of the namespace that the processes below procRoot are in, in
-   * place. Those that the kernel does not know (any more) are dropped: they were closed since, or are text in another
-   * socket's path. Never throws.
+   * Completes the unix sockets of sockets[first …], all of the namespace that the processes below procRoot are
+   * in, in place. Those that the kernel does not know (any more) are dropped: they were closed since, or are
+   * text in another socket's path. Never throws.
    */
   complete(procRoot: string, pids: readonly number[], sockets: FamilySocket[], first: number): void {
     if (!sockets.some((socket, index) => index >= first && isUnix(socket))) return;

@@ -1,5 +1,5 @@
-// Run by still-pass.test.ts in pid and network namespaces of its own, where nothing else moves: passes with a clock that is
-// set by hand, and checks what each of them reads.
+// Run by still-pass.test.ts in pid and network namespaces of its own, where nothing else moves: passes with a
+// clock that is set by hand, and checks what each of them reads.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

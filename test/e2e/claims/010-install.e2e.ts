@@ -1,5 +1,5 @@
-// The first minutes of a user: install with no values, a right answer within seconds, and an upgrade that breaks
-// nothing.
+// The first minutes of a user: install with no values, a right answer within seconds, and an upgrade that
+// breaks nothing.
 
 import assert from "node:assert/strict";
 import { connectionsOf, coverage, edgesOf, listenersOf } from "../answer.ts";

@@ -10,7 +10,10 @@ import { addressesOf, client, pod, ready, server, service } from "../workload.ts
 
 const count = 4;
 
-/** A client and a server, through a Service or directly; each connection must be shown exactly once, both ends named. */
+/**
+ * A client and a server, through a Service or directly; each connection must be shown exactly once, both ends
+ * named.
+ */
 async function provePair(
   scene: Scene,
   clientNode: string,

@@ -1,4 +1,5 @@
-// Inside a pod: containers share an address and a network namespace, so only the process tells whose a socket is.
+// Inside a pod: containers share an address and a network namespace, so only the process tells whose a socket
+// is.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
@@ -61,7 +62,8 @@ claim(
       for (const name of ["left", "right"]) {
         const truth = await openConnections(namespace, name, "outside");
         assert.equal(truth.length, 2);
-        // The same loopback address and port may well be in use in the other pod: only this pod's are looked at.
+        // The same loopback address and port may well be in use in the other pod: only this pod's are looked
+        // at.
         const ofPod = answer.filter((one) => one.client.pod === name);
         const ends = {
           client: { pod: name, container: "outside" },

@@ -161,7 +161,8 @@ claim(
       );
       assert.equal(answer.length, 1, answer.map(shown).join("\n"));
       const [found] = answer;
-      // With the flow of the node between, the caller itself is known; without it, the node whose address it took.
+      // With the flow of the node between, the caller itself is known; without it, the node whose address it
+      // took.
       const named =
         found?.client.kind === "external"
           ? found.client.ip === truth[0]?.ip

@@ -1,4 +1,5 @@
-// An address is whose it was at the time: a pod goes, another gets its address, and the past stays the first one's.
+// An address is whose it was at the time: a pod goes, another gets its address, and the past stays the first
+// one's.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";

@@ -84,7 +84,8 @@ claim(171, "NATS restarted under load: no connection is lost, doubled or left op
     assert.ok(during.length >= 60, `only ${during.length} connections were opened since NATS was killed`);
     const missing = settled.filter((own) => !answer.some(({ client: from }) => from.port === own.port));
     const share = `${missing.length} of ${settled.length} are missing`;
-    // What is not there must be told: as reports that were lost, or connections that the kernel counted and nobody saw.
+    // What is not there must be told: as reports that were lost, or connections that the kernel counted and
+    // nobody saw.
     const told = (await coverage()).some(
       (each) => (each.gaps ?? 0) > 0 || (each.unseen ?? 0) >= missing.length,
     );

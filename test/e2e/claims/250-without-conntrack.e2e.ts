@@ -1,5 +1,5 @@
-// Conntrack switched off for the agent, as where there is none or it is bypassed: sockets alone say who talks to whom,
-// the Service's endpoints are the proof, and what cannot be known is not guessed.
+// Conntrack switched off for the agent, as where there is none or it is bypassed: sockets alone say who talks
+// to whom, the Service's endpoints are the proof, and what cannot be known is not guessed.
 
 import assert from "node:assert/strict";
 import { type Connection, connectionsOf, coverage, shown } from "../answer.ts";

@@ -1,5 +1,5 @@
-// Each privilege profile, installed with exactly its capabilities: what it may, what it is right about all the same, and
-// what it leaves alone.
+// Each privilege profile, installed with exactly its capabilities: what it may, what it is right about all the
+// same, and what it leaves alone.
 
 import assert from "node:assert/strict";
 import { connectionsOf, coverage } from "../answer.ts";

@@ -1,5 +1,5 @@
-// What is not talk, and what has no socket: attempts that are refused or go unanswered, ping, and protocols that only
-// conntrack knows.
+// What is not talk, and what has no socket: attempts that are refused or go unanswered, ping, and protocols
+// that only conntrack knows.
 
 import assert from "node:assert/strict";
 import { allConnections, type Connection, connectionsOf, shown } from "../answer.ts";

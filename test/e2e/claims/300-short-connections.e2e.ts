@@ -1,5 +1,5 @@
-// Connections that come and go between two looks, and ports that are used again and again: every one is counted, and
-// none is anybody else's.
+// Connections that come and go between two looks, and ports that are used again and again: every one is
+// counted, and none is anybody else's.
 
 import assert from "node:assert/strict";
 import { edgesOf, podCoverage } from "../answer.ts";
@@ -101,7 +101,8 @@ claim(
       const counted = edges.map((edge) => [edge.server.workload?.name, edge.connections, edge.open ?? 0]);
       assert.deepEqual(counted, [["web", made, 0]], JSON.stringify(edges));
       const [edge] = edges;
-      // The kernel counts a FIN as a byte that came, and of one end alone it cannot always be told whether it did.
+      // The kernel counts a FIN as a byte that came, and of one end alone it cannot always be told whether it
+      // did.
       const lone = made / 10_000;
       for (const bytes of [edge?.bytesToServer, edge?.bytesToClient])
         assert.ok(Math.abs((bytes ?? 0) - made * payloadBytes) <= lone, `${bytes} bytes`);

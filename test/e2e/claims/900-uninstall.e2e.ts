@@ -74,7 +74,9 @@ async function productProcesses(namespace: string, watcher: string): Promise<str
   return (JSON.parse(last) as string[]).join("\n");
 }
 
-/** The names of all objects of the cluster, apart from the volatile ones and those of the claims themselves. */
+/**
+ * The names of all objects of the cluster, apart from the volatile ones and those of the claims themselves.
+ */
 async function objects(ownNamespace: string): Promise<string[]> {
   const kinds = (await kubectl("api-resources", "--verbs=list", "-o", "name")).split("\n");
   const listed = kinds.filter((kind) => kind !== "" && !volatile.test(kind));

@@ -1,7 +1,8 @@
-// A workload of the claims: opens many short connections and says on stdout how many there were. The server ends each
-// one first, so that the same ports can be used again at once. Runs by `node --input-type=module-typescript -e`; its
-// argument is JSON: {"host","port","family","count","rounds","pauseMs","paceMs"}: `count` connections, a new one every
-// `paceMs` or ten at a time, `rounds` times with a pause between.
+// A workload of the claims: opens many short connections and says on stdout how many there were. The server
+// ends each one first, so that the same ports can be used again at once. Runs by `node
+// --input-type=module-typescript -e`; its argument is JSON:
+// {"host","port","family","count","rounds","pauseMs","paceMs"}: `count` connections, a new one every `paceMs`
+// or ten at a time, `rounds` times with a pause between.
 
 import { lookup } from "node:dns/promises";
 import net from "node:net";

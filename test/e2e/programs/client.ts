@@ -1,8 +1,8 @@
-// A workload of the claims: keeps connections open and says on stdout which it has, so that a claim knows the truth; to
-// the server it says the same first, so that both sides' words can be held together.
-// Runs by `node --input-type=module-typescript -e`; its argument is JSON: a list of targets
-// {"host","port","family","protocol","count","livesMs"}. A connection that is lost, or has lived `livesMs`, is opened
-// anew.
+// A workload of the claims: keeps connections open and says on stdout which it has, so that a claim knows the
+// truth; to the server it says the same first, so that both sides' words can be held together. Runs by `node
+// --input-type=module-typescript -e`; its argument is JSON: a list of targets
+// {"host","port","family","protocol","count","livesMs"}. A connection that is lost, or has lived `livesMs`, is
+// opened anew.
 
 import dgram from "node:dgram";
 import net from "node:net";
@@ -27,7 +27,10 @@ const targets = JSON.parse(process.argv[1] ?? "[]") as Target[];
 const retryMs = 300;
 const talkMs = 1000;
 
-/** A first packet that a firewall dropped is not repeated by the kernel for seconds: it is faster to begin anew. */
+/**
+ * A first packet that a firewall dropped is not repeated by the kernel for seconds: it is faster to begin
+ * anew.
+ */
 const connectMs = 2000;
 
 /** One connection of a target, from its first packet to its end. */

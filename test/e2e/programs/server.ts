@@ -1,7 +1,8 @@
-// A workload of the claims: answers what it is sent on a port, by TCP and where asked by UDP, until it is stopped. It
-// says on stdout whom it saw, and what each caller said of itself, so that a claim knows this side's truth too. Runs by
-// `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON: {"host","port","udp"};
-// with "briefMs" it answers once after so long, ends the connection and says nothing.
+// A workload of the claims: answers what it is sent on a port, by TCP and where asked by UDP, until it is
+// stopped. It says on stdout whom it saw, and what each caller said of itself, so that a claim knows this
+// side's truth too. Runs by `node --input-type=module-typescript -e`, in a pod or on a host outside; its
+// argument is JSON: {"host","port","udp"}; with "briefMs" it answers once after so long, ends the connection
+// and says nothing.
 
 import dgram from "node:dgram";
 import net from "node:net";

@@ -1,6 +1,6 @@
-// Who had an address when. An address passes from one owner to the next, and what is told of that comes late and from
-// two sides (the API server's watches, the nodes' reports), so each owner has three times: the earliest at which the
-// address may have been its own, the first at which it certainly was, and the end.
+// Who had an address when. An address passes from one owner to the next, and what is told of that comes late
+// and from two sides (the API server's watches, the nodes' reports), so each owner has three times: the
+// earliest at which the address may have been its own, the first at which it certainly was, and the end.
 
 /** Owners that one address is remembered with; the one that ended first goes when there are more. */
 export const SPANS_PER_ADDRESS_MAX = 16;
@@ -28,8 +28,8 @@ export class AddressSpans {
   }
 
   /**
-   * Notes that an address is certainly an owner's at a time and may have been since an earlier one. Said again, the
-   * times only widen. Gives whether anything became different.
+   * Notes that an address is certainly an owner's at a time and may have been since an earlier one. Said
+   * again, the times only widen. Gives whether anything became different.
    */
   hold(address: string, owner: string, earliestMs: number, certainMs: number): boolean {
     const spans = this.#spans.get(address) ?? [];

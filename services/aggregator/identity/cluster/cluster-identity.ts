@@ -1,6 +1,6 @@
-// Identity for a whole cluster: who is behind a pod uid or an address, as of a time, out of what the API server's
-// watches and the nodes' reports have told. Pods, nodes and services each have a table of their own; here is only the
-// order in which they are asked.
+// Identity for a whole cluster: who is behind a pod uid or an address, as of a time, out of what the API
+// server's watches and the nodes' reports have told. Pods, nodes and services each have a table of their own;
+// here is only the order in which they are asked.
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../../lib/address.ts";
 import { NodeTable } from "./cluster-nodes.ts";
@@ -199,8 +199,8 @@ export class ClusterIdentity implements Identity {
     return ifRead(readOwner(object), (owner) => this.#owners.put(kind, owner));
   }
 
-  // An address that some pod or service has had, or that lies where theirs come from, is the cluster's own: nobody's
-  // now, but not the outside's.
+  // An address that some pod or service has had, or that lies where theirs come from, is the cluster's own:
+  // nobody's now, but not the outside's.
   #inside(ip: string, words: Uint32Array): boolean {
     return (
       this.#pods.addresses.has(ip) ||

@@ -1,4 +1,5 @@
-// The nodes: which addresses are theirs, which ranges their pods' addresses come from, and in which zone they are.
+// The nodes: which addresses are theirs, which ranges their pods' addresses come from, and in which zone they
+// are.
 
 import { isDeepStrictEqual } from "node:util";
 

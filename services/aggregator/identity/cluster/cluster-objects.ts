@@ -1,5 +1,5 @@
-// What is kept of the API server's objects: each is cut down at once, as it comes in, to the few fields that identity
-// needs, addresses in canonical text. Shapes: https://kubernetes.io/docs/reference/kubernetes-api/.
+// What is kept of the API server's objects: each is cut down at once, as it comes in, to the few fields that
+// identity needs, addresses in canonical text. Shapes: https://kubernetes.io/docs/reference/kubernetes-api/.
 
 import { formatAddress, parseAddress } from "../../../../lib/address.ts";
 import type { RuntimeClassObject } from "./sandboxes.ts";
@@ -46,7 +46,9 @@ export interface PodObject {
   readonly runtimeClass: string;
   /** Operating system that it asks for (spec.os.name); empty where it does not say. */
   readonly system: string;
-  /** A static pod's own uid, which its cgroup carries; the API server's object is a mirror with another one. */
+  /**
+   * A static pod's own uid, which its cgroup carries; the API server's object is a mirror with another one.
+   */
   readonly staticUid: string;
 }
 
@@ -293,7 +295,8 @@ function text(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-// People write addresses into Services and EndpointSlices by hand; what is none (an FQDN endpoint) is left out.
+// People write addresses into Services and EndpointSlices by hand; what is none (an FQDN endpoint) is left
+// out.
 function addressesOf(values: readonly unknown[]): readonly string[] {
   const addresses = new Set<string>();
   for (const value of values) {

@@ -1,5 +1,5 @@
-// ReplicaSets and Jobs by uid and by name, with what owns them. Those that are gone are remembered for a while: their
-// pods outlive them.
+// ReplicaSets and Jobs by uid and by name, with what owns them. Those that are gone are remembered for a
+// while: their pods outlive them.
 
 import type { OwnerObject, OwnerReference } from "./cluster-objects.ts";
 

@@ -1,5 +1,5 @@
-// Every pod, living or gone, and which address was whose when: fed by the API server's watch, and by the pod tables
-// of the nodes' reports, which still name the pods that were gone before this program started.
+// Every pod, living or gone, and which address was whose when: fed by the API server's watch, and by the pod
+// tables of the nodes' reports, which still name the pods that were gone before this program started.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -11,11 +11,16 @@ import type { OwnerTable } from "./cluster-owners.ts";
 import { workloadOf } from "./cluster-workload.ts";
 import type { PodIdentity } from "../identity.ts";
 
-/** Pods remembered, living and gone: 2^18; Kubernetes supports 150,000 living ones. About 1.8 KB each, addresses and all. */
+/**
+ * Pods remembered, living and gone: 2^18; Kubernetes supports 150,000 living ones. About 1.8 KB each,
+ * addresses and all.
+ */
 export const PODS_MAX = 2 ** 18;
 /** Ids that one container is remembered with: it gets a new one whenever it is restarted. */
 const CONTAINER_IDS_MAX = 8;
-/** A pod that only reports name lives this much longer than the last one that did: three keyframes' interval. */
+/**
+ * A pod that only reports name lives this much longer than the last one that did: three keyframes' interval.
+ */
 const REPORTED_KEEP_MS = 10 * 60_000;
 
 /** When and by whom pods were reported. Times are milliseconds since 1970 by the stream's clock. */
@@ -139,7 +144,9 @@ export class PodTable {
     return different || moved || ended;
   }
 
-  /** Every pod that the API server says has run, living or gone, with when that was known and when it ended. */
+  /**
+   * Every pod that the API server says has run, living or gone, with when that was known and when it ended.
+   */
   *ran(): Generator<{ readonly pod: PodObject; readonly ranMs: number; readonly endedMs: number }> {
     for (const entry of this.#living.values()) if (entry.ranMs > 0) yield entry;
     for (const entry of this.#gone.values()) if (entry.ranMs > 0) yield entry;

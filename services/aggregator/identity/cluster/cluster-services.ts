@@ -1,5 +1,5 @@
-// The services: which addresses and ports clients dial, and which endpoints answer for them. What was taken away is
-// remembered for some minutes: its connections go on for longer than it does.
+// The services: which addresses and ports clients dial, and which endpoints answer for them. What was taken
+// away is remembered for some minutes: its connections go on for longer than it does.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -7,7 +7,10 @@ import { parseAddress } from "../../../../lib/address.ts";
 import { AddressSpans } from "./cluster-addresses.ts";
 import type { ServiceObject, ServicePort, SliceObject } from "./cluster-objects.ts";
 
-/** How long fronts and endpoints that were taken away still count: as long as a closed connection stays visible. */
+/**
+ * How long fronts and endpoints that were taken away still count: as long as a closed connection stays
+ * visible.
+ */
 const REMOVED_KEEP_MS = 5 * 60_000;
 /** The data path may be there before the watch has told of it, and clocks differ. */
 const EARLY_MS = 60_000;
@@ -118,7 +121,9 @@ export class ServiceTable {
     return uid === undefined ? undefined : this.#services.get(uid);
   }
 
-  /** The service port dialled by an address and port at a time; `onNode` says whether the address is a node's. */
+  /**
+   * The service port dialled by an address and port at a time; `onNode` says whether the address is a node's.
+   */
   front(address: string, port: number, protocol: string, timeMs: number, onNode: boolean): Front | undefined {
     const front = frontAt(this.#fronts.get(`${protocol}/${port}/${address}`), timeMs);
     return front ?? (onNode ? frontAt(this.#fronts.get(`${protocol}/${port}/*`), timeMs) : undefined);
@@ -150,7 +155,10 @@ export class ServiceTable {
     return [...found.values()];
   }
 
-  /** Whether an address lies among the ClusterIPs seen so far: in the range that is common to all of its family. */
+  /**
+   * Whether an address lies among the ClusterIPs seen so far: in the range that is common to all of its
+   * family.
+   */
   inServiceRange(words: Uint32Array, ipv4: boolean): boolean {
     const common = ipv4 ? this.#common.ipv4 : this.#common.ipv6;
     return (

@@ -1,5 +1,5 @@
-// Against a real API server, where KUBECONFIG names one. The pods are never scheduled (they have a scheduling gate);
-// their addresses are written into their status, so that no node and no image is needed.
+// Against a real API server, where KUBECONFIG names one. The pods are never scheduled (they have a scheduling
+// gate); their addresses are written into their status, so that no node and no image is needed.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";

@@ -1,5 +1,5 @@
-// Feeds a ClusterIdentity from the API server: one list and watch for each kind of object, of which some may be
-// forbidden without stopping the rest.
+// Feeds a ClusterIdentity from the API server: one list and watch for each kind of object, of which some may
+// be forbidden without stopping the rest.
 
 import type { KubernetesApi } from "../../../../lib/kubernetes/kubernetes-api.ts";
 import type { KubernetesError } from "../../../../lib/kubernetes/kubernetes-error.ts";
@@ -7,7 +7,8 @@ import { ListWatch } from "../../../../lib/kubernetes/list-watch.ts";
 import type { ListWatchState, Resource } from "../../../../lib/kubernetes/list-watch.ts";
 import type { ClusterIdentity, ClusterKind } from "./cluster-identity.ts";
 
-// Bounds: Kubernetes supports 150,000 pods, 10,000 services and 5,000 nodes; a Deployment keeps ten old ReplicaSets.
+// Bounds: Kubernetes supports 150,000 pods, 10,000 services and 5,000 nodes; a Deployment keeps ten old
+// ReplicaSets.
 const resources: Readonly<Record<ClusterKind, Resource & { readonly lost: string }>> = {
   pods: {
     name: "pods",

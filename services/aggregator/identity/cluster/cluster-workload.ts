@@ -1,5 +1,5 @@
-// From a pod to its workload: the owner that a person would name. ReplicaSets and Jobs are stepped over, also when
-// they are gone and only their names are left.
+// From a pod to its workload: the owner that a person would name. ReplicaSets and Jobs are stepped over, also
+// when they are gone and only their names are left.
 
 import type { OwnerReference } from "./cluster-objects.ts";
 
@@ -21,7 +21,10 @@ export interface OwnedPod {
   readonly createdMs: number;
 }
 
-/** The owner's own controlling owner: null where it has none, undefined where the owner is not known (any more). */
+/**
+ * The owner's own controlling owner: null where it has none, undefined where the owner is not known (any
+ * more).
+ */
 type OwnerLookup = (namespace: string, owner: OwnerReference) => OwnerReference | null | undefined;
 
 /** A CronJob's Jobs are named after the minute they were due, and their pods are made soon after it. */

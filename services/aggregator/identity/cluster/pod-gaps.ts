@@ -1,10 +1,12 @@
-// Which pods ran and were never read, and which cannot be: what the API server knows to have run, held against the pods
-// that the nodes' reports named. Only this tells of a pod that lived and died between two passes: its network namespace
-// took the kernel's counters with it.
+// Which pods ran and were never read, and which cannot be: what the API server knows to have run, held against
+// the pods that the nodes' reports named. Only this tells of a pod that lived and died between two passes: its
+// network namespace took the kernel's counters with it.
 
 import type { Report } from "../../../../lib/gen/whotalks/v1/report.ts";
 
-/** A pod that has run is expected in a report this long after it began, or ended: two passes and the way here. */
+/**
+ * A pod that has run is expected in a report this long after it began, or ended: two passes and the way here.
+ */
 export const GRACE_MS = 15_000;
 /** Where passes are far apart, after so many of the node's intervals. */
 const GRACE_INTERVALS = 3;
@@ -113,7 +115,8 @@ export class PodGapAccount {
     map.set(key, value);
   }
 
-  // A hostNetwork pod's sockets are in its node's own namespace: any pass of the node while it ran has read them.
+  // A hostNetwork pod's sockets are in its node's own namespace: any pass of the node while it ran has read
+  // them.
   #isRead(pod: RanPod): boolean {
     if (this.#named.has(pod.uid) || (pod.staticUid !== "" && this.#named.has(pod.staticUid))) return true;
     const node = this.#nodes.get(pod.node);

@@ -1,5 +1,6 @@
-// Which pods run in a kernel of their own, where no agent of the node can look: by the handler of their RuntimeClass
-// (https://kubernetes.io/docs/concepts/containers/runtime-class/), or by the class's name where the handler is not known.
+// Which pods run in a kernel of their own, where no agent of the node can look: by the handler of their
+// RuntimeClass (https://kubernetes.io/docs/concepts/containers/runtime-class/), or by the class's name where
+// the handler is not known.
 
 /** A RuntimeClass. */
 export interface RuntimeClassObject {
@@ -12,7 +13,8 @@ export interface RuntimeClassObject {
 /** RuntimeClasses kept at most; a cluster has a handful. */
 const RUNTIME_CLASSES_MAX = 1024;
 
-// gVisor's network stack is its own; the others are virtual machines. Handlers carry suffixes: kata-qemu, kata-clh …
+// gVisor's network stack is its own; the others are virtual machines. Handlers carry suffixes: kata-qemu,
+// kata-clh …
 const sandboxWords = ["gvisor", "runsc", "kata", "firecracker", "krun", "quark", "urunc", "runhcs"];
 
 /** The RuntimeClasses of a cluster. */
@@ -47,7 +49,10 @@ export class RuntimeClassTable {
   }
 }
 
-/** Whether a handler, or a class where its handler is not known, is one whose containers have a kernel of their own. */
+/**
+ * Whether a handler, or a class where its handler is not known, is one whose containers have a kernel of their
+ * own.
+ */
 export function isSandbox(handler: string): boolean {
   return handler
     .toLowerCase()

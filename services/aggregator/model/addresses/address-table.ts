@@ -1,5 +1,5 @@
-// Addresses by number: each distinct address is kept once, so that sockets name it in four bytes and two addresses are
-// equal exactly when their numbers are. Counted references free what nobody names any more.
+// Addresses by number: each distinct address is kept once, so that sockets name it in four bytes and two
+// addresses are equal exactly when their numbers are. Counted references free what nobody names any more.
 
 import { formatAddress, isLoopback, isWildcard } from "../../../../lib/address.ts";
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";

@@ -1,5 +1,6 @@
-// Which network namespaces have an address as their own: every local address of a living socket, and every address that
-// a report names for a namespace. It decides whom a datagram reaches and, without Kubernetes, what is external.
+// Which network namespaces have an address as their own: every local address of a living socket, and every
+// address that a report names for a namespace. It decides whom a datagram reaches and, without Kubernetes,
+// what is external.
 
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
 import { ChainIndex } from "../storage/chain-index.ts";

@@ -1,6 +1,6 @@
-// What a connection carried. Its two sockets' counters come first: each counts what it sent and what it received; where
-// both are known the larger figure is right, since one of them may have been read later or be gone by now. Without
-// sockets its flow's counters count (IP headers included, where nf_conntrack_acct is on).
+// What a connection carried. Its two sockets' counters come first: each counts what it sent and what it
+// received; where both are known the larger figure is right, since one of them may have been read later or be
+// gone by now. Without sockets its flow's counters count (IP headers included, where nf_conntrack_acct is on).
 
 import type { ReadModel } from "../model.ts";
 import type { Column } from "../storage/column.ts";
@@ -31,7 +31,9 @@ export function readConnectionBytes(model: ReadModel, connection: number, into: 
   return true;
 }
 
-/** Bytes that conntrack counted of a flow; null where it counts none: no flow exists without one packet there. */
+/**
+ * Bytes that conntrack counted of a flow; null where it counts none: no flow exists without one packet there.
+ */
 export function flowBytes(counters: Column, flow: number): ConnectionBytes | null {
   if (counters[flow * 4] === 0) return null;
   return { toServer: counters[flow * 4 + 1]!, toClient: counters[flow * 4 + 3]! };

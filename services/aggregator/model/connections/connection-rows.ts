@@ -1,5 +1,5 @@
-// Connections as everyone reads them: the two sockets that they are made of, the flow that they rest on, when they were
-// seen, how they went. Ended ones stay for a while, in the order in which they ended.
+// Connections as everyone reads them: the two sockets that they are made of, the flow that they rest on, when
+// they were seen, how they went. Ended ones stay for a while, in the order in which they ended.
 
 import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
 import { ConnectionColumns } from "../../gen/connection-columns.ts";

@@ -1,4 +1,5 @@
-// The one writer of connections. Each method is one thing that can happen to a connection; apply/ decides when.
+// The one writer of connections. Each method is one thing that can happen to a connection; apply/ decides
+// when.
 
 import { CONNECTIONS_MAX } from "../../gen/connection-columns.ts";
 import type { Fold } from "./connection-rows.ts";

@@ -1,5 +1,5 @@
-// A connection's stable id: a hash of network, protocol, the pair of ends in either order, and birth, so that it is the
-// same for both ends and whoever computes it.
+// A connection's stable id: a hash of network, protocol, the pair of ends in either order, and birth, so that
+// it is the same for both ends and whoever computes it.
 
 import type { AddressTable } from "../addresses/address-table.ts";
 import { mixHash } from "../../../../lib/hash.ts";

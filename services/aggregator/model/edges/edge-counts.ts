@@ -1,5 +1,5 @@
-// Counts connections on their edges. What each connection adds to its edge is kept in a share, so that the edge follows the
-// connection as it changes, and keeps what it carried after it has gone.
+// Counts connections on their edges. What each connection adds to its edge is kept in a share, so that the
+// edge follows the connection as it changes, and keeps what it carried after it has gone.
 
 import type { ConnectionRows } from "../connections/connection-rows.ts";
 import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
@@ -9,7 +9,9 @@ import { EdgeTable } from "./edge-table.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import { ShareColumns } from "./share-columns.ts";
 
-/** Bits of what an edge counts a connection as: those of Evidence, and more. Its outcome takes the bits above. */
+/**
+ * Bits of what an edge counts a connection as: those of Evidence, and more. Its outcome takes the bits above.
+ */
 const Counted = { ...Evidence, bytes: 8, open: 16 } as const;
 const OUTCOME_SHIFT = 5;
 

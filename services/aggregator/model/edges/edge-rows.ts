@@ -1,5 +1,6 @@
-// Edges as everyone reads them: connections added up, one row for each pair of endpoint keys, protocol, server port,
-// dialled address and unix path. An edge stays after its connections have gone, until its room is needed.
+// Edges as everyone reads them: connections added up, one row for each pair of endpoint keys, protocol, server
+// port, dialled address and unix path. An edge stays after its connections have gone, until its room is
+// needed.
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
@@ -13,7 +14,9 @@ export interface EdgeKey {
   readonly protocol: number;
   /** The server's port. */
   readonly port: number;
-  /** What the clients dialled, where it differs from the server: text of the address, and port; else "" and 0. */
+  /**
+   * What the clients dialled, where it differs from the server: text of the address, and port; else "" and 0.
+   */
   readonly viaIp: string;
   readonly viaPort: number;
   /** Unix only. */

@@ -68,8 +68,8 @@ export class EdgeTable extends EdgeRows {
     return slot;
   }
 
-  // What cannot be evicted moves to the end, so that the next search begins with other candidates. False if all of them
-  // still have connections.
+  // What cannot be evicted moves to the end, so that the next search begins with other candidates. False if
+  // all of them still have connections.
   #evict(): boolean {
     let looked = 0;
     for (const slot of this.order) {

@@ -1,4 +1,5 @@
-// Edges are kept as connections come, change and go; they must be what adding up the connections gives at any moment.
+// Edges are kept as connections come, change and go; they must be what adding up the connections gives at any
+// moment.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

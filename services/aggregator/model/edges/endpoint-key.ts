@@ -1,6 +1,6 @@
-// Who the ends of connections are, by what lasts: a pod's container, a systemd unit, a program, a network namespace, or the
-// owner of an address. Edges are kept between these. What Kubernetes says about them (names, workloads) is looked up when an
-// answer is made, so that what arrives late needs no new keys.
+// Who the ends of connections are, by what lasts: a pod's container, a systemd unit, a program, a network
+// namespace, or the owner of an address. Edges are kept between these. What Kubernetes says about them (names,
+// workloads) is looked up when an answer is made, so that what arrives late needs no new keys.
 
 import type { AddressOwner } from "../../identity/identity.ts";
 

@@ -1,4 +1,5 @@
-// What each connection adds to its edge: 21 bytes a connection. EdgeTable holds them, and nobody else sees them.
+// What each connection adds to its edge: 21 bytes a connection. EdgeTable holds them, and nobody else sees
+// them.
 
 import { CONNECTIONS_MAX } from "../../gen/connection-columns.ts";
 import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";

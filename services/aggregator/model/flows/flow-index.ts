@@ -1,6 +1,6 @@
-// Flows by what their packets look like on the way from client to server: before a translation (the original tuple) and
-// after it (the mirror of the reply). One conversation looks the same between two nodes, so equal segments tie its flows,
-// and its sockets, together.
+// Flows by what their packets look like on the way from client to server: before a translation (the original
+// tuple) and after it (the mirror of the reply). One conversation looks the same between two nodes, so equal
+// segments tie its flows, and its sockets, together.
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
@@ -29,7 +29,9 @@ export class FlowIndex {
     for (const index of this.#indexes) index.remove(flow);
   }
 
-  /** The first flow that may have a segment of this hash, before or after its translation; -1 if there is none. */
+  /**
+   * The first flow that may have a segment of this hash, before or after its translation; -1 if there is none.
+   */
   first(segment: SegmentNumber, hash: number): number {
     return this.#indexes[segment].first(hash);
   }

@@ -1,4 +1,5 @@
-// Flows in the order in which they were reported, each with the time: those that wait for their sockets to be reported.
+// Flows in the order in which they were reported, each with the time: those that wait for their sockets to be
+// reported.
 
 import { FLOWS_MAX } from "../../gen/flow-columns.ts";
 

@@ -1,5 +1,5 @@
-// Flows (conntrack entries) as everyone reads them. A flow that is gone stays while a connection rests on it, while it
-// waits to be judged, and while the flow before it in a chain of translations does.
+// Flows (conntrack entries) as everyone reads them. A flow that is gone stays while a connection rests on it,
+// while it waits to be judged, and while the flow before it in a chain of translations does.
 
 import { FlowColumns } from "../../gen/flow-columns.ts";
 
@@ -75,7 +75,10 @@ export class FlowRows extends FlowColumns {
     return this.#differ(slot, FlowPlace.originalDestination, this.last(slot), FlowPlace.replySource);
   }
 
-  /** Whether the chain that begins here translates the source: the answer goes to another address than the client's. */
+  /**
+   * Whether the chain that begins here translates the source: the answer goes to another address than the
+   * client's.
+   */
   isSourceTranslated(slot: number): boolean {
     return this.#differ(slot, FlowPlace.originalSource, this.last(slot), FlowPlace.replyDestination);
   }

@@ -100,7 +100,10 @@ export class FlowTable extends FlowRows {
     this._keyframe[slot] = keyframe;
   }
 
-  /** The flow no longer exists; it was last there at a time, after 1970. It stays while there is a reason to keep it. */
+  /**
+   * The flow no longer exists; it was last there at a time, after 1970. It stays while there is a reason to
+   * keep it.
+   */
   retire(slot: number, goneMs: number): void {
     this._goneMs[slot] = Math.max(1, goneMs, this._sinceMs[slot]!);
     if (this._references[slot] === 0) this.#remove(slot);
@@ -167,8 +170,8 @@ export class FlowTable extends FlowRows {
   }
 }
 
-// An ICMP tuple has the id as source and type * 256 + code as destination, each direction its own. The client's values
-// serve for both directions, so that one is the other's mirror.
+// An ICMP tuple has the id as source and type * 256 + code as destination, each direction its own. The
+// client's values serve for both directions, so that one is the other's mirror.
 function portOf({ protocol, ports }: ReportFlows, row: number, place: number): number {
   if (place < 2 || tupleKind(protocol[row]!) !== TupleKind.icmp) return ports[row * 4 + place]!;
   return ports[row * 4 + (place === 2 ? 1 : 2)]!;

@@ -42,8 +42,8 @@ export class HolderChains {
   }
 
   /**
-   * Builds a chain from rows [from, to) of a report's holders, in their order; a row that names a process which was never
-   * described is left out. Returns the head of the chain.
+   * Builds a chain from rows [from, to) of a report's holders, in their order; a row that names a process
+   * which was never described is left out. Returns the head of the chain.
    */
   build(table: HolderTable, from: number, to: number, processIds: IdMap): number {
     let head = 0;
@@ -91,8 +91,8 @@ export class HolderChains {
   }
 
   /**
-   * The process that a chain is named after, or -1: of connections the youngest, since servers hand an accepted
-   * connection to a child, of listeners the oldest, which opened it.
+   * The process that a chain is named after, or -1: of connections the youngest, since servers hand an
+   * accepted connection to a child, of listeners the oldest, which opened it.
    */
   primary(head: number, oldest: boolean): number {
     let best = -1;

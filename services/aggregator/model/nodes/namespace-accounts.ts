@@ -1,5 +1,6 @@
-// Each network namespace's own account: whether it could be read, and what its kernel counted against what was seen. It
-// is kept for a while after the namespace is gone, so that a pod that lived for seconds still has its row.
+// Each network namespace's own account: whether it could be read, and what its kernel counted against what was
+// seen. It is kept for a while after the namespace is gone, so that a pod that lived for seconds still has its
+// row.
 
 import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceRow, NamespaceTable } from "./namespace-table.ts";

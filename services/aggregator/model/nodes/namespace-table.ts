@@ -1,5 +1,5 @@
-// Network namespaces of every node as reports name them. A namespace stays here for as long as a socket of it is kept,
-// even after its node has reported it gone.
+// Network namespaces of every node as reports name them. A namespace stays here for as long as a socket of it
+// is kept, even after its node has reported it gone.
 
 import type { NetworkNamespace } from "../../../../lib/gen/whotalks/v1/report.ts";
 
@@ -20,7 +20,10 @@ export interface NamespaceRow {
   readonly addresses: readonly number[];
   /** The endpoint key of a socket in it without a known process; 0 where it was not asked for yet. */
   readonly rememberedKey: number;
-  /** The endpoint key that every socket in it had so far; 0 where none was asked for, -1 where there are several. */
+  /**
+   * The endpoint key that every socket in it had so far; 0 where none was asked for, -1 where there are
+   * several.
+   */
   readonly soleKey: number;
 }
 

@@ -1,5 +1,5 @@
-// What the aggregator knows of one node: where its agent's stream of reports stands, what the agent's ids mean, and when
-// the node was last seen.
+// What the aggregator knows of one node: where its agent's stream of reports stands, what the agent's ids
+// mean, and when the node was last seen.
 
 import type { NodeCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { IdMap } from "../storage/id-map.ts";

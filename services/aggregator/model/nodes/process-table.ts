@@ -1,5 +1,5 @@
-// Processes that hold sockets, of every node. A process stays for as long as a socket that it held is kept, so that a
-// connection that has ended still names it.
+// Processes that hold sockets, of every node. A process stays for as long as a socket that it held is kept, so
+// that a connection that has ended still names it.
 
 import type { ProcessInfo } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceRow } from "./namespace-table.ts";

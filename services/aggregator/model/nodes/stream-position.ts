@@ -1,5 +1,5 @@
-// Where a node's stream of reports stands: which run of the agent, which report of it, whether a keyframe must come first.
-// sequence-gate.ts judges reports against it; only ingest moves it.
+// Where a node's stream of reports stands: which run of the agent, which report of it, whether a keyframe must
+// come first. sequence-gate.ts judges reports against it; only ingest moves it.
 
 import type { Report } from "../../../../lib/gen/whotalks/v1/report.ts";
 

@@ -1,6 +1,6 @@
-// Ends of conversations by tuple: protocol and the pair of (address, port), whichever is local, so that both ends of one
-// conversation have the same hash. A tuple that means something in one network namespace only (loopback, or both
-// addresses the same) or on one node only (unix) matches within it alone.
+// Ends of conversations by tuple: protocol and the pair of (address, port), whichever is local, so that both
+// ends of one conversation have the same hash. A tuple that means something in one network namespace only
+// (loopback, or both addresses the same) or on one node only (unix) matches within it alone.
 
 import type { AddressTable } from "../addresses/address-table.ts";
 import type { NamespaceTable } from "../nodes/namespace-table.ts";
@@ -48,7 +48,10 @@ export class EndIndex {
     return this.#index.after(slot);
   }
 
-  /** The end with the same tuple in the same namespace: the living one, else the one that went last; -1 if none. */
+  /**
+   * The end with the same tuple in the same namespace: the living one, else the one that went last; -1 if
+   * none.
+   */
   findSame(socket: SocketIdentity): number {
     const { sockets } = this.#places;
     const { protocol, namespace, localAddress, localPort, remoteAddress, remotePort } = socket;

@@ -19,7 +19,10 @@ export function familyProtocol(family: SocketFamily): number {
   }
 }
 
-/** The value of the local address column: the inode of unix sockets, the port id of netlink ones, the interface. */
+/**
+ * The value of the local address column: the inode of unix sockets, the port id of netlink ones, the
+ * interface.
+ */
 export function familyNumber(socket: FamilySocket): number {
   const protocol = familyProtocol(socket.family);
   if (protocol === Family.unix) return socket.inode >>> 0;
@@ -27,8 +30,9 @@ export function familyNumber(socket: FamilySocket): number {
 }
 
 /**
- * Netlink and packet sockets accept from anyone. Unix sockets listen where they do so, or where others can send to
- * their name without a connection; those with a peer or in ESTABLISHED are an end; the rest is not in use yet.
+ * Netlink and packet sockets accept from anyone. Unix sockets listen where they do so, or where others can
+ * send to their name without a connection; those with a peer or in ESTABLISHED are an end; the rest is not in
+ * use yet.
  */
 export function familyKind(socket: FamilySocket): number {
   if (socket.family !== SocketFamily.SOCKET_FAMILY_UNIX) return SocketKind.listener;

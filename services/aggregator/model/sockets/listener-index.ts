@@ -35,7 +35,10 @@ export class ListenerIndex {
     this.#index.remove(slot);
   }
 
-  /** Whether anything listens on an end's port at its address: bound to it, or to the wildcard of either family. */
+  /**
+   * Whether anything listens on an end's port at its address: bound to it, or to the wildcard of either
+   * family.
+   */
   listensFor(end: number): boolean {
     const { sockets } = this.#places;
     const namespace = sockets.namespace(end);
@@ -54,9 +57,9 @@ export class ListenerIndex {
   }
 
   /**
-   * The listener that receives what is sent to a place. The kernel prefers one bound to the address over one bound to
-   * the wildcard. Of several equals (SO_REUSEPORT) the oldest is returned if `alike` says that they belong together,
-   * else SEVERAL_LISTENERS. NO_LISTENER if there is none.
+   * The listener that receives what is sent to a place. The kernel prefers one bound to the address over one
+   * bound to the wildcard. Of several equals (SO_REUSEPORT) the oldest is returned if `alike` says that they
+   * belong together, else SEVERAL_LISTENERS. NO_LISTENER if there is none.
    */
   find(place: ListenerPlace, alike: (a: number, b: number) => boolean): number {
     const { sockets } = this.#places;

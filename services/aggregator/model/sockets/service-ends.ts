@@ -1,5 +1,5 @@
-// One-sided ends by the client's address and port: clients that dialled a Service's address, and servers whose client is
-// not known. Either may be reported first.
+// One-sided ends by the client's address and port: clients that dialled a Service's address, and servers whose
+// client is not known. Either may be reported first.
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";

@@ -9,8 +9,9 @@ const EPHEMERAL_FIRST = 32_768;
 const EPHEMERAL_LAST = 60_999;
 
 /**
- * Whether an internet socket listens, is one end of a conversation, or neither (a TCP socket bound or closed without a
- * remote address), as SocketKind. Unconnected datagram and raw sockets accept from anyone: they listen.
+ * Whether an internet socket listens, is one end of a conversation, or neither (a TCP socket bound or closed
+ * without a remote address), as SocketKind. Unconnected datagram and raw sockets accept from anyone: they
+ * listen.
  */
 export function kindOf(protocol: number, state: number, remoteWildcard: boolean, remotePort: number): number {
   if (protocol === Protocol.tcp && state === SocketState.LISTEN) return SocketKind.listener;
@@ -36,9 +37,10 @@ export function isSynReceived(state: number): boolean {
 }
 
 /**
- * Whether a socket is the same end of the same conversation as an earlier one with its tuple in its namespace. A
- * connection not yet accepted has inode 0 and gets one by accept(); close() takes the inode away and the orphan continues
- * through FIN_WAIT and TIME_WAIT. No TCP state leads from those back to an open one: that is the port used again.
+ * Whether a socket is the same end of the same conversation as an earlier one with its tuple in its namespace.
+ * A connection not yet accepted has inode 0 and gets one by accept(); close() takes the inode away and the
+ * orphan continues through FIN_WAIT and TIME_WAIT. No TCP state leads from those back to an open one: that is
+ * the port used again.
  */
 export function continues(
   protocol: number,
@@ -59,7 +61,9 @@ export function isEphemeral(port: number): boolean {
   return port >= EPHEMERAL_FIRST && port <= EPHEMERAL_LAST;
 }
 
-/** The port that identifies a raw socket's peer: they have none, the IP protocol takes its place on both sides. */
+/**
+ * The port that identifies a raw socket's peer: they have none, the IP protocol takes its place on both sides.
+ */
 export function pairedRemotePort(protocol: number, localPort: number, remotePort: number): number {
   return protocol === Protocol.raw && remotePort === 0 ? localPort : remotePort;
 }

@@ -1,6 +1,6 @@
-// Sockets as everyone reads them. What joining asks of a socket lies together in one record of 32 bytes, since the other
-// end of a conversation is somewhere else in memory: it costs one cache line, not one for each column. The rest is in
-// columns.
+// Sockets as everyone reads them. What joining asks of a socket lies together in one record of 32 bytes, since
+// the other end of a conversation is somewhere else in memory: it costs one cache line, not one for each
+// column. The rest is in columns.
 
 import { FIRST_ROWS } from "../storage/capacity.ts";
 import { SocketColumns } from "../../gen/socket-columns.ts";
@@ -40,7 +40,9 @@ export const RecordWord = {
 } as const;
 export const RecordByte = { protocol: 16, state: 17, kind: 18, flags: 19 } as const;
 
-/** Every socket of every node, the living ones and those of connections that ended recently. Slots are reused. */
+/**
+ * Every socket of every node, the living ones and those of connections that ended recently. Slots are reused.
+ */
 export class SocketRows extends SocketColumns {
   // The records, as words, as halves of words and as bytes.
   protected words = new Uint32Array(FIRST_ROWS * RECORD_WORDS);

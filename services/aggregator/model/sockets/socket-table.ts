@@ -42,7 +42,10 @@ export type ServiceRole = typeof SocketFlag.serviceClient | typeof SocketFlag.lo
 export class SocketTable extends SocketRows {
   readonly #free: number[] = [];
 
-  /** Adds a socket whose other columns are still to be written; returns its slot, or -1 where SOCKETS_MAX is reached. */
+  /**
+   * Adds a socket whose other columns are still to be written; returns its slot, or -1 where SOCKETS_MAX is
+   * reached.
+   */
   add(socket: SocketIdentity, keyframe: number): number {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
@@ -76,7 +79,10 @@ export class SocketTable extends SocketRows {
     this.#free.push(slot);
   }
 
-  /** Copies what may change of an internet socket from a report's row; returns what did, as bits of SocketChange. */
+  /**
+   * Copies what may change of an internet socket from a report's row; returns what did, as bits of
+   * SocketChange.
+   */
   update(slot: number, table: ReportSockets, row: number): number {
     const byte = slot * RECORD_BYTES + RecordByte.state;
     const state = table.state[row]!;
@@ -85,7 +91,8 @@ export class SocketTable extends SocketRows {
     this.words[slot * RECORD_WORDS + RecordWord.inode] = table.inode[row]!;
     this.copyReported(slot, table, row);
     if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) this.copyCookie(slot, table, row);
-    // TIME_WAIT entries have no counters, nor has anything from a reader that cannot see them: the last values stay.
+    // TIME_WAIT entries have no counters, nor has anything from a reader that cannot see them: the last values
+    // stay.
     if (table.counted[row] === 0) return changed;
     if (
       this._counted[slot] === 0 ||
@@ -121,7 +128,9 @@ export class SocketTable extends SocketRows {
     this._keyframe[slot] = keyframe;
   }
 
-  /** The peer of a unix socket became known (it shows once the server accepts). The socket must be in no index. */
+  /**
+   * The peer of a unix socket became known (it shows once the server accepts). The socket must be in no index.
+   */
   setPeerInode(slot: number, inode: number): void {
     this.words[slot * RECORD_WORDS + RecordWord.remoteAddress] = inode;
   }

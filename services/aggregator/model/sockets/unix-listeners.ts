@@ -1,6 +1,6 @@
-// Listeners of the families beside the internet's. Unix sockets that accept are found by (node, inode), since a connected
-// datagram socket names its server's inode as its peer, and by (node, path), since an accepted socket has its listener's
-// path.
+// Listeners of the families beside the internet's. Unix sockets that accept are found by (node, inode), since
+// a connected datagram socket names its server's inode as its peer, and by (node, path), since an accepted
+// socket has its listener's path.
 
 import { mixHash } from "../../../../lib/hash.ts";
 import { SparseIndex } from "../storage/sparse-index.ts";

@@ -1,6 +1,7 @@
-// How the store's columns grow. What is read again and again is copied into larger arrays: doubled while small, then by
-// half, so that less of a large store is spare room. What is written more than it is read grows in place, in steps: it
-// needs no copies and has little spare room, but each access costs about a nanosecond more.
+// How the store's columns grow. What is read again and again is copied into larger arrays: doubled while
+// small, then by half, so that less of a large store is spare room. What is written more than it is read grows
+// in place, in steps: it needs no copies and has little spare room, but each access costs about a nanosecond
+// more.
 
 type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
 type ColumnKind<Kind extends Column> = { readonly BYTES_PER_ELEMENT: number } & (new (
@@ -28,7 +29,10 @@ export function grownColumn<Kind extends Column>(column: Kind, capacity: number)
   return larger;
 }
 
-/** A column of FIRST_ROWS that grows in place up to `max` rows: addresses are reserved for so many, memory is not. */
+/**
+ * A column of FIRST_ROWS that grows in place up to `max` rows: addresses are reserved for so many, memory is
+ * not.
+ */
 export function columnInPlace<Kind extends Column>(Kind: ColumnKind<Kind>, max: number): Kind {
   const width = Kind.BYTES_PER_ELEMENT;
   return new Kind(new ArrayBuffer(FIRST_ROWS * width, { maxByteLength: max * width }));

@@ -1,5 +1,6 @@
-// A hash index over the slots of a table: buckets of chained slot numbers. Nothing but integers is stored (twelve bytes
-// a slot at most), keys stay in the table's own columns, and equal keys are allowed: the reader compares what it finds.
+// A hash index over the slots of a table: buckets of chained slot numbers. Nothing but integers is stored
+// (twelve bytes a slot at most), keys stay in the table's own columns, and equal keys are allowed: the reader
+// compares what it finds.
 
 import { grownColumn } from "./capacity.ts";
 
@@ -11,7 +12,8 @@ export class ChainIndex {
   size = 0;
   // Slot numbers plus one; zero ends a chain.
   #heads = new Int32Array(INITIAL_BUCKETS);
-  // Two a slot: the next one of its chain, and its hash, since to compute that again costs a look into the key's columns.
+  // Two a slot: the next one of its chain, and its hash, since to compute that again costs a look into the
+  // key's columns.
   #links = new Int32Array(2 * INITIAL_BUCKETS);
 
   /** The first slot that was added with this hash, or -1. */

@@ -1,5 +1,5 @@
-// From an agent's ids to the store's slots. Agents use ids again, so they are dense: pages of integers, made when an id
-// in them is first used, cost four bytes an id and one look-up.
+// From an agent's ids to the store's slots. Agents use ids again, so they are dense: pages of integers, made
+// when an id in them is first used, cost four bytes an id and one look-up.
 
 const PAGE_BITS = 10;
 const PAGE_IDS = 2 ** PAGE_BITS;

@@ -1,4 +1,5 @@
-// What found no room in a table or queue, since start. Coverage and metrics show the sum; the kinds are for debugging.
+// What found no room in a table or queue, since start. Coverage and metrics show the sum; the kinds are for
+// debugging.
 
 /** What has a limit. */
 export type OverflowKind =

@@ -1,5 +1,5 @@
-// A hash index over few slots of a table that has many: a ChainIndex over rows of its own, so that its memory follows the
-// slots in it (about sixty bytes each), and not the highest slot number.
+// A hash index over few slots of a table that has many: a ChainIndex over rows of its own, so that its memory
+// follows the slots in it (about sixty bytes each), and not the highest slot number.
 
 import { ChainIndex } from "./chain-index.ts";
 

@@ -1,4 +1,5 @@
-// A network namespace of a test's own, and an agent that looks at it alone: what came and went in it is told as lines.
+// A network namespace of a test's own, and an agent that looks at it alone: what came and went in it is told
+// as lines.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

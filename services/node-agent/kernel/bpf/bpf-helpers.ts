@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// What our BPF programs have in common: the helpers of the kernel by number, the contexts of iterators, and the
-// instructions that write a record into the iterator's file.
+// What our BPF programs have in common: the helpers of the kernel by number, the contexts of iterators, and
+// the instructions that write a record into the iterator's file.
 
 import type { BpfProgram, Register } from "./bpf-program.ts";
 import type { KernelTypes } from "./kernel-types.ts";
@@ -38,7 +38,10 @@ export function writeRecord(program: BpfProgram, types: KernelTypes, bytes: numb
   return program.move(2, 10).add(2, -bytes).set(3, bytes).call(Helper.seqWrite);
 }
 
-/** Writes the first `bytes` of an array map's value into the iterator's file; R6 holds the context. Loses R1 to R5. */
+/**
+ * Writes the first `bytes` of an array map's value into the iterator's file; R6 holds the context. Loses R1 to
+ * R5.
+ */
 export function writeMapValue(
   program: BpfProgram,
   types: KernelTypes,
@@ -54,7 +57,9 @@ function loadSeq(program: BpfProgram, types: KernelTypes): void {
   program.load(8, 1, 6, TaskContext.meta).load(8, 1, 1, types.of("bpf_iter_meta", "seq"));
 }
 
-/** Loads the sock of the struct file in a register into `into`; jumps to `elsewhere` if the file is no socket. */
+/**
+ * Loads the sock of the struct file in a register into `into`; jumps to `elsewhere` if the file is no socket.
+ */
 export function loadSock(
   program: BpfProgram,
   types: KernelTypes,

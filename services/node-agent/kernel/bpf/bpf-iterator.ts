@@ -1,5 +1,6 @@
-// A BPF iterator (Documentation/bpf/bpf_iterators.rst): a program that the kernel runs for each object of a kind while a
-// file is read, and that writes records into that file. It is attached to nothing: between two readings it does nothing.
+// A BPF iterator (Documentation/bpf/bpf_iterators.rst): a program that the kernel runs for each object of a
+// kind while a file is read, and that writes records into that file. It is attached to nothing: between two
+// readings it does nothing.
 
 import { closeSync, readSync } from "node:fs";
 

@@ -1,5 +1,5 @@
-// Which licence the programs declare, and that the kernel leaves no choice: each program is loaded as it is, and refused
-// under the project's own licence.
+// Which licence the programs declare, and that the kernel leaves no choice: each program is loaded as it is,
+// and refused under the project's own licence.
 
 import assert from "node:assert/strict";
 import { closeSync, globSync, readFileSync } from "node:fs";

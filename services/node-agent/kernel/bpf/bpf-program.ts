@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst), assembled by name: just what
-// our programs need.
+// The instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst), assembled by
+// name: just what our programs need.
 
-/** Registers. R10 points to the stack's end, R1 to R5 are arguments and lost in calls, R0 is what a call gives. */
+/**
+ * Registers. R10 points to the stack's end, R1 to R5 are arguments and lost in calls, R0 is what a call gives.
+ */
 export type Register = 0 | 1 | 2 | 3 | 4 | 6 | 7 | 8 | 9 | 10;
 export type Width = 1 | 2 | 4 | 8;
 
@@ -26,7 +28,9 @@ const JUMP_REGISTERS_DIFFERENT = 0x5d;
 const CALL = 0x85;
 const EXIT = 0x95;
 
-/** Source register of LOAD_WIDE: what is loaded is the address of a map's first value (BPF_PSEUDO_MAP_VALUE). */
+/**
+ * Source register of LOAD_WIDE: what is loaded is the address of a map's first value (BPF_PSEUDO_MAP_VALUE).
+ */
 const MAP_VALUE = 2;
 
 interface Instruction {

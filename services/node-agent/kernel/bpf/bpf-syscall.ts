@@ -8,9 +8,10 @@ import type { BpfProgram } from "./bpf-program.ts";
 /**
  * The licence that every program of ours declares. The kernel demands one that is compatible with the GPL
  * (include/linux/license.h knows no Apache-2.0): of programs that read its structs through typed pointers
- * (check_ptr_to_btf_access of kernel/bpf/verifier.c), and of those that call bpf_seq_write, bpf_probe_read_kernel or
- * bpf_get_current_task_btf (gpl_only in kernel/trace/bpf_trace.c). Each of ours reads structs and calls bpf_seq_write. So these
- * programs, and the files that assemble them, are offered under Apache-2.0 OR GPL-2.0-only, as the first line of each says:
+ * (check_ptr_to_btf_access of kernel/bpf/verifier.c), and of those that call bpf_seq_write,
+ * bpf_probe_read_kernel or bpf_get_current_task_btf (gpl_only in kernel/trace/bpf_trace.c). Each of ours reads
+ * structs and calls bpf_seq_write. So these programs, and the files that assemble them, are offered under
+ * Apache-2.0 OR GPL-2.0-only, as the first line of each says:
  * docs/adr/0007-bpf-programs-without-a-compiler.md.
  */
 export const BPF_LICENSE = "GPL";
@@ -18,10 +19,15 @@ export const BPF_LICENSE = "GPL";
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_TYPE_TRACING = 26;
 const LOG_BYTES = 65_536;
-/** The verifier gives up with EAGAIN while a signal is pending, such as a profiler's: so often it is tried again. */
+/**
+ * The verifier gives up with EAGAIN while a signal is pending, such as a profiler's: so often it is tried
+ * again.
+ */
 const LOAD_TRIES = 20;
 
-/** A command whose attributes are numbers only; returns the kernel's result, a descriptor. Throws SyscallError. */
+/**
+ * A command whose attributes are numbers only; returns the kernel's result, a descriptor. Throws SyscallError.
+ */
 export function bpf(command: number, attributes: Uint32Array): number {
   const result = bpfLibrary().bpf(command, new Uint8Array(attributes.buffer), attributes.byteLength);
   if (result < 0) throw new SyscallError("bpf", syscalls().errorNumber());

@@ -1,5 +1,6 @@
-// The kernel's own description of its types, /sys/kernel/btf/vmlinux (Documentation/bpf/btf.rst): where the members of
-// its structures are, and the numbers of its functions. Read once, for a handful of names; nothing of it is kept.
+// The kernel's own description of its types, /sys/kernel/btf/vmlinux (Documentation/bpf/btf.rst): where the
+// members of its structures are, and the numbers of its functions. Read once, for a handful of names; nothing
+// of it is kept.
 
 const MAGIC = 0xeb9f;
 const KIND_STRUCT = 4;
@@ -51,8 +52,8 @@ export class Btf {
   }
 
   /**
-   * Bits from the beginning of a structure to a member, through structures in it: memberBit("sock", "__sk_common",
-   * "skc_num"). Null where there is none.
+   * Bits from the beginning of a structure to a member, through structures in it: memberBit("sock",
+   * "__sk_common", "skc_num"). Null where there is none.
    */
   memberBit(struct: string, ...path: readonly string[]): number | null {
     let id = this.#find(struct, KIND_STRUCT);

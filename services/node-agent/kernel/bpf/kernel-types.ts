@@ -1,5 +1,6 @@
-// Offsets in the kernel's structures, from the BTF of the kernel that runs: what the programs of the BPF iterators are
-// assembled from. The file (several MiB) is read when a program is assembled and given back at once.
+// Offsets in the kernel's structures, from the BTF of the kernel that runs: what the programs of the BPF
+// iterators are assembled from. The file (several MiB) is read when a program is assembled and given back at
+// once.
 
 import { readFileSync } from "node:fs";
 
@@ -44,7 +45,9 @@ export class KernelTypes {
   }
 }
 
-/** Reads the kernel's types, hands them to `use` and forgets them. Throws with a reason where there are none. */
+/**
+ * Reads the kernel's types, hands them to `use` and forgets them. Throws with a reason where there are none.
+ */
 export function withKernelTypes<Result>(path: string, use: (types: KernelTypes) => Result): Result {
   let bytes;
   try {
@@ -57,8 +60,8 @@ export function withKernelTypes<Result>(path: string, use: (types: KernelTypes) 
     if (btf === null) throw new Error(`${path} is of a form that is not known`);
     return use(new KernelTypes(btf));
   } finally {
-    // The collector would let these many bytes lie for long: moving them to nowhere frees them now. A small file's are
-    // in a buffer that others share.
+    // The collector would let these many bytes lie for long: moving them to nowhere frees them now. A small
+    // file's are in a buffer that others share.
     if (bytes.length === bytes.buffer.byteLength) bytes.buffer.transfer(0);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The instructions that tell a task's pid as the reader's pid namespace numbers it (kind's nodes, a pod without the
-// host's pids): a struct pid has one number for each level of namespaces.
+// The instructions that tell a task's pid as the reader's pid namespace numbers it (kind's nodes, a pod
+// without the host's pids): a struct pid has one number for each level of namespaces.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { PIDS_MAX } from "../constants.ts";
@@ -15,9 +15,9 @@ import type { KernelTypes } from "./kernel-types.ts";
 const UPID_BYTES = 16;
 
 /**
- * Loads into R1 the number that the process of the task in `task` has in a pid namespace that is `level` deep: the
- * reader's, of which iterators walk the tasks only. Jumps to `elsewhere` where the task (a parent) is in one above.
- * Loses R1 to R4.
+ * Loads into R1 the number that the process of the task in `task` has in a pid namespace that is `level` deep:
+ * the reader's, of which iterators walk the tasks only. Jumps to `elsewhere` where the task (a parent) is in
+ * one above. Loses R1 to R4.
  */
 export function loadPid(
   program: BpfProgram,
@@ -37,8 +37,9 @@ export function loadPid(
 }
 
 /**
- * How deep this process's pid namespace is: 0 for the first one. No file tells it (NSpid of /proc/self/status begins at
- * the namespace of the mount): a program asks the kernel, once. 0 too where the kernel has no way to tell (before 5.11).
+ * How deep this process's pid namespace is: 0 for the first one. No file tells it (NSpid of /proc/self/status
+ * begins at the namespace of the mount): a program asks the kernel, once. 0 too where the kernel has no way to
+ * tell (before 5.11).
  */
 export function ownPidLevel(types: KernelTypes, tasks: number): number {
   let iterator;

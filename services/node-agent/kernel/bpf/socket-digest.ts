@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// One number for all sockets of the node that a file refers to: it changes whenever one of them comes, goes, changes its
-// state or its holder. The kernel sums it up while it walks over the files, so that nothing is copied: a third of what
-// records cost. Sums do not depend on the order, and their keys are drawn anew for each program, so that nobody can open
-// sockets that cancel each other out.
+// One number for all sockets of the node that a file refers to: it changes whenever one of them comes, goes,
+// changes its state or its holder. The kernel sums it up while it walks over the files, so that nothing is
+// copied: a third of what records cost. Sums do not depend on the order, and their keys are drawn anew for
+// each program, so that nobody can open sockets that cancel each other out.
 
 import { closeSync } from "node:fs";
 
@@ -34,8 +34,8 @@ export class SocketDigest {
   }
 
   /**
-   * Loads the program for sockets of some families; `target` is the id of bpf_iter_task_file. Needs bpf_sock_from_file
-   * (5.11). Throws with a reason.
+   * Loads the program for sockets of some families; `target` is the id of bpf_iter_task_file. Needs
+   * bpf_sock_from_file (5.11). Throws with a reason.
    */
   static load(types: KernelTypes, target: number, families: readonly number[]): SocketDigest {
     const map = createSumsMap();
@@ -59,7 +59,9 @@ export class SocketDigest {
 }
 
 // R6 is the context, R7 the task, R8 the file, R9 the sock.
-/** Makes the array map of one value that the program sums up in; returns its descriptor. Throws SyscallError. */
+/**
+ * Makes the array map of one value that the program sums up in; returns its descriptor. Throws SyscallError.
+ */
 export function createSumsMap(): number {
   return bpf(
     BPF_MAP_CREATE,

@@ -1,6 +1,7 @@
-// A read-only BPF iterator over the open files of every task (`iter/task_file`): all sockets of the node that a file
-// refers to, whatever their namespace, with who holds them, in one read. Where the kernel lets it (5.11 and newer) the
-// program loads through typed pointers only, so that it needs BPF and PERFMON and no more, under lockdown too.
+// A read-only BPF iterator over the open files of every task (`iter/task_file`): all sockets of the node that
+// a file refers to, whatever their namespace, with who holds them, in one read. Where the kernel lets it (5.11
+// and newer) the program loads through typed pointers only, so that it needs BPF and PERFMON and no more,
+// under lockdown too.
 
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
@@ -59,8 +60,8 @@ export class SocketIterator {
   }
 
   /**
-   * The digest of all sockets (socket-digest.ts): equal ones mean the same sockets, states and holders. Null where the
-   * kernel has no way to tell. A third of what records cost. Throws as read() does.
+   * The digest of all sockets (socket-digest.ts): equal ones mean the same sockets, states and holders. Null
+   * where the kernel has no way to tell. A third of what records cost. Throws as read() does.
    */
   readDigest(): string | null {
     return this.#digest?.read() ?? null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The program that the kernel runs for each open file of each task: where the file is a socket it writes a record of it.
-// Assembled from the offsets of the kernel's BTF.
+// The program that the kernel runs for each open file of each task: where the file is a socket it writes a
+// record of it. Assembled from the offsets of the kernel's BTF.
 
 import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import {
@@ -31,8 +31,8 @@ const S_IFSOCK = 0o140000;
 const SCRATCH = -SocketRecord.bytes - 8;
 
 /**
- * How the program gets at a socket: through typed pointers, which needs no helper that a kernel under lockdown forbids, or,
- * before 5.11, by copying bytes from where the file's private data points.
+ * How the program gets at a socket: through typed pointers, which needs no helper that a kernel under lockdown
+ * forbids, or, before 5.11, by copying bytes from where the file's private data points.
  */
 type SocketAccess = "typed" | "copied";
 
@@ -46,7 +46,8 @@ export function assembleSocketProgram(types: KernelTypes, pidLevel: number): Bpf
   return new SocketProgram(types, socketAccess(types)).assemble(pidLevel);
 }
 
-// R6 is the context, R7 the task, R8 the file, R9 the sock; R7 and R8 are free once the record has what they tell.
+// R6 is the context, R7 the task, R8 the file, R9 the sock; R7 and R8 are free once the record has what they
+// tell.
 class SocketProgram {
   readonly #program = new BpfProgram();
   readonly #types: KernelTypes;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the process
-// scan else takes three files of each for. It runs while it is read and changes nothing.
+// A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the
+// process scan else takes three files of each for. It runs while it is read and changes nothing.
 
 import { TICK_NS } from "../../../../lib/ticks.ts";
 import { hostIsLittleEndian, uint64 } from "../byte-order.ts";
@@ -67,7 +67,10 @@ export class TaskIterator {
     });
   }
 
-  /** Calls back for every process of this pid namespace that is not ending. Throws SyscallError, or the error of reading. */
+  /**
+   * Calls back for every process of this pid namespace that is not ending. Throws SyscallError, or the error
+   * of reading.
+   */
   forEach(callback: (task: Readonly<Task>) => void): void {
     const { bytes } = this.#iterator.read();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

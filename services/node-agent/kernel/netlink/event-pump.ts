@@ -1,12 +1,15 @@
-// Takes events off their socket at the pace at which they come: at once while they are few, every few milliseconds in
-// batches once they are many. The buffer grows when the kernel had to drop events, up to a limit.
+// Takes events off their socket at the pace at which they come: at once while they are few, every few
+// milliseconds in batches once they are many. The buffer grows when the kernel had to drop events, up to a
+// limit.
 
 import type { EventSocketOptions, TakeEvent } from "./event-socket.ts";
 import { EventSocket } from "./event-socket.ts";
 import type { DescriptorWatch } from "../syscalls.ts";
 import { syscalls } from "../syscalls.ts";
 
-/** Bytes of the socket's buffer: about 1 KiB an event, so 8 MiB hold a third of a second at the highest rates. */
+/**
+ * Bytes of the socket's buffer: about 1 KiB an event, so 8 MiB hold a third of a second at the highest rates.
+ */
 const BUFFER_MIN_BYTES = 8 * 2 ** 20;
 /** Two seconds at 26,000 connections a second. The kernel uses what waits only. */
 const BUFFER_MAX_BYTES = 64 * 2 ** 20;

@@ -1,6 +1,6 @@
-// A socket on which the kernel announces things by netlink multicast: conntrack entries, destroyed sockets, network
-// namespaces. It is drained in batches by recvmmsg(2): at 26,000 connections a second a call per event would cost four
-// times as much.
+// A socket on which the kernel announces things by netlink multicast: conntrack entries, destroyed sockets,
+// network namespaces. It is drained in batches by recvmmsg(2): at 26,000 connections a second a call per event
+// would cost four times as much.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { AF_NETLINK, EAGAIN, EINTR, ENOBUFS, SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../constants.ts";
@@ -13,7 +13,8 @@ const BATCH = 128;
 /** Calls of one drain at most (32,768 events, some 30 ms); what is left waits for the next one. */
 const CALLS_MAX = 256;
 
-// struct mmsghdr and struct iovec of 64-bit machines, in words of 64 bits, and places in a mmsghdr in words of 32 bits.
+// struct mmsghdr and struct iovec of 64-bit machines, in words of 64 bits, and places in a mmsghdr in words of
+// 32 bits.
 const HEADER_WORDS = 8;
 const VECTOR_WORDS = 2;
 const CONTROL_LENGTH = hostIsLittleEndian ? 10 : 11;
@@ -29,7 +30,10 @@ const SOL_NETLINK = 270;
 const NETLINK_LISTEN_ALL_NSID = 8;
 const MSG_DONTWAIT = 0x40;
 
-/** Stands for the network namespace that the socket is in, where others are told by the ids that it has for them. */
+/**
+ * Stands for the network namespace that the socket is in, where others are told by the ids that it has for
+ * them.
+ */
 export const OWN_NAMESPACE = -1;
 
 /** What to listen to. */
@@ -43,8 +47,8 @@ export interface EventSocketOptions {
   /** Datagrams that one call takes; each costs its slot and 100 bytes. */
   readonly batch?: number;
   /**
-   * Whether to hear every network namespace that has an id in the socket's own. Needs NET_BROADCAST; without it only
-   * the own one is heard.
+   * Whether to hear every network namespace that has an id in the socket's own. Needs NET_BROADCAST; without
+   * it only the own one is heard.
    */
   readonly allNamespaces?: boolean;
 }
@@ -73,7 +77,10 @@ export class EventSocket {
   readonly #allNamespaces: boolean;
   readonly #batch: number;
 
-  /** Opens it in this thread's network namespace; throws SyscallError, with EPERM where a capability is missing. */
+  /**
+   * Opens it in this thread's network namespace; throws SyscallError, with EPERM where a capability is
+   * missing.
+   */
   constructor(options: EventSocketOptions) {
     const { protocol, groups, slotBytes, allNamespaces = false, batch = BATCH } = options;
     this.#batch = batch;

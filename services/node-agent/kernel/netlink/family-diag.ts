@@ -1,5 +1,5 @@
-// sock_diag's messages about netlink and packet sockets (include/uapi/linux/{netlink,packet}_diag.h). These are few, so
-// that each is an object.
+// sock_diag's messages about netlink and packet sockets (include/uapi/linux/{netlink,packet}_diag.h). These
+// are few, so that each is an object.
 
 import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
@@ -50,8 +50,9 @@ function request(family: number, protocol: number, show: number, littleEndian: b
 }
 
 /**
- * Reads a netlink socket from a message's payload, view bytes [start, end); null where it makes no sense. The state is
- * the one of an unconnected socket and the type 0, as /proc/net/netlink has them. Any bytes do no harm.
+ * Reads a netlink socket from a message's payload, view bytes [start, end); null where it makes no sense. The
+ * state is the one of an unconnected socket and the type 0, as /proc/net/netlink has them. Any bytes do no
+ * harm.
  */
 export function parseNetlinkDiag(
   view: DataView,
@@ -117,7 +118,8 @@ function readMemory(view: DataView, at: number, littleEndian: boolean, socket: F
   socket.drops = view.getUint32(at + 4 * SK_MEMINFO_DROPS, littleEndian);
 }
 
-// struct nlattr: length and type, two bytes each; attributes begin at multiples of four. False where one does not fit.
+// struct nlattr: length and type, two bytes each; attributes begin at multiples of four. False where one does
+// not fit.
 function forEachAttribute(
   view: DataView,
   from: number,

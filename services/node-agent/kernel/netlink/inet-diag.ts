@@ -1,6 +1,6 @@
-// sock_diag's messages about internet sockets (include/uapi/linux/inet_diag.h), from a dump's bytes to rows of columns:
-// for TCP both families in one walk of the kernel's hash, by the old request type, with the counters of tcp_info. This is
-// a hot path: a message makes no object.
+// sock_diag's messages about internet sockets (include/uapi/linux/inet_diag.h), from a dump's bytes to rows of
+// columns: for TCP both families in one walk of the kernel's hash, by the old request type, with the counters
+// of tcp_info. This is a hot path: a message makes no object.
 
 import { familyOfWide } from "../../../../lib/address.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
@@ -21,7 +21,10 @@ import { hasTcpInfo, writeTcpInfo } from "./tcp-info.ts";
 
 const TCPDIAG_GETSOCK = 18;
 
-/** TCP states 1 to 12. Bit 13 (bound, neither listening nor connected) would make the kernel walk a second table. */
+/**
+ * TCP states 1 to 12. Bit 13 (bound, neither listening nor connected) would make the kernel walk a second
+ * table.
+ */
 const TCP_STATES = 0x1ffe;
 const ALL_STATES = 0xffffffff;
 
@@ -60,8 +63,8 @@ export function inetDiagRequest(protocol: number, family: 4 | 6, littleEndian: b
 }
 
 /**
- * Appends the row that a message's payload, view bytes [start, end), tells; ids and firstSeen are 0, and so are
- * references, which sock_diag does not tell. What makes no sense is counted. Any bytes do no harm.
+ * Appends the row that a message's payload, view bytes [start, end), tells; ids and firstSeen are 0, and so
+ * are references, which sock_diag does not tell. What makes no sense is counted. Any bytes do no harm.
  */
 export function appendInetDiag(view: DataView, start: number, end: number, target: InetDiagTarget): void {
   const family = start + INET_DIAG_MSG_BYTES <= end && end <= view.byteLength ? view.getUint8(start) : 0;
@@ -132,8 +135,8 @@ function readCounters(view: DataView, from: number, end: number, row: number, ta
 }
 
 /**
- * Writes both addresses of a struct inet_diag_sockid, sixteen bytes each from view byte `from`, as eight words at an
- * offset and returns their family, 4 or 6. `wide` says that they are of an IPv6 socket.
+ * Writes both addresses of a struct inet_diag_sockid, sixteen bytes each from view byte `from`, as eight words
+ * at an offset and returns their family, 4 or 6. `wide` says that they are of an IPv6 socket.
  */
 export function writeAddresses(
   view: DataView,

@@ -1,5 +1,6 @@
-// Netlink messages: how a dump is asked for and how its answer is cut into messages (include/uapi/linux/netlink.h).
-// The framing is pure; `dump` is the thin shell around the socket. All numbers are in the host's byte order.
+// Netlink messages: how a dump is asked for and how its answer is cut into messages
+// (include/uapi/linux/netlink.h). The framing is pure; `dump` is the thin shell around the socket. All numbers
+// are in the host's byte order.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import {
@@ -57,8 +58,8 @@ const DONE: DumpProgress = { kind: "done" };
 type TakeMessage = (view: DataView, start: number, end: number) => void;
 
 /**
- * Cuts view bytes [from, to) of an answer into messages and hands the payload of each to `take`. Any bytes do no harm:
- * a message that does not fit ends the chunk as failed.
+ * Cuts view bytes [from, to) of an answer into messages and hands the payload of each to `take`. Any bytes do
+ * no harm: a message that does not fit ends the chunk as failed.
  */
 export function readMessages(
   view: DataView,
@@ -109,7 +110,10 @@ export function openNetlink(protocol: number): number {
 // One for all dumps that are read to their end in one stretch.
 const sharedBuffer = new Uint8Array(RECEIVE_BYTES);
 
-/** Sends a dump request and hands every message of the answer to `take`. Throws SyscallError where the dump fails. */
+/**
+ * Sends a dump request and hands every message of the answer to `take`. Throws SyscallError where the dump
+ * fails.
+ */
 export function dump(descriptor: number, request: Uint8Array, take: TakeMessage): void {
   new Dump(descriptor, request, sharedBuffer).read(READS_MAX, take);
 }
@@ -118,8 +122,9 @@ export function dump(descriptor: number, request: Uint8Array, take: TakeMessage)
 const READS_PER_STEP = 16;
 
 /**
- * Like dump(), for answers of any size: every few reads `pause` is awaited, so that nothing else waits for a dump of a
- * million rows. The kernel makes the answer as it is read. Rejects with SyscallError where the dump fails.
+ * Like dump(), for answers of any size: every few reads `pause` is awaited, so that nothing else waits for a
+ * dump of a million rows. The kernel makes the answer as it is read. Rejects with SyscallError where the dump
+ * fails.
  */
 export async function dumpInSteps(
   descriptor: number,

@@ -1,5 +1,6 @@
-// struct tcp_info (include/uapi/linux/tcp.h): the counters of a TCP connection, as bytes of payload. The kernel's own
-// counters of acknowledged and received bytes are of sequence numbers, of which a SYN and a FIN take one each.
+// struct tcp_info (include/uapi/linux/tcp.h): the counters of a TCP connection, as bytes of payload. The
+// kernel's own counters of acknowledged and received bytes are of sequence numbers, of which a SYN and a FIN
+// take one each.
 
 import type { SocketTable } from "../../../../lib/socket-table.ts";
 import { SocketState } from "../../../../lib/vocabulary/states.ts";
@@ -27,7 +28,10 @@ export function hasTcpInfo(bytes: number): boolean {
   return bytes >= COUNTED_BYTES;
 }
 
-/** Fills a row's counters from a tcp_info at view byte `at`, of at least as many bytes as hasTcpInfo() asks for. */
+/**
+ * Fills a row's counters from a tcp_info at view byte `at`, of at least as many bytes as hasTcpInfo() asks
+ * for.
+ */
 // oxlint-disable-next-line max-params -- hot: no object for each socket
 export function writeTcpInfo(
   view: DataView,
@@ -53,8 +57,8 @@ export function writeTcpInfo(
 }
 
 /**
- * Payload that was acknowledged: of the acknowledged sequence numbers never more than the payload that was sent for the
- * first time, which leaves SYN and FIN out. Null where the kernel does not tell what it sent.
+ * Payload that was acknowledged: of the acknowledged sequence numbers never more than the payload that was
+ * sent for the first time, which leaves SYN and FIN out. Null where the kernel does not tell what it sent.
  */
 export function payloadSent(acked: number, sentOnce: number | null): number {
   return sentOnce === null ? acked : Math.max(0, Math.min(acked, sentOnce));

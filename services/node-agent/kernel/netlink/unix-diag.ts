@@ -1,5 +1,5 @@
-// What sock_diag knows of unix sockets beyond /proc/net/unix: the peer's inode, queues, owner and the exact name
-// (include/uapi/linux/unix_diag.h). A dump of one network namespace, into columns.
+// What sock_diag knows of unix sockets beyond /proc/net/unix: the peer's inode, queues, owner and the exact
+// name (include/uapi/linux/unix_diag.h). A dump of one network namespace, into columns.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { AF_UNIX, EBADMSG, NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY } from "../constants.ts";
@@ -35,11 +35,15 @@ export interface UnixDiagSocket {
   readonly recvQueue: number;
   readonly sendQueue: number;
   readonly uid: number;
-  /** Path, or abstract name with '@' for each NUL as /proc/net/unix has it; null where the socket has no name. */
+  /**
+   * Path, or abstract name with '@' for each NUL as /proc/net/unix has it; null where the socket has no name.
+   */
   readonly name: string | null;
 }
 
-/** Reads one message's payload, view bytes [start, end); null where it makes no sense. Any bytes do no harm. */
+/**
+ * Reads one message's payload, view bytes [start, end); null where it makes no sense. Any bytes do no harm.
+ */
 export function parseUnixDiag(
   view: DataView,
   start: number,
@@ -105,9 +109,10 @@ function unixDiagRequest(littleEndian: boolean): Uint8Array {
 }
 
 /**
- * Dumps the unix sockets of the network namespace behind a path like /proc/<pid>/ns/net, by inode. The netlink socket
- * is closed before this returns: an open one would keep the namespace alive. Throws the error of opening the path, or
- * SyscallError where setns, the socket or the dump is refused, or RangeError past UNIX_DIAG_ROWS_MAX.
+ * Dumps the unix sockets of the network namespace behind a path like /proc/<pid>/ns/net, by inode. The netlink
+ * socket is closed before this returns: an open one would keep the namespace alive. Throws the error of
+ * opening the path, or SyscallError where setns, the socket or the dump is refused, or RangeError past
+ * UNIX_DIAG_ROWS_MAX.
  */
 export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, UnixDiagSocket> {
   const sockets = new Map<number, UnixDiagSocket>();
@@ -123,7 +128,10 @@ export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, Unix
   return sockets;
 }
 
-/** Dumps the unix sockets of the namespace that a netlink socket is of. Throws SyscallError where the dump fails. */
+/**
+ * Dumps the unix sockets of the namespace that a netlink socket is of. Throws SyscallError where the dump
+ * fails.
+ */
 export function forEachUnixSocket(descriptor: number, take: (socket: UnixDiagSocket) => void): void {
   dump(descriptor, unixDiagRequest(hostIsLittleEndian), (view, start, end) => {
     const socket = parseUnixDiag(view, start, end, hostIsLittleEndian);

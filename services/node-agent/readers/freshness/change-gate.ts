@@ -1,10 +1,11 @@
-// Which namespaces need to be read at all: reading a TCP table costs the kernel a walk through a hash of the whole node's
-// sockets (milliseconds), its counters cost microseconds. Where no counter moved since a namespace was read, its sockets
-// are those that were read then.
+// Which namespaces need to be read at all: reading a TCP table costs the kernel a walk through a hash of the
+// whole node's sockets (milliseconds), its counters cost microseconds. Where no counter moved since a
+// namespace was read, its sockets are those that were read then.
 //
-// How stale what is shown may be: a socket that opens, closes or changes between established and not is read at once;
-// numbers of bytes, queues and states that only data moved after TRAFFIC_TICKS; what moves no counter at all (a queue
-// that its process drained, a descriptor that changed hands without the network) after REFRESH_TICKS.
+// How stale what is shown may be: a socket that opens, closes or changes between established and not is read
+// at once; numbers of bytes, queues and states that only data moved after TRAFFIC_TICKS; what moves no counter
+// at all (a queue that its process drained, a descriptor that changed hands without the network) after
+// REFRESH_TICKS.
 
 import type { NamespaceRecord, TcpCounters } from "../../observation.ts";
 import { withAnyPid } from "../../processes/any-pid.ts";
@@ -41,8 +42,8 @@ export interface Counts {
 }
 
 /**
- * What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted; "due" where it is
- * time to read it again for another reason than its sockets.
+ * What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted; "due"
+ * where it is time to read it again for another reason than its sockets.
  */
 type Movement = "sockets" | "due" | "traffic" | "nothing";
 
@@ -62,8 +63,9 @@ export class ChangeGate {
   }
 
   /**
-   * Reads a namespace's counters; null where they cannot be read. `onlyHeld` says that every socket of it is known to be
-   * held by a file and there as it was: then without a segment or datagram the numbers of sockets are what they were.
+   * Reads a namespace's counters; null where they cannot be read. `onlyHeld` says that every socket of it is
+   * known to be held by a file and there as it was: then without a segment or datagram the numbers of sockets
+   * are what they were.
    */
   look(namespace: NamespaceRecord, onlyHeld = false): Counts | null {
     return withAnyPid(namespace.pids, (pid) => this.#lookThrough(pid, namespace.inode, onlyHeld)) ?? null;
@@ -86,8 +88,8 @@ export class ChangeGate {
   }
 
   /**
-   * What moved since the namespace was read; "sockets" too where it was not, and "due" after REFRESH_TICKS, or where data
-   * moved after `trafficTicks`.
+   * What moved since the namespace was read; "sockets" too where it was not, and "due" after REFRESH_TICKS, or
+   * where data moved after `trafficTicks`.
    */
   movement(
     namespace: NamespaceRecord,

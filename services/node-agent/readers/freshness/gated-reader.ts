@@ -1,12 +1,14 @@
-// A reader that asks another one only about namespaces in which something moved (change-gate.ts), and else tells again
-// what was read of them before.
+// A reader that asks another one only about namespaces in which something moved (change-gate.ts), and else
+// tells again what was read of them before.
 
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../../observation.ts";
 import { ChangeGate } from "./change-gate.ts";
 import { hashAdvice } from "../hash-advice.ts";
 import { KeptRows } from "./kept-rows.ts";
 
-/** Ticks of 10 ms for which tables without counters (unix, netlink, packet, datagrams of IPv6) are kept: 3 s. */
+/**
+ * Ticks of 10 ms for which tables without counters (unix, netlink, packet, datagrams of IPv6) are kept: 3 s.
+ */
 const REST_TICKS = 300;
 
 /** What a gated reader is made of. */

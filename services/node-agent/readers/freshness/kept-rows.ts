@@ -18,7 +18,9 @@ export class KeptRows {
     this.#familySockets = familySockets;
   }
 
-  /** Copies what a sink holds from some row and some family socket on; null where that is more than is kept. */
+  /**
+   * Copies what a sink holds from some row and some family socket on; null where that is more than is kept.
+   */
   static of({ sockets, familySockets }: SocketSink, row: number, familyRow: number): KeptRows | null {
     const count = sockets.length - row;
     if (count > KEPT_ROWS_MAX) return null;
@@ -28,8 +30,8 @@ export class KeptRows {
   }
 
   /**
-   * Appends everything to a sink, but for internet sockets that `isLeftOut` says: gives how many found no place. The
-   * objects of family sockets are the same ones again, which says that nothing about them changed.
+   * Appends everything to a sink, but for internet sockets that `isLeftOut` says: gives how many found no
+   * place. The objects of family sockets are the same ones again, which says that nothing about them changed.
    */
   append(sink: SocketSink, namespaceId: number, isLeftOut: ((inode: number) => boolean) | null): number {
     const { sockets, familySockets } = sink;

@@ -7,13 +7,14 @@ import type { ReaderName } from "../../../../lib/vocabulary/reader-names.ts";
 export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {
   procfs: columnsOf("cookie", "counters"),
   "sock-diag": ["references"],
-  // What it tells itself (TCP sockets that a file refers to) it tells whole; the others it takes from a reader within.
+  // What it tells itself (TCP sockets that a file refers to) it tells whole; the others it takes from a reader
+  // within.
   "bpf-iter": [],
 };
 
 /**
- * Unix sockets that unix_diag leaves out: those without an inode, which are connections that wait for accept(). The
- * client's end of them is there.
+ * Unix sockets that unix_diag leaves out: those without an inode, which are connections that wait for
+ * accept(). The client's end of them is there.
  */
 export function isSeenByUnixDiag(socket: { readonly inode: number }): boolean {
   return socket.inode !== 0;

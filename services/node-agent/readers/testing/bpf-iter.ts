@@ -1,5 +1,5 @@
-// Run by bpf-iter.test.ts, also in a pid namespace of its own: opens sockets and compares what the iterators report
-// of this process with what /proc and sock_diag report.
+// Run by bpf-iter.test.ts, also in a pid namespace of its own: opens sockets and compares what the iterators
+// report of this process with what /proc and sock_diag report.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,5 +1,5 @@
-// Run by socket-digest.test.ts in a pid namespace of its own, where no other socket comes or goes: opens, connects, binds,
-// hands on and closes sockets and checks each time whether the digest changes.
+// Run by socket-digest.test.ts in a pid namespace of its own, where no other socket comes or goes: opens,
+// connects, binds, hands on and closes sockets and checks each time whether the digest changes.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
