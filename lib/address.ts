@@ -1,7 +1,7 @@
-// IP addresses as four 32-bit words in network order, the form in which every socket table here keeps them
-// (an IPv4 address is kept IPv4-mapped: 0, 0, 0xffff, address), and their text forms.
+// IP addresses as four 32-bit words in network order, the form that every socket table uses (an IPv4 address
+// is IPv4-mapped: 0, 0, 0xffff, address), and their text forms.
 
-/** Writes an address in the canonical text form of its family (RFC 5952; IPv4-mapped as dotted quad). */
+/** Formats an address in the canonical text form of its family (RFC 5952; IPv4-mapped as dotted quad). */
 export function formatAddress(words: Uint32Array, offset: number): string {
   const a = words[offset]!;
   const b = words[offset + 1]!;
@@ -15,7 +15,7 @@ function formatIpv4(word: number): string {
   return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
-// RFC 5952: the longest run of at least two zero groups (the first of equals) becomes "::".
+// RFC 5952: the longest run of at least two zero groups (the first of equal ones) becomes "::".
 function formatIpv6(groups: readonly number[]): string {
   let bestStart = -1;
   let bestLength = 1;
@@ -40,7 +40,7 @@ function formatIpv6(groups: readonly number[]): string {
 }
 
 /**
- * Reads an address from text into four words; null where the text is no address. Zone ids (%eth0) are dropped.
+ * Parses an address into four words; returns null if the text is not an address. Zone ids (%eth0) are dropped.
  */
 export function parseAddress(text: string): Uint32Array | null {
   const words = new Uint32Array(4);
@@ -98,7 +98,7 @@ function parseHalf(text: string): number[] | null {
   return groups;
 }
 
-/** Reads an address from text into its 4 or 16 bytes in network order; null where the text is no address. */
+/** Parses an address into its 4 or 16 bytes in network order; returns null if the text is not an address. */
 export function addressBytes(text: string): Uint8Array | null {
   const words = parseAddress(text);
   if (words === null) return null;
@@ -120,21 +120,21 @@ export function isWildcard(words: Uint32Array, offset: number): boolean {
   );
 }
 
-/** Whether an address means the same machine only inside one network namespace (127.0.0.0/8 or ::1). */
+/** Whether an address is local to one network namespace (127.0.0.0/8 or ::1). */
 export function isLoopback(words: Uint32Array, offset: number): boolean {
   if (isIpv4(words, offset)) return words[offset + 3]! >>> 24 === 127;
   return words[offset] === 0 && words[offset + 1] === 0 && words[offset + 2] === 0 && words[offset + 3] === 1;
 }
 
-/** A range of addresses: network words and how many of the 128 bits count. */
+/** A range of addresses: network words and prefix length in bits (0 to 128). */
 interface AddressRange {
   readonly words: Uint32Array;
   readonly bits: number;
 }
 
 /**
- * Reads "address" or "address/bits"; an IPv4 range counts its bits within the mapped form. Null where it is
- * none.
+ * Parses "address" or "address/bits"; returns null if the text is neither. The bits of an IPv4 range count
+ * within the mapped form.
  */
 export function parseRange(text: string): AddressRange | null {
   const slash = text.indexOf("/");
@@ -160,17 +160,17 @@ export function inRange(range: AddressRange, words: Uint32Array, offset: number)
 }
 
 /**
- * Whether the four words at an offset are all zero: `::`, or an IPv4 address that was not given the mapped
- * form.
+ * Whether the four words at an offset are all zero: `::`, or an IPv4 address that is not in the mapped form.
  */
 function isUnset(words: Uint32Array, at: number): boolean {
   return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === 0;
 }
 
 /**
- * The family, 4 or 6, of the two addresses of an IPv6 socket, eight words at an offset. The socket speaks IPv4
- * where both are mapped, or one is and the other is unset (a listener's remote, a connecting socket's local),
- * which is given the mapped form then. `::` on both sides stays IPv6.
+ * Returns the family, 4 or 6, of the two addresses of an IPv6 socket: eight words at an offset. The socket
+ * speaks IPv4 if both addresses are mapped, or if one is mapped and the other is unset (a listener's remote, a
+ * connecting socket's local); the unset one is then rewritten to the mapped form. `::` on both sides stays
+ * IPv6.
  */
 export function familyOfWide(words: Uint32Array, at: number): number {
   const localMapped = isIpv4(words, at);

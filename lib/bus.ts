@@ -1,22 +1,23 @@
-// What carries encoded reports from agents to the aggregator. Two carriers exist: memory (one process,
-// `whotalks local`) and NATS JetStream (a cluster).
+// The bus that carries encoded reports from agents to the aggregator. Two implementations exist: memory (one
+// process, `whotalks local`) and NATS JetStream (a cluster).
 
-/** What a carrier must know of a report without decoding it. */
+/** What a bus needs to know about a report that it does not decode. */
 interface ReportKind {
   readonly keyframe: boolean;
 }
 
-/** Where an agent puts its reports. */
+/** Where an agent publishes its reports. */
 export interface ReportSink {
-  /** Hands one encoded report over; resolves once it is safe, rejects where it could not be delivered. */
+  /** Publishes one encoded report; resolves once it is stored, rejects if it could not be delivered. */
   publish(report: Uint8Array, kind: ReportKind): Promise<void>;
 }
 
-/** Takes each report that arrives, with the time of the one clock (milliseconds since 1970). */
+/** Receives each report with its time (milliseconds since 1970). */
 export type ReportHandler = (report: Uint8Array, timeMs: number) => void;
 
 /**
- * A bus within one process: every report reaches every handler at once, in order, as the bytes it was sent as.
+ * A bus within one process: delivers every report to every handler at once, in order, as the bytes that were
+ * published.
  */
 export class MemoryBus implements ReportSink {
   readonly #handlers: ReportHandler[] = [];
@@ -26,7 +27,7 @@ export class MemoryBus implements ReportSink {
     this.#now = now;
   }
 
-  /** Adds a handler for the reports to come. */
+  /** Adds a handler for future reports. */
   subscribe(handler: ReportHandler): void {
     this.#handlers.push(handler);
   }

@@ -1,26 +1,26 @@
 // Columns of fixed-width numbers as little-endian bytes, the form in which reports carry tables. An absent
-// column (no bytes) stands for zeros, so that what a reader does not know costs nothing on the wire.
+// column (no bytes) means zeros, so that values which a reader does not know cost nothing on the wire.
 
 import { endianness } from "node:os";
 
 /** The typed arrays that travel as columns. */
 export type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
-// Columns are little-endian, so that on such a machine they are plain copies.
+// Columns are little-endian: on a little-endian machine they are plain copies.
 const hostIsLittleEndian = endianness() === "LE";
 
-/** Elements [from, to) as little-endian bytes, always a copy; no bytes where all of them are zero. */
+/** Encodes elements [from, to) as little-endian bytes, always a copy; no bytes if all of them are zero. */
 export function encodeColumn(column: Column, from: number, to: number): Uint8Array {
   const writer = new ColumnWriter();
   return writer.copy(column, from, to) === 0 ? new Uint8Array(0) : writer.bytes().slice();
 }
 
-/** Bytes kept free for the length of a message: enough for 2^28 bytes, far above what a report may have. */
+/** Bytes reserved for the length of a message: enough for 2^28 bytes, far above the largest report. */
 const LENGTH_BYTES = 4;
 
 /**
- * Writes a protobuf message whose fields are columns into one growing buffer that is used again and again: a
- * report of thousands of rows costs one copy per column and no allocation.
+ * Writes a protobuf message whose fields are columns into one growing buffer that is reused: a report of
+ * thousands of rows costs one copy per column and no allocation.
  */
 export class ColumnWriter {
   #buffer = new Uint8Array(65536);
@@ -31,12 +31,12 @@ export class ColumnWriter {
     this.#length = 0;
   }
 
-  /** What was written, valid until the next reset() or write. */
+  /** The bytes written, valid until the next reset() or write. */
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Writes a varint field; nothing where it is zero. */
+  /** Writes a varint field; omitted if it is zero. */
   uint32(field: number, value: number): void {
     if (value === 0) return;
     this.#reserve(10);
@@ -44,7 +44,7 @@ export class ColumnWriter {
     this.#varint(value);
   }
 
-  /** Writes elements [from, to) of a column as a bytes field; nothing where all of them are zero. */
+  /** Writes elements [from, to) of a column as a bytes field; omitted if all of them are zero. */
   column(field: number, column: Column, from: number, to: number): void {
     const length = (to - from) * column.BYTES_PER_ELEMENT;
     const before = this.#length;
@@ -54,7 +54,7 @@ export class ColumnWriter {
     if (this.copy(column, from, to) === 0) this.#length = before;
   }
 
-  /** Begins a field that holds a message; gives where, for end(). Its length is filled in then. */
+  /** Begins a field that holds a message; returns its start, which end() needs to fill in the length. */
   begin(field: number): number {
     this.#reserve(10);
     this.#varint((field << 3) | 2);
@@ -62,7 +62,10 @@ export class ColumnWriter {
     return this.#length;
   }
 
-  /** Ends the field that began there. The length is a varint with leading zeros, as wide as was kept free. */
+  /**
+   * Ends the field that begins at `start`. The length is a zero-padded varint as wide as the bytes reserved
+   * for it.
+   */
   end(start: number): void {
     let rest = this.#length - start;
     for (let i = LENGTH_BYTES; i > 0; i--, rest >>>= 7) {
@@ -70,7 +73,7 @@ export class ColumnWriter {
     }
   }
 
-  /** Writes a bytes field of a known length, which `fill` must fill whole. */
+  /** Writes a bytes field of a known length, which `fill` must fill completely. */
   filled(field: number, length: number, fill: (view: DataView) => void): void {
     if (length === 0) return;
     this.#reserve(length + 10);
@@ -80,7 +83,7 @@ export class ColumnWriter {
     this.#length += length;
   }
 
-  /** Appends the bare little-endian bytes of elements [from, to); gives their number, 0 where all are zero. */
+  /** Appends the bare little-endian bytes of elements [from, to); returns their number, 0 if all are zero. */
   copy(column: Column, from: number, to: number): number {
     const width = column.BYTES_PER_ELEMENT;
     const source = new Uint8Array(column.buffer, column.byteOffset + from * width, (to - from) * width);
@@ -108,8 +111,8 @@ export class ColumnWriter {
 }
 
 /**
- * Fills the first `count` elements of a column from little-endian bytes; no bytes stand for zeros. False where
- * the number of bytes does not fit: the column is then unchanged.
+ * Fills the first `count` elements of a column from little-endian bytes; no bytes mean zeros. Returns false
+ * and leaves the column unchanged if the number of bytes does not fit.
  */
 export function decodeColumn(bytes: Uint8Array, count: number, into: Column): boolean {
   if (bytes.length === 0) {
@@ -124,7 +127,7 @@ export function decodeColumn(bytes: Uint8Array, count: number, into: Column): bo
   return true;
 }
 
-// Most columns that are zero throughout are long; those that are not differ from zero early on.
+// All-zero columns are usually long; other columns usually have a nonzero byte near the start.
 function allZero(bytes: Uint8Array): boolean {
   const last = Math.min(bytes.length, 64);
   for (let i = 0; i < last; i++) if (bytes[i] !== 0) return false;

@@ -1,15 +1,15 @@
-// Flows (conntrack entries) in columns: the form in which the agent keeps them and reports carry them. The
-// columns are described in lib/tables/flow.columns.ts.
+// Flows (conntrack entries) in columns, as the agent keeps them and reports carry them.
+// lib/tables/flow.columns.ts describes the columns.
 
 import type { ConntrackEntry } from "./conntrack/conntrack-entry.ts";
 import { FlowColumns } from "./gen/tables/flow-columns.ts";
 
 /**
- * Flows, one row each. Addresses and ports are by Place of lib/conntrack/conntrack-entry.ts, states are those
- * of lib/vocabulary/states.ts.
+ * Flows, one row each. Addresses and ports are indexed by Place (lib/conntrack/conntrack-entry.ts);
+ * lib/vocabulary/states.ts has the states.
  */
 export class FlowTable extends FlowColumns {
-  /** Takes over what an entry says of a flow: everything but id, namespace and firstSeen. */
+  /** Copies an entry into a row: everything but id, namespace and firstSeen. */
   write(row: number, entry: ConntrackEntry): void {
     this.protocol[row] = entry.protocol;
     this.family[row] = entry.family;

@@ -1,12 +1,12 @@
-// Which process holds which socket, in columns: the form in which observations keep it and reports carry it.
-// The columns are described in lib/tables/holder.columns.ts.
+// Which process holds which socket, in columns, as observations keep it and reports carry it.
+// lib/tables/holder.columns.ts describes the columns.
 
 import { HolderColumns } from "./gen/tables/holder-columns.ts";
 
 /** One row per (socket, process, file descriptor); the rows of a socket are adjacent. */
 export class HolderTable extends HolderColumns {}
 
-/** The first row of each socket by its id; -1, or beyond the end, for sockets without rows. */
+/** Returns the first row of each socket, by socket id; -1, or beyond the end, for sockets without rows. */
 export function firstRowsBySocket(table: HolderTable): Int32Array {
   let largest = 0;
   for (let row = 0; row < table.length; row++) largest = Math.max(largest, table.socket[row]!);

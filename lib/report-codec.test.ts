@@ -23,7 +23,7 @@ describe("the report codec", () => {
         assert.ok(typeof decoded !== "string" && decoded.sockets !== null);
         assert.deepEqual(
           rowsOf(decoded.sockets),
-          // An all-zero column of first sightings is left out and stands for the report's own time.
+          // An all-zero column of first sightings is omitted and means the report's own time.
           rowsOf(sockets).map((row) =>
             allZero(sockets.firstSeen, sockets.length) ? { ...row, firstSeen: 7 } : row,
           ),

@@ -1,5 +1,5 @@
-// Reports to bytes and back: the tables that agents keep in columns travel as columns. Encoding is the agent's
-// last step before the bus, decoding the aggregator's first after it.
+// Encodes and decodes reports: the agent's tables travel as columns. Encoding is the agent's last step before
+// the bus, decoding the aggregator's first step after it.
 
 import { ColumnWriter, decodeColumn } from "./columns.ts";
 import { FlowTable } from "./flow-table.ts";
@@ -15,37 +15,37 @@ import { readTable, writeTable } from "./table-codec.ts";
 
 export type { Rows } from "./table-codec.ts";
 
-/** The schema version that this code writes and the only one that it reads. */
+/** The schema version that this code writes, and the only one that it accepts. */
 export const REPORT_SCHEMA = 1;
 
-/** Bytes that an encoded report has at most: what readers accept. Agents split at half of it. */
+/** Largest encoded report that readers accept. Agents split at half of it. */
 export const REPORT_BYTES_MAX = 2 ** 20;
 
 /** A report with its columns decoded into tables. */
 export interface DecodedReport {
-  /** Everything that is no column. Its column fields hold the bytes as they came. */
+  /** Everything but the columns. Its column fields hold the bytes as they arrived. */
   readonly header: Report;
-  /** Added sockets, ids in their id column; null where there are none. */
+  /** Added sockets, with their ids in the id column; null if there are none. */
   readonly sockets: SocketTable | null;
   /**
-   * Changed sockets: only id and the columns of SocketChangeColumns mean something. Null where there are none.
+   * Changed sockets: only id and the columns of SocketChangeColumns are meaningful. Null if there are none.
    */
   readonly changes: SocketTable | null;
   readonly socketsRemoved: Uint32Array;
   readonly familySockets: readonly FamilySocket[];
   readonly holders: HolderTable | null;
   readonly holdersCleared: Uint32Array;
-  /** Added flows; null where there are none. */
+  /** Added flows; null if there are none. */
   readonly flows: FlowTable | null;
-  /** Changed flows: only id and the columns of FlowChangeColumns mean something. Null where there are none. */
+  /** Changed flows: only id and the columns of FlowChangeColumns are meaningful. Null if there are none. */
   readonly flowChanges: FlowTable | null;
   readonly flowsRemoved: Uint32Array;
 }
 
-/** The tables of a report: what travels as columns. */
+/** The tables of a report, which travel as columns. */
 export interface ReportTables {
   readonly sockets?: Rows<SocketTable>;
-  /** Whether the sockets' first sightings are left out, since all are the report's own time. */
+  /** Whether the sockets' first sightings are omitted because all equal the report's own time. */
   readonly seenNow?: boolean;
   readonly changes?: Rows<SocketTable>;
   readonly holders?: Rows<HolderTable>;
@@ -56,8 +56,8 @@ export interface ReportTables {
 const writer = new ColumnWriter();
 
 /**
- * Encodes a report: everything that is no column from `header`, whose own column fields are not looked at, and
- * the tables behind it. Fields of a protobuf message may come in any order.
+ * Encodes a report: everything but the columns from `header`, whose own column fields are ignored, followed by
+ * the tables. Fields of a protobuf message may come in any order.
  */
 export function encodeReport(header: Report, tables: ReportTables): Uint8Array {
   writer.reset();
@@ -94,8 +94,8 @@ function write<Table extends ColumnTable>(
 }
 
 /**
- * The tables that reports are read into, one report after the other, where none outlives the next: what a
- * report brings is then no garbage. Each has room for the longest so far, which REPORT_BYTES_MAX bounds.
+ * Reusable tables for decoding reports one after the other, if none outlives the next: decoding then produces
+ * no garbage. Each table has room for the longest report so far, which REPORT_BYTES_MAX bounds.
  */
 export class ReportTableSpace {
   #sockets: SocketTable | undefined;
@@ -119,9 +119,9 @@ export class ReportTableSpace {
 }
 
 /**
- * Reads a report, into tables of its own or into those of a space that the reports before it were read into. A
- * string says what is wrong with bytes that are none: truncated, not a protobuf message, a schema of another
- * version, or columns whose lengths do not fit.
+ * Decodes a report into new tables, or into the reused tables of a space. Returns an error message if the
+ * bytes are not a valid report: truncated, not a protobuf message, a schema of another version, or columns
+ * whose lengths do not fit.
  */
 export function decodeReport(bytes: Uint8Array, space = new ReportTableSpace()): DecodedReport | string {
   if (bytes.length > REPORT_BYTES_MAX) return `${bytes.length} bytes, more than ${REPORT_BYTES_MAX}`;

@@ -1,4 +1,4 @@
-// How long to wait before something is tried again.
+// How long to wait before a retry.
 
 /** The first wait and the longest one, in milliseconds. */
 export interface RetryRange {
@@ -7,8 +7,8 @@ export interface RetryRange {
 }
 
 /**
- * Milliseconds to wait after `failures` failures in a row (1 or more): doubling, with half of it left to
- * chance so that many clients that lost the same server do not come back at the same moment.
+ * Returns the milliseconds to wait after `failures` consecutive failures (1 or more): doubling, with half of
+ * the delay random so that clients that lost the same server do not all return at the same moment.
  */
 export function retryDelayMs(
   failures: number,

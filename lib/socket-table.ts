@@ -1,5 +1,5 @@
-// Internet sockets in columns: the form in which readers fill them, observations keep them and reports carry
-// them. The columns are described in lib/tables/socket.columns.ts.
+// Internet sockets in columns, as readers fill them, observations keep them and reports carry them.
+// lib/tables/socket.columns.ts describes the columns.
 
 import { SocketColumns } from "./gen/tables/socket-columns.ts";
 
@@ -11,8 +11,8 @@ type SocketColumn = {
 /** Internet sockets (tcp, udp, udplite, raw, icmp), one element per row in each column. */
 export class SocketTable extends SocketColumns {
   /**
-   * Whether the rows of another table are equal to this one's in some columns. Compared as memory: 100k rows
-   * of every column take a millisecond.
+   * Whether another table has equal rows in the named columns. Compares memory: 100k rows of every column take
+   * a millisecond.
    */
   equals(other: SocketTable, names: readonly SocketColumn[]): boolean {
     if (this.length !== other.length) return false;

@@ -1,11 +1,11 @@
-// Tables to columns of a report and back, by a description of which of a table's columns is which field of the
-// message: one way for sockets, holders, flows and what changed of them. It costs something per column,
-// nothing per row.
+// Converts tables to columns of a report and back, driven by a description that maps each column to a field of
+// the message: one mechanism for sockets, holders, flows and their changes. The overhead is per column, not
+// per row.
 
 import type { Column, ColumnWriter } from "./columns.ts";
 import { decodeColumn } from "./columns.ts";
 
-/** A table whose columns travel. */
+/** A table whose columns travel in reports. */
 export interface ColumnTable {
   /** Rows in use. */
   length: number;
@@ -25,30 +25,29 @@ type ColumnName<Table> = {
   string;
 
 /**
- * One column: its field number, its name in the table and in the message, and its elements in a row where not
- * one.
+ * One column: its field number, its name in the table and in the message, and its elements per row if not one.
  */
 type ColumnField<Table> = readonly [field: number, name: ColumnName<Table>, width?: number];
 
-/** What travels of a table. Field 1 is the number of rows. */
+/** The columns of a table that travel. Field 1 is the number of rows. */
 export interface TableColumns<Table> {
-  /** The rows' ids: they start at 1, so that this column is never left out. */
+  /** The rows' ids: they start at 1, so this column is never omitted. */
   readonly key: ColumnField<Table>;
   readonly columns: readonly ColumnField<Table>[];
   /**
-   * Field and number a row of the column `addresses`, four words each: 4 bytes on the wire where the row's family is 4,
-   * 16 else, in network order.
+   * Field and number per row of the column `addresses`, four words each: on the wire 4 bytes if the row's
+   * family is 4, else 16, in network order.
    */
   readonly addresses?: readonly [field: number, perRow: number];
 }
 
-/** Columns as a decoded message has them. */
+/** The columns of a decoded message. */
 type Message<Table> = { readonly count: number } & Readonly<
   Partial<Record<ColumnName<Table> | "addresses", Uint8Array>>
 >;
 
 /**
- * Writes rows as the fields of a message, but for the columns that `without` names: they are read as zeros.
+ * Writes rows as the fields of a message, except the columns that `without` names, which are read as zeros.
  */
 export function writeTable<Table extends ColumnTable>(
   writer: ColumnWriter,
@@ -64,8 +63,8 @@ export function writeTable<Table extends ColumnTable>(
 }
 
 /**
- * Reads rows into the table that `tableFor` gives for so many, over whatever it has in those columns; null
- * where the columns' lengths do not fit, or a family is neither 4 nor 6.
+ * Reads rows into the table that `tableFor` returns for this number of rows, overwriting those columns.
+ * Returns null if the columns' lengths do not fit, or if a family is neither 4 nor 6.
  */
 export function readTable<Columns extends ColumnTable, Table extends Columns>(
   { key, columns, addresses }: TableColumns<Columns>,
@@ -73,7 +72,7 @@ export function readTable<Columns extends ColumnTable, Table extends Columns>(
   tableFor: (rows: number) => Table,
 ): Table | null {
   const { count } = message;
-  // The length of the ids bounds what a forged count can make us allocate.
+  // The length of the ids bounds the allocation that a forged count can cause.
   if (bytesOf(message, key[1]).length !== count * 4) return null;
   const table = tableFor(Math.max(1, count));
   table.length = count;
@@ -95,7 +94,9 @@ function columnOf(table: object, name: string): Column {
   return (table as Readonly<Record<string, Column>>)[name]!;
 }
 
-/** What has addresses: the rows' families, and four words for each of the row's addresses (IPv4 mapped). */
+/**
+ * A table with addresses: the rows' families, and four words for each of the row's addresses (IPv4 mapped).
+ */
 interface Addressed {
   readonly family: Uint8Array;
   readonly addresses: Uint32Array;
@@ -129,7 +130,7 @@ function writeAddresses(
   });
 }
 
-// A row whose family is neither 4 nor 6 makes the table malformed: its width would be unknown.
+// A row whose family is neither 4 nor 6 makes the table malformed: the width of its addresses is unknown.
 function readAddresses(bytes: Uint8Array, perRow: number, table: ColumnTable): boolean {
   const { family, addresses } = table as unknown as Addressed;
   const { length } = table;

@@ -1,10 +1,10 @@
-// One conntrack entry as its readers (netlink, text) fill it and as tables take it over. It is filled again
-// and again, so that reading a table of a million entries makes no object per entry.
+// One conntrack entry: readers (netlink, text) fill it and tables copy it. It is reused, so that reading a
+// table of a million entries allocates no object per entry.
 
 import { FlowStatus } from "./flow-status.ts";
 import { TupleKind } from "./tuple-kind.ts";
 
-/** Which of an entry's optional fields its source told. */
+/** The optional fields of an entry, as bits: which of them its source reported. */
 export const EntryField = {
   family: 1,
   timeout: 1 << 1,
@@ -20,14 +20,14 @@ export const EntryField = {
   greTimeouts: 1 << 11,
   /** Text only: IPv6 addresses were written without "::". */
   longAddresses: 1 << 12,
-  /** Text only: the protocol was called "unknown" though it has a name elsewhere. */
+  /** Text only: the protocol was called "unknown" although other kernels have a name for it. */
   unnamedProtocol: 1 << 13,
 } as const;
 
-/** Which direction an entry's zone is for: both, or one of the two tuples. */
+/** Which direction an entry's zone applies to: both, or one of the two tuples. */
 export const ZoneDirection = { both: 0, original: 1, reply: 2 } as const;
 
-/** Places in `addresses` (times four words) and `ports`. */
+/** Indexes into `addresses` (times four words) and `ports`. */
 export const Place = {
   originalSource: 0,
   originalDestination: 1,
@@ -35,7 +35,7 @@ export const Place = {
   replyDestination: 3,
 } as const;
 
-/** One conntrack entry; fields that `has` does not name mean nothing. */
+/** One conntrack entry; fields whose bit is not set in `has` are meaningless. */
 export class ConntrackEntry {
   /** Bits of EntryField. */
   has = 0;
@@ -43,20 +43,20 @@ export class ConntrackEntry {
   family = 4;
   /** IANA protocol number. */
   protocol = 0;
-  /** TupleKind of what `ports` holds. */
+  /** TupleKind of the content of `ports`. */
   tuple: number = TupleKind.none;
-  /** The kernel's number of the protocol's state. */
+  /** The kernel's number for the protocol's state. */
   state = 0;
   /** Bits of FlowStatus. */
   status = 0;
   /** Four addresses of four words in network order (IPv4 mapped), by Place. */
   readonly addresses = new Uint32Array(16);
   /**
-   * By Place: ports; of gre its keys; of icmp the id as source and type * 256 + code as destination of each
-   * direction.
+   * By Place: ports; for gre its keys; for icmp, in each direction, the id as source and type * 256 + code as
+   * destination.
    */
   readonly ports = new Uint16Array(4);
-  /** Seconds until the entry ends unless it is used again. */
+  /** Seconds until the entry expires if no packet refreshes it. */
   timeoutSeconds = 0;
   /** Packets and bytes of the original direction, then of the reply's. */
   readonly counters = new Float64Array(4);
@@ -69,16 +69,16 @@ export class ConntrackEntry {
   /** Seconds since the start. */
   ageSeconds = 0;
   references = 0;
-  /** The kernel's id of the entry: a hash that stays the same while it lives. */
+  /** The kernel's id of the entry: a hash that stays the same during the entry's life. */
   id = 0;
   greTimeout = 0;
   greStreamTimeout = 0;
-  /** Text only; empty where there is none. */
+  /** Text only; empty if absent. */
   securityContext = "";
   helper = "";
   labels = "";
 
-  /** Forgets all. */
+  /** Clears all fields. */
   clear(): void {
     this.clearNumbers();
     this.addresses.fill(0);
@@ -91,8 +91,8 @@ export class ConntrackEntry {
   }
 
   /**
-   * Forgets what netlink's messages tell but the addresses, which every message that makes sense fills: a
-   * reader of messages alone needs no more, and filling four arrays would cost it as much as the parsing.
+   * Clears what netlink messages report, except the addresses, which every valid message fills. A reader of
+   * netlink messages needs no more, and clearing four arrays would cost as much as the parsing.
    */
   clearNumbers(): void {
     const { ports, counters } = this;
@@ -116,8 +116,8 @@ export class ConntrackEntry {
 }
 
 /**
- * The bits of FlowStatus that say what the two tuples show: that source or destination were translated. Text
- * does not tell them.
+ * The bits of FlowStatus that follow from the two tuples: source or destination was translated. The text forms
+ * do not report them.
  */
 export function translationOf({ addresses, ports, tuple }: ConntrackEntry): number {
   const withPorts = tuple === TupleKind.ports;

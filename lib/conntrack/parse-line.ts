@@ -1,12 +1,12 @@
-// One line of conntrack's text forms into an entry:
+// Parses one line of conntrack's text forms into an entry:
 //
 //   /proc/net/nf_conntrack   ipv4     2 tcp      6 431999 ESTABLISHED src=… dst=… sport=… dport=… src=… … [ASSURED] mark=0 zone=0 use=2
 //   /proc/net/ip_conntrack   the same without "ipv4     2" (gone since 4.9; its lines are still met)
 //   conntrack -L             either, with -o id, timestamp, ktimestamp, labels
 //
 // The kernel's side is net/netfilter/nf_conntrack_standalone.c ct_seq_show, the tool's
-// libnetfilter_conntrack's snprintf_default.c. Nothing is allocated per line but for what is rare: IPv6 with
-// "::", dates, contexts, labels.
+// libnetfilter_conntrack's snprintf_default.c. Only rare fields allocate memory: IPv6 addresses with "::",
+// dates, contexts, labels.
 
 import { parseAddress } from "../address.ts";
 import type { ConntrackEntry } from "./conntrack-entry.ts";
@@ -68,16 +68,16 @@ const stateTables = new Map(
   ]),
 );
 
-/** Parses lines into the same entry; one parser for one reader. */
+/** Parses lines into one reused entry; each reader needs its own parser. */
 export class ConntrackLineParser {
   readonly #entry: ConntrackEntry;
   #bytes: Uint8Array = new Uint8Array(0);
   #end = 0;
-  // The field that is looked at: bytes[at, fieldEnd).
+  // The current field: bytes[at, fieldEnd).
   #at = 0;
   #fieldEnd = 0;
   #ok = true;
-  // How many tuples were begun, and which of their parts were seen.
+  // How many tuples have begun, and which of their parts were seen.
   #tuples = 0;
   #hasShortAddress = false;
   #parts = 0;
@@ -87,7 +87,9 @@ export class ConntrackLineParser {
     this.#entry = entry;
   }
 
-  /** Fills the entry from bytes[start, end); false where the line makes no sense. Any bytes do no harm. */
+  /**
+   * Fills the entry from bytes[start, end); returns false if the line is malformed. Safe for arbitrary bytes.
+   */
   parse(bytes: Uint8Array, start: number, end: number): boolean {
     this.#entry.clear();
     this.#bytes = bytes;
@@ -143,7 +145,7 @@ export class ConntrackLineParser {
       return;
     }
     const key = keys.find(bytes, this.#at, equals);
-    // A key of a newer kernel is no reason to lose the entry.
+    // Skip a key that only a newer kernel knows; keep the entry.
     if (key >= 0) this.#value(key, equals + 1);
   }
 
@@ -173,7 +175,8 @@ export class ConntrackLineParser {
         entry.ports[side + 1] = entry.ports[side + 1]! | this.#code;
         return;
       case Key.id:
-        // The word means two things: an icmp tuple's id, which follows its code, and the entry's at the end.
+        // The word has two meanings: the id of an icmp tuple, which follows its code, and the entry's id at
+        // the end.
         if (entry.tuple === TupleKind.icmp && (this.#parts & (1 << (side + 8))) === 0) {
           this.#parts |= 1 << (side + 8);
           return this.#port(TupleKind.icmp, side, this.#number(start, end));
@@ -205,7 +208,7 @@ export class ConntrackLineParser {
         entry.has |= EntryField.age;
         return;
       case Key.timeout:
-        // "timeout=180, stream_timeout=180": of gre alone, before its tuples.
+        // "timeout=180, stream_timeout=180": gre only, before its tuples.
         entry.greTimeout = this.#number32(start, this.#bytes[end - 1] === COMMA ? end - 1 : end);
         entry.has |= EntryField.greTimeouts;
         return;
@@ -247,7 +250,7 @@ export class ConntrackLineParser {
     }
   }
 
-  // "[start=Sun Nov 22 12:02:14 2026]": the one field with blanks in it, so that it ends at its bracket.
+  // "[start=Sun Nov 22 12:02:14 2026]": the only field that contains blanks; it ends at its bracket.
   #time(): void {
     const close = this.#find(CLOSING_BRACKET, this.#at, this.#end);
     const equals = this.#find(EQUALS, this.#at, close);
@@ -269,7 +272,8 @@ export class ConntrackLineParser {
 
   #finish(): boolean {
     const entry = this.#entry;
-    // Four addresses, and what the protocol's tuples have beside them in both or in neither.
+    // All four addresses are required; ports (or the protocol's equivalent) are required in both tuples or in
+    // neither.
     const places = this.#parts & 0xf;
     const ports = (this.#parts >> 4) & 0xf;
     if (this.#tuples !== 2 || places !== 0xf || (ports !== 0 && ports !== 0xf)) return false;
@@ -307,8 +311,8 @@ export class ConntrackLineParser {
         return;
       }
       addresses.set(words, first);
-      // A short form can be as long as the long one: the long form is that of a line in which every address
-      // has it.
+      // A short form can be as long as the long one: the line uses the long form only if every address in it
+      // does.
       if (end - start !== LONG_ADDRESS) this.#hasShortAddress = true;
       if (this.#hasShortAddress) this.#entry.has &= ~EntryField.longAddresses;
       else this.#entry.has |= EntryField.longAddresses;
@@ -336,7 +340,7 @@ export class ConntrackLineParser {
     addresses[first + 3] = word;
   }
 
-  // The first address tells the family where the line does not.
+  // The first address determines the family if the line does not name it.
   #familyDiffers(family: number): boolean {
     const entry = this.#entry;
     if ((this.#parts & 0xf) === 1 && (entry.has & EntryField.family) === 0) entry.family = family;
@@ -376,13 +380,13 @@ export class ConntrackLineParser {
     return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start).toString("latin1");
   }
 
-  // Uint8Array's indexOf would search the whole buffer for what a field lacks: 64 KiB for each address.
+  // Uint8Array's indexOf would search the rest of the buffer (64 KiB) for a byte that the field lacks.
   #find(byte: number, start: number, end: number): number {
     for (let i = start; i < end; i++) if (this.#bytes[i] === byte) return i;
     return -1;
   }
 
-  // Moves on to the next field; false at the end of the line.
+  // Advances to the next field; returns false at the end of the line.
   #next(): boolean {
     const bytes = this.#bytes;
     let at = this.#fieldEnd;
@@ -396,7 +400,7 @@ export class ConntrackLineParser {
 
 const UNREPLIED = 1 << 20;
 
-/** Letters of an IPv6 address written out, as %pI6 does; and of the longest that any form has. */
+/** Length of an IPv6 address in long form (%pI6), and the longest that any form has. */
 const LONG_ADDRESS = 39;
 const LONGEST_ADDRESS = 45;
 

@@ -1,19 +1,21 @@
-// Times as `conntrack -o ktimestamp` writes them: ctime(3) in the local time zone, whole seconds.
+// Times as `conntrack -o ktimestamp` prints them: ctime(3) in the local time zone, whole seconds.
 
 const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
 
 const FORM = /^(\w{3}) (\w{3}) [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
 
-/** Milliseconds since 1970 of a text like "Sun Nov 22 12:02:14 2026"; null where it is none. */
+/**
+ * Parses a text like "Sun Nov 22 12:02:14 2026" into milliseconds since 1970; returns null if it is malformed.
+ */
 export function parseTextTime(text: string): number | null {
   if (!FORM.test(text)) return null;
   const time = Date.parse(text);
-  // A day that the month has not, or the wrong day of the week, makes another text.
+  // A nonexistent day or a wrong weekday does not survive the round trip.
   return Number.isNaN(time) || formatTextTime(time) !== text ? null : time;
 }
 
-/** The text of a time in milliseconds since 1970. */
+/** Formats milliseconds since 1970. */
 export function formatTextTime(timeMs: number): string {
   const date = new Date(timeMs);
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;

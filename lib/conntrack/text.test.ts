@@ -97,7 +97,7 @@ describe("conntrack's text", () => {
     fc.assert(
       fc.property(line, (fields) => {
         const entry = parse(fields.join(" "));
-        // What is understood can be printed, and means the same then.
+        // Every line that parses can be printed, and the printed line parses to the same entry.
         if (entry === null) return;
         const again = parse(formatConntrackLine(entry));
         assert.equal(formatConntrackLine(again!), formatConntrackLine(entry));

@@ -1,11 +1,11 @@
-// What distinguishes the flows of a protocol between the same two addresses.
+// The part of a tuple that distinguishes flows of one protocol between the same two addresses.
 
 import { Protocol } from "../vocabulary/protocols.ts";
 
-/** What distinguishes one flow of a protocol from another beside its addresses. */
+/** What distinguishes flows of one protocol besides their addresses. */
 export const TupleKind = { none: 0, ports: 1, icmp: 2, greKeys: 3 } as const;
 
-/** What the tuples of a protocol have beside addresses. */
+/** Returns what a protocol's tuples contain besides addresses. */
 export function tupleKind(protocol: number): number {
   switch (protocol) {
     case Protocol.tcp:

@@ -1,6 +1,6 @@
-// Finds ASCII words in bytes without making strings of them.
+// Looks up ASCII words in bytes without converting them to strings.
 
-/** Words with a number each. */
+/** A map from words to numbers. */
 export class WordTable {
   readonly #byHash = new Map<number, { readonly bytes: Uint8Array; readonly value: number }>();
 
@@ -13,7 +13,7 @@ export class WordTable {
     }
   }
 
-  /** The number of the word bytes[start, end); -1 where there is no such word. */
+  /** Returns the number of the word bytes[start, end), or -1 if it is unknown. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const found = this.#byHash.get(hashOf(bytes, start, end));
     if (found === undefined || found.bytes.length !== end - start) return -1;

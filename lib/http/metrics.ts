@@ -1,22 +1,21 @@
-// Metrics that are read from a program's own counters when Prometheus asks, so that no stage knows of
-// Prometheus.
+// Metrics read from a program's own counters on each scrape, so that no other code depends on Prometheus.
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
 /**
- * Milliseconds between two looks at the event loop's lag. Unless told, prom-client looks a hundred times a
- * second, which alone takes 0.4 % of a core.
+ * Sampling interval of the event loop's lag. prom-client's default is a hundred samples a second, which takes
+ * 0.4 % of a core.
  */
 const EVENT_LOOP_LOOK_MS = 1000;
 
-/** A registry with the metrics of the process and of Node itself. */
+/** Creates a registry with the metrics of the process and of Node.js itself. */
 export function createRegistry(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_LOOK_MS });
   return registry;
 }
 
-/** One metric: its name without the program's prefix, its help text, and where its value is. */
+/** One metric: its name without the program's prefix, its help text, and a function that reads its value. */
 export interface MetricSource {
   readonly name: string;
   readonly help: string;

@@ -1,5 +1,5 @@
-// Node's HTTP without its WebSocket. An import of a built-in module looks up all of its names, and that one,
-// which nobody here asks for, is made of the whole HTTP client undici: 11 MiB.
+// Node's HTTP without its WebSocket. Importing a built-in module resolves all of its exports, and the
+// WebSocket export, which nothing here uses, loads the whole HTTP client undici: 11 MiB.
 
-/** The module `node:http`, whose names are looked up when they are used. */
+/** The module `node:http`; its exports are resolved when they are used. */
 export const nodeHttp = process.getBuiltinModule("node:http");

@@ -1,5 +1,5 @@
-// The HTTP server beside each program for those who operate it: /metrics for Prometheus, /livez and /readyz
-// for the kubelet. Says nothing about who talks to what.
+// The HTTP server for the operators of each program: /metrics for Prometheus, /livez and /readyz for the
+// kubelet. It exposes nothing about who talks to what.
 
 import type { Server, ServerResponse } from "node:http";
 
@@ -7,22 +7,22 @@ import type { Registry } from "prom-client";
 
 import { nodeHttp } from "./node-http.ts";
 
-/** What a probe answers: null where all is well, else why not, as one sentence. */
+/** Returns null if all is well, else the reason as one sentence. */
 type Probe = () => string | null;
 
-/** What is served. */
+/** Options of the operations server. */
 interface OperationsServerOptions {
   readonly host: string;
-  /** 0 for any free one. */
+  /** 0 picks a free port. */
   readonly port: number;
   readonly metrics: Registry;
   readonly live: Probe;
   readonly ready: Probe;
 }
 
-/** A request may take this long at most; scrapes take milliseconds. */
+/** Longest duration of a request; scrapes take milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Connections at once: a Prometheus or two, the kubelet, a curious operator. */
+/** Concurrent connections: a Prometheus or two, the kubelet, a curious operator. */
 const CONNECTIONS_MAX = 64;
 
 /** A running server. */
@@ -31,7 +31,7 @@ interface OperationsServer {
   close(): Promise<void>;
 }
 
-/** Starts it. Rejects with Node's error where the address cannot be had (EADDRINUSE, EACCES). */
+/** Starts the server. Rejects with Node's error if it cannot bind the address (EADDRINUSE, EACCES). */
 export async function startOperationsServer(options: OperationsServerOptions): Promise<OperationsServer> {
   const server = nodeHttp.createServer((request, response) => {
     const path = (request.url ?? "/").split("?")[0];

@@ -1,53 +1,52 @@
-// The building blocks of the mapping between proto messages and JSON: one codec per kind of field, each
-// writing a value, reading it back and naming itself for the documentation. What the fields are called stands
-// in messages.ts.
+// The building blocks of the mapping between proto messages and JSON: one codec per kind of field, which
+// writes a value, reads it back and names itself for the documentation. messages.ts has the field names.
 
 /** A value of JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-/** Says where a document does not have the shape it should. */
+/** Reports where a document does not have the expected shape. */
 export class JsonShapeError extends Error {
   override readonly name = "JsonShapeError";
 }
 
 /** How one kind of field is written and read. */
 export interface Codec<Value> {
-  /** What the documentation calls it. */
+  /** Its name in the documentation. */
   readonly type: string;
-  /** Gives the JSON; undefined leaves the field out. */
+  /** Returns the JSON; undefined omits the field. */
   write(value: Value): Json | undefined;
-  /** Reads what write() gave, undefined where the field is absent; throws JsonShapeError naming the path. */
+  /** Reads what write() returned, undefined if the field is absent; throws JsonShapeError naming the path. */
   read(json: unknown, path: string): Value;
 }
 
-/** Text, left out where empty. */
+/** Text, omitted if empty. */
 export const text: Codec<string> = {
   type: "text",
   write: (value) => (value === "" ? undefined : value),
   read: (json, path) => (json === undefined ? "" : isText(json) ? json : fail(json, path, "text")),
 };
 
-/** A number that is always there. */
+/** A number that is always present. */
 export const number: Codec<number> = {
   type: "number",
   write: (value) => value,
   read: (json, path) => (json === undefined ? 0 : isCount(json) ? json : fail(json, path, "a number")),
 };
 
-/** A number, left out where it is 0 because 0 says "none" there. */
+/** A number, omitted if 0 (0 means "none"). */
 export const numberUnlessZero: Codec<number> = {
   ...number,
   write: (value) => (value === 0 ? undefined : value),
 };
 
-/** A number, left out where it is not known. */
+/** A number, omitted if unknown. */
 export const numberIfKnown: Codec<number | undefined> = {
   type: "number, where known",
   write: (value) => value,
   read: (json, path) => (json === undefined ? undefined : number.read(json, path)),
 };
 
-/** true or false, always there. */
+/** true or false, always present. */
 export const flag: Codec<boolean> = {
   type: "true or false",
   write: (value) => value,
@@ -55,27 +54,27 @@ export const flag: Codec<boolean> = {
     json === undefined ? false : isFlag(json) ? json : fail(json, path, "true or false"),
 };
 
-/** true, left out where false. */
+/** true, omitted if false. */
 export const flagIfTrue: Codec<boolean> = {
   ...flag,
   type: "true, or left out",
   write: (value) => (value ? true : undefined),
 };
 
-/** true or false, left out where not known. */
+/** true or false, omitted if unknown. */
 export const flagIfKnown: Codec<boolean | undefined> = {
   type: "true or false, where known",
   write: (value) => value,
   read: (json, path) => (json === undefined ? undefined : flag.read(json, path)),
 };
 
-/** The first and last millisecond that RFC 3339 has a way to write (years 0000 to 9999). */
+/** The first and last millisecond that RFC 3339 can express (years 0000 to 9999). */
 const TIME_MS_MIN = Date.parse("0000-01-01T00:00:00.000Z");
 const TIME_MS_MAX = Date.parse("9999-12-31T23:59:59.999Z");
 
 /**
- * Milliseconds since 1970, written as RFC 3339 with milliseconds in UTC; 0 and what has no such form are left
- * out.
+ * Milliseconds since 1970, written as RFC 3339 with milliseconds in UTC; omitted if 0 or outside RFC 3339's
+ * range.
  */
 export const time: Codec<number> = {
   type: "time",
@@ -89,28 +88,28 @@ export const time: Codec<number> = {
   },
 };
 
-/** A list of texts, left out where empty. */
+/** A list of texts, omitted if empty. */
 export const texts: Codec<string[]> = {
   type: "list of text",
   write: (value) => (value.length === 0 ? undefined : value),
   read: (json, path) => listOf(json, path, (item, at) => text.read(item ?? null, at)),
 };
 
-/** Names and their texts, left out where empty. */
+/** Names and their texts, omitted if empty. */
 export const labels: Codec<{ [name: string]: string }> = {
   type: "object of text",
   write: (value) => (Object.keys(value).length === 0 ? undefined : value),
   read: (json, path) => {
     if (json === undefined) return {};
     const source = record(json, path);
-    // fromEntries defines own properties, so that a label called __proto__ is a label.
+    // fromEntries defines own properties, so that a label called __proto__ stays a label.
     return Object.fromEntries(
       Object.keys(source).map((name) => [name, text.read(source[name] ?? null, `${path}.${name}`)]),
     );
   },
 };
 
-/** A list of objects, left out where empty. */
+/** A list of objects, omitted if empty. */
 export function listOfObjects<Message>(of: Shape<Message>): Codec<Message[]> {
   return {
     type: "list of objects",
@@ -119,12 +118,12 @@ export function listOfObjects<Message>(of: Shape<Message>): Codec<Message[]> {
   };
 }
 
-/** A list of objects that is always there. */
+/** A list of objects that is always present. */
 export function listAlways<Message>(of: Shape<Message>): Codec<Message[]> {
   return { ...listOfObjects(of), write: (value) => value.map((item) => writeObject(of, item)) };
 }
 
-/** An object, left out where absent. */
+/** An object, omitted if absent. */
 export function object<Message>(of: Shape<Message>): Codec<Message | undefined> {
   return {
     type: "object",
@@ -133,12 +132,12 @@ export function object<Message>(of: Shape<Message>): Codec<Message | undefined> 
   };
 }
 
-/** The names and codecs of a message's fields, in the order in which they are written. */
+/** The names and codecs of a message's fields, in output order. */
 type Fields<Message> = {
   readonly [Key in keyof Message]-?: readonly [name: string, codec: Codec<Message[Key]>];
 };
 
-/** A message's whole mapping. Every field of the proto must be in it: the compiler sees to that. */
+/** A message's complete mapping. The compiler checks that every field of the proto is in it. */
 export interface Shape<Message> {
   readonly fields: ReadonlyArray<ShapeField<Message>>;
 }
@@ -150,7 +149,7 @@ interface ShapeField<Message> {
   readonly codec: Codec<unknown>;
 }
 
-/** Makes a shape of its fields. */
+/** Creates a shape from its fields. */
 export function shape<Message>(fields: Fields<Message>): Shape<Message> {
   const keys = Object.keys(fields) as Array<keyof Message & string>;
   return {
@@ -168,10 +167,7 @@ export function writeObject<Message>(of: Shape<Message>, message: Message): { [n
   return json;
 }
 
-/**
- * Reads a message from a JSON object; names that the shape does not have are left alone, absent ones are
- * empty.
- */
+/** Reads a message from a JSON object; names that are not in the shape are ignored, absent ones are empty. */
 export function readObject<Message>(of: Shape<Message>, json: unknown, path: string): Message {
   const source = record(json, path);
   const message: { [key: string]: unknown } = {};
@@ -183,7 +179,7 @@ export function readObject<Message>(of: Shape<Message>, json: unknown, path: str
   return message as Message;
 }
 
-/** Takes a value for an object; throws JsonShapeError where it is none. */
+/** Returns a value as an object; throws JsonShapeError if it is not an object. */
 export function record(json: unknown, path: string): { [name: string]: unknown } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw mismatch(json, path, "an object");

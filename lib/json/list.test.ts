@@ -123,8 +123,8 @@ describe("a list document", () => {
             assert.equal(read.timeMs, 1234);
             assert.deepEqual(read.coverage, coverage);
             assert.deepEqual(read.items, items);
-            // What a proto cannot say (an absent kind) is written once and stays: writing again changes
-            // nothing.
+            // A value that a proto cannot express (an absent kind) changes at the first write only: writing
+            // again changes nothing.
             assert.equal(
               documentText(kind, read.coverage, read.items as Array<ListItems[typeof kind]>),
               text,
@@ -137,7 +137,7 @@ describe("a list document", () => {
   }
 
   it("carries every field of the protos", () => {
-    // A message with no field empty: one that the mapping forgot would be lost on the way.
+    // A message with no empty field: a field that the mapping forgot would be lost in the round trip.
     const full: ReadonlyArray<readonly [ListKind, object]> = [
       ["ConnectionList", Connection.create()],
       ["EdgeList", Edge.create()],
@@ -259,8 +259,8 @@ function coverageOf(): fc.Arbitrary<Coverage> {
   return messageOf(coverageShape);
 }
 
-// Messages with any content that the shape allows. An endpoint or a service is a message too: the codec's own
-// type tells which values a field may have, read off from what it makes of an absent one.
+// Messages with any content that the shape allows. An endpoint or a service is a message too: the type of the
+// codec's value for an absent field shows which values the field may have.
 function messageOf<Message>(shape: Shape<Message>): fc.Arbitrary<Message> {
   const fields = Object.fromEntries(
     shape.fields.map((field) => [field.key, valueOf(field.codec, field.key)]),

@@ -1,5 +1,5 @@
 // List documents: what `-o json` prints and `--from-file` reads. They are written in three steps – opening,
-// one text per item, closing – so that a list of any length needs no more memory than one item.
+// one text per item, closing – so that a list of any length needs memory for only one item.
 
 import type { Connection, Coverage, Edge, Listener } from "../gen/whotalks/v1/query.ts";
 import { JsonShapeError, type Json, readObject, record, type Shape, time, writeObject } from "./codec.ts";
@@ -33,17 +33,17 @@ export type Document =
 /** A whole list as read from a document. */
 interface ListDocument<Kind extends ListKind> {
   readonly kind: Kind;
-  /** When the answer was made, in milliseconds since 1970; 0 where the document does not say. */
+  /** When the answer was produced, in milliseconds since 1970; 0 if the document does not say. */
   readonly timeMs: number;
   readonly coverage: Coverage;
   readonly items: ReadonlyArray<ListItems[Kind]>;
-  /** Whether every item that fitted the filter is in it. */
+  /** Whether it contains every item that matched the filter. */
   readonly complete: boolean;
-  /** How many items fitted the filter. */
+  /** How many items matched the filter. */
   readonly matched: number;
 }
 
-/** What stands before a list's items: version, kind, time and coverage. */
+/** The fields before a list's items: version, kind, time and coverage. */
 export function listHead(kind: string, timeMs: number, coverage: Coverage): { [name: string]: Json } {
   const written = time.write(timeMs);
   return {
@@ -54,16 +54,16 @@ export function listHead(kind: string, timeMs: number, coverage: Coverage): { [n
   };
 }
 
-/** The JSON of one item. */
+/** Converts one item to JSON. */
 export function itemJson<Kind extends ListKind>(kind: Kind, item: ListItems[Kind]): { [name: string]: Json } {
   return writeObject(itemShapes[kind], item);
 }
 
-// JSON.stringify leaves DEL, the C1 controls and the characters that turn the direction of text as they are; a
-// terminal obeys some of them. Within quotes JSON and YAML both take any character as an escape.
+// JSON.stringify does not escape DEL, the C1 controls and the characters that change the direction of text,
+// some of which terminals obey. Within quotes, both JSON and YAML accept any character as an escape.
 const unsafeInTerminals = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** Gives quoted text with everything in it that a terminal would obey as \uXXXX. */
+/** Escapes, as \uXXXX, every character of quoted text that a terminal would obey. */
 export function escapeQuoted(quoted: string): string {
   return quoted.replace(
     unsafeInTerminals,
@@ -71,12 +71,12 @@ export function escapeQuoted(quoted: string): string {
   );
 }
 
-/** JSON text on one line, safe to print on a terminal. */
+/** Formats JSON on one line, safe to print on a terminal. */
 export function jsonLine(json: Json): string {
   return escapeQuoted(JSON.stringify(json));
 }
 
-/** Reads a document from JSON text; throws JsonShapeError with what is wrong and where. */
+/** Parses a JSON document; throws JsonShapeError with what is wrong and where. */
 export function parseDocument(source: string): Document {
   let json: unknown;
   try {

@@ -1,6 +1,5 @@
-// The one mapping from the query API's messages to the JSON that users script against, and back: the same
-// field names, numbers as numbers, times as RFC 3339, empty fields left out. docs/cli.md describes it for
-// users.
+// The only mapping between the query API's messages and the JSON that users script against: the same field
+// names, numbers as numbers, times as RFC 3339, empty fields omitted. docs/cli.md describes it for users.
 
 import type {
   Connection,
@@ -43,7 +42,7 @@ import {
 const workloadShape = shape<Workload>({ kind: ["kind", text], name: ["name", text] });
 
 const processShape = shape<Process>({
-  // 0 stands for several processes there.
+  // 0 means several processes.
   pid: ["pid", numberUnlessZero],
   name: ["name", text],
   exe: ["exe", text],
@@ -66,7 +65,7 @@ const viaShape = shape<Via>({
   service: ["service", object(serviceShape)],
 });
 
-// A side of whom nothing is known is "unknown", never without a kind.
+// A side about which nothing is known has the kind "unknown", never no kind.
 const endpointKind: Codec<string> = { ...text, write: (kind) => (kind === "" ? "unknown" : kind) };
 
 /** An endpoint: who one side is. */
@@ -100,7 +99,7 @@ export const endpointShape = shape<Endpoint>({
   state: ["state", text],
 });
 
-/** An endpoint that is always there, `{"kind":"unknown"}` where the message has none. */
+/** An endpoint that is always present, `{"kind":"unknown"}` if the message has none. */
 const endpoint: Codec<Endpoint | undefined> = {
   type: "endpoint",
   write: (value) => (value === undefined ? { kind: "unknown" } : writeObject(endpointShape, value)),
@@ -139,7 +138,7 @@ export const connectionShape = shape<Connection>({
   uid: ["uid", text],
 });
 
-/** An edge: connections added up. */
+/** An edge: aggregated connections. */
 export const edgeShape = shape<Edge>({
   client: ["client", endpoint],
   server: ["server", endpoint],
@@ -160,7 +159,7 @@ export const edgeShape = shape<Edge>({
   unixPath: ["unixPath", text],
 });
 
-/** A listener: a socket that accepts. */
+/** A listener: a socket that accepts connections. */
 export const listenerShape = shape<Listener>({
   endpoint: ["endpoint", endpoint],
   protocol: ["protocol", text],
@@ -171,7 +170,7 @@ export const listenerShape = shape<Listener>({
   firstSeenMs: ["firstSeen", time],
 });
 
-/** One node's coverage. Counts are always there: a 0 says that nothing was missed. */
+/** One node's coverage. Counts are always present: 0 means that nothing was missed. */
 export const nodeCoverageShape = shape<NodeCoverage>({
   node: ["node", text],
   reader: ["reader", text],
@@ -201,7 +200,7 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   destroyedOverruns: ["destroyedOverruns", number],
 });
 
-/** How completely one pod's, or another, network namespace was read. */
+/** How completely one network namespace, of a pod or not, was read. */
 export const podCoverageShape = shape<PodCoverage>({
   namespace: ["namespace", text],
   pod: ["pod", text],
@@ -222,7 +221,7 @@ export const podCoverageShape = shape<PodCoverage>({
   readMicros: ["readMicros", number],
 });
 
-/** What an answer rests on. */
+/** The coverage of an answer: what it is based on. */
 export const coverageShape = shape<Coverage>({
   openedByKernel: ["openedByKernel", number],
   failedByKernel: ["failedByKernel", number],
@@ -244,7 +243,7 @@ export const coverageShape = shape<Coverage>({
   limits: ["limits", texts],
 });
 
-/** The shapes that stand inside others, with the names that the documentation gives them. */
+/** The nested shapes, by their names in the documentation. */
 export const namedShapes = {
   process: processShape,
   holder: holderShape,

@@ -1,5 +1,5 @@
-// Access to the cluster for programs that run in it: by the pod's service account, or by a kubeconfig where
-// they run outside. The client library that reads kubeconfigs is loaded only then.
+// Access to the cluster for programs that run in it: through the pod's service account, or through a
+// kubeconfig if they run outside. Only the latter loads the client library.
 
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -10,7 +10,8 @@ import { KubernetesError } from "./kubernetes-error.ts";
 import { hasServiceAccount, ServiceAccountAccess } from "./service-account.ts";
 
 /**
- * Rejects with a KubernetesError `no-config` where there is neither. A kubeconfig that is there comes first.
+ * Returns the access; a kubeconfig takes precedence. Rejects with a KubernetesError `no-config` if there is
+ * neither.
  */
 export async function loadClusterAccess(
   environment: Readonly<Record<string, string | undefined>>,

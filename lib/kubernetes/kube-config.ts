@@ -1,4 +1,4 @@
-// Which cluster, as whom: the kubeconfig that kubectl would take, or the pod's own service account.
+// Chooses cluster and identity: the kubeconfig that kubectl would use, or the pod's own service account.
 
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -10,8 +10,7 @@ import { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 import { KubernetesError } from "./kubernetes-error.ts";
 
 /**
- * What a user may say about the cluster, as kubectl's flags of the same names, and where the answer is looked
- * up.
+ * The user's choice of cluster, as kubectl's flags of the same names, and the environment to resolve it in.
  */
 export interface KubeConfigChoice {
   /**
@@ -25,8 +24,8 @@ export interface KubeConfigChoice {
 }
 
 /**
- * Loads the kubeconfig chosen. Throws a KubernetesError `no-config` with a sentence where there is none or it
- * is broken.
+ * Loads the chosen kubeconfig. Throws a KubernetesError `no-config` with a sentence if it is missing or
+ * invalid.
  */
 export function loadKubeConfig(choice: KubeConfigChoice): KubeConfig {
   const config = new KubeConfig();
@@ -101,7 +100,7 @@ function contextNames(config: KubeConfig): string {
   return names.length === 0 ? "none" : names.join(", ");
 }
 
-/** The namespace that the current context names; "default" where it names none. */
+/** The namespace of the current context; "default" if it has none. */
 export function contextNamespace(config: KubeConfig): string {
   return config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
 }

@@ -1,6 +1,6 @@
-// Reading from the Kubernetes API: one GET as JSON, or as a stream of lines. The client library says who we
-// are (certificates, tokens that rotate, exec plugins; in a pod its service account); the request itself is
-// Node's own, so that a watch's bytes are bounded here and errors carry the server's own sentence.
+// Reads from the Kubernetes API: one GET as JSON, or as a stream of lines. The client library authenticates
+// (certificates, rotating tokens, exec plugins; in a pod its service account); the request itself is Node's
+// own, so that the bytes of a watch are bounded here and errors carry the server's own sentence.
 
 import type { Agent as HttpAgent, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, get as httpsGet } from "node:https";
@@ -10,38 +10,39 @@ import { nodeHttp } from "../http/node-http.ts";
 import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 
 /**
- * A page of a list at most: 500 objects of 256 KiB; an object can have 1.5 MiB, but not five hundred in a row.
+ * Largest page of a list: 500 objects of 256 KiB. A single object can have 1.5 MiB, but not five hundred in a
+ * row.
  */
 const BODY_BYTES_MAX = 128 * 1024 * 1024;
-/** An error's body is a Status object, a few hundred bytes; what is longer is cut off. */
+/** An error's body is a Status object, a few hundred bytes; longer bodies are truncated. */
 const ERROR_BYTES_MAX = 64 * 1024;
-/** A request on which nothing moves for this long has failed. */
+/** A request that transfers no byte for this long has failed. */
 const IDLE_MS = 30_000;
 
-/** How to ask. */
+/** Options of a GET. */
 interface GetOptions {
-  /** Accept header; plain JSON where absent. */
+  /** Accept header; plain JSON by default. */
   readonly accept?: string;
-  /** Gives the request up. */
+  /** Aborts the request. */
   readonly signal?: AbortSignal;
-  /** Milliseconds without a byte after which the request has failed (30 s where absent). */
+  /** Milliseconds without a byte after which the request has failed (30 s by default). */
   readonly idleMs?: number;
 }
 
-/** Which cluster, as whom: the client library's kubeconfig, or a pod's service account. */
+/** Cluster and identity: the client library's kubeconfig, or a pod's service account. */
 export interface ClusterAccess {
-  /** The API server's URL, and that of a proxy on the way to it; null where none is chosen. */
+  /** The API server's URL, and that of a proxy in front of it; null if no cluster is chosen. */
   getCurrentCluster(): { readonly server: string; readonly proxyUrl?: string } | null;
-  /** Puts authority, certificates and tokens into the options of a request. */
+  /** Adds authority, certificates and tokens to the options of a request. */
   applyToHTTPSOptions(options: RequestOptions): Promise<void>;
 }
 
-/** The API of one cluster as one identity sees it. */
+/** The API of one cluster, used with one identity. */
 export class KubernetesApi {
   /** URL of the API server. */
   readonly server: string;
   readonly #config: ClusterAccess;
-  // TLS options go with each request and not with the agent, so that a rotated certificate opens a new
+  // TLS options belong to each request and not to the agent, so that a rotated certificate opens a new
   // connection.
   readonly #agent: HttpAgent | HttpsAgent;
 
@@ -54,7 +55,7 @@ export class KubernetesApi {
     this.#agent = cluster.server.startsWith("https:") ? new HttpsAgent(options) : new nodeHttp.Agent(options);
   }
 
-  /** GETs a path with a query and parses the answer. Throws a KubernetesError. */
+  /** GETs a path with a query and parses the response. Throws a KubernetesError. */
   async getJson(
     path: string,
     query: Readonly<Record<string, string>>,
@@ -72,7 +73,7 @@ export class KubernetesApi {
   }
 
   /**
-   * GETs a path and gives the answer as it comes in; the caller reads or destroys it. Throws a
+   * GETs a path and returns the response as a stream; the caller reads or destroys it. Throws a
    * KubernetesError.
    */
   async getStream(
@@ -87,7 +88,7 @@ export class KubernetesApi {
     }
   }
 
-  /** Lets idle connections go. */
+  /** Closes idle connections. */
   close(): void {
     this.#agent.destroy();
   }
@@ -101,7 +102,7 @@ export class KubernetesApi {
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const request: RequestOptions = { headers: {} };
     await this.#config.applyToHTTPSOptions(request);
-    // The library's agent is needed for a proxy only; it holds on to the certificate of the first request.
+    // Use the library's agent only for a proxy: it keeps the certificate of the first request.
     if (!this.#config.getCurrentCluster()?.proxyUrl) request.agent = this.#agent;
     request.headers = {
       ...(request.headers as OutgoingHttpHeaders),

@@ -1,5 +1,5 @@
-// What can go wrong between a program and the Kubernetes API, told apart by a code that callers decide by and
-// in sentences that name the verb, the resource and what to do.
+// Errors between a program and the Kubernetes API: a code that callers can branch on, and a sentence that
+// names the verb, the resource and what to do.
 
 /** Why a call to the API failed. */
 type KubernetesErrorCode =
@@ -23,7 +23,7 @@ export class KubernetesError extends Error {
   }
 }
 
-/** The error for an HTTP answer: `message` is the Status object's where the server sent one. */
+/** Returns the error for an HTTP response; `message` is that of the Status object if the server sent one. */
 export function errorOfStatus(status: number, message: string): KubernetesError {
   return new KubernetesError(
     codeOfStatus(status),
@@ -50,7 +50,7 @@ function codeOfStatus(status: number): KubernetesErrorCode {
   }
 }
 
-/** Any thrown value as a KubernetesError; what is none yet came from the network below HTTP. */
+/** Converts any thrown value to a KubernetesError; other errors come from the network below HTTP. */
 export function asKubernetesError(error: unknown, server: string): KubernetesError {
   if (error instanceof KubernetesError) return error;
   return new KubernetesError("unreachable", `cannot reach the API server ${server}: ${reasonOf(error)}`, {
@@ -58,8 +58,7 @@ export function asKubernetesError(error: unknown, server: string): KubernetesErr
   });
 }
 
-// A refused connection to a name with several addresses comes as an AggregateError without a message of its
-// own.
+// A refused connection to a name with several addresses is an AggregateError without a message of its own.
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
-// Against a server that plays the API server's faults, which a real one cannot be made to have when wanted;
-// what a real one does when all is well is tested with it, where there is one.
+// Runs against a server that simulates the API server's faults, which a real one cannot produce on demand. The
+// normal case is tested against a real one, if there is one.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -21,13 +21,13 @@ type Answer = (response: ServerResponse, query: URLSearchParams) => void;
 
 interface Stage {
   readonly watch: ListWatch;
-  /** What was told, in order. */
+  /** Calls of the handler, in order. */
   readonly told: string[];
-  /** What was asked: "list", "list continue=…" or "watch <version>". */
+  /** Requests: "list", "list continue=…" or "watch <version>". */
   readonly asked: string[];
 }
 
-// Answers each request with the next of the given answers; the last one stays.
+// Answers each request with the next of the given answers; the last one repeats.
 async function stage(t: TestContext, answers: readonly Answer[]): Promise<Stage> {
   const asked: string[] = [];
   const told: string[] = [];

@@ -1,6 +1,6 @@
-// Keeps up with every object of one kind: lists them page by page, then watches from the list's version on,
-// for ever. A connection that ends is taken up again where it ended; a version that the server no longer has
-// (410) means a new list, after which what it did not name is told as removed.
+// Tracks all objects of one kind: lists them page by page, then watches from the list's version on, until
+// stopped. A connection that ends is resumed where it ended; if the server no longer has the version (410), it
+// lists again and reports objects that are missing from the new list as removed.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 
 import type { IncomingMessage } from "node:http";
@@ -11,65 +11,61 @@ import type { RetryRange } from "../retry-delay.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 
-/** Objects asked for at once. */
+/** Objects per page. */
 const PAGE_OBJECTS = 500;
-/** One line of a watch at most: etcd takes 1.5 MiB an object, and JSON is about thrice its stored form. */
+/** Longest line of a watch: etcd accepts 1.5 MiB per object, and JSON is about three times its stored form. */
 const LINE_CHARS_MAX = 8 * 1024 * 1024;
-/** How long a watch is asked to last, in seconds, at least and at most; jitter spreads the re-connections. */
+/** Range of the requested duration of a watch, in seconds; jitter spreads the reconnections. */
 const WATCH_SECONDS_MIN = 240;
 const WATCH_SECONDS_MAX = 300;
-/** Bookmarks come about once a minute: a watch that is silent for longer than two has died unnoticed. */
+/** Bookmarks arrive about once a minute: a watch that is silent for more than two minutes is dead. */
 const WATCH_IDLE_MS = 150_000;
-/** Pauses after failures: an API server that comes back is found within half a minute. */
+/** Backoff after failures: a recovered API server is found within half a minute. */
 const RETRY: RetryRange = { firstMs: 250, maxMs: 30_000 };
-/** A watch that ended sooner than this counts as a failure, so that a server that hangs up is not hammered. */
+/** A watch that ends sooner counts as a failure, so that a server that hangs up is not hammered. */
 const WATCH_SHORT_MS = 1000;
 
-/** A kind of object and where it is found. */
+/** A kind of object and its path. */
 export interface Resource {
   /**
-   * Plural name, with its API group where it has one ("replicasets.apps"): as kubectl and RBAC messages write
-   * it.
+   * Plural name, with its API group if it has one ("replicasets.apps"), as kubectl and RBAC messages write it.
    */
   readonly name: string;
   /** Path of the list over all namespaces ("/apis/apps/v1/replicasets"). */
   readonly path: string;
-  /** Whether metadata is all that is wanted: the server then sends nothing else. */
+  /** Whether to request metadata only: the server then sends nothing else. */
   readonly metadataOnly: boolean;
-  /** Objects kept at most; those beyond are counted and left out. */
+  /** Objects kept at most; objects beyond the limit are counted and dropped. */
   readonly objectsMax: number;
-  /** Which objects only ("spec.nodeName=n1"); all where absent. */
+  /** Field selector ("spec.nodeName=n1"); all objects if absent. */
   readonly fieldSelector?: string;
 }
 
-/** What is told. Calls come in the server's order, from one place, never at once. */
+/** Receives the changes. Calls come in the server's order, one at a time. */
 export interface ResourceHandler {
-  /**
-   * An object that is new, changed, or (after a new list) merely still there. Gives false where it made no
-   * sense.
-   */
+  /** An object is new, changed, or (after a new list) still there. Returns false if it is malformed. */
   put(object: unknown, listed: boolean): boolean;
   /** An object is gone. */
   remove(uid: string): void;
-  /** A whole list has been told. */
+  /** A list is complete. */
   listed(): void;
-  /** A call failed; it will be tried again. */
+  /** A call failed; it will be retried. */
   failed(verb: "list" | "watch", error: KubernetesError): void;
   /** A call works again after failures. */
   recovered(): void;
 }
 
-/** How it goes. */
+/** State of a list and watch. */
 export interface ListWatchState {
   readonly objects: number;
-  /** Whole lists taken so far. */
+  /** Complete lists so far. */
   readonly lists: number;
   readonly errors: number;
-  /** Objects that found no place. */
+  /** Objects dropped because objectsMax was reached. */
   readonly overflowed: number;
-  /** Objects that made no sense. */
+  /** Malformed objects. */
   readonly malformed: number;
-  /** Milliseconds since what is known was known to be the latest; 0 while a watch is open. */
+  /** Milliseconds since the objects were last known to be current; 0 while a watch is open. */
   readonly ageMs: number;
 }
 
@@ -78,17 +74,20 @@ interface Metadata {
   readonly resourceVersion: string;
 }
 
-/** One running list and watch. */
+/** A running list and watch. */
 export class ListWatch {
   readonly resource: Resource;
-  /** Resolves once the first list has been told, or once the server has said that there is none for us. */
+  /**
+   * Resolves once the first list is complete, or once the server has answered that we may not list it or that
+   * it does not exist.
+   */
   readonly settled: Promise<void>;
   readonly #api: KubernetesApi;
   readonly #handler: ResourceHandler;
   readonly #random: () => number;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  // Uid → number of the attempt at a list that named it last; what a new list does not name is gone.
+  // Uid → number of the last list attempt that included it; objects missing from a new list are gone.
   readonly #known = new Map<string, number>();
   #settle: () => void = () => {};
   #version = "";
@@ -127,7 +126,7 @@ export class ListWatch {
     };
   }
 
-  /** Ends the watch; resolves once nothing more will be told. */
+  /** Stops the watch; resolves once the handler will not be called again. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -242,7 +241,7 @@ export class ListWatch {
     if (this.#known.delete(uid)) this.#handler.remove(uid);
   }
 
-  // That a watch could be opened ends an outage; only what came over it ends the lengthening of the pauses.
+  // Opening a watch ends an outage; only data received on it resets the backoff.
   #opened(): void {
     if (this.#broken) this.#handler.recovered();
     this.#broken = false;
@@ -279,7 +278,7 @@ export class ListWatch {
   }
 }
 
-// A bookmark has no uid, everything else has both.
+// A bookmark has no uid; everything else has uid and resourceVersion.
 function metadataOf(object: unknown): Metadata | null {
   const metadata = (object as { metadata?: { uid?: unknown; resourceVersion?: unknown } } | null)?.metadata;
   if (typeof metadata?.resourceVersion !== "string") return null;

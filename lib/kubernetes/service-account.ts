@@ -1,5 +1,5 @@
-// The API server as a pod reaches it by its own service account, without the client library: of what that can
-// do a pod needs reading three files, and loading it takes 58 MiB.
+// Access to the API server through a pod's own service account, without the client library: a pod only needs
+// to read three files, and loading the library takes 58 MiB.
 
 import { existsSync, readFileSync } from "node:fs";
 import type { RequestOptions } from "node:https";
@@ -18,7 +18,7 @@ export function hasServiceAccount(
   return environment["KUBERNETES_SERVICE_HOST"] !== undefined && existsSync(`${directory}/token`);
 }
 
-/** Access by the files of the pod's service account, read anew for each request: the kubelet rotates them. */
+/** Access through the files of the pod's service account, read for each request: the kubelet rotates them. */
 export class ServiceAccountAccess implements ClusterAccess {
   readonly #server: string;
   readonly #directory: string;

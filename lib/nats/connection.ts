@@ -1,4 +1,5 @@
-// The way to NATS, for agents and aggregators: connects for ever, and says whether it is connected now.
+// The connection to NATS, for agents and aggregators: retries until connected, and knows whether it is
+// connected now.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,9 +14,9 @@ import {
 import { type Log, LogThrottle } from "../program/log.ts";
 import { type RetryRange, retryDelayMs } from "../retry-delay.ts";
 
-/** Where NATS is and who we are there. Files are read again at every connect, so that they may be rotated. */
+/** NATS servers and credentials. Files are read at every connect, so that they may be rotated. */
 export interface NatsOptions {
-  /** `nats://host:port` or `tls://host:port`; more than one for a cluster. */
+  /** `nats://host:port` or `tls://host:port`; several for a cluster. */
   readonly servers: readonly string[];
   /** Name of the client, as `nats server report connections` shows it. */
   readonly name: string;
@@ -30,23 +31,25 @@ export interface NatsOptions {
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
-  /** First tokens of the subjects on which answers arrive; `_INBOX` where not given. */
+  /** First tokens of the subjects on which answers arrive; `_INBOX` by default. */
   readonly inboxPrefix?: string | undefined;
 }
 
-/** Waits between attempts: 0.25 s at first, 5 s at most, so that a restarted NATS is found within seconds. */
+/**
+ * Backoff between attempts: 0.25 s at first, 5 s at most, so that a restarted NATS is found within seconds.
+ */
 const RECONNECT: RetryRange = { firstMs: 250, maxMs: 5000 };
 
-/** How long one attempt may take. */
+/** Timeout of one attempt. */
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** A silent peer is given up after two pings without an answer: 20 s. */
+/** A silent peer is dropped after two unanswered pings: 20 s. */
 const PING_INTERVAL_MS = 10_000;
 
-/** A connection that comes back by itself. */
+/** A connection that reconnects by itself. */
 export class NatsLink {
   readonly connection: NatsConnection;
-  /** Times that the connection was lost since the start. */
+  /** How often the connection was lost since the start. */
   disconnects = 0;
   #connected = true;
   readonly #listeners = new Set<(connected: boolean) => void>();
@@ -56,12 +59,12 @@ export class NatsLink {
     void this.#follow(log, attempts);
   }
 
-  /** Whether the connection stands now. */
+  /** Whether the connection is up now. */
   get connected(): boolean {
     return this.#connected && !this.connection.isClosed();
   }
 
-  /** Calls back at every loss and return of the connection; gives a function that ends it. */
+  /** Calls back whenever the connection is lost or restored; returns a function that unsubscribes. */
   onChange(listener: (connected: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -97,8 +100,8 @@ export class NatsLink {
 }
 
 /**
- * Connects, however long it takes, and stays connected until closed. Rejects only where the signal is aborted
- * or a file of credentials cannot be read at the first attempt.
+ * Connects, retrying without limit, and stays connected until closed. Rejects only if the signal is aborted or
+ * a credentials file cannot be read at the first attempt.
  */
 export async function connectForEver(options: NatsOptions, log: Log, signal: AbortSignal): Promise<NatsLink> {
   const attempts = { count: 0 };
@@ -137,11 +140,11 @@ function toConnectionOptions(options: NatsOptions, attempts: { count: number }):
     pingInterval: PING_INTERVAL_MS,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
-    // Asked more than once per attempt, so that the attempts themselves are counted elsewhere.
+    // This is called more than once per attempt; attempts are counted elsewhere.
     reconnectDelayHandler: () => retryDelayMs(attempts.count + 1, RECONNECT),
-    // Credentials may be rotated a little later than NATS is: refusal is no reason to give up.
+    // Credentials may be rotated a little later than those of NATS: do not give up when refused.
     ignoreAuthErrorAbort: true,
-    // The given name is resolved at every attempt; addresses of pods, which NATS would tell, go stale.
+    // The configured name is resolved at every attempt; pod addresses, which NATS would advertise, go stale.
     ignoreClusterUpdates: true,
     noAsyncTraces: true,
   };

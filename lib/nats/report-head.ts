@@ -1,9 +1,8 @@
-// Reads the first fields of an encoded report without decoding its columns: what the transport has to know of
-// it.
+// Reads the first fields of an encoded report, which the transport needs, without decoding its columns.
 
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 
-/** The fields of a report that say where it belongs (proto/whotalks/v1/report.proto). */
+/** The fields of a report that identify it (proto/whotalks/v1/report.proto). */
 export interface ReportHead {
   readonly node: string;
   readonly epoch: number;
@@ -13,11 +12,11 @@ export interface ReportHead {
   readonly parts: number;
 }
 
-/** The number of the last field that belongs to the head; writers put fields in ascending order. */
+/** The number of the last field of the head; writers put fields in ascending order. */
 const LAST_FIELD = 8;
 
 /**
- * Reads the head of an encoded report; null where the bytes are no report or a field makes no sense. Never
+ * Reads the head of an encoded report; returns null if the bytes are not a report or a field is invalid. Never
  * throws.
  */
 export function readReportHead(report: Uint8Array): ReportHead | null {
@@ -46,12 +45,12 @@ export function readReportHead(report: Uint8Array): ReportHead | null {
   return sensible ? head : null;
 }
 
-/** Whether a replay of the node may begin at this report. */
+/** Whether a replay of the node may start at this report. */
 export function startsKeyframe(head: ReportHead): boolean {
   return head.keyframe && head.part === 0;
 }
 
-/** Whether a keyframe is complete with this report. */
+/** Whether this report completes a keyframe. */
 export function endsKeyframe(head: ReportHead): boolean {
   return head.keyframe && head.part + 1 >= head.parts;
 }

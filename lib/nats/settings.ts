@@ -1,12 +1,11 @@
-// How a program of the cluster reaches NATS: the settings that agent and aggregator share, and the options
-// that they become.
+// The NATS settings that agent and aggregator share, and their conversion to connection options.
 
 import { z } from "zod";
 import type { Setting } from "../program/program-settings.ts";
 import { natsServers } from "../program/program-settings.ts";
 import type { NatsOptions } from "./connection.ts";
 
-/** The schema's part. */
+/** The NATS part of the settings schema. */
 export const natsSchema = {
   natsUrl: natsServers().default(["nats://127.0.0.1:4222"]),
   natsUser: z.string().optional(),
@@ -19,7 +18,7 @@ export const natsSchema = {
   natsKey: z.string().optional(),
 };
 
-/** The settings' names and help texts; `role` is what examples call the program. */
+/** The settings' names and help texts; `role` is the program's name in examples. */
 export function natsSettings(role: string): Readonly<Record<keyof typeof natsSchema, Setting>> {
   return {
     natsUrl: {
@@ -63,7 +62,7 @@ export function natsSettings(role: string): Readonly<Record<keyof typeof natsSch
   };
 }
 
-/** The settings that were read, as the options of a connection by that name. */
+/** Converts the settings to the options of a connection with this name. */
 export function natsOptions(config: NatsConfig, name: string, more: Partial<NatsOptions> = {}): NatsOptions {
   return {
     servers: config.natsUrl,

@@ -1,5 +1,5 @@
-// Makes the stream that carries reports, or brings it up to its settings. Called by the aggregator alone:
-// agents may publish and nothing else.
+// Creates the stream that carries reports, or updates its settings. Only the aggregator calls it: agents may
+// only publish.
 
 import {
   DiscardPolicy,
@@ -13,26 +13,23 @@ import {
 import { nanos } from "@nats-io/transport-node";
 import { STREAM_NAME, STREAM_SUBJECTS } from "./subjects.ts";
 
-/**
- * How long JetStream remembers message ids. Agents keep their tail of acknowledged reports no longer than
- * this.
- */
+/** How long JetStream remembers message ids. Agents keep acknowledged reports no longer than this. */
 const DUPLICATE_WINDOW_MS = 120_000;
 
-/** What an operator chooses. */
+/** The operator's settings of the stream. */
 export interface StreamSettings {
   /** How long reports are kept, in milliseconds. */
   readonly ageMsMax: number;
-  /** How many bytes of them, all nodes together. */
+  /** Total bytes of reports kept, for all nodes. */
   readonly bytesMax: number;
-  /** On how many NATS servers (1, 3 or 5). */
+  /** Number of NATS servers that store them (1, 3 or 5). */
   readonly replicas: number;
 }
 
 /**
- * Makes the stream where it is missing, else updates what differs; gives what it is then. Throws
- * JetStreamApiError where NATS refuses (not enough storage, fewer servers than replicas), NoRespondersError or
- * TimeoutError where JetStream does not answer.
+ * Creates the stream if it is missing, else updates what differs; returns its state. Throws JetStreamApiError
+ * if NATS refuses (not enough storage, fewer servers than replicas), NoRespondersError or TimeoutError if
+ * JetStream does not answer.
  */
 export async function ensureStream(manager: JetStreamManager, settings: StreamSettings): Promise<StreamInfo> {
   const wanted = {
@@ -40,14 +37,14 @@ export async function ensureStream(manager: JetStreamManager, settings: StreamSe
     max_age: nanos(settings.ageMsMax),
     max_bytes: settings.bytesMax,
     num_replicas: settings.replicas,
-    // The oldest go first: an agent never has to stop because the log is full.
+    // Drop the oldest: an agent never has to stop because the log is full.
     discard: DiscardPolicy.Old,
     duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, settings.ageMsMax)),
     allow_direct: true,
   };
   const present = await infoOrNull(manager);
   if (present === null) {
-    // Retention and storage cannot be changed later, so they are no part of an update.
+    // Retention and storage cannot be changed later, so an update omits them.
     return manager.streams.add({
       name: STREAM_NAME,
       retention: RetentionPolicy.Limits,

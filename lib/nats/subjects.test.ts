@@ -15,7 +15,7 @@ test("a node's name with dots is one token", () => {
 test("any name comes back as it was, from a token that NATS accepts", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", minLength: 1 }), (name) => {
-      // A lone surrogate has no UTF-8.
+      // A lone surrogate has no UTF-8 encoding.
       fc.pre(name.isWellFormed());
       const token = encodeToken(name);
       assert.match(token, /^[A-Za-z0-9_-]+$/);

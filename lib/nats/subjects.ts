@@ -1,10 +1,10 @@
-// The names that agents and aggregators agree upon in NATS: the stream and its subjects.
+// The NATS names that agents and aggregators share: the stream and its subjects.
 //
-//   whotalks.v1.report.<node>.keyframe   the first part of a keyframe: where a replay of the node may begin
+//   whotalks.v1.report.<node>.keyframe   the first part of a keyframe, where a replay of the node may start
 //   whotalks.v1.report.<node>.delta      everything else: deltas, and the further parts of a keyframe
 //
-// Since only first parts are on `.keyframe`, the last message of that subject is where the newest keyframe
-// begins, and NATS finds it by its index of subjects instead of a scan.
+// Only first parts are published on `.keyframe`, so the last message of that subject is the start of the
+// newest keyframe, and NATS finds it in its subject index without a scan.
 
 /** The stream that keeps all reports. */
 export const STREAM_NAME = "WHOTALKS";
@@ -12,12 +12,12 @@ export const STREAM_NAME = "WHOTALKS";
 /** Every subject of the stream. */
 export const STREAM_SUBJECTS = "whotalks.v1.report.>";
 
-/** The subjects where keyframes begin. */
+/** The subjects of first parts of keyframes. */
 export const KEYFRAME_SUBJECTS = "whotalks.v1.report.*.keyframe";
 
 const PREFIX = "whotalks.v1.report.";
 
-/** What a subject says about the report on it. */
+/** What a subject says about its report. */
 interface ReportSubject {
   readonly node: string;
   /** Whether it is the first part of a keyframe. */
@@ -29,7 +29,7 @@ export function reportSubject(node: string, startsKeyframe: boolean): string {
   return `${PREFIX}${encodeToken(node)}.${startsKeyframe ? "keyframe" : "delta"}`;
 }
 
-/** Reads a subject back; null where it is no report's. */
+/** Parses a subject; returns null if it is not a report's. */
 export function parseReportSubject(subject: string): ReportSubject | null {
   if (!subject.startsWith(PREFIX)) return null;
   const [token, kind, ...rest] = subject.slice(PREFIX.length).split(".");
@@ -40,9 +40,9 @@ export function parseReportSubject(subject: string): ReportSubject | null {
 }
 
 /**
- * Writes a name as one token of a subject: letters, digits and `-` stay, every other byte of its UTF-8 becomes
- * `_` and two hexadecimal digits, since names of nodes have dots and a dot ends a token. Throws where the name
- * is empty.
+ * Encodes a name as one token of a subject: letters, digits and `-` stay, every other byte of its UTF-8
+ * becomes `_` and two hexadecimal digits, since node names contain dots and a dot ends a token. Throws if the
+ * name is empty.
  */
 export function encodeToken(name: string): string {
   if (name === "") throw new RangeError("a node's name cannot be empty");
@@ -54,7 +54,7 @@ export function encodeToken(name: string): string {
   return token;
 }
 
-/** Reads a token back; null where encodeToken() would not have written it. */
+/** Decodes a token; returns null if encodeToken() would not have written it. */
 export function decodeToken(token: string): string | null {
   if (!/^(?:[A-Za-z0-9-]|_[0-9A-F]{2})+$/.test(token)) return null;
   const bytes: number[] = [];

@@ -1,10 +1,10 @@
-// How the programs speak to their operators: one JSON line per event on stderr's or stdout's file descriptor.
+// The programs' log: one JSON line per event.
 
 import { pino } from "pino";
 
 import type { LogLevel } from "../vocabulary/log-levels.ts";
 
-/** What the stages log with: fields that machines read, then a sentence for people. */
+/** The log that all stages use: fields for machines, then a sentence for people. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -13,29 +13,29 @@ export interface Log {
 }
 
 /**
- * A log that writes JSON lines with the program's name to standard output (where containers are expected to
- * log).
+ * Creates a log that writes JSON lines with the program's name to standard output, where containers are
+ * expected to log.
  */
 export function createLog(program: string, level: LogLevel): Log {
   return pino({
     name: program,
     level,
-    // The pod's name says which host it is; pid is 1 in a container.
+    // The pod's name identifies the host; pid is 1 in a container.
     base: { name: program },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   });
 }
 
-/** How long the same trouble stays unrepeated in the log. */
+/** How long a repeated problem is suppressed in the log. */
 const LOG_REPEAT_MS = 60_000;
 
 /**
- * Topics that a throttle remembers at most; the oldest is forgotten, so that it may be logged once too often.
+ * Topics that a throttle remembers at most. The oldest is evicted and may therefore be logged once too often.
  */
 const TOPICS_MAX = 64;
 
-/** Lets the same trouble through once per LOG_REPEAT_MS, so that a retry loop does not fill the log. */
+/** Lets a problem through once per LOG_REPEAT_MS, so that a retry loop does not fill the log. */
 export class LogThrottle {
   readonly #lastMs = new Map<string, number>();
   readonly #monotonicMs: () => number;
@@ -44,7 +44,7 @@ export class LogThrottle {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** Whether the topic may be logged now; counts as logged where it may. */
+  /** Returns whether the topic may be logged now; if so, counts it as logged. */
   allows(topic: string): boolean {
     const now = this.#monotonicMs();
     const last = this.#lastMs.get(topic);
@@ -55,7 +55,7 @@ export class LogThrottle {
     return true;
   }
 
-  /** Forgets everything: the trouble is over, so the next one is news. */
+  /** Forgets everything: the problem is over, so the next one is logged at once. */
   clear(): void {
     this.#lastMs.clear();
   }

@@ -1,28 +1,28 @@
-// How the programs that run in a cluster are configured: each setting is an environment variable and a flag,
-// read by one schema into one frozen object, with all problems told at once. The environment and the arguments
-// come in from main.ts.
+// Configuration of the programs that run in a cluster: each setting is an environment variable and a flag,
+// validated by one schema into one frozen object, with all problems reported at once. main.ts passes the
+// environment and the arguments.
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
 
 import { parseDuration } from "../duration.ts";
 
-/** What is known of a setting beside its schema. */
+/** Description of a setting besides its schema. */
 export interface Setting {
   /**
    * Environment variable; the flag is its name without WHOTALKS_ in lower case ("WHOTALKS_HTTP_ADDRESS" →
    * "--http-address").
    */
   readonly variable: string;
-  /** A value as users would write it. */
+  /** A value as a user would write it. */
   readonly example: string;
   /** One line of help. */
   readonly help: string;
-  /** A secret has no flag, since every user of the machine sees flags, and no problem quotes it. */
+  /** A secret has no flag, because every user of the machine sees flags, and problems never quote it. */
   readonly secret?: boolean;
 }
 
-/** What came of reading the settings. */
+/** The result of reading the settings. */
 export type SettingsResult<Values> =
   | { readonly kind: "settings"; readonly values: Readonly<Values> }
   | { readonly kind: "help"; readonly text: string }
@@ -31,14 +31,14 @@ export type SettingsResult<Values> =
 
 /** A program's settings: schema and descriptions have the same keys. */
 export interface ProgramSettings<Shape extends z.ZodRawShape> {
-  /** Name and one sentence on what the program does. */
+  /** Name of the program and one sentence on what it does. */
   readonly program: string;
   readonly summary: string;
   readonly schema: z.ZodObject<Shape>;
   readonly settings: Readonly<Record<keyof Shape & string, Setting>>;
 }
 
-/** Reads the settings; flags go before the environment, and an empty value counts as not given. */
+/** Reads the settings; flags take precedence over the environment, and an empty value counts as absent. */
 export function readSettings<Shape extends z.ZodRawShape>(
   definition: ProgramSettings<Shape>,
   environment: Readonly<Record<string, string | undefined>>,
@@ -85,7 +85,7 @@ export function duration(minMs: number, maxMs: number): z.ZodType<number, string
     .refine((ms) => ms >= minMs && ms <= maxMs, `must be between ${minMs} ms and ${maxMs} ms`);
 }
 
-/** One of the words of a list, as its normalizing function finds it. */
+/** One of the words of a list, resolved by the list's normalizing function. */
 export function oneOf<Word extends string>(
   words: readonly Word[],
   normalize: (text: string) => Word | null,
@@ -111,7 +111,7 @@ export function listenAddress(): z.ZodType<{ host: string; port: number }, strin
     .refine(({ port }) => port <= 65_535, "has a port above 65535");
 }
 
-/** One or more URLs of NATS servers with commas between. */
+/** One or more URLs of NATS servers, separated by commas. */
 export function natsServers(): z.ZodType<string[], string> {
   return z
     .string()

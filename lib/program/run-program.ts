@@ -1,6 +1,5 @@
-// What the programs of the cluster have in common from their start to their end: settings read, help given,
-// problems told, a log made, signals turned into an end. Their main.ts files call it with the process's own
-// environment.
+// The shared main function of the cluster's programs: reads settings, prints help, reports problems, creates
+// the log, handles signals. Their main.ts files call it with the process's environment.
 
 import packageJson from "../../package.json" with { type: "json" };
 import type { Log } from "./log.ts";
@@ -8,12 +7,12 @@ import type { LogLevel } from "../vocabulary/log-levels.ts";
 import { createLog } from "./log.ts";
 import type { SettingsResult } from "./program-settings.ts";
 
-/** Exit code of a program that was started with settings that cannot be used. */
+/** Exit code for unusable settings. */
 const EXIT_USAGE = 2;
 
 /**
- * Runs a program until SIGTERM or SIGINT; a second signal ends at once. Resolves with its exit code: 0, 1
- * where it could not go on, 2 where its settings are not usable.
+ * Runs a program until SIGTERM or SIGINT; a second signal ends it at once. Resolves with its exit code: 0, 1
+ * if it failed, 2 if its settings are unusable.
  */
 export async function runProgram<Config extends { readonly logLevel: LogLevel }>(
   name: string,

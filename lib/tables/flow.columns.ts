@@ -2,7 +2,7 @@
 
 import type { ReportTableSchema } from "./schema.ts";
 
-/** Columns in which the agent keeps flows and reports carry them. */
+/** Columns that the agent keeps and reports carry. */
 export const flowTable: ReportTableSchema = {
   name: "FlowColumns",
   doc: "Flows (conntrack entries), one row each.",

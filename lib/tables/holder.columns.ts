@@ -2,7 +2,7 @@
 
 import type { ReportTableSchema } from "./schema.ts";
 
-/** Columns in which observations keep holders and reports carry them. */
+/** Columns that observations keep and reports carry. */
 export const holderTable: ReportTableSchema = {
   name: "HolderColumns",
   doc: "One row per (socket, process, file descriptor); the rows of a socket are adjacent.",

@@ -1,35 +1,35 @@
-// How tables are described: plain data from which scripts/generate-tables.ts writes classes, the binding to
-// reports and parts of the protos. Nothing imports a schema when a program runs.
+// Table schemas: plain data from which scripts/generate-tables.ts generates classes, the mapping to reports
+// and parts of the protos. No program imports a schema at run time.
 
-/** What a column's elements are: unsigned and signed integers by their bits, and doubles. */
+/** Element types of columns: unsigned and signed integers by width, and doubles. */
 export type ElementType = "u8" | "u16" | "u32" | "i32" | "f64";
 
 /** One column. */
 export interface ColumnSchema {
   readonly name: string;
   readonly type: ElementType;
-  /** Elements in a row; 1 by default. */
+  /** Elements per row; 1 by default. */
   readonly width?: number;
-  /** What a cleared row has; 0 by default. */
+  /** Value in a cleared row; 0 by default. */
   readonly empty?: number;
   /** Columns of one group are cleared and copied together by the table's methods. */
   readonly group?: string;
-  /** What the column holds, as sentences. */
+  /** What the column holds, in sentences. */
   readonly doc: string;
 }
 
 /** One column of a table that agents keep and reports carry. */
 export interface ReportColumnSchema extends ColumnSchema {
-  /** Field number in the table's message. A column without one stays with the agent. */
+  /** Field number in the table's message. A column without one stays in the agent. */
   readonly wire?: number;
   /**
-   * Field number in the message of changes: a row that differs in this column is reported. Without one it
+   * Field number in the message of changes: a difference in this column is reported. A column without one
    * never changes.
    */
   readonly change?: number;
   /** Whether the aggregator's table has the column too. */
   readonly kept?: boolean;
-  /** The field of a connection in which the query API answers with the column of its socket. */
+  /** The field of a connection in which the query API returns this column of its socket. */
   readonly answer?: AnswerSchema;
 }
 
@@ -41,7 +41,7 @@ export interface AnswerSchema {
   readonly doc: string;
 }
 
-/** A method that clears or copies the columns of some groups; "" stands for those without a group. */
+/** A method that clears or copies the columns of some groups; "" means those without a group. */
 export interface MethodSchema {
   readonly name: string;
   readonly does: "clear" | "copy";
@@ -49,7 +49,7 @@ export interface MethodSchema {
   readonly doc: string;
 }
 
-/** A named limit of rows, with its arithmetic in the sentence. */
+/** A named limit of rows; its sentence has the arithmetic. */
 interface LimitSchema {
   readonly name: string;
   readonly rows: number;
@@ -60,52 +60,55 @@ interface LimitSchema {
 export interface MessageSchema {
   readonly name: string;
   readonly doc: string;
-  /** Fields of earlier versions, which must not be used again. */
+  /** Fields of earlier versions, which must not be reused. */
   readonly reserved?: readonly (readonly [field: number, name: string])[];
 }
 
-/** A table that agents keep; reports carry it where it has a message. */
+/** A table that agents keep; reports carry it if it has a message. */
 export interface ReportTableSchema {
-  /** Of the class, which the file is named after. */
+  /** Name of the class; the file is named after it. */
   readonly name: string;
   readonly doc: string;
   readonly limit: LimitSchema;
-  /** Rows of a new table. */
+  /** Initial capacity in rows. */
   readonly firstRows: number;
-  /** Whether append() takes the values of a row; else it makes room for one. */
+  /** Whether append() takes the values of a row; otherwise it only makes room for one. */
   readonly appendsValues?: boolean;
-  /** Whether rows are compared in the columns that change, each of which has one element in a row. */
+  /**
+   * Whether to generate a comparison of rows in the columns that change, each of which has one element per
+   * row.
+   */
   readonly comparesRows?: boolean;
   readonly columns: readonly ReportColumnSchema[];
   readonly methods?: readonly MethodSchema[];
   readonly message?: MessageSchema;
   readonly changeMessage?: MessageSchema;
-  /** The column of addresses, four words each: on the wire as wide as the row's family asks for. */
+  /** The column of addresses, four words each; the row's family determines their width on the wire. */
   readonly addresses?: string;
 }
 
 /** One column of a table that the aggregator keeps. */
 export interface ModelColumnSchema extends ColumnSchema {
   /**
-   * How it grows (storage/capacity.ts): by copy where it is read again and again, in place where it is written
-   * more.
+   * How the column grows (storage/capacity.ts): by copy if it is mostly read, in place if it is mostly
+   * written.
    */
   readonly grows: "by copy" | "in place";
 }
 
-/** A table that the aggregator keeps: its columns are read by everyone and written by its subclass. */
+/** A table that the aggregator keeps: everyone reads its columns, only its subclass writes them. */
 export interface ModelTableSchema {
-  /** Of the class, which the file is named after. */
+  /** Name of the class; the file is named after it. */
   readonly name: string;
   readonly doc: string;
   readonly limit: LimitSchema;
-  /** The table of reports that rows are copied from, for `methods` that copy. */
+  /** The report table from which `methods` that copy take their rows. */
   readonly copiesFrom?: ReportTableSchema;
   readonly columns: readonly ModelColumnSchema[];
   readonly methods?: readonly MethodSchema[];
 }
 
-/** The aggregator's columns for those of a report's table that it keeps. */
+/** Returns the aggregator's columns for the columns of a report's table that it keeps. */
 export function keptColumns(
   { columns }: ReportTableSchema,
   grows: ModelColumnSchema["grows"],

@@ -2,7 +2,7 @@
 
 import type { ReportTableSchema } from "./schema.ts";
 
-/** Columns in which readers fill sockets, observations keep them and reports carry them. */
+/** Columns that readers fill, observations keep and reports carry. */
 export const socketTable: ReportTableSchema = {
   name: "SocketColumns",
   doc: "Internet sockets (tcp, udp, udplite, raw, icmp), one element per row in each column.",

@@ -11,7 +11,7 @@ type Line =
   | { readonly impossible: string }
   | { readonly done: true };
 
-/** In the child: runs one check and prints its result. The first that fails ends the process. */
+/** In the child: runs one check and prints its result. The first failure ends the process. */
 export async function check(name: string, body: () => void | Promise<void>): Promise<void> {
   try {
     await body();
@@ -35,8 +35,8 @@ export function checksImpossible(reason: string): never {
 }
 
 /**
- * In the test: runs `command` and reports each of its checks as a subtest. Returns null, or the reason for
- * which the child could check nothing.
+ * In the test: runs `command` and reports each of its checks as a subtest. Returns null, or the reason why the
+ * child could not check anything.
  */
 export async function runChecks(t: TestContext, command: readonly string[]): Promise<string | null> {
   const [program, ...words] = command;

@@ -19,7 +19,7 @@ export async function eventually<T>(deadlineMs: number, attempt: () => Promise<T
   }
 }
 
-/** Calls `attempt` repeatedly for `durationMs`: what it checks must hold all the time. */
+/** Calls `attempt` repeatedly for `durationMs`: it must succeed every time. */
 export async function always(durationMs: number, attempt: () => Promise<void>): Promise<void> {
   const end = performance.now() + durationMs;
   while (performance.now() < end) {

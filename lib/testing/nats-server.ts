@@ -1,4 +1,4 @@
-// A real nats-server process for tests: started, killed and started again on the same port and store.
+// A real nats-server process for tests, which can be killed and restarted on the same port and store.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -9,13 +9,13 @@ import { join } from "node:path";
 
 import { until } from "./eventually.ts";
 
-/** Why the tests that need nats-server cannot run here; null where they can. */
+/** Why tests that need nats-server cannot run here; null if they can. */
 export function natsServerMissing(): string | null {
   const { status } = spawnSync("nats-server", ["--version"], { stdio: "ignore" });
   return status === 0 ? null : "nats-server is not on the PATH";
 }
 
-/** One server with JetStream in a directory of its own. */
+/** One server with JetStream in its own directory. */
 export class TestNatsServer {
   readonly url: string;
   readonly directory: string;
@@ -38,7 +38,7 @@ export class TestNatsServer {
     return server;
   }
 
-  /** Starts it (again) and waits until it accepts connections. */
+  /** Starts or restarts the server and waits until it accepts connections. */
   async start(configuration = this.#configuration): Promise<void> {
     const file = join(this.directory, "nats.conf");
     const store = join(this.directory, "store");
@@ -52,7 +52,7 @@ export class TestNatsServer {
     });
   }
 
-  /** Kills it as a crash would (SIGKILL), or asks it to stop (SIGTERM). */
+  /** Kills the server as a crash would (SIGKILL), or asks it to stop (SIGTERM). */
   async stop(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     const child = this.#process;
     this.#process = null;
@@ -62,18 +62,18 @@ export class TestNatsServer {
     await ended;
   }
 
-  /** Copies the store aside (the server must be stopped); restoreStore() brings it back. */
+  /** Saves a copy of the store (the server must be stopped); restoreStore() restores it. */
   async saveStore(): Promise<void> {
     await cp(join(this.directory, "store"), join(this.directory, "saved"), { recursive: true });
   }
 
-  /** What a crash does that comes before the disk has synced: the store is what it was at saveStore(). */
+  /** Simulates a crash before the disk has synced: restores the store of saveStore(). */
   async restoreStore(): Promise<void> {
     await rm(join(this.directory, "store"), { recursive: true });
     await cp(join(this.directory, "saved"), join(this.directory, "store"), { recursive: true });
   }
 
-  /** Stops it and removes its directory. */
+  /** Stops the server and removes its directory. */
   async remove(): Promise<void> {
     await this.stop();
     await rm(this.directory, { recursive: true, force: true });
@@ -92,7 +92,7 @@ async function accepts(port: number): Promise<boolean> {
   }
 }
 
-/** A port that nobody listens on. */
+/** Returns a port on which nobody listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

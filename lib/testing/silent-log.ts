@@ -1,6 +1,6 @@
 import type { Log } from "../program/log.ts";
 
-/** A log that says nothing. */
+/** A log that discards everything. */
 export const silentLog: Log = {
   debug: () => undefined,
   info: () => undefined,

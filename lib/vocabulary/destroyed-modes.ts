@@ -1,7 +1,7 @@
-// How an agent learns that sockets were destroyed, as coverage says it.
+// How an agent detects that sockets were destroyed, as coverage reports it.
 
 /**
- * Every way, the best first: the kernel's events, entries in TIME_WAIT, or none. Coverage of a node and of a
+ * All ways, the best first: the kernel's events, entries in TIME_WAIT, or none. Coverage of a node and of a
  * network namespace has one of them.
  */
 export const destroyedModes = ["events", "time-wait", "none"] as const;
@@ -9,7 +9,7 @@ export const destroyedModes = ["events", "time-wait", "none"] as const;
 /** One of destroyedModes. */
 export type DestroyedMode = (typeof destroyedModes)[number];
 
-/** The best way that is open: events where all of them are heard, TIME_WAIT entries where sockets are read. */
+/** The best available way: events if all of them are received, TIME_WAIT entries if sockets are read. */
 export function destroyedMode(heard: boolean, read: boolean): DestroyedMode {
   if (heard) return "events";
   return read ? "time-wait" : "none";

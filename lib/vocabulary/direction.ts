@@ -1,9 +1,9 @@
-// How it is known who opened a connection.
+// How it was determined who opened a connection.
 
 /**
- * What the answer rests on, weakest first: a weaker answer does not replace a stronger one. A flow is final if
- * it is translated, and a handshake always is; an untranslated flow may have been picked up in the middle, so
- * the handshake is above it.
+ * The basis of a direction, weakest first: a weaker one does not replace a stronger one. A flow is final if it
+ * is translated, and a handshake always is. An untranslated flow may have been picked up in the middle, so the
+ * handshake ranks above it.
  */
 export const DirectionBy = { guess: 0, port: 1, listener: 2, flow: 3, handshake: 4 } as const;
 
@@ -11,7 +11,7 @@ const wordByNumber: ReadonlyMap<number, string> = new Map(
   Object.entries(DirectionBy).map(([word, number]) => [number, word]),
 );
 
-/** The word for how it is known who opened a connection. */
+/** The word for how it was determined who opened a connection. */
 export function directionWord(by: number): string {
   return wordByNumber.get(by) ?? "guess";
 }

@@ -2,13 +2,13 @@
 
 import { findWord } from "./word-list.ts";
 
-/** Every kind of endpoint that answers have. */
+/** Every kind of endpoint in answers. */
 export const endpointKinds = ["pod", "process", "node", "service", "external", "unknown"] as const;
 
 /** One of endpointKinds. */
 export type EndpointKind = (typeof endpointKinds)[number];
 
-/** The kind that a filter names; null if it is none. */
+/** Returns the kind that a filter names; null if unknown. */
 export function normalizeEndpointKind(text: string): EndpointKind | null {
   return findWord(endpointKinds, text);
 }

@@ -1,4 +1,4 @@
-// What a connection rests on.
+// The evidence for a connection.
 
 /** Kinds of evidence, as bits. */
 export const Evidence = { client: 1, server: 2, flow: 4 } as const;

@@ -1,10 +1,10 @@
-// How connections went: what agents report of attempts, and what the aggregator makes of it.
+// Outcomes of connections: what agents report about attempts, and what the aggregator concludes.
 
 import { findWord } from "./word-list.ts";
 
-/** How an attempt to connect ended that never became a connection. */
+/** How an attempt that never became a connection ended. */
 export const Attempt = {
-  /** It is no such attempt, or that is not known. */
+  /** Not such an attempt, or unknown. */
   none: 0,
   /** The other end answered with a reset. */
   refused: 1,
@@ -12,7 +12,7 @@ export const Attempt = {
   unanswered: 2,
 } as const;
 
-/** How a connection went; none if it is not settled yet. */
+/** Outcome of a connection; none until it is settled. */
 export const Outcome = { none: 0, established: 1, refused: 2, timedOut: 3, pending: 4 } as const;
 
 /** Every word for an outcome. */
@@ -27,14 +27,13 @@ const outcomeWordByNumber: ReadonlyMap<number, string> = new Map([
 
 const synonyms = { timedout: "timed-out", timeout: "timed-out" } as const;
 
-/** The word for an outcome; empty if there is none yet. */
+/** The word for an outcome; empty until there is one. */
 export function outcomeWord(outcome: number): string {
   return outcomeWordByNumber.get(outcome) ?? "";
 }
 
 /**
- * The word that answers use for an outcome which a filter names (`timed-out` for `timeout`); null if it is
- * none.
+ * The word that answers use for the outcome that a filter names (`timed-out` for `timeout`); null if unknown.
  */
 export function normalizeOutcome(text: string): string | null {
   return findWord(outcomeWords, text, synonyms);

@@ -21,7 +21,7 @@ describe("normalizeProtocol", () => {
     ["unix", "unix"],
     ["0", "0"],
     ["99", "99"],
-    // The aggregator's numbers for families are no IANA numbers.
+    // The aggregator's numbers for families are not IANA numbers.
     ["250", "250"],
     ["256", null],
     ["99999999999", null],

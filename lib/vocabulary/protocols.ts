@@ -24,14 +24,10 @@ export const Protocol = {
   raw: 255,
 } as const;
 
-/**
- * Families beside the internet's, in the aggregator's protocol column (IANA has not assigned these numbers).
- */
+/** Non-internet families in the aggregator's protocol column (IANA has not assigned these numbers). */
 export const Family = { unix: 250, netlink: 251, packet: 252 } as const;
 
-/**
- * Whether a number of the aggregator's protocol column stands for one of the families beside the internet's.
- */
+/** Whether a number of the aggregator's protocol column means one of the non-internet families. */
 export function isFamily(protocol: number): boolean {
   return protocol >= Family.unix && protocol <= Family.packet;
 }
@@ -51,13 +47,13 @@ const familyWordByNumber: ReadonlyMap<number, string> = new Map(
 /** Every word for a protocol or a family. */
 export const protocolWords: readonly string[] = [...ipWords, ...familyWords];
 
-/** What a filter may name, for messages. */
+/** What a filter may name, for error messages. */
 export const protocolChoices: readonly string[] = [
   ...protocolWords,
   `a number from 0 to ${PROTOCOL_NUMBER_MAX}`,
 ];
 
-/** Names of /etc/protocols, the kernel and tcpdump for the same protocols. */
+/** Other names for these protocols in /etc/protocols, the kernel and tcpdump. */
 const synonyms: Readonly<Record<string, ProtocolWord>> = {
   ipencap: "ipip",
   icmp6: "icmpv6",
@@ -70,7 +66,7 @@ const synonyms: Readonly<Record<string, ProtocolWord>> = {
   "udp-lite": "udplite",
 };
 
-/** The word for a protocol number; the number itself where there is none. */
+/** The word for a protocol number; the number itself if it has none. */
 export function protocolWord(number: number): string {
   return ipWordByNumber.get(number) ?? String(number);
 }
@@ -81,8 +77,8 @@ export function storeProtocolWord(number: number): string {
 }
 
 /**
- * The word that answers use for a protocol which a filter names by its word, a synonym or its IANA number:
- * `tcp` for `TCP` and `6`, `99` for `99`. Null if it is none.
+ * The word that answers use for the protocol that a filter names by its word, a synonym or its IANA number:
+ * `tcp` for `TCP` and `6`, `99` for `99`. Null if unknown.
  */
 export function normalizeProtocol(text: string): string | null {
   const trimmed = text.trim();
@@ -91,19 +87,16 @@ export function normalizeProtocol(text: string): string | null {
   return number <= PROTOCOL_NUMBER_MAX ? protocolWord(number) : null;
 }
 
-/**
- * Protocols that conntrack's text forms have a word for (net/netfilter/nf_conntrack_standalone.c
- * l4proto_name).
- */
+/** Protocols with a word in conntrack's text forms (net/netfilter/nf_conntrack_standalone.c l4proto_name). */
 const conntrackWords = ["icmp", "tcp", "udp", "dccp", "gre", "icmpv6", "sctp", "udplite"] as const;
 
-/** The words of conntrack's text forms with their numbers; "unknown" stands for every other protocol. */
+/** The words of conntrack's text forms with their numbers; "unknown" means any other protocol. */
 export const conntrackProtocols: ReadonlyArray<readonly [word: string, number: number]> = [
   ...conntrackWords.map((word) => [word, Protocol[word]] as const),
   ["unknown", 0],
 ];
 
-/** The word that conntrack's text forms have for a protocol; "unknown" if they have none. */
+/** The word for a protocol in conntrack's text forms; "unknown" if it has none. */
 export function conntrackProtocolWord(protocol: number): string {
   return conntrackProtocols.find(([, number]) => number === protocol)?.[0] ?? "unknown";
 }

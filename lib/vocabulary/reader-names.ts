@@ -1,4 +1,4 @@
-// The names of the readers of sockets, as coverage, flags and settings have them.
+// The names of the socket readers, as coverage, flags and settings use them.
 
 import { findWord } from "./word-list.ts";
 
@@ -8,13 +8,13 @@ export const readerNames = ["bpf-iter", "sock-diag", "procfs"] as const;
 /** One of readerNames. */
 export type ReaderName = (typeof readerNames)[number];
 
-/** What may be asked for: `auto` is the best that works. */
+/** The choices of flag and setting: `auto` is the best that works. */
 export const readerChoices = ["auto", ...readerNames] as const;
 
 /** One of readerChoices. */
 export type ReaderChoice = (typeof readerChoices)[number];
 
-/** The choice that a flag or a setting names; null if it is none. */
+/** Returns the choice that a flag or a setting names; null if unknown. */
 export function normalizeReader(text: string): ReaderChoice | null {
   return findWord(readerChoices, text);
 }

@@ -1,5 +1,5 @@
-// States of sockets and of conntrack's flows: the kernel's numbers, words and synonyms, and what a socket's
-// state says of its end.
+// States of sockets and of conntrack's flows: the kernel's numbers, words and synonyms, and which states mean
+// that a socket is closing or gone.
 
 import { Protocol } from "./protocols.ts";
 import { findWord } from "./word-list.ts";
@@ -25,8 +25,7 @@ const socketStateWords: ReadonlyMap<number, string> = new Map(
 );
 
 /**
- * The word for a socket state; UNKNOWN_<n> where the kernel has a newer one. NEW_SYN_RECV is shown as
- * SYN_RECV.
+ * The word for a socket state; UNKNOWN_<n> for a state of a newer kernel. NEW_SYN_RECV is shown as SYN_RECV.
  */
 export function stateWord(state: number): string {
   if (state === SocketState.NEW_SYN_RECV) return "SYN_RECV";
@@ -43,14 +42,14 @@ export function isClosing(state: number): boolean {
 }
 
 /**
- * Whether this is the state of an entry that outlives its socket: the rest of FIN_WAIT2 is one like
- * TIME_WAIT's.
+ * Whether an entry in this state outlives its socket: TIME_WAIT, and the FIN_WAIT2 that the kernel keeps as a
+ * TIME_WAIT entry.
  */
 export function isTimeWaitState(state: number): boolean {
   return state === SocketState.TIME_WAIT || state === SocketState.FIN_WAIT2;
 }
 
-// Indexes are the kernel's numbers: enum tcp_conntrack, sctp_conntrack, ct_dccp_states.
+// Indexed by the kernel's numbers: enum tcp_conntrack, sctp_conntrack, ct_dccp_states.
 const tcpFlowStates = [
   "NONE",
   "SYN_SENT",
@@ -89,7 +88,7 @@ const dccpFlowStates = [
 ] as const;
 const noStates: readonly string[] = [];
 
-/** The state words of a protocol's flows, by the kernel's number; empty where its flows have no state. */
+/** The state words of a protocol's flows, by the kernel's number; empty if its flows have no state. */
 export function flowStates(protocol: number): readonly string[] {
   if (protocol === Protocol.tcp) return tcpFlowStates;
   if (protocol === Protocol.sctp) return sctpFlowStates;
@@ -97,15 +96,14 @@ export function flowStates(protocol: number): readonly string[] {
 }
 
 /**
- * The word for a flow's state; empty where its protocol has none, UNKNOWN_<n> where the kernel has a newer
- * one.
+ * The word for a flow's state; empty if its protocol has no states, UNKNOWN_<n> for a state of a newer kernel.
  */
 export function flowStateWord(protocol: number, state: number): string {
   const states = flowStates(protocol);
   return states.length === 0 ? "" : (states[state] ?? `UNKNOWN_${state}`);
 }
 
-/** States of TCP flows that decisions rest on (include/uapi/linux/netfilter/nf_conntrack_tcp.h). */
+/** States of TCP flows that affect decisions (include/uapi/linux/netfilter/nf_conntrack_tcp.h). */
 export const TcpFlowState = {
   none: 0,
   synSent: 1,
@@ -119,7 +117,7 @@ export const TcpFlowState = {
   synSent2: 9,
 } as const;
 
-/** Every word for a known state of a socket or a flow, those of sockets first: what a filter may ask for. */
+/** The words for all known states of sockets, then of flows: what a filter may name. */
 export const stateWords: readonly string[] = [
   ...new Set([
     ...Object.values(SocketState).map(stateWord),
@@ -129,7 +127,7 @@ export const stateWords: readonly string[] = [
   ]),
 ];
 
-/** As ss, netstat, BSD and RFC 9293 write them. */
+/** Spellings of ss, netstat, BSD and RFC 9293. */
 const synonyms: Readonly<Record<string, string>> = {
   ESTAB: "ESTABLISHED",
   SYN_RCVD: "SYN_RECV",
@@ -142,8 +140,7 @@ const synonyms: Readonly<Record<string, string>> = {
 };
 
 /**
- * The word that answers use for a state which a filter names (`FIN_WAIT1` for `fin-wait-1`); null if it is
- * none.
+ * The word that answers use for the state that a filter names (`FIN_WAIT1` for `fin-wait-1`); null if unknown.
  */
 export function normalizeState(text: string): string | null {
   return findWord(stateWords, text, synonyms);

@@ -1,9 +1,8 @@
-// How words of a list are found in what a user typed. Every list of the vocabulary has one function that rests
-// on this.
+// Finds the word of a list in what a user typed. Every list of the vocabulary has one function that uses it.
 
 /**
- * The word of a list that a text means; null if it means none. Case does not matter, '_' and '-' are the same,
- * and a synonym stands for its word. Synonyms are written in the list's own form.
+ * Returns the word of a list that a text means; null if it means none. Ignores case, treats '_' and '-' as
+ * equal, and resolves synonyms. Synonyms are written in the list's own form.
  */
 export function findWord<Word extends string>(
   words: readonly Word[],

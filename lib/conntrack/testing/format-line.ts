@@ -1,5 +1,5 @@
-// An entry as a line of conntrack's text forms: the same line that it was parsed from, or one in the form that
-// `conntrack -L` has for what netlink told.
+// Formats an entry as a line of conntrack's text forms: the line that it was parsed from, or, for an entry
+// read over netlink, the line that `conntrack -L` prints.
 
 import { formatAddress } from "../../address.ts";
 import type { ConntrackEntry } from "../conntrack-entry.ts";
@@ -10,7 +10,7 @@ import { flowStateWord } from "../../vocabulary/states.ts";
 import { TupleKind } from "../tuple-kind.ts";
 import { formatTextTime } from "../text-time.ts";
 
-/** The line of an entry, without a newline. What the entry does not have is left out. */
+/** Formats an entry as a line without a newline. Fields that the entry does not have are omitted. */
 export function formatConntrackLine(entry: ConntrackEntry): string {
   const has = (field: number): boolean => (entry.has & field) !== 0;
   const fields: string[] = [];
