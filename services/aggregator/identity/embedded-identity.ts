@@ -1,11 +1,11 @@
-// Identity on one machine without Kubernetes: pods are known by their uid alone (from cgroups), addresses by
-// whether any network namespace of the machine has them.
+// Identity on one machine without Kubernetes: pods are known only by their uid (from cgroups); addresses are
+// local if any network namespace of the machine has them.
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../lib/address.ts";
 import type { ReadModel } from "../model/model.ts";
 import type { AddressOwner, Identity } from "./identity.ts";
 
-/** Who is who on one machine without Kubernetes. */
+/** Identity on one machine without Kubernetes. */
 export class EmbeddedIdentity implements Identity {
   readonly #model: ReadModel;
 
@@ -24,10 +24,10 @@ export class EmbeddedIdentity implements Identity {
   addressOwner(ip: string): AddressOwner {
     const words = parseAddress(ip);
     if (words === null || isWildcard(words, 0)) return { kind: "unknown" };
-    // Loopback is the machine's own: only a socket says in which namespace.
+    // Loopback belongs to the machine: only a socket determines the namespace.
     if (isLoopback(words, 0)) return { kind: "node", node: "" };
     const node = this.#nodeHaving(words);
-    // A group's address (224.0.0.0/4, the broadcast address, ff00::/8) belongs to no host, so to none outside
+    // A group address (224.0.0.0/4, the broadcast address, ff00::/8) belongs to no host, so it is not external
     // either.
     if (node === null && isGroup(words)) return { kind: "unknown" };
     return node === null ? { kind: "external", name: "" } : { kind: "node", node };
@@ -45,7 +45,7 @@ export class EmbeddedIdentity implements Identity {
     return undefined;
   }
 
-  // Name of the node that has an address as its own in any namespace; null if none has.
+  // Name of the node that has an address in any of its namespaces; null if none has.
   #nodeHaving(words: Uint32Array): string | null {
     const { addresses, localAddresses, namespaces, nodes } = this.#model;
     const address = addresses.find(words, 0);

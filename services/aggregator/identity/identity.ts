@@ -1,8 +1,8 @@
-// Who is behind a pod uid or an address: what the aggregator asks while it joins and answers. Two
-// implementations exist: the embedded one (one machine, no Kubernetes) and the cluster's (fed by the API
+// Who is behind a pod uid or an address: the queries that the aggregator makes while it matches and answers.
+// Two implementations exist: the embedded one (one machine, no Kubernetes) and the cluster's (fed by the API
 // server's watches and by the pod tables of the nodes' reports).
 
-/** A pod as an endpoint shows it. Remembered after the pod is gone. */
+/** A pod as an endpoint shows it. Kept after the pod is deleted. */
 export interface PodIdentity {
   readonly uid: string;
   readonly namespace: string;
@@ -13,7 +13,7 @@ export interface PodIdentity {
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;
   readonly labels: Readonly<Record<string, string>>;
-  /** Containers by id without the runtime's prefix, init and ephemeral ones too. */
+  /** Containers, including init and ephemeral ones, by id without the runtime's prefix. */
   readonly containers: ReadonlyMap<string, { readonly name: string; readonly image: string }>;
 }
 
@@ -25,7 +25,7 @@ export type AddressOwner =
   | { readonly kind: "external"; readonly name: string }
   | { readonly kind: "unknown" };
 
-/** A service port that clients dial, with the addresses that answer for it. */
+/** A service port that clients dial, with the addresses behind it. */
 export interface ServiceFront {
   readonly namespace: string;
   readonly name: string;
@@ -33,27 +33,23 @@ export interface ServiceFront {
   hasBackend(ip: string, port: number): boolean;
 }
 
-/**
- * What the aggregator asks. Times are milliseconds since 1970 by the stream's clock; addresses canonical text.
- */
+/** The queries. Times are milliseconds since 1970 by the stream's clock; addresses are canonical text. */
 export interface Identity {
-  /** The pod with this uid, living or gone; undefined where it was never known. */
+  /** The pod with this uid, living or deleted; undefined if it was never known. */
   pod(uid: string): PodIdentity | undefined;
-  /** Who had the address at the time. Never throws; what is not known is `unknown`, not `external`. */
+  /** Who had the address at a time. Never throws; if that is not known, it is `unknown`, not `external`. */
   addressOwner(ip: string, timeMs: number): AddressOwner;
-  /**
-   * The service that is dialled by this address and port (ClusterIP, node port, load balancer, external IP).
-   */
+  /** The service behind this address and port (ClusterIP, node port, load balancer, external IP). */
   serviceFront(ip: string, port: number, protocol: string, timeMs: number): ServiceFront | undefined;
-  /** Zone of a node; empty where unknown. */
+  /** Zone of a node; empty if unknown. */
   zone(node: string): string;
-  /** Whether a containerPort or a service names a pod's port, and which services lead to it. */
+  /** Whether a containerPort or a service declares a pod's port, and which services lead to it. */
   declaration(podUid: string, port: number, protocol: string): PortDeclaration | undefined;
-  /** Counts up whenever an answer given before may have become a better one. */
+  /** Incremented whenever an earlier answer may have improved. */
   readonly version: number;
 }
 
-/** What Kubernetes says of a port that a pod listens on. */
+/** What Kubernetes declares about a port that a pod listens on. */
 export interface PortDeclaration {
   readonly declared: boolean;
   readonly services: readonly { readonly namespace: string; readonly name: string }[];

@@ -1,15 +1,15 @@
-// Which Service a client dialled, remembered by address and port: joining asks for every one-sided end.
+// Caches which Service has an address and port: matching asks for every one-sided end.
 
 import { Protocol, protocolWord } from "../../../lib/vocabulary/protocols.ts";
 import type { AddressTable } from "../model/addresses/address-table.ts";
 import type { Identity, ServiceFront } from "./identity.ts";
 
-/** Answers kept between two changes of what is known at most; beyond that they are asked again. */
+/** Answers cached at most; a full cache is cleared, as is one from before identity changed. */
 const FRONTS_MAX = 2 ** 16;
 
-/** What was dialled. */
+/** A dialled address and port. */
 export interface DialledPlace {
-  /** Number of the address. */
+  /** Id of the address. */
   readonly address: number;
   readonly port: number;
   readonly protocol: number;
@@ -21,7 +21,7 @@ export interface DialledPlace {
 export class ServiceFronts {
   readonly #identity: Identity;
   readonly #addresses: Pick<AddressTable, "text" | "isIpv4" | "words">;
-  // By number for IPv4, which costs no text. Protocols without ports have no Services.
+  // Keyed by a number for IPv4, which needs no string. Protocols without ports have no Services.
   readonly #known = new Map<number | string, ServiceFront | null>();
   #version = -1;
 
@@ -30,7 +30,7 @@ export class ServiceFronts {
     this.#addresses = addresses;
   }
 
-  /** The Service that has the address and port as a front; null if there is none. */
+  /** The Service with this address and port as a front; null if there is none. */
   at({ address, port, protocol, timeMs }: DialledPlace): ServiceFront | null {
     const identity = this.#identity;
     const addresses = this.#addresses;

@@ -1,10 +1,10 @@
-// Who had an address when. An address passes from one owner to the next, and what is told of that comes late
-// and from two sides (the API server's watches, the nodes' reports), so each owner has three times: the
-// earliest at which the address may have been its own, the first at which it certainly was, and the end.
+// Who owned an address when. An address passes from one owner to the next, and both sources (the API server's
+// watches, the nodes' reports) report it late, so each span has three times: the earliest at which the owner
+// may have had the address, the first at which it certainly had it, and the end.
 
-/** Owners that one address is remembered with; the one that ended first goes when there are more. */
+/** Spans kept per address; beyond that, the one that ended first is evicted. */
 export const SPANS_PER_ADDRESS_MAX = 16;
-/** Addresses remembered: 2^19, three for each pod of a cluster of the largest supported size (150,000). */
+/** Addresses kept: 2^19, three for each pod of a cluster of the largest supported size (150,000). */
 const ADDRESSES_MAX = 2 ** 19;
 
 interface Span {
@@ -18,24 +18,24 @@ interface Span {
 
 /** Spans of ownership by address. Times are milliseconds since 1970 by the stream's clock. */
 export class AddressSpans {
-  /** Spans that were dropped for want of place, since start. */
+  /** Spans dropped because a limit was reached, since start. */
   overflowed = 0;
   readonly #spans = new Map<string, Span[]>();
 
-  /** Addresses remembered. */
+  /** Number of addresses. */
   get size(): number {
     return this.#spans.size;
   }
 
   /**
-   * Notes that an address is certainly an owner's at a time and may have been since an earlier one. Said
-   * again, the times only widen. Gives whether anything became different.
+   * Records that an owner certainly has an address at `certainMs` and may have had it since `earliestMs`.
+   * Repeated calls only move both times earlier. Returns whether anything changed.
    */
   hold(address: string, owner: string, earliestMs: number, certainMs: number): boolean {
     const spans = this.#spans.get(address) ?? [];
     const earliest = Math.min(earliestMs, certainMs);
     const known = spans.findLast((span) => span.owner === owner);
-    // An owner that lost the address and has it again starts a new span.
+    // An owner that regains an address after losing it starts a new span.
     if (known !== undefined && certainMs <= known.untilMs) {
       if (earliest >= known.earliestMs && certainMs >= known.certainMs) return false;
       known.earliestMs = Math.min(known.earliestMs, earliest);
@@ -57,7 +57,10 @@ export class AddressSpans {
     return true;
   }
 
-  /** Notes that an owner no longer has an address; an end told before moves only to an earlier time. */
+  /**
+   * Ends an owner's span; a span that has ended already only moves to an earlier end. Returns whether it
+   * changed.
+   */
   release(address: string, owner: string, untilMs: number): boolean {
     const span = this.#spans.get(address)?.findLast((candidate) => candidate.owner === owner);
     if (span === undefined || span.untilMs <= untilMs) return false;
@@ -66,13 +69,13 @@ export class AddressSpans {
     return true;
   }
 
-  /** Moves an end that was only supposed to a later time. */
+  /** Moves the presumed end of a span to a later time. */
   extend(address: string, owner: string, untilMs: number): void {
     const span = this.#spans.get(address)?.findLast((candidate) => candidate.owner === owner);
     if (span !== undefined && span.untilMs < untilMs) span.untilMs = untilMs;
   }
 
-  /** The uid of the owner at a time; undefined where nobody is known to have had it then. */
+  /** The uid of the owner at a time; undefined if nobody is known to have had the address then. */
   ownerAt(address: string, timeMs: number): string | undefined {
     const spans = this.#spans.get(address);
     if (spans === undefined) return undefined;
@@ -81,10 +84,10 @@ export class AddressSpans {
     for (const span of spans) {
       if (timeMs < span.earliestMs || timeMs >= span.untilMs) continue;
       if (timeMs >= span.certainMs) {
-        // Two at once: the end of the older one was told late.
+        // Two owners at once: the end of the older span was reported late.
         if (certain === undefined || span.certainMs >= certain.certainMs) certain = span;
       } else if (possible === undefined || span.untilMs < possible.untilMs) {
-        // Neither is certain yet: the address went from the one that ended first to the other.
+        // Neither is certain yet: the span that ends first comes before the other.
         possible = span;
       }
     }

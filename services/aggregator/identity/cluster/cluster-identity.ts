@@ -1,6 +1,6 @@
-// Identity for a whole cluster: who is behind a pod uid or an address, as of a time, out of what the API
-// server's watches and the nodes' reports have told. Pods, nodes and services each have a table of their own;
-// here is only the order in which they are asked.
+// Identity for a whole cluster: who is behind a pod uid or an address at a time, according to the API server's
+// watches and the nodes' reports. Pods, nodes and services have their own tables; this class defines the order
+// in which they are queried.
 
 import { isIpv4, isLoopback, isWildcard, parseAddress } from "../../../../lib/address.ts";
 import { NodeTable } from "./cluster-nodes.ts";
@@ -15,7 +15,7 @@ import type { RanPod } from "./pod-gaps.ts";
 import { RuntimeClassTable } from "./sandboxes.ts";
 import type { AddressOwner, Identity, PodIdentity, PortDeclaration, ServiceFront } from "../identity.ts";
 
-/** The kinds of object that identity is made of. */
+/** The kinds of objects that identity uses. */
 export type ClusterKind =
   | "pods"
   | "services"
@@ -25,7 +25,7 @@ export type ClusterKind =
   | "jobs"
   | "runtimeclasses";
 
-/** Without these an address that nobody owns may be anybody's. */
+/** Until all of these are listed, an address without an owner is unknown. */
 const kindsOfOwners: readonly ClusterKind[] = ["pods", "services", "nodes"];
 
 /** Identity from a cluster's objects. Times are milliseconds since 1970 by the stream's clock. */
@@ -39,14 +39,14 @@ export class ClusterIdentity implements Identity {
   readonly #listed = new Set<ClusterKind>();
   readonly #goneKeepMs: number;
 
-  /** `goneKeepMs`: how long pods that are gone are remembered; as far back as a replay can go. */
+  /** `goneKeepMs`: how long deleted pods are kept; as long as a replay can reach back. */
   constructor(goneKeepMs: number) {
     this.#goneKeepMs = goneKeepMs;
   }
 
-  /** Takes in an object as the API server sent it; gives false where it is none of its kind. */
+  /** Stores an object from the API server; returns false if it is not of this kind. */
   put(kind: ClusterKind, object: unknown, nowMs: number): boolean {
-    // Null where the object is none of its kind, else whether anything became different.
+    // Null if the object is not of this kind, else whether anything changed.
     let changed: boolean | null;
     switch (kind) {
       case "pods":
@@ -75,7 +75,7 @@ export class ClusterIdentity implements Identity {
     return changed !== null;
   }
 
-  /** Notes that an object is gone. */
+  /** Records that an object was deleted. */
   remove(kind: ClusterKind, uid: string, nowMs: number): void {
     switch (kind) {
       case "pods":
@@ -101,19 +101,19 @@ export class ClusterIdentity implements Identity {
     this.version++;
   }
 
-  /** Notes that every object of a kind has been told. */
+  /** Records that the list of a kind is complete. */
   listed(kind: ClusterKind): void {
     if (this.#listed.has(kind)) return;
     this.#listed.add(kind);
     this.version++;
   }
 
-  /** Takes in the pods that a node's report tells of. */
+  /** Stores the pods that a node's report contains. */
   learnPods(report: PodReport): void {
     if (this.#pods.learn(report)) this.version++;
   }
 
-  /** Forgets what is too old; to be called now and then. */
+  /** Drops expired entries; to be called periodically. */
   forget(nowMs: number): void {
     const beforeMs = nowMs - this.#goneKeepMs;
     this.#pods.forget(beforeMs, nowMs);
@@ -165,7 +165,7 @@ export class ClusterIdentity implements Identity {
     return { declared: services.length > 0 || ports.includes(`${protocol}/${port}`), services };
   }
 
-  /** The pods that the API server says have run. */
+  /** The pods that have run according to the API server. */
   *ranPods(): Generator<RanPod> {
     const systems = new Map([...this.#nodes.all()].map(({ name, system }) => [name, system]));
     for (const { pod, ranMs, endedMs } of this.#pods.ran()) {
@@ -178,12 +178,12 @@ export class ClusterIdentity implements Identity {
     }
   }
 
-  /** Names of the nodes that an agent could run on. */
+  /** Names of the nodes on which an agent could run. */
   get readableNodes(): string[] {
     return [...this.#nodes.all()].filter(({ system }) => isReadable(system)).map(({ name }) => name);
   }
 
-  /** What is known and remembered, and what found no place. */
+  /** Table sizes, and what was dropped or rejected. */
   get counters(): { nodes: number; pods: number; addresses: number; overflowed: number; rejected: number } {
     const tables = [this.#pods.addresses, this.#nodes.addresses, this.#services.addresses];
     return {
@@ -199,8 +199,8 @@ export class ClusterIdentity implements Identity {
     return ifRead(readOwner(object), (owner) => this.#owners.put(kind, owner));
   }
 
-  // An address that some pod or service has had, or that lies where theirs come from, is the cluster's own:
-  // nobody's now, but not the outside's.
+  // An address that some pod or service has had, or that lies in their ranges, belongs to the cluster even if
+  // nobody owns it now: it is not external.
   #inside(ip: string, words: Uint32Array): boolean {
     return (
       this.#pods.addresses.has(ip) ||
@@ -209,7 +209,7 @@ export class ClusterIdentity implements Identity {
     );
   }
 
-  // Endpoints of a time before the watch began are not known, but the pods that the service selected may be.
+  // Endpoints from before the watch began are unknown, but the pods that the service selected may be known.
   #isSelected(front: Front, ip: string, port: number, timeMs: number): boolean {
     const selector = Object.entries(front.service.selector);
     if (selector.length === 0 || front.port.targetPort !== port) return false;
@@ -222,7 +222,7 @@ export class ClusterIdentity implements Identity {
   }
 }
 
-// Whether agents read kernels of this operating system; what does not say is Linux.
+// Whether agents can read kernels of this operating system; an empty name means Linux.
 function isReadable(system: string): boolean {
   return system === "" || system === "linux";
 }
@@ -231,7 +231,7 @@ function ifRead<Object>(object: Object | null, put: (object: Object) => boolean)
   return object === null ? null : put(object);
 }
 
-// Loopback, link-local, multicast and the wildcard mean something else on every machine.
+// Loopback, link-local, multicast and wildcard addresses mean something different on every machine.
 function isNobodys(words: Uint32Array): boolean {
   if (isLoopback(words, 0) || isWildcard(words, 0)) return true;
   if (isIpv4(words, 0)) return words[3]! >>> 16 === 0xa9fe || words[3]! >>> 28 >= 0xe;

@@ -1,5 +1,4 @@
-// The nodes: which addresses are theirs, which ranges their pods' addresses come from, and in which zone they
-// are.
+// The nodes: their addresses, the address ranges of their pods, and their zones.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -7,13 +6,15 @@ import { formatAddress, parseRange } from "../../../../lib/address.ts";
 import { AddressSpans } from "./cluster-addresses.ts";
 import type { NodeObject } from "./cluster-objects.ts";
 
-/** Nodes whose zone is remembered after they are gone; Kubernetes supports 5,000 living ones. */
+/** Nodes whose zone is kept after their deletion; Kubernetes supports 5,000 living ones. */
 const ZONES_MAX = 2 ** 15;
 
-/** What an address is to the range of pod addresses that it lies in. */
+/** How an address relates to the pod range that contains it. */
 interface PodRange {
   readonly node: string;
-  /** Whether it is the first host address, which bridge and ptp network plugins give to the node's own end. */
+  /**
+   * Whether it is the first host address, which the bridge and ptp network plugins assign to the node's end.
+   */
   readonly gateway: boolean;
 }
 
@@ -22,22 +23,22 @@ export class NodeTable {
   readonly addresses = new AddressSpans();
   readonly #nodes = new Map<string, NodeObject>();
   readonly #zones = new Map<string, string>();
-  // Number of bits → first address of the range → node: as many lookups as there are different sizes of range.
+  // Prefix length → first address of the range → node: one lookup per distinct prefix length.
   readonly #ranges = new Map<number, Map<string, string>>();
 
-  /** Nodes that there are. */
+  /** Number of nodes. */
   get size(): number {
     return this.#nodes.size;
   }
 
-  /** Notes a node; gives whether anything became different. */
+  /** Stores a node; returns whether anything changed. */
   put(node: NodeObject, nowMs: number): boolean {
     const known = this.#nodes.get(node.uid);
     if (known !== undefined && isDeepStrictEqual(known, node)) return false;
     for (const address of known?.addresses ?? []) {
       if (!node.addresses.includes(address)) this.addresses.release(address, node.name, nowMs);
     }
-    // A node's address is its own from before it joined.
+    // A node has its address from before it joined.
     for (const address of node.addresses)
       this.addresses.hold(address, node.name, known === undefined ? 0 : nowMs, nowMs);
     for (const cidr of known?.podCidrs ?? []) this.#dropRange(cidr, node.name);
@@ -47,7 +48,7 @@ export class NodeTable {
     return true;
   }
 
-  /** Notes that a node is gone; its zone is remembered. */
+  /** Removes a node but keeps its zone. */
   remove(uid: string, nowMs: number): void {
     const node = this.#nodes.get(uid);
     if (node === undefined) return;
@@ -56,17 +57,17 @@ export class NodeTable {
     for (const cidr of node.podCidrs) this.#dropRange(cidr, node.name);
   }
 
-  /** The nodes that there are. */
+  /** The current nodes. */
   all(): Iterable<NodeObject> {
     return this.#nodes.values();
   }
 
-  /** Zone of a node; empty where it has none or is not known. */
+  /** Zone of a node; empty if it has none or is unknown. */
   zone(name: string): string {
     return this.#zones.get(name) ?? "";
   }
 
-  /** The range of pod addresses that an address lies in; undefined where it lies in none. */
+  /** The pod range that contains an address; undefined if none does. */
   podRange(words: Uint32Array): PodRange | undefined {
     for (const [bits, starts] of this.#ranges) {
       const start = masked(words, bits);
@@ -85,7 +86,7 @@ export class NodeTable {
     this.#ranges.set(range.bits, starts.set(range.start, node));
   }
 
-  // Another node may have got the range already.
+  // The range may have been reassigned to another node.
   #dropRange(cidr: string, node: string): void {
     const range = startOf(cidr);
     const starts = range === null ? undefined : this.#ranges.get(range.bits);

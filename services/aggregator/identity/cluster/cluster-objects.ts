@@ -1,5 +1,5 @@
-// What is kept of the API server's objects: each is cut down at once, as it comes in, to the few fields that
-// identity needs, addresses in canonical text. Shapes: https://kubernetes.io/docs/reference/kubernetes-api/.
+// The fields of the API server's objects that identity needs: each object is reduced to them when it is
+// received, with addresses in canonical text. Shapes: https://kubernetes.io/docs/reference/kubernetes-api/.
 
 import { formatAddress, parseAddress } from "../../../../lib/address.ts";
 import type { RuntimeClassObject } from "./sandboxes.ts";
@@ -11,7 +11,7 @@ export interface OwnerReference {
   readonly uid: string;
 }
 
-/** One container of a pod; ids without the runtime's prefix, former ones of a restarted container too. */
+/** One container of a pod; ids without the runtime's prefix, including those from before a restart. */
 export interface ContainerObject {
   readonly name: string;
   readonly image: string;
@@ -20,7 +20,7 @@ export interface ContainerObject {
   readonly ports: readonly string[];
 }
 
-/** A pod. Times in milliseconds since 1970, 0 where not told. */
+/** A pod. Times in milliseconds since 1970, 0 if absent. */
 export interface PodObject {
   readonly uid: string;
   readonly namespace: string;
@@ -31,36 +31,37 @@ export interface PodObject {
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;
   readonly containers: readonly ContainerObject[];
-  /** status.podIPs; of a hostNetwork pod none, since they are the node's. */
+  /** status.podIPs; empty for a hostNetwork pod, whose addresses are the node's. */
   readonly addresses: readonly string[];
   readonly createdMs: number;
-  /** When the kubelet took it on: no address was its own before. */
+  /** When the kubelet accepted the pod: it had no address before. */
   readonly startedMs: number;
-  /** Whether it has Succeeded or Failed, after which its address is free. */
+  /** Whether it has Succeeded or Failed, which frees its address. */
   readonly finished: boolean;
   /** When its last container ended. */
   readonly finishedMs: number;
-  /** Whether a container of it has ever started, so that it has, or had, a network namespace. */
+  /** Whether any of its containers has ever started, so that it has, or had, a network namespace. */
   readonly ran: boolean;
   /** Name of its RuntimeClass; empty for the node's default. */
   readonly runtimeClass: string;
-  /** Operating system that it asks for (spec.os.name); empty where it does not say. */
+  /** Operating system that it requires (spec.os.name); empty if unspecified. */
   readonly system: string;
   /**
-   * A static pod's own uid, which its cgroup carries; the API server's object is a mirror with another one.
+   * A static pod's own uid, which its cgroup carries; the API server's object is a mirror with a different
+   * uid.
    */
   readonly staticUid: string;
 }
 
 /** One port of a service. */
 export interface ServicePort {
-  /** Empty where the service has a single unnamed port. */
+  /** Empty if the service has a single unnamed port. */
   readonly name: string;
   readonly protocol: string;
   readonly port: number;
-  /** 0 where there is none. */
+  /** 0 if it has none. */
   readonly nodePort: number;
-  /** Number of the pods' port; 0 where it is a name. */
+  /** The pods' port number; 0 if it is a name. */
   readonly targetPort: number;
 }
 
@@ -81,9 +82,9 @@ export interface ServiceObject {
 export interface SliceObject {
   readonly uid: string;
   readonly namespace: string;
-  /** The service that it belongs to. */
+  /** Name of its service. */
   readonly service: string;
-  /** Port 0 stands for every port. */
+  /** Port 0 means every port. */
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
   readonly endpoints: readonly { readonly addresses: readonly string[]; readonly podUid: string }[];
 }
@@ -95,11 +96,11 @@ export interface NodeObject {
   readonly zone: string;
   readonly addresses: readonly string[];
   readonly podCidrs: readonly string[];
-  /** Operating system ("linux", "windows"); empty where not told. */
+  /** Operating system ("linux", "windows"); empty if unknown. */
   readonly system: string;
 }
 
-/** An object that stands between a pod and its workload: a ReplicaSet or a Job. */
+/** An object between a pod and its workload: a ReplicaSet or a Job. */
 export interface OwnerObject {
   readonly uid: string;
   readonly namespace: string;
@@ -107,7 +108,7 @@ export interface OwnerObject {
   readonly owner: OwnerReference | null;
 }
 
-/** Reads a pod; null where it is none. */
+/** Parses a pod; returns null if it is malformed. */
 export function readPod(object: unknown): PodObject | null {
   const metadata = readMetadata(object);
   const spec = record(object, "spec");
@@ -145,7 +146,7 @@ export function readPod(object: unknown): PodObject | null {
   };
 }
 
-// A container that could not be started is "terminated" too, at the beginning of time.
+// A container that could not be started is "terminated" too, at the zero time.
 function hasStarted(status: Fields): boolean {
   const state = record(status, "state");
   return (
@@ -168,7 +169,7 @@ function readContainer(container: Fields, statuses: readonly Fields[]): Containe
   };
 }
 
-/** Reads a service; null where it is none. */
+/** Parses a service; returns null if it is malformed. */
 export function readService(object: unknown): ServiceObject | null {
   const metadata = readMetadata(object);
   if (metadata === null) return null;
@@ -180,7 +181,7 @@ export function readService(object: unknown): ServiceObject | null {
     namespace: metadata.namespace,
     name: metadata.name,
     createdMs: metadata.createdMs,
-    // "None" marks a headless service: it is no address, and so it falls away.
+    // "None" marks a headless service: it is not an address, so addressesOf() drops it.
     clusterIps: addressesOf(clusterIps.length > 0 ? clusterIps : [spec["clusterIP"]]),
     outerIps: addressesOf([...texts(spec["externalIPs"]), ...ingress.map((entry) => entry["ip"])]),
     ports: list(spec["ports"]).map((port) => ({
@@ -194,7 +195,7 @@ export function readService(object: unknown): ServiceObject | null {
   };
 }
 
-/** Reads an endpoint slice; null where it is none or belongs to no service. */
+/** Parses an endpoint slice; returns null if it is malformed or belongs to no service. */
 export function readSlice(object: unknown): SliceObject | null {
   const metadata = readMetadata(object);
   const service = metadata?.labels["kubernetes.io/service-name"];
@@ -218,7 +219,7 @@ export function readSlice(object: unknown): SliceObject | null {
   };
 }
 
-/** Reads a node; null where it is none. */
+/** Parses a node; returns null if it is malformed. */
 export function readNode(object: unknown): NodeObject | null {
   const metadata = readMetadata(object);
   if (metadata === null) return null;
@@ -240,7 +241,7 @@ export function readNode(object: unknown): NodeObject | null {
   };
 }
 
-/** Reads a RuntimeClass; null where it is none. */
+/** Parses a RuntimeClass; returns null if it is malformed. */
 export function readRuntimeClass(object: unknown): RuntimeClassObject | null {
   const metadata = readMetadata(object);
   if (metadata === null) return null;
@@ -248,7 +249,7 @@ export function readRuntimeClass(object: unknown): RuntimeClassObject | null {
   return handler === "" ? null : { uid: metadata.uid, name: metadata.name, handler };
 }
 
-/** Reads the metadata of a ReplicaSet or Job; null where it is none. */
+/** Parses the metadata of a ReplicaSet or Job; returns null if it is malformed. */
 export function readOwner(object: unknown): OwnerObject | null {
   const metadata = readMetadata(object);
   if (metadata === null) return null;
@@ -295,8 +296,8 @@ function text(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-// People write addresses into Services and EndpointSlices by hand; what is none (an FQDN endpoint) is left
-// out.
+// People write addresses into Services and EndpointSlices by hand; other values (an FQDN endpoint) are
+// dropped.
 function addressesOf(values: readonly unknown[]): readonly string[] {
   const addresses = new Set<string>();
   for (const value of values) {
@@ -327,7 +328,7 @@ function labelsOf(value: unknown): Readonly<Record<string, string>> {
   return labels;
 }
 
-// Kubernetes says TCP, UDP or SCTP and means TCP where it says nothing.
+// Kubernetes uses TCP, UDP or SCTP; an absent protocol means TCP.
 function protocolOf(port: Fields): string {
   const protocol = text(port["protocol"]);
   return protocol === "" ? "tcp" : protocol.toLowerCase();

@@ -1,9 +1,9 @@
-// ReplicaSets and Jobs by uid and by name, with what owns them. Those that are gone are remembered for a
+// ReplicaSets and Jobs by uid and by name, with what owns them. Deleted ones are kept for a
 // while: their pods outlive them.
 
 import type { OwnerObject, OwnerReference } from "./cluster-objects.ts";
 
-/** The kinds that are stepped over on the way from a pod to its workload. */
+/** The kinds that are skipped between a pod and its workload. */
 export type OwnerKind = "ReplicaSet" | "Job";
 
 interface Entry {
@@ -11,17 +11,17 @@ interface Entry {
   readonly owner: OwnerReference | null;
 }
 
-/** What owns what. */
+/** Owners of pods' owners. */
 export class OwnerTable {
-  /** Counts up whenever a lookup may give something else. */
+  /** Incremented whenever a lookup may return something different. */
   version = 0;
   readonly #byUid = new Map<string, Entry>();
-  // "Job/namespace/name" → uid: the nodes' reports tell owners without their uid.
+  // "Job/namespace/name" → uid: the nodes' reports name owners without their uid.
   readonly #uidByName = new Map<string, string>();
-  // Uid → when it went, in that order.
+  // Uid → time of deletion, in that order.
   readonly #gone = new Map<string, number>();
 
-  /** Notes an object; gives whether it is new or differs from what was known. */
+  /** Stores an object; returns whether it is new or changed. */
   put(kind: OwnerKind, object: OwnerObject): boolean {
     const known = this.#byUid.get(object.uid);
     this.#gone.delete(object.uid);
@@ -33,18 +33,18 @@ export class OwnerTable {
     return true;
   }
 
-  /** Notes that an object is gone. */
+  /** Records that an object was deleted. */
   remove(uid: string, nowMs: number): void {
     if (this.#byUid.has(uid)) this.#gone.set(uid, nowMs);
   }
 
-  /** The owner's own owner: null where it has none, undefined where it is not known. */
+  /** The owner's own owner: null if it has none, undefined if the owner is unknown. */
   ownerOf(namespace: string, owner: OwnerReference): OwnerReference | null | undefined {
     const uid = owner.uid === "" ? this.#uidByName.get(nameOf(owner.kind, namespace, owner.name)) : owner.uid;
     return uid === undefined ? undefined : this.#byUid.get(uid)?.owner;
   }
 
-  /** Forgets what went before a time, and the oldest beyond a number. */
+  /** Drops objects deleted before a time, and the oldest deleted ones beyond `goneMax`. */
   forget(beforeMs: number, goneMax: number): void {
     for (const [uid, goneMs] of this.#gone) {
       if (goneMs >= beforeMs && this.#gone.size <= goneMax) break;

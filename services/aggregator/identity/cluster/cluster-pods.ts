@@ -1,5 +1,5 @@
-// Every pod, living or gone, and which address was whose when: fed by the API server's watch, and by the pod
-// tables of the nodes' reports, which still name the pods that were gone before this program started.
+// Every pod, living or deleted, and which address it had when: fed by the API server's watch, and by the pod
+// tables of the nodes' reports, which include pods deleted before this program started.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -12,32 +12,30 @@ import { workloadOf } from "./cluster-workload.ts";
 import type { PodIdentity } from "../identity.ts";
 
 /**
- * Pods remembered, living and gone: 2^18; Kubernetes supports 150,000 living ones. About 1.8 KB each,
- * addresses and all.
+ * Pods kept, living and deleted: 2^18; Kubernetes supports 150,000 living ones. About 1.8 KB each, including
+ * addresses.
  */
 export const PODS_MAX = 2 ** 18;
-/** Ids that one container is remembered with: it gets a new one whenever it is restarted. */
+/** Ids kept per container: it gets a new one at every restart. */
 const CONTAINER_IDS_MAX = 8;
-/**
- * A pod that only reports name lives this much longer than the last one that did: three keyframes' interval.
- */
+/** How long a pod that only reports name is kept after the last such report: three keyframe intervals. */
 const REPORTED_KEEP_MS = 10 * 60_000;
 
-/** When and by whom pods were reported. Times are milliseconds since 1970 by the stream's clock. */
+/** The pods of one report. Times are milliseconds since 1970 by the stream's clock. */
 export interface PodReport {
   readonly node: string;
   readonly pods: readonly ReportedPod[];
-  /** When the pass ended that the report tells of. */
+  /** When the reported pass ended. */
   readonly observedMs: number;
-  /** The time of a tick of the report. */
+  /** Converts a tick of the report to a time. */
   tickToMs(ticks: number): number;
 }
 
 interface Entry {
   pod: PodObject;
-  /** Whether the API server has named it; else only reports have. */
+  /** Whether the API server has listed it; otherwise only reports have. */
   listed: boolean;
-  /** When the API server was known to say that it has run; 0 before. */
+  /** When the API server first showed that it has run; 0 before. */
   ranMs: number;
   /** Infinity while it lives. */
   endedMs: number;
@@ -47,14 +45,14 @@ interface Entry {
 
 /** The pods of a cluster. */
 export class PodTable {
-  /** Reported pods that another node has, and that were therefore not believed. */
+  /** Reported pods that were ignored because they are on another node. */
   rejected = 0;
-  /** Pods that found no place. */
+  /** Pods dropped because the table was full. */
   overflowed = 0;
   readonly addresses = new AddressSpans();
   readonly #owners: OwnerTable;
   readonly #living = new Map<string, Entry>();
-  // In the order in which they went.
+  // In order of their deletion.
   readonly #gone = new Map<string, Entry>();
   // Static pods' own uids → their mirrors'.
   readonly #mirrors = new Map<string, string>();
@@ -63,18 +61,18 @@ export class PodTable {
     this.#owners = owners;
   }
 
-  /** Pods remembered. */
+  /** Number of pods. */
   get size(): number {
     return this.#living.size + this.#gone.size;
   }
 
-  /** Notes a pod as the API server tells it; gives whether anything became different. */
-  put(told: PodObject, nowMs: number): boolean {
-    const entry = this.#living.get(told.uid) ?? this.#gone.get(told.uid);
+  /** Stores a pod from the API server; returns whether anything changed. */
+  put(received: PodObject, nowMs: number): boolean {
+    const entry = this.#living.get(received.uid) ?? this.#gone.get(received.uid);
     const pod =
       entry === undefined
-        ? told
-        : { ...told, containers: withFormerIds(told.containers, entry.pod.containers) };
+        ? received
+        : { ...received, containers: withFormerIds(received.containers, entry.pod.containers) };
     if (entry?.listed === true && isDeepStrictEqual(entry.pod, pod)) return false;
     const addressesBefore = entry?.pod.addresses ?? [];
     const current = this.#keep(pod, entry);
@@ -86,7 +84,7 @@ export class PodTable {
     current.listed = true;
     if (pod.ran && current.ranMs === 0) current.ranMs = nowMs;
     if (pod.staticUid !== "") this.#mirrors.set(pod.staticUid, pod.uid);
-    // One that had finished before it was first seen: only its containers tell when.
+    // If it had finished before it was first seen, only its containers have the time.
     const finishedMs = entry === undefined && pod.finishedMs > 0 ? Math.min(pod.finishedMs, nowMs) : nowMs;
     const certainMs = pod.finished ? finishedMs : nowMs;
     this.#hold(pod, pod.startedMs === 0 ? pod.createdMs : pod.startedMs, certainMs);
@@ -94,7 +92,7 @@ export class PodTable {
     return true;
   }
 
-  /** Notes that the API server has a pod no more; gives whether it lived until now. */
+  /** Records that the API server deleted a pod; returns whether it was still alive here. */
   remove(uid: string, nowMs: number): boolean {
     const entry = this.#living.get(uid);
     if (entry === undefined) return false;
@@ -102,7 +100,7 @@ export class PodTable {
     return true;
   }
 
-  /** Takes in a node's pod table; gives whether anything became different. */
+  /** Merges a node's pod table; returns whether anything changed. */
   learn(report: PodReport): boolean {
     let changed = false;
     for (const pod of report.pods) if (this.#learnOne(report, pod)) changed = true;
@@ -116,25 +114,25 @@ export class PodTable {
       return false;
     }
     const firstSeenMs = report.tickToMs(reported.firstSeen);
-    const told = podOfReport(reported, report.node, firstSeenMs);
+    const received = podOfReport(reported, report.node, firstSeenMs);
     const known = entry?.pod;
-    const pod = known === undefined || entry?.listed === false ? told : known;
+    const pod = known === undefined || entry?.listed === false ? received : known;
     const merged = {
       ...pod,
-      containers: withFormerIds(pod.containers, known === undefined ? [] : told.containers),
+      containers: withFormerIds(pod.containers, known === undefined ? [] : received.containers),
     };
     const different = known === undefined || !isDeepStrictEqual(known, merged);
     const current = this.#keep(merged, entry);
     if (current === undefined) return false;
     const endedMs = reported.ended === 0 ? Infinity : report.tickToMs(reported.ended);
     const moved = this.#hold(
-      { ...merged, addresses: told.addresses },
+      { ...merged, addresses: received.addresses },
       firstSeenMs,
       Math.min(report.observedMs, endedMs),
     );
     if (!current.listed) {
       const supposedMs = Math.min(endedMs, report.observedMs + REPORTED_KEEP_MS);
-      for (const address of told.addresses) {
+      for (const address of received.addresses) {
         this.addresses.extend(address, pod.uid, supposedMs);
         this.addresses.release(address, pod.uid, supposedMs);
       }
@@ -145,14 +143,15 @@ export class PodTable {
   }
 
   /**
-   * Every pod that the API server says has run, living or gone, with when that was known and when it ended.
+   * The pods that have run according to the API server, living or deleted, with when that was known and when
+   * they ended.
    */
   *ran(): Generator<{ readonly pod: PodObject; readonly ranMs: number; readonly endedMs: number }> {
     for (const entry of this.#living.values()) if (entry.ranMs > 0) yield entry;
     for (const entry of this.#gone.values()) if (entry.ranMs > 0) yield entry;
   }
 
-  /** The pod with this uid, living or gone; a static pod is found by its own uid too. */
+  /** The pod with this uid, living or deleted; a static pod is also found by its own uid. */
   identity(uid: string): PodIdentity | undefined {
     const known = this.#mirrors.get(uid) ?? uid;
     const entry = this.#living.get(known) ?? this.#gone.get(known);
@@ -164,21 +163,21 @@ export class PodTable {
     return entry.identity;
   }
 
-  /** Who had an address at a time; undefined where no pod is known to have had it. */
+  /** Who had an address at a time; undefined if no pod is known to have had it. */
   ownerAt(address: string, timeMs: number): PodIdentity | undefined {
     const uid = this.addresses.ownerAt(address, timeMs);
     return uid === undefined ? undefined : this.identity(uid);
   }
 
-  /** containerPorts of a pod as "tcp/8080"; undefined where only reports have told of it, which do not say. */
+  /** containerPorts of a pod as "tcp/8080"; undefined if only reports name it, which do not contain them. */
   containerPorts(uid: string): readonly string[] | undefined {
     const entry = this.#living.get(uid) ?? this.#gone.get(uid);
     return entry?.listed === true ? entry.pod.containers.flatMap(({ ports }) => ports) : undefined;
   }
 
-  /** Forgets the pods that ended before a time. */
+  /** Drops the pods that ended before a time. */
   forget(beforeMs: number, nowMs: number): void {
-    // What only reports named, and none names any more, ends as its addresses did.
+    // A pod that only reports named, and no longer name, ends when its addresses do.
     for (const entry of this.#living.values()) {
       if (entry.listed) continue;
       const { addresses, uid } = entry.pod;
@@ -223,7 +222,7 @@ export class PodTable {
     return moved;
   }
 
-  // What only reports had named was given an end on suspicion, which the API server's naming it takes back.
+  // The end of a pod that only reports named was presumed; the API server's listing cancels it.
   #revive(entry: Entry): void {
     const { uid, addresses } = entry.pod;
     for (const address of addresses) this.addresses.extend(address, uid, Infinity);
@@ -289,7 +288,7 @@ function canonical(address: string): string {
   return words === null ? "" : formatAddress(words, 0);
 }
 
-// Sockets of a container that was restarted may still be on their way with its old id.
+// Reports may still carry sockets of a restarted container under its old id.
 function withFormerIds(
   containers: readonly ContainerObject[],
   former: readonly ContainerObject[],

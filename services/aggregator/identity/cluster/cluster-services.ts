@@ -1,5 +1,5 @@
-// The services: which addresses and ports clients dial, and which endpoints answer for them. What was taken
-// away is remembered for some minutes: its connections go on for longer than it does.
+// The services: the addresses and ports that clients dial, and the endpoints behind them. Removed ones are
+// kept for some minutes, because their connections outlive them.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -7,17 +7,14 @@ import { parseAddress } from "../../../../lib/address.ts";
 import { AddressSpans } from "./cluster-addresses.ts";
 import type { ServiceObject, ServicePort, SliceObject } from "./cluster-objects.ts";
 
-/**
- * How long fronts and endpoints that were taken away still count: as long as a closed connection stays
- * visible.
- */
+/** How long removed fronts and endpoints still count: as long as a closed connection stays visible. */
 const REMOVED_KEEP_MS = 5 * 60_000;
-/** The data path may be there before the watch has told of it, and clocks differ. */
+/** The data path may be set up before the watch reports the service, and clocks differ. */
 const EARLY_MS = 60_000;
-/** Fewer common bits than these, and the service addresses do not come from one range. */
+/** With fewer common bits than these, the service addresses do not come from one range. */
 const RANGE_BITS_MIN = { ipv4: 96 + 12, ipv6: 108 } as const;
 
-/** One port of one service, as it can be dialled. */
+/** One port of one service, as clients dial it. */
 export interface Front {
   readonly service: ServiceObject;
   readonly port: ServicePort;
@@ -44,7 +41,7 @@ export class ServiceTable {
   /** Owners are services' uids. */
   readonly addresses = new AddressSpans();
   readonly #services = new Map<string, ServiceObject>();
-  // Uids of services that are gone, in the order in which they went.
+  // Uids of deleted services, in order of deletion.
   readonly #gone = new Map<string, number>();
   // "tcp/443/10.96.0.1", and "tcp/30080/*" for node ports.
   readonly #fronts = new Map<string, FrontEntry[]>();
@@ -54,7 +51,7 @@ export class ServiceTable {
   readonly #slicesOfPod = new Map<string, Set<SliceObject>>();
   readonly #common: { ipv4?: CommonBits; ipv6?: CommonBits } = {};
 
-  /** Notes a service; gives whether anything became different. */
+  /** Stores a service; returns whether anything changed. */
   putService(service: ServiceObject, nowMs: number): boolean {
     const known = this.#services.get(service.uid);
     if (known !== undefined && isDeepStrictEqual(known, service)) return false;
@@ -76,7 +73,7 @@ export class ServiceTable {
     return true;
   }
 
-  /** Notes that a service is gone. */
+  /** Records that a service was deleted. */
   removeService(uid: string, nowMs: number): void {
     const service = this.#services.get(uid);
     if (service === undefined) return;
@@ -85,7 +82,7 @@ export class ServiceTable {
     this.#gone.set(uid, nowMs);
   }
 
-  /** Notes an endpoint slice; gives whether anything became different. */
+  /** Stores an endpoint slice; returns whether anything changed. */
   putSlice(slice: SliceObject, nowMs: number): boolean {
     const known = this.#slices.get(slice.uid);
     if (known !== undefined && isDeepStrictEqual(known, slice)) return false;
@@ -107,7 +104,7 @@ export class ServiceTable {
     return true;
   }
 
-  /** Notes that an endpoint slice is gone. */
+  /** Records that an endpoint slice was deleted. */
   removeSlice(uid: string, nowMs: number): void {
     const slice = this.#slices.get(uid);
     if (slice === undefined) return;
@@ -115,21 +112,19 @@ export class ServiceTable {
     this.#dropSlice(slice, nowMs);
   }
 
-  /** The service at a ClusterIP, external IP or load balancer's address at a time. */
+  /** The service with this ClusterIP, external IP or load balancer address at a time. */
   serviceAt(address: string, timeMs: number): ServiceObject | undefined {
     const uid = this.addresses.ownerAt(address, timeMs);
     return uid === undefined ? undefined : this.#services.get(uid);
   }
 
-  /**
-   * The service port dialled by an address and port at a time; `onNode` says whether the address is a node's.
-   */
+  /** The service port behind an address and port at a time; `onNode` says whether the address is a node's. */
   front(address: string, port: number, protocol: string, timeMs: number, onNode: boolean): Front | undefined {
     const front = frontAt(this.#fronts.get(`${protocol}/${port}/${address}`), timeMs);
     return front ?? (onNode ? frontAt(this.#fronts.get(`${protocol}/${port}/*`), timeMs) : undefined);
   }
 
-  /** Whether an address and port is, or was lately, an endpoint of a service port. */
+  /** Whether an address and port is, or recently was, an endpoint of a service port. */
   hasBackend(front: Front, address: string, port: number): boolean {
     const backends = this.#backends.get(
       serviceKey({ namespace: front.service.namespace, service: front.service.name }),
@@ -142,7 +137,7 @@ export class ServiceTable {
     );
   }
 
-  /** The services that lead to a port of a pod. */
+  /** The services that lead to a pod's port. */
   leadingTo(podUid: string, port: number, protocol: string): readonly { namespace: string; name: string }[] {
     const found = new Map<string, { namespace: string; name: string }>();
     for (const slice of this.#slicesOfPod.get(podUid) ?? []) {
@@ -155,10 +150,7 @@ export class ServiceTable {
     return [...found.values()];
   }
 
-  /**
-   * Whether an address lies among the ClusterIPs seen so far: in the range that is common to all of its
-   * family.
-   */
+  /** Whether an address lies in the range that all ClusterIPs of its family seen so far have in common. */
   inServiceRange(words: Uint32Array, ipv4: boolean): boolean {
     const common = ipv4 ? this.#common.ipv4 : this.#common.ipv6;
     return (
@@ -168,7 +160,7 @@ export class ServiceTable {
     );
   }
 
-  /** Forgets what was taken away too long ago; services' addresses are remembered as long as pods are. */
+  /** Drops fronts and endpoints removed too long ago; services' addresses are kept as long as pods are. */
   forget(nowMs: number, beforeMs: number): void {
     const removedBeforeMs = nowMs - REMOVED_KEEP_MS;
     for (const [key, fronts] of this.#fronts) {
@@ -223,8 +215,7 @@ export class ServiceTable {
   }
 }
 
-// Of two services with one front (two may name the same externalIP) the one that was there first is taken, as
-// kube-proxy does.
+// If two services share a front (two may name the same externalIP), the older one wins, as in kube-proxy.
 function frontAt(fronts: readonly FrontEntry[] | undefined, timeMs: number): Front | undefined {
   const then = fronts?.filter(({ fromMs, untilMs }) => fromMs - EARLY_MS <= timeMs && timeMs < untilMs) ?? [];
   const lately =

@@ -1,5 +1,5 @@
-// Against a real API server, where KUBECONFIG names one. The pods are never scheduled (they have a scheduling
-// gate); their addresses are written into their status, so that no node and no image is needed.
+// Runs against the real API server that KUBECONFIG names, if any. The pods are never scheduled (they have a
+// scheduling gate); the test writes their addresses into their status, so that no node and no image is needed.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -25,7 +25,7 @@ import { watchCluster } from "./cluster-watch.ts";
 import type { ClusterWatch } from "./cluster-watch.ts";
 
 const skip = process.env["KUBECONFIG"] === undefined ? "KUBECONFIG names no cluster" : false;
-// TEST-NET-2: no cluster gives these to pods.
+// TEST-NET-2: no cluster assigns these to pods.
 const podIp = "198.51.100.201";
 const nextIp = "198.51.100.202";
 const gate = { schedulingGates: [{ name: "whotalks.dev/test" }] };
@@ -212,7 +212,7 @@ test(
   },
 );
 
-// A wire to the API server that can be cut.
+// A proxy to the API server whose connections can be cut.
 class Proxy {
   readonly config = new KubeConfig();
   readonly #sockets = new Set<Socket>();
@@ -224,7 +224,7 @@ class Proxy {
     const server = createServer((socket) => proxy.#carry(socket, target));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
-    // The certificate is for the server's own address, and this test is not about certificates.
+    // The certificate is for the server's own address; this test does not check certificates.
     const cluster = { name: "proxy", server: `https://127.0.0.1:${port}`, skipTLSVerify: true };
     proxy.config.loadFromClusterAndUser(cluster, direct.getCurrentUser()!);
     t.after(() => {

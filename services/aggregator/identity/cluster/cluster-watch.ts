@@ -1,5 +1,5 @@
-// Feeds a ClusterIdentity from the API server: one list and watch for each kind of object, of which some may
-// be forbidden without stopping the rest.
+// Feeds a ClusterIdentity from the API server: one list and watch for each kind of object. A forbidden kind
+// does not stop the others.
 
 import type { KubernetesApi } from "../../../../lib/kubernetes/kubernetes-api.ts";
 import type { KubernetesError } from "../../../../lib/kubernetes/kubernetes-error.ts";
@@ -61,13 +61,13 @@ const resources: Readonly<Record<ClusterKind, Resource & { readonly lost: string
   },
 };
 
-/** What is needed to watch. */
+/** Options of a cluster watch. */
 interface ClusterWatchOptions {
   readonly api: KubernetesApi;
   readonly identity: ClusterIdentity;
   /** The stream's clock, milliseconds since 1970. */
   readonly now: () => number;
-  /** Takes sentences for whoever runs the program. */
+  /** Logs a sentence for the operator. */
   readonly log: (level: "info" | "warn", sentence: string) => void;
 }
 
@@ -75,14 +75,14 @@ interface ClusterWatchOptions {
 export interface ClusterWatch {
   /** Resolves once every kind has been listed, or is known to be forbidden. */
   readonly synced: Promise<void>;
-  /** How it goes, by kind. */
+  /** State of each kind's list and watch. */
   states(): ReadonlyMap<ClusterKind, ListWatchState>;
-  /** Objects that the API server does not let the aggregator see, as sentences that say what to grant. */
+  /** Kinds that the API server does not let the aggregator read, as sentences that say what to grant. */
   limits(): readonly string[];
   stop(): Promise<void>;
 }
 
-/** Starts watching. Never rejects: what fails is logged once and tried again for ever. */
+/** Starts watching. Never rejects: failures are logged once and retried without limit. */
 export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
   const limits = new Map<ClusterKind, string>();
   const outage = new Outage(options);
@@ -128,7 +128,7 @@ function watchKind(
   });
 }
 
-// All watches break at once when the API server goes: that is one line, and one when all are back.
+// If the API server goes away, all watches break at once: log one line, and one when all have recovered.
 class Outage {
   readonly #log: ClusterWatchOptions["log"];
   readonly #broken = new Set<ClusterKind>();

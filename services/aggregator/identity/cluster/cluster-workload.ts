@@ -1,5 +1,5 @@
-// From a pod to its workload: the owner that a person would name. ReplicaSets and Jobs are stepped over, also
-// when they are gone and only their names are left.
+// Maps a pod to its workload: the owner that a person would name. ReplicaSets and Jobs are skipped, even if
+// they are deleted and only their names are known.
 
 import type { OwnerReference } from "./cluster-objects.ts";
 
@@ -9,31 +9,30 @@ interface Workload {
   readonly name: string;
 }
 
-/** What is needed of a pod to name its workload. */
+/** The fields of a pod that determine its workload. */
 export interface OwnedPod {
   readonly namespace: string;
   readonly name: string;
   readonly node: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The controlling owner; uid empty where only kind and name are known. */
+  /** The controlling owner; its uid is empty if only kind and name are known. */
   readonly owner: OwnerReference | null;
   /** Milliseconds since 1970. */
   readonly createdMs: number;
 }
 
 /**
- * The owner's own controlling owner: null where it has none, undefined where the owner is not known (any
- * more).
+ * The owner's own controlling owner: null if it has none, undefined if the owner is not (or no longer) known.
  */
 type OwnerLookup = (namespace: string, owner: OwnerReference) => OwnerReference | null | undefined;
 
-/** A CronJob's Jobs are named after the minute they were due, and their pods are made soon after it. */
+/** A CronJob's Jobs are named after their scheduled minute, and their pods are created soon after it. */
 const CRON_LATENESS_MINUTES = 24 * 60;
 
 /** Names the workload of a pod. */
 export function workloadOf(pod: OwnedPod, ownerOf: OwnerLookup): Workload {
   const { owner } = pod;
-  // The pods of a node's static manifests are owned by the Node and named after it.
+  // A node's static pods are owned by the Node; their workload is the bare pod.
   if (owner === null || owner.kind === "Node") return bareWorkload(pod);
   const above = ownerOf(pod.namespace, owner);
   if (above) return { kind: above.kind, name: above.name };

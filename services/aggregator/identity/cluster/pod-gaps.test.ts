@@ -1,4 +1,4 @@
-// Which pods are missing: the API server's objects against what reports named.
+// Missing pods: the API server's objects compared with the pods that reports named.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,32 +1,32 @@
-// Which pods ran and were never read, and which cannot be: what the API server knows to have run, held against
-// the pods that the nodes' reports named. Only this tells of a pod that lived and died between two passes: its
-// network namespace took the kernel's counters with it.
+// Finds pods that ran but were never read, and pods that cannot be read, by comparing the API server's pods
+// with those that the nodes' reports named. Nothing else reveals a pod that lived and died between two passes:
+// the kernel's counters disappeared with its network namespace.
 
 import type { Report } from "../../../../lib/gen/whotalks/v1/report.ts";
 
 /**
- * A pod that has run is expected in a report this long after it began, or ended: two passes and the way here.
+ * A pod that has run is expected in a report this long after it started or ended: two passes plus transport.
  */
 export const GRACE_MS = 15_000;
-/** Where passes are far apart, after so many of the node's intervals. */
+/** For nodes with long intervals: this many of their intervals. */
 const GRACE_INTERVALS = 3;
-/** Pods that reports have named, remembered at most: as many as pods are. */
+/** Pods named by reports, kept at most: the size of the pod table. */
 const NAMED_MAX = 2 ** 18;
-/** Nodes that have reported, remembered at most: twice the 5,000 that Kubernetes supports. */
+/** Nodes that have reported, kept at most: twice the 5,000 that Kubernetes supports. */
 const NODES_MAX = 10_000;
 
-/** A pod that has run, as the API server tells it. Times by the stream's clock, milliseconds since 1970. */
+/** A pod that has run according to the API server. Times by the stream's clock, milliseconds since 1970. */
 export interface RanPod {
   readonly uid: string;
-  /** The uid that its cgroup has where that is another: a static pod's. */
+  /** The uid in its cgroup if that differs: a static pod's. */
   readonly staticUid: string;
   readonly namespace: string;
   readonly name: string;
   readonly node: string;
   readonly hostNetwork: boolean;
-  /** Why its sockets are in no kernel that is read; empty where they are. */
+  /** Why the kernels that agents read do not have its sockets; empty if they do. */
   readonly unobservable: string;
-  /** When it was known to have run. */
+  /** When it was first known to have run. */
   readonly ranMs: number;
   /** Infinity while it lives. */
   readonly endedMs: number;
@@ -54,15 +54,15 @@ interface ReportedNode {
   readonly intervalMs: number;
 }
 
-/** Keeps what reports have named. */
+/** Tracks which pods reports have named. */
 export class PodGapAccount {
-  /** Pods and nodes that had to make room for others. */
+  /** Pods and nodes that were evicted because a limit was reached. */
   overflowed = 0;
-  // Uid → when a report named it last; those named longest ago first.
+  // Uid → when a report last named it, oldest first.
   readonly #named = new Map<string, number>();
   readonly #nodes = new Map<string, ReportedNode>();
 
-  /** Takes in whose namespaces and processes a report (or a part of it) names. */
+  /** Records the owners of the namespaces and processes that a report (or a part of it) contains. */
   note(header: Pick<Report, "node" | "namespaces" | "processes" | "coverage">, observedMs: number): void {
     for (const { podUid } of header.namespaces) this.#name(podUid, observedMs);
     for (const { podUid } of header.processes) this.#name(podUid, observedMs);
@@ -77,7 +77,7 @@ export class PodGapAccount {
     return this.#nodes.has(node);
   }
 
-  /** The gaps at a time; pods that ended longer than keepMs ago are left out. */
+  /** The gaps at a time, without pods that ended more than keepMs ago. */
   gaps(pods: Iterable<RanPod>, nowMs: number, keepMs: number): PodGaps {
     const unread: PodGap[] = [];
     const unobservable: PodGap[] = [];
@@ -92,7 +92,7 @@ export class PodGapAccount {
     return { unread: unread.toSorted(byName), unobservable: unobservable.toSorted(byName) };
   }
 
-  /** Forgets the pods that no report has named since a time, unless they are still known. */
+  /** Drops the pods that no report has named since a time, unless they are still known. */
   forget(beforeMs: number, isKnown: (uid: string) => boolean): void {
     for (const [uid, namedMs] of this.#named) {
       if (namedMs >= beforeMs) break;
@@ -104,7 +104,7 @@ export class PodGapAccount {
     if (uid !== "") this.#remember(this.#named, uid, observedMs, NAMED_MAX);
   }
 
-  // What was remembered longest ago makes room.
+  // Evicts the entry that was updated longest ago.
   #remember<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
     map.delete(key);
     const [oldest] = map.size >= max ? map.keys() : [];
@@ -115,8 +115,8 @@ export class PodGapAccount {
     map.set(key, value);
   }
 
-  // A hostNetwork pod's sockets are in its node's own namespace: any pass of the node while it ran has read
-  // them.
+  // A hostNetwork pod's sockets are in its node's own namespace: any pass of the node while the pod ran has
+  // read them.
   #isRead(pod: RanPod): boolean {
     if (this.#named.has(pod.uid) || (pod.staticUid !== "" && this.#named.has(pod.staticUid))) return true;
     const node = this.#nodes.get(pod.node);

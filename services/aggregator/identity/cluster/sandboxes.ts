@@ -1,19 +1,19 @@
-// Which pods run in a kernel of their own, where no agent of the node can look: by the handler of their
-// RuntimeClass (https://kubernetes.io/docs/concepts/containers/runtime-class/), or by the class's name where
-// the handler is not known.
+// Recognizes pods that run in a kernel of their own, which the node's agent cannot read: by the handler of
+// their RuntimeClass (https://kubernetes.io/docs/concepts/containers/runtime-class/), or by the name of the
+// class if the handler is unknown.
 
 /** A RuntimeClass. */
 export interface RuntimeClassObject {
   readonly uid: string;
   readonly name: string;
-  /** What the node's container runtime calls it ("runsc", "kata-qemu"). */
+  /** Its name in the node's container runtime ("runsc", "kata-qemu"). */
   readonly handler: string;
 }
 
 /** RuntimeClasses kept at most; a cluster has a handful. */
 const RUNTIME_CLASSES_MAX = 1024;
 
-// gVisor's network stack is its own; the others are virtual machines. Handlers carry suffixes: kata-qemu,
+// gVisor has its own network stack; the others are virtual machines. Handlers carry suffixes: kata-qemu,
 // kata-clh …
 const sandboxWords = ["gvisor", "runsc", "kata", "firecracker", "krun", "quark", "urunc", "runhcs"];
 
@@ -22,7 +22,7 @@ export class RuntimeClassTable {
   readonly #byUid = new Map<string, RuntimeClassObject>();
   readonly #handlers = new Map<string, string>();
 
-  /** Notes a class; gives whether it is new or has another handler. */
+  /** Stores a class; returns whether it is new or has another handler. */
   put(object: RuntimeClassObject): boolean {
     if (this.#handlers.get(object.name) === object.handler) return false;
     if (this.#handlers.size >= RUNTIME_CLASSES_MAX && !this.#handlers.has(object.name)) return false;
@@ -31,14 +31,14 @@ export class RuntimeClassTable {
     return true;
   }
 
-  /** Notes that a class is gone: its pods go on, and are told by its name. */
+  /** Removes a class. Its pods keep running and are then recognized by the name of the class. */
   remove(uid: string): void {
     const name = this.#byUid.get(uid)?.name;
     this.#byUid.delete(uid);
     if (name !== undefined) this.#handlers.delete(name);
   }
 
-  /** Why a pod of this class has its sockets in another kernel; empty where it has not, or has no class. */
+  /** Why a pod of this class has its sockets in another kernel; empty if it does not, or has no class. */
   reason(className: string): string {
     if (className === "") return "";
     const handler = this.#handlers.get(className);
@@ -50,7 +50,7 @@ export class RuntimeClassTable {
 }
 
 /**
- * Whether a handler, or a class where its handler is not known, is one whose containers have a kernel of their
+ * Whether a handler, or a class name if the handler is unknown, means that containers have a kernel of their
  * own.
  */
 export function isSandbox(handler: string): boolean {
