@@ -1,4 +1,4 @@
-// What an answer rests on: each node's own account of its last pass, with what the aggregator knows beside it.
+// The coverage of an answer: each node's report on its last pass, plus what the aggregator knows.
 
 import type { Coverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -9,38 +9,38 @@ import type { View, ViewedNode } from "../view/view.ts";
 import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
 
 /**
- * Nodes, and pods of each kind, that every answer names; the rest is counted. 100 names are at most 35 KiB.
+ * Nodes, and pods of each kind, that an answer names; further ones are counted. 100 names are at most 35 KiB.
  */
 const NAMES_MAX = 100;
 /** Pods' accounts in one answer: about 200 bytes each, in a message of 16 MiB at most. */
 const ACCOUNTS_MAX = 50_000;
 
-/** A node that was removed from the cluster is told of for so long after its last report. */
+/** How long a node that was removed from the cluster stays in coverage after its last report. */
 export const REMOVED_NODE_KEEP_MS = 15 * 60_000;
 
-/** What only the cluster's own objects say. */
+/** What only the cluster's objects know. */
 export interface ClusterCoverage {
-  /** Names of the nodes that should report; empty where they are not known. */
+  /** Names of the nodes that should report; empty if unknown. */
   readonly nodesExpected: ReadonlySet<string>;
-  /** Those of them that never have. */
+  /** Expected nodes that have never reported. */
   readonly nodesUnread: readonly string[];
   readonly podsUnread: readonly PodGap[];
   readonly podsUnobservable: readonly PodGap[];
-  /** Objects that the API server does not let the aggregator see, as sentences that say what to grant. */
+  /** Kinds that the API server does not let the aggregator read, as sentences that say what to grant. */
   readonly limits: readonly string[];
 }
 
-/** What is asked, and what is known beside the tables. */
+/** The inputs of coverage. */
 export interface CoverageParts {
   readonly view: View;
   readonly reportsRejected: number;
   /** Null if only reports are known. */
   readonly cluster: ClusterCoverage | null;
-  /** Whether every pod's own account is wanted. */
+  /** Whether to include every pod's own account. */
   readonly pods: boolean;
 }
 
-/** The coverage at the moment of a view. */
+/** Returns the coverage at the time of a view. */
 export function coverageOf({ view, reportsRejected, cluster, pods }: CoverageParts): Coverage {
   const { nowMs } = view;
   const nodes = view.nodes
@@ -74,7 +74,7 @@ export function coverageOf({ view, reportsRejected, cluster, pods }: CoveragePar
   };
 }
 
-// A node that the cluster has no more is not late.
+// A node that the cluster no longer has is not late.
 function isRemoved(node: ViewedNode, cluster: ClusterCoverage | null, nowMs: number): boolean {
   if (cluster === null || cluster.nodesExpected.size === 0 || cluster.nodesExpected.has(node.name))
     return false;

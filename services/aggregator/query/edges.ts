@@ -1,5 +1,5 @@
-// Edges as the API shows them: the tables' fine edges, or connections, added up between workloads. What
-// several endpoints share stays, what they differ in is left out.
+// Edges as the API shows them: the model's fine edges, or connections, aggregated between workloads. Fields in
+// which all endpoints agree stay, the others are cleared.
 
 import type { Edge, Endpoint, Via } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage } from "../../../lib/gen/whotalks/v1/query.ts";
@@ -9,7 +9,7 @@ import type { View } from "../view/view.ts";
 import { storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
 import type { CompiledFilter } from "./filter.ts";
 
-/** What is known of connections, added up. Bytes are null where nothing is known of any connection's. */
+/** Totals over connections. Bytes are null if they are unknown for every connection. */
 interface Sums {
   connections: number;
   refused: number;
@@ -24,7 +24,7 @@ interface Sums {
   bytesToClient: number | null;
 }
 
-/** One edge while it is added up. */
+/** One edge during aggregation. */
 interface EdgeSum extends Sums {
   readonly client: Endpoint;
   readonly server: Endpoint;
@@ -34,7 +34,7 @@ interface EdgeSum extends Sums {
   readonly unixPath: string;
 }
 
-/** What is added to a sum. */
+/** One addend. */
 interface Piece extends Readonly<Sums> {
   readonly client: Endpoint;
   readonly server: Endpoint;
@@ -45,7 +45,7 @@ interface Piece extends Readonly<Sums> {
   readonly path: string;
 }
 
-/** Every edge that a filter lets through, those with the most open connections first. */
+/** Returns every edge that passes a filter, those with the most open connections first. */
 export function listEdges(view: View, filter: CompiledFilter): Edge[] {
   const sums = new Map<string, EdgeSum>();
   const pieces = filter.edge === null ? connectionPieces(view, filter) : edgePieces(view, filter.edge);
@@ -178,7 +178,7 @@ function viaOf(
   return { ip: viaIp, port: viaPort, service };
 }
 
-// What makes two endpoints one end of an edge: their workload where they have one.
+// The aggregation key of an endpoint: its workload if it has one.
 function groupText(endpoint: Endpoint): string {
   const { kind, node, namespace, workload, podUid, container, unit, process, networkNamespace, ip, name } =
     endpoint;
@@ -197,7 +197,7 @@ function groupText(endpoint: Endpoint): string {
   }
 }
 
-// An end of an edge has a workload rather than a pod.
+// An end of an edge is a workload rather than a pod.
 function groupEndpoint(endpoint: Endpoint): Endpoint {
   if (endpoint.kind !== "pod" || endpoint.workload === undefined || endpoint.workload.kind === "Pod") {
     return { ...endpoint };
@@ -252,7 +252,7 @@ function toEdge(sum: EdgeSum): Edge {
   });
 }
 
-// One connection that was established shows that the two talk, however many others failed.
+// One established connection shows that the two talk, however many others failed.
 function outcomeOfSum({ connections, refused, timedOut, pending }: Sums): string {
   if (connections > refused + timedOut + pending) return outcomeWord(Outcome.established);
   if (pending > 0) return outcomeWord(Outcome.pending);

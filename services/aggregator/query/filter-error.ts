@@ -1,7 +1,4 @@
-/**
- * A filter that cannot be meant. The message says what is wrong, quotes the value and says what would be
- * right.
- */
+/** An invalid filter. The message says what is wrong, quotes the value and says what would be valid. */
 export class FilterError extends Error {
   override readonly name = "FilterError";
 }

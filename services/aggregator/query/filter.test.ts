@@ -56,7 +56,7 @@ const report: TestReport = {
 };
 const world = new World().report(report);
 
-// Each connection by what tells it apart: the port at its far end, or the path.
+// Identifies each connection by the port at its far end, or its path.
 function found(filter: Partial<Filter>): string[] {
   return [...world.aggregator.query.connections(FilterMessage.fromPartial(filter), 100).items]
     .map(({ client, server, unixPath, protocol }) => {
@@ -153,10 +153,10 @@ test("a watch by a protocol's number has that protocol", () => {
   );
 });
 
-// Two flows without sockets: GRE, and a protocol that has no word.
+// Two flows without sockets: GRE, and a protocol without a word.
 const forwarded = new World();
 forwarded.report({ keyframe: true, namespaces: [{ id: 0, inode: 1, host: true }] });
-// Past the time in which flows may be older than their agent.
+// Pass the period in which flows may be older than their agent.
 for (let i = 0; i < 3; i++) forwarded.report({ coverage: { conntrack: "events" } });
 forwarded.report({
   flows: [

@@ -1,5 +1,5 @@
-// Compiles a Filter into tests over the tables' slots. Cheap tests on integers come first; who the ends are is
-// looked up only if a filter asks.
+// Compiles a Filter into tests on the model's slots. Cheap tests on integers come first; endpoints are looked
+// up only if the filter needs them.
 
 import { normalizeState, stateWords } from "../../../lib/vocabulary/states.ts";
 import type { Endpoint, EndpointSelector, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
@@ -14,18 +14,18 @@ import type { LabelTest } from "./label-selector.ts";
 import type { SelectorTest, Subject } from "./selectors.ts";
 import { compileSelector, isHeldBy } from "./selectors.ts";
 
-/** Values that one field of a filter has at most. */
+/** Values per field of a filter. */
 const FILTER_VALUES_MAX = 1000;
 
 /** A compiled filter; each test takes a slot. */
 export interface CompiledFilter {
   connection(slot: number): boolean;
   listener(slot: number): boolean;
-  /** Null if edges do not hold what is asked, so that connections must be looked at. */
+  /** Null if edges lack what the filter tests, so that connections must be tested. */
   readonly edge: ((slot: number) => boolean) | null;
 }
 
-/** Compiles a filter for one answer. Throws FilterError with a sentence where it cannot be meant. */
+/** Compiles a filter for one answer. Throws FilterError with a sentence if it is invalid. */
 export function compileFilter(given: Filter | undefined, view: View): CompiledFilter {
   const filter = given ?? FilterMessage.create();
   checkBounds(filter);
@@ -153,7 +153,7 @@ function testListener(parts: Parts, slot: number): boolean {
   return isInScope(parts, subject.endpoint);
 }
 
-// Unix socket pairs without a name are left out unless they are asked for.
+// Unnamed unix socket pairs are excluded by default.
 function testProtocol({ protocols, includeAnonymous }: Parts, protocol: string, path: string): boolean {
   if (protocols.size > 0 && !protocols.has(protocol)) return false;
   return protocol !== "unix" || path !== "" || includeAnonymous;

@@ -3,7 +3,7 @@
 
 import { FilterError } from "./filter-error.ts";
 
-/** Whether labels fit. */
+/** Whether labels match. */
 export type LabelTest = (labels: Readonly<Record<string, string>>) => boolean;
 
 const KEY = String.raw`[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?`;
@@ -13,7 +13,7 @@ const membership = new RegExp(String.raw`^(${KEY})\s+(in|notin)\s*\(([^()]*)\)$`
 const existence = new RegExp(`^(!?)\\s*(${KEY})$`);
 const wholeValue = new RegExp(`^${VALUE}$`);
 
-/** Reads a selector; an empty one fits everything. Throws FilterError where it is none. */
+/** Parses a selector; an empty one matches everything. Throws FilterError if it is malformed. */
 export function parseLabelSelector(text: string): LabelTest {
   const tests = splitRequirements(text).map(parseRequirement);
   return (labels) => tests.every((test) => test(labels));

@@ -7,17 +7,17 @@ import type { Side } from "../view/connection-view.ts";
 import type { View } from "../view/view.ts";
 import { storeProtocolWord } from "../../../lib/vocabulary/protocols.ts";
 
-/** Makes messages, for one answer. */
+/** Builds the messages of one answer. */
 export class Messages {
   readonly view: View;
-  // Whether Services lead to a pod's port: looked up once for each, since answers are long.
+  // Whether Services lead to a pod's port: cached, since answers are long.
   readonly #behindService = new Map<string, boolean>();
 
   constructor(view: View) {
     this.view = view;
   }
 
-  /** A connection by slot. */
+  /** Returns a connection by slot. */
   connection(slot: number): Connection {
     const { connections, sockets, addresses, identity } = this.view;
     const word = storeProtocolWord(connections.protocol(slot));
@@ -63,7 +63,7 @@ export class Messages {
     return message;
   }
 
-  /** A listener by the slot of its socket. */
+  /** Returns a listener by the slot of its socket. */
   listener(slot: number): Listener {
     const { sockets, identity } = this.view;
     const word = storeProtocolWord(sockets.protocol(slot));
@@ -108,7 +108,7 @@ export class Messages {
     return behind;
   }
 
-  // The shared endpoint, and what belongs to this side alone.
+  // The shared endpoint, and fields specific to this side.
   #endpoint(side: Side, timeMs: number): Endpoint {
     const { addresses, endpoints } = this.view;
     const { socket } = side;
@@ -118,7 +118,7 @@ export class Messages {
     return socket < 0 ? endpoint : this.#ofSocket(socket, endpoint);
   }
 
-  // Adds what belongs to one socket alone.
+  // Adds the fields specific to one socket.
   #ofSocket(slot: number, endpoint: Endpoint): Endpoint {
     const { sockets, nowMs } = this.view;
     const process = sockets.process(slot);
@@ -134,7 +134,7 @@ export class Messages {
     endpoint.sendQueue = sockets.sendQueue(slot);
     endpoint.retransmits = sockets.retransmits(slot);
     endpoint.socketUid = sockets.uid(slot);
-    // Only /proc shows how often a socket is referred to; nothing that exists has no reference.
+    // Only /proc shows a socket's reference count; 0 means unknown, since a socket that exists is referenced.
     const references = sockets.references(slot);
     if (references !== 0) endpoint.references = references;
     endpoint.state = sockets.stateWord(slot);

@@ -1,4 +1,4 @@
-// What answers say of each pod, from reports with namespaces' own accounts.
+// Pod coverage in answers, from reports with the namespaces' own accounts.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -50,14 +50,14 @@ function lines(from: World): string[] {
 
 describe("each pod's own account", () => {
   it("names the pod, with the most unseen first", () => {
-    const told = world().report({ keyframe: true, namespaces, accounts });
-    assert.deepEqual(lines(told), [
+    const reported = world().report({ keyframe: true, namespaces, accounts });
+    assert.deepEqual(lines(reported), [
       "pod-web read 6/4/2",
       "node read 10/10/0",
       "c read 0/0/0",
       "db-0 read 5/5/0",
     ]);
-    const [web] = pods(told);
+    const [web] = pods(reported);
     assert.deepEqual(
       [web!.namespace, web!.podUid, web!.node, web!.reader, web!.destroyed, web!.failedByKernel],
       ["shop", "web", "a", "test", "events", 1],
@@ -69,48 +69,48 @@ describe("each pod's own account", () => {
   });
 
   it("comes only where it is asked for", () => {
-    const told = world().report({ keyframe: true, namespaces, accounts });
-    assert.deepEqual(told.aggregator.query.coverage().pods, []);
+    const reported = world().report({ keyframe: true, namespaces, accounts });
+    assert.deepEqual(reported.aggregator.query.coverage().pods, []);
   });
 
   it("takes what a delta changed and keeps the rest", () => {
-    const told = world()
+    const reported = world()
       .report({ keyframe: true, namespaces, accounts })
       .report({ accounts: [{ namespace: 2, openedByKernel: 9, seen: 6, unseen: 3 }] });
-    assert.deepEqual(lines(told).slice(0, 2), ["db-0 read 9/6/3", "pod-web read 6/4/2"]);
+    assert.deepEqual(lines(reported).slice(0, 2), ["db-0 read 9/6/3", "pod-web read 6/4/2"]);
   });
 
   it("outlives its namespace for as long as ended connections are kept", () => {
-    const told = world()
+    const reported = world()
       .report({ keyframe: true, namespaces, accounts })
       .report({
         namespacesRemoved: [1],
         accounts: [{ namespace: 1, openedByKernel: 8, seen: 5, unseen: 3 }],
       });
-    assert.equal(lines(told)[0], "pod-web ended 8/5/3");
-    told.wait(50_000);
-    assert.equal(lines(told)[0], "pod-web ended 8/5/3");
-    told.wait(20_000);
-    assert.ok(!lines(told).some((line) => line.startsWith("pod-web")));
+    assert.equal(lines(reported)[0], "pod-web ended 8/5/3");
+    reported.wait(50_000);
+    assert.equal(lines(reported)[0], "pod-web ended 8/5/3");
+    reported.wait(20_000);
+    assert.ok(!lines(reported).some((line) => line.startsWith("pod-web")));
   });
 
   it("ends with a keyframe that does not name its namespace", () => {
-    const told = world()
+    const reported = world()
       .report({ keyframe: true, namespaces, accounts })
       .report({ keyframe: true, namespaces: namespaces.slice(0, 2), accounts: accounts.slice(0, 2) });
     assert.equal(
-      lines(told).find((line) => line.startsWith("db-0")),
+      lines(reported).find((line) => line.startsWith("db-0")),
       "db-0 ended 5/5/0",
     );
   });
 
   it("goes on where the agent was started anew", () => {
-    const told = world().report({ keyframe: true, namespaces, accounts });
-    told.agent().epoch += 60_000;
-    told.agent().sequence = 0;
-    told.report({ keyframe: true, namespaces, accounts: [{ namespace: 1, openedByKernel: 1, seen: 1 }] });
+    const reported = world().report({ keyframe: true, namespaces, accounts });
+    reported.agent().epoch += 60_000;
+    reported.agent().sequence = 0;
+    reported.report({ keyframe: true, namespaces, accounts: [{ namespace: 1, openedByKernel: 1, seen: 1 }] });
     assert.equal(
-      lines(told)
+      lines(reported)
         .filter((line) => line.startsWith("pod-web"))
         .join(),
       "pod-web read 1/1/0",
@@ -118,25 +118,25 @@ describe("each pod's own account", () => {
   });
 
   it("of an unknown namespace is counted", () => {
-    const told = world().report({ keyframe: true, namespaces, accounts: [{ namespace: 9 }] });
-    assert.equal(told.aggregator.counts().rowsRejected, 1);
+    const reported = world().report({ keyframe: true, namespaces, accounts: [{ namespace: 9 }] });
+    assert.equal(reported.aggregator.counts().rowsRejected, 1);
   });
 
   it("that could not be read in any pass is a pod that was never read", () => {
     const failing = [{ namespace: 1, read: false }];
-    const told = world().report({ keyframe: true, namespaces, accounts: failing });
-    assert.deepEqual(told.aggregator.query.coverage().podsUnread, ["shop/pod-web"]);
-    assert.equal(lines(told)[0], "pod-web unread 0/0/0");
-    told.report({ accounts: [{ namespace: 1 }] }).report({ accounts: failing });
-    assert.deepEqual(told.aggregator.query.coverage().podsUnread, []);
-    assert.equal(lines(told)[0], "pod-web failed 0/0/0");
+    const reported = world().report({ keyframe: true, namespaces, accounts: failing });
+    assert.deepEqual(reported.aggregator.query.coverage().podsUnread, ["shop/pod-web"]);
+    assert.equal(lines(reported)[0], "pod-web unread 0/0/0");
+    reported.report({ accounts: [{ namespace: 1 }] }).report({ accounts: failing });
+    assert.deepEqual(reported.aggregator.query.coverage().podsUnread, []);
+    assert.equal(lines(reported)[0], "pod-web failed 0/0/0");
   });
 
   it("of a sandbox is that it cannot be read", () => {
     const reason = "runtime class gvisor (runsc) is a sandbox of its own";
     const gap = { uid: "web", namespace: "shop", name: "pod-web", node: "a", reason };
-    const told = world({ podsUnobservable: [gap] }).report({ keyframe: true, namespaces, accounts });
-    const rows = pods(told).filter(({ podUid }) => podUid === "web");
+    const reported = world({ podsUnobservable: [gap] }).report({ keyframe: true, namespaces, accounts });
+    const rows = pods(reported).filter(({ podUid }) => podUid === "web");
     assert.deepEqual(
       rows.map((row) => [row.status, row.reason, row.unseen]),
       [["unobservable", reason, 0]],
@@ -152,21 +152,21 @@ describe("every answer's coverage", () => {
   });
 
   it("adds the nodes up, since the last of them began to count", () => {
-    const told = world();
+    const reported = world();
     const node = { openedByKernel: 20, failedByKernel: 2, seen: 17, unseen: 3 };
-    told.report({ keyframe: true, coverage: node });
-    told.wait(10_000).report({ keyframe: true, coverage: { ...node, unseen: 1 } }, "b");
-    const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = told.aggregator.query.coverage();
+    reported.report({ keyframe: true, coverage: node });
+    reported.wait(10_000).report({ keyframe: true, coverage: { ...node, unseen: 1 } }, "b");
+    const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = reported.aggregator.query.coverage();
     assert.deepEqual([openedByKernel, failedByKernel, seen, unseen], [40, 4, 34, 4]);
-    assert.equal(sinceMs, told.aggregator.query.coverage().nodes[1]!.sinceMs);
+    assert.equal(sinceMs, reported.aggregator.query.coverage().nodes[1]!.sinceMs);
   });
 
   it("leaves a node out that the cluster has no more, some time after its last report", () => {
-    const told = world().report({ keyframe: true }).report({ keyframe: true }, "removed");
-    const names = (): string[] => told.aggregator.query.coverage().nodes.map(({ node }) => node);
-    told.wait(REMOVED_NODE_KEEP_MS);
+    const reported = world().report({ keyframe: true }).report({ keyframe: true }, "removed");
+    const names = (): string[] => reported.aggregator.query.coverage().nodes.map(({ node }) => node);
+    reported.wait(REMOVED_NODE_KEEP_MS);
     assert.deepEqual(names(), ["a", "removed"]);
-    told.wait(1001);
+    reported.wait(1001);
     assert.deepEqual(names(), ["a"]);
     const unknowing = world({ nodesExpected: new Set() }).report({ keyframe: true });
     unknowing.wait(2 * REMOVED_NODE_KEEP_MS);

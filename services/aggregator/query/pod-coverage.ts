@@ -1,15 +1,15 @@
-// Each pod's own account: the network namespaces' accounts with the names of their owners, and the pods that
-// have none because no agent read them.
+// Each pod's coverage: the network namespaces' accounts with the names of their owners, and the pods without
+// an account because no agent read them.
 
 import type { PodCoverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import { PodCoverage as PodCoverageMessage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { PodGap } from "../identity/cluster/pod-gaps.ts";
 import type { View, ViewedAccount } from "../view/view.ts";
 
-/** Why a namespace's pod counts as unread though its node's agent knows it. */
+/** Why a pod counts as unread although its node's agent knows its namespace. */
 const FAILED = "its network namespace could not be read in any pass";
 
-/** Every account, those with the most unseen first, then by name. */
+/** Returns every account, those with the most unseen first, then by name. */
 export function listPodCoverage(
   view: View,
   unread: readonly PodGap[],
@@ -21,7 +21,7 @@ export function listPodCoverage(
   for (const account of view.accounts.all()) {
     const row = rowOf(view, account);
     read.add(row.podUid);
-    // A sandbox has a network namespace in the node's kernel too, with nothing of the pod's in it.
+    // A sandbox also has a network namespace in the node's kernel, but none of the pod's sockets is in it.
     if (!outside.has(row.podUid)) rows.push(row);
   }
   for (const pod of unread) if (!read.has(pod.uid)) rows.push(gapRow(pod, "unread"));
@@ -29,10 +29,7 @@ export function listPodCoverage(
   return rows.toSorted(byUnseenAndName);
 }
 
-/**
- * The pods whose namespace agents know and could not read in any pass; those that nobody can read are left
- * out.
- */
+/** The pods whose namespace agents know but could not read in any pass, except pods that nobody can read. */
 export function podsWithoutReading(view: View, unobservable: readonly PodGap[]): PodGap[] {
   const found: PodGap[] = [];
   const outside = new Set(unobservable.map(({ uid }) => uid));

@@ -1,5 +1,5 @@
-// Answers to what the API asks. Items are made one by one while they are sent, so that a large answer is never
-// in memory as a whole; what vanishes meanwhile is left out.
+// Answers the API's queries. Items are built one by one while they are sent, so that a large answer is never
+// in memory as a whole; items that disappear meanwhile are skipped.
 
 import type {
   Connection,
@@ -19,10 +19,10 @@ import { compileFilter } from "./filter.ts";
 import { Messages } from "./messages.ts";
 import { WatchQueue } from "./watch-queue.ts";
 
-/** Items of one answer at most. */
+/** Items per answer. */
 export const ITEMS_MAX = 100_000;
 
-/** An answer: how many items fit the filter, and at most `limit` of them. */
+/** An answer: how many items match the filter, and at most `limit` of them. */
 export interface Answer<Item> {
   readonly matched: number;
   readonly items: Iterable<Item>;
@@ -30,19 +30,19 @@ export interface Answer<Item> {
 
 /** A running watch. */
 export interface Watch {
-  /** Connections that were there when it began; empty unless asked for. */
+  /** Connections that existed when it began; empty unless requested. */
   readonly initial: Iterable<Connection>;
   readonly queue: WatchQueue;
   close(): void;
 }
 
-/** What queries need. */
+/** What queries depend on. */
 export interface QueryParts {
-  /** The tables now, with everything settled that waited. */
+  /** The model now, after settling everything that is queued. */
   readonly read: () => View;
-  /** The tables now, as they are: for watchers, who are called while they are settled. */
+  /** The model as it is: for watchers, which are called during settling. */
   readonly peek: () => View;
-  /** Calls back with each change of a connection; returns what ends that. */
+  /** Calls back with each change of a connection; returns a function that unsubscribes. */
   readonly subscribe: (listener: (change: Change, connection: number) => void) => () => void;
   readonly reportsRejected: () => number;
   readonly clusterCoverage: () => ClusterCoverage | null;
@@ -60,7 +60,7 @@ interface Moment {
   readonly compiled: Map<Watcher, CompiledFilter>;
 }
 
-/** Answers queries. Filters that make no sense throw FilterError. */
+/** Answers queries. Invalid filters throw FilterError. */
 export class Query {
   readonly #parts: QueryParts;
   readonly #watchers = new Set<Watcher>();
@@ -71,13 +71,13 @@ export class Query {
     this.#parts = parts;
   }
 
-  /** What answers rest on now; each pod's own account only if pods is set. */
+  /** Returns the current coverage; with each pod's own account only if `pods` is set. */
   coverage(pods = false): Coverage {
     const { peek, reportsRejected, clusterCoverage } = this.#parts;
     return coverageOf({ view: peek(), reportsRejected: reportsRejected(), cluster: clusterCoverage(), pods });
   }
 
-  /** Connections, those first seen first. */
+  /** Returns connections, oldest first. */
   connections(filter: Filter | undefined, limit: number): Answer<Connection> {
     const view = this.#parts.read();
     const compiled = compileFilter(filter, view);
@@ -86,14 +86,14 @@ export class Query {
     return { matched: slots.length, items: connectionItems(view, slots.slice(0, limit)) };
   }
 
-  /** Edges, those with the most open connections first. */
+  /** Returns edges, those with the most open connections first. */
   edges(filter: Filter | undefined, limit: number): Answer<Edge> {
     const view = this.#parts.read();
     const edges = listEdges(view, compileFilter(filter, view));
     return { matched: edges.length, items: edges.slice(0, limit) };
   }
 
-  /** Listeners by protocol, port and address. */
+  /** Returns listeners by protocol, port and address. */
   listeners(filter: Filter | undefined, limit: number): Answer<Listener> {
     const view = this.#parts.read();
     const compiled = compileFilter(filter, view);
@@ -102,7 +102,7 @@ export class Query {
     return { matched: slots.length, items: listenerItems(view, slots.slice(0, limit)) };
   }
 
-  /** Starts to report changes. queueMax bounds what waits for the watcher. */
+  /** Starts to report changes. `queueMax` bounds the events queued for the watcher. */
   watch(filter: Filter | undefined, initial: boolean, queueMax?: number): Watch {
     const view = this.#parts.read();
     const compiled = compileFilter(filter, view);
@@ -149,7 +149,7 @@ export class Query {
     }
   }
 
-  // Who is who may change while a watch runs: what is known of endpoints is good for one moment.
+  // Identities may change while a watch runs: cached endpoints are valid for one moment only.
   #now(): Moment {
     const view = this.#parts.peek();
     if (this.#moment?.nowMs !== view.nowMs)

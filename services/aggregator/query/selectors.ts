@@ -1,4 +1,4 @@
-// Endpoint selectors: which endpoints a user's word means.
+// Endpoint selectors: which endpoints a user's word matches.
 
 import { endpointKinds, normalizeEndpointKind } from "../../../lib/vocabulary/endpoint-kinds.ts";
 import { inRange, parseRange } from "../../../lib/address.ts";
@@ -7,29 +7,29 @@ import type { HoldingProcess } from "../view/socket-view.ts";
 import type { View } from "../view/view.ts";
 import { FilterError } from "./filter-error.ts";
 
-/** One side of a connection, an end of an edge, or a listener, as selectors look at it. */
+/** What selectors test: one side of a connection, an end of an edge, or a listener. */
 export interface Subject {
-  /** Who it is. Its process is that of edges: without pid. */
+  /** Who it is. On edges its process has no pid. */
   readonly endpoint: Endpoint;
-  /** Slot of the socket; -1 where there is none, and always for edges. */
+  /** Slot of the socket; -1 if there is none, and always for edges. */
   readonly socket: number;
-  /** Number of the address; -1 where there is none, and always for edges. */
+  /** Id of the address; -1 if there is none, and always for edges. */
   readonly address: number;
   readonly port: number;
   readonly protocol: string;
   readonly path: string;
-  /** What was dialled to reach it, where that is another address: servers only. */
+  /** The address dialled to reach it, if different: servers only. */
   readonly via: { readonly ip: string; readonly port: number; readonly address: number } | null;
 }
 
 /** A compiled selector. */
 export interface SelectorTest {
-  /** Whether the endpoint and the via tell it, without a socket or an address. */
+  /** Whether endpoint and via are enough to decide, without a socket or an address. */
   readonly byEndpoint: boolean;
   test(subject: Subject): boolean;
 }
 
-/** Compiles a selector for an answer at a time. Throws FilterError where it names nothing or nonsense. */
+/** Compiles a selector for an answer at a time. Throws FilterError if it is empty or invalid. */
 export function compileSelector(selector: EndpointSelector, view: View): SelectorTest {
   if (selector.cidr !== undefined) return cidrTest(selector.cidr, view);
   if (selector.pod !== undefined) {
@@ -95,7 +95,7 @@ function someHolder(view: View, socket: number, test: (process: HoldingProcess) 
   return false;
 }
 
-// A program that was replaced while it runs has " (deleted)" after its path.
+// The path of a program that was replaced while it runs ends in " (deleted)".
 function lastPart(exe: string): string {
   return exe.slice(exe.lastIndexOf("/") + 1).replace(/ \(deleted\)$/, "");
 }
@@ -121,8 +121,8 @@ function cidrTest(text: string, view: View): SelectorTest {
   };
 }
 
-// The address dialled is the service's, or the endpoint is; or the port it is reached at is one that the
-// service leads to, whatever address was dialled.
+// Matches if the service's address was dialled, if the endpoint is the service, or if the service leads to the
+// server's port, whatever address was dialled.
 function serviceTest({ namespace, name }: NamedSelector, view: View): SelectorTest {
   const fits = (service: { readonly namespace: string; readonly name: string } | undefined): boolean =>
     service !== undefined && service.name === name && (namespace === "" || service.namespace === namespace);

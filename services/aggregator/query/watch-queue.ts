@@ -1,12 +1,12 @@
-// What one watcher has not read yet: a bounded queue of events. What does not fit is left out and counted, and
-// the hole stands in the queue's place where it is.
+// A bounded queue of the events that one watcher has not read yet. Events that do not fit are dropped and
+// counted; a gap marker keeps their place in the queue.
 
 import type { ConnectionEvent } from "../../../lib/gen/whotalks/v1/query.ts";
 
-/** Events that wait for one watcher at most: about 20 MB of messages. */
+/** Events queued for one watcher: about 20 MB of messages. */
 export const WATCH_EVENTS_MAX = 10_000;
 
-/** An event, or how many were left out. */
+/** An event, or the number of dropped ones. */
 export type WatchItem = { readonly event: ConnectionEvent } | { readonly missed: number };
 
 /** A watcher's queue. */
@@ -21,15 +21,19 @@ export class WatchQueue {
     this.#max = max;
   }
 
-  /** Adds an event, or counts it as left out. */
+  /** Adds an event, or counts it as dropped. */
   push(event: ConnectionEvent): void {
-    // Once something is left out, all is until the watcher has read up to there: the hole has one place.
+    // Once an event is dropped, drop all until the watcher has read up to there: the queue has one gap at
+    // most.
     if (this.#missed > 0 || this.#events.length >= this.#max) this.#missed++;
     else this.#events.push(event);
     this.#notify();
   }
 
-  /** All that waits, oldest first; resolves when there is something, with nothing once the queue is closed. */
+  /**
+   * Takes all events, oldest first; resolves when there is one, or with an empty list once the queue is
+   * closed.
+   */
   async take(): Promise<WatchItem[]> {
     while (this.#events.length === 0 && this.#missed === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
@@ -43,7 +47,7 @@ export class WatchQueue {
     return items;
   }
 
-  /** Ends the queue: take() gives what is left, then nothing. */
+  /** Closes the queue: take() returns what is left, then nothing. */
   close(): void {
     this.#closed = true;
     this.#notify();
