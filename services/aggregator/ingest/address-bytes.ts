@@ -1,6 +1,6 @@
 // Addresses as reports carry them outside columns: 4 or 16 bytes in network order.
 
-/** The address as four words, IPv4 mapped; null where the bytes are no address. */
+/** Parses an address into four words, IPv4 mapped; returns null if the bytes are not an address. */
 export function parseAddressBytes(bytes: Uint8Array): Uint32Array | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length === 4) return Uint32Array.of(0, 0, 0xffff, view.getUint32(0));

@@ -1,6 +1,6 @@
-// Applies one report to the tables, part by part as parts arrive: namespaces and processes first; then what
-// ended, so that a port that was used again within the pass is not taken for the socket before; then the
-// sockets and flows that exist. A keyframe's last part ends with removing what the keyframe did not name.
+// Applies reports to the model, part by part as they arrive: namespaces and processes first; then ended
+// sockets, so that a port that was reused within the pass is not mistaken for the earlier socket; then the
+// sockets and flows that exist. A keyframe's last part removes what the keyframe did not name.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
@@ -18,7 +18,7 @@ import { ProcessIntake } from "./process-intake.ts";
 import { Rejections } from "./rejections.ts";
 import { SocketIntake } from "./socket-intake.ts";
 
-/** Who changes the tables. */
+/** The writers that reports are applied through. */
 export interface ApplierParts {
   readonly connector: Connector;
   readonly sockets: SocketLife;
@@ -26,7 +26,7 @@ export interface ApplierParts {
   readonly news: News;
 }
 
-/** Applies reports that the sequence gate let through. */
+/** Applies reports that passed the sequence gate. */
 export class ReportApplier {
   readonly #rejections = new Rejections();
   readonly #model: Model;
@@ -35,7 +35,7 @@ export class ReportApplier {
   readonly #namespaces: NamespaceIntake;
   readonly #processes: ProcessIntake;
   readonly #sockets: SocketIntake;
-  // Of the row that is put: one object serves all.
+  // The sighting of the current row: one reused object.
   readonly #sighting = { namespace: -1, sinceMs: 0, birthMs: 0 };
 
   constructor(model: Model, { connector, sockets, flows, news }: ApplierParts) {
@@ -48,7 +48,10 @@ export class ReportApplier {
     this.#sockets = new SocketIntake(model, sockets);
   }
 
-  /** Rows that named what their report never described, or whose values are out of bounds; since start. */
+  /**
+   * Rejected rows since start: they referred to something that their report never described, or had invalid
+   * values.
+   */
   get rowsRejected(): number {
     return this.#rejections.count;
   }
@@ -74,8 +77,8 @@ export class ReportApplier {
   }
 
   /**
-   * A new run of the agent: its ids mean nothing any more. The sockets stay until its first keyframe has named
-   * those that still exist; after a reboot none does.
+   * Begins a new run of the agent: its earlier ids are invalid. The sockets stay until its first keyframe has
+   * named those that still exist; none survives a reboot.
    */
   beginEpoch(node: NodeRecord, rebooted: boolean): void {
     const { ids } = node;
@@ -87,7 +90,7 @@ export class ReportApplier {
     this.#namespaces.beginEpoch(node, rebooted);
   }
 
-  // What ended within the pass, one by one: several may have had the same tuple, one after the other.
+  // Sockets that ended within the pass, one by one: several may have had the same tuple in sequence.
   #removeSockets(
     node: NodeRecord,
     report: DecodedReport,
@@ -120,7 +123,7 @@ export class ReportApplier {
         this.#putSocket(node, report, table, row, observedMs);
   }
 
-  // False if the row makes no sense.
+  // Returns false if the row is invalid.
   #putSocket(
     node: NodeRecord,
     { header }: DecodedReport,
@@ -190,7 +193,7 @@ export class ReportApplier {
     this.#flows.removeUnnamed(node);
     const isUnnamed = (slot: number): boolean => sockets.keyframe[slot] !== stream.keyframe;
     this.#retireAll(ids.sockets.slots().filter(isUnnamed));
-    // Sockets of the previous run that were not found again; their slots may hold others by now.
+    // Sockets of the previous run that were not found again; other sockets may have their slots by now.
     const isLeft = (slot: number): boolean =>
       sockets.kind(slot) !== SocketKind.free &&
       sockets.isLive(slot) &&

@@ -139,7 +139,7 @@ test("rows that name unknown namespaces, and changes of unknown sockets, are cou
   world.report({ ...keyframe, sockets: [one, { ...two, namespace: 9 }] });
   world.report({ changes: [{ id: 99, state: "CLOSE_WAIT", inode: 5 }], removed: [98], cleared: [97] });
   assert.deepEqual(ports(world), [40000]);
-  // The socket, who holds it, and the change.
+  // The socket, its holder, and the change.
   assert.equal(world.aggregator.counts().rowsRejected, 3);
 });
 

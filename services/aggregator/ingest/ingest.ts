@@ -1,5 +1,5 @@
-// The way in: bytes from the bus become rows in the tables. What is malformed, repeated, of another schema or
-// out of turn is counted and left out; nothing that arrives can throw.
+// The entry point: bytes from the bus become rows in the model. Reports that are malformed, duplicate, out of
+// sequence or of another schema are counted and dropped; no input can make it throw.
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import { decodeReport, ReportTableSpace } from "../../../lib/report-codec.ts";
@@ -9,7 +9,7 @@ import type { ReportApplier } from "./apply-report.ts";
 import type { Verdict } from "./sequence-gate.ts";
 import { judgeReport } from "./sequence-gate.ts";
 
-/** Bytes that a node's name has at most (a DNS subdomain, as Kubernetes has it). */
+/** Longest name of a node, in bytes (Kubernetes: a DNS subdomain). */
 const NODE_NAME_MAX = 253;
 /** Milliseconds that a report may have waited before it was published; more is implausible. */
 const AGE_MAX_MS = 24 * 3600 * 1000;
@@ -22,24 +22,22 @@ export interface IngestCounts {
   duplicates: number;
   /** From an earlier run of their agent. */
   stale: number;
-  /** Left aside until a keyframe arrives. */
+  /** Dropped because a keyframe must come first. */
   waiting: number;
 }
 
-/**
- * Is called with each report that is applied, before its sockets are: its pods are for those who know pods.
- */
+/** Called with each report that is applied, before its sockets are applied. */
 export type ReportListener = (report: DecodedReport, observedMs: number) => void;
 
-/** Whom ingest hands reports to. */
+/** Where ingest passes reports on to. */
 export interface IngestParts {
   readonly applier: ReportApplier;
-  /** Is called after each report that was applied, at a time of the stream's clock. */
+  /** Called after each report that was applied, with the time of the stream's clock. */
   readonly onApplied: (timeMs: number) => void;
   readonly listener: ReportListener;
 }
 
-/** Takes reports. */
+/** Receives reports. */
 export class Ingest {
   readonly counts: IngestCounts = { applied: 0, rejected: 0, duplicates: 0, stale: 0, waiting: 0 };
   readonly #space = new ReportTableSpace();
@@ -51,7 +49,7 @@ export class Ingest {
     this.#parts = parts;
   }
 
-  /** Takes one report as it arrived at a time of the stream's clock. */
+  /** Processes one report that arrived at a time of the stream's clock. */
   take(bytes: Uint8Array, timeMs: number): void {
     const report = decodeReport(bytes, this.#space);
     if (typeof report === "string" || !isPlausible(report)) {
@@ -61,7 +59,7 @@ export class Ingest {
     this.takeDecoded(report, timeMs);
   }
 
-  /** Takes a report that is decoded already. */
+  /** Processes a report that is already decoded. */
   takeDecoded(report: DecodedReport, timeMs: number): void {
     const { header } = report;
     const node = this.#model.nodes.named(header.node) ?? this.#model.nodes.add(header.node);

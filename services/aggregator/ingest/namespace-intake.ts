@@ -1,4 +1,4 @@
-// What reports say about network namespaces: which exist, whose they are, their addresses and accounts.
+// Network namespaces in reports: which exist, their owners, addresses and accounts.
 
 import type { NamespaceCoverage, NetworkNamespace } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { News } from "../apply/news.ts";
@@ -8,17 +8,17 @@ import { TICK_MS } from "../../../lib/ticks.ts";
 import { parseAddressBytes } from "./address-bytes.ts";
 import type { Rejections } from "./rejections.ts";
 
-/** Addresses kept of one namespace at most. */
+/** Addresses kept per namespace. */
 const NAMESPACE_ADDRESSES_MAX = 1024;
 /** Ids of namespaces are 16 bits in the socket columns. */
 const NAMESPACE_ID_MAX = 0xffff;
 
-/** Takes what reports say about namespaces. */
+/** Applies what reports say about namespaces. */
 export class NamespaceIntake {
   readonly #model: Model;
   readonly #news: News;
   readonly #rejections: Rejections;
-  // Namespaces of an agent's previous run, by node and inode, each with the reference that its id had.
+  // Namespaces of an agent's previous run, by node and inode; each holds the reference of its former id.
   readonly #earlier = new Map<number, Map<number, number>>();
 
   constructor(model: Model, news: News, rejections: Rejections) {
@@ -27,7 +27,7 @@ export class NamespaceIntake {
     this.#rejections = rejections;
   }
 
-  /** Adds a namespace, or updates a known one. */
+  /** Adds or updates a namespace. */
   put(node: NodeRecord, namespace: NetworkNamespace): void {
     const { namespaces, overflow } = this.#model;
     if (namespace.id > NAMESPACE_ID_MAX) {
@@ -53,14 +53,14 @@ export class NamespaceIntake {
     this.#setAddresses(slot, namespace.addresses);
   }
 
-  /** Takes a namespace's own account. `ageTicks` is how long ago its counters began to count. */
+  /** Stores a namespace's own account. `ageTicks` is how long ago its counters started. */
   putAccount(node: NodeRecord, account: NamespaceCoverage, ageTicks: number, observedMs: number): void {
     const slot = node.ids.namespaces.get(account.namespace);
     if (slot < 0) this.#rejections.add();
     else this.#model.accounts.put(slot, account, observedMs - ageTicks * TICK_MS);
   }
 
-  /** A namespace no longer exists. */
+  /** Removes a namespace that no longer exists. */
   remove(node: NodeRecord, id: number): void {
     const slot = node.ids.namespaces.get(id);
     if (slot < 0) return;
@@ -77,7 +77,7 @@ export class NamespaceIntake {
   }
 
   /**
-   * A new run of the agent begins: its ids mean nothing any more, but namespaces survive it, unless the node
+   * Begins a new run of the agent: its earlier ids are invalid, but namespaces survive unless the node
    * rebooted.
    */
   beginEpoch(node: NodeRecord, rebooted: boolean): void {
@@ -94,7 +94,7 @@ export class NamespaceIntake {
     node.ids.namespaces.clear();
   }
 
-  // The kernel reuses inode numbers: the same number with another pod is another namespace.
+  // The kernel reuses inode numbers: the same number with a different pod is a different namespace.
   #takeEarlier(node: NodeRecord, namespace: NetworkNamespace): number {
     const earlier = this.#earlier.get(node.index);
     const slot = earlier?.get(namespace.inode) ?? -1;

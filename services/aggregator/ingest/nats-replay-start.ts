@@ -1,5 +1,5 @@
-// Where in the stream a starting aggregator begins to read: at the oldest of the nodes' newest keyframes,
-// found by the stream's index of subjects and never by a scan.
+// Where a starting aggregator begins to read the stream: at the oldest of the nodes' newest keyframes. The
+// stream's subject index finds it without a scan.
 
 import {
   AckPolicy,
@@ -18,48 +18,48 @@ import {
 } from "../../../lib/nats/subjects.ts";
 
 /**
- * A node whose newest keyframe is older than this is gone: several keyframe intervals. Reading from there
- * would mean hours of every other node's reports.
+ * A node whose newest keyframe is older than this (several keyframe intervals) is gone. Starting there would
+ * replay hours of every other node's reports.
  */
 export const KEYFRAME_AGE_MS_MAX = 15 * 60_000;
 
 /** How far back a replay goes. */
 export interface ReplayDepth {
-  /** At least so far, so that what was closed lately is known again; 0 for the newest keyframes only. */
+  /** Minimum depth, so that recently closed connections are replayed; 0 for the newest keyframes only. */
   readonly lookbackMs: number;
-  /** Newest keyframes older than this do not count. */
+  /** Newest keyframes older than this are ignored. */
   readonly keyframeAgeMsMax: number;
 }
 
-/** Where to begin, and what to expect. Sequence numbers are the stream's. */
+/** Where to start, and what to expect. Sequence numbers are the stream's. */
 export interface ReplayStart {
   /** First message to read. */
   readonly sequence: number;
-  /** Last message that was there: the replay is done with it. */
+  /** Last message in the stream at the start: it completes the replay. */
   readonly lastSequence: number;
   /**
-   * Each node's newest keyframe. A node's reports before its first keyframe of the replay build on nothing.
+   * Each node's newest keyframe. A node's reports before its first keyframe in the replay cannot be applied.
    */
   readonly keyframes: ReadonlyMap<string, number>;
   /** Nodes whose newest keyframe is too old. */
   readonly nodesGone: number;
 }
 
-/** Messages fetched at once; they have no bodies. */
+/** Messages per fetch; they have no bodies. */
 const FETCH_MESSAGES = 500;
-/** How long one fetch, and one lookup, may take. */
+/** Timeout of one fetch, and of one lookup. */
 const FETCH_MS = 5000;
-/** NATS forgets the lookup's consumer by itself after this long. */
+/** NATS removes the lookup's consumer after this long. */
 const INACTIVE_MS = 30_000;
 
-/** Finds the start. Throws what JetStream throws. */
+/** Finds the start. Passes on JetStream's errors. */
 export async function findReplayStart(
   manager: JetStreamManager,
   client: JetStreamClient,
   stream: StreamInfo,
   depth: ReplayDepth,
 ): Promise<ReplayStart> {
-  // The stream's own last message is the clock: the aggregator's may differ.
+  // Use the time of the stream's last message as the clock: the aggregator's may differ.
   const nowMs = Date.parse(stream.state.last_ts);
   const lastSequence = stream.state.last_seq;
   let sequence = lastSequence + 1;
@@ -86,7 +86,7 @@ export async function findReplayStart(
       sequence = Math.min(sequence, found);
     });
   }
-  // No keyframe at all: a stream made anew, whose first reports build on what is known already.
+  // No keyframe at all: a recreated stream, whose first reports build on what is already known.
   if (keyframes.size === 0) sequence = Math.min(sequence, stream.state.first_seq);
   return { sequence, lastSequence, keyframes, nodesGone };
 }
@@ -118,7 +118,7 @@ async function eachHead(
     let left = Math.min(selected, messagesMax);
     while (left > 0) {
       const got = await fetchHeads(consumer, Math.min(left, FETCH_MESSAGES), take);
-      // Messages that the limits removed meanwhile do not come.
+      // Messages that the stream's limits have removed meanwhile are not delivered.
       if (got === 0) break;
       left -= got;
     }

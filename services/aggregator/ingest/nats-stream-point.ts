@@ -1,23 +1,23 @@
-// Whether a stream is still the one that was read: the question after every interruption.
+// Checks, after every interruption, whether a stream is still the one that was read.
 
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager } from "@nats-io/jetstream";
 import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
 
-/** A message as it was read, and of which making of the stream. */
+/** Position of a message, and the stream's creation time. */
 export interface StreamPoint {
-  /** Its sequence number; where none was read yet, the one before the first that will be. */
+  /** Its sequence number; if none was read yet, the one before the first to read. */
   readonly sequence: number;
-  /** Its time, in nanoseconds since 1970, to the microsecond at least; null where none was read yet. */
+  /** Its time in nanoseconds since 1970, accurate to the microsecond; null if none was read yet. */
   readonly timeNs: bigint | null;
-  /** When the stream was made, as NATS writes it. */
+  /** When the stream was created, in NATS's format. */
   readonly created: string;
 }
 
-/** A difference in times below this is the rounding of nanoseconds in a double: less than a microsecond. */
+/** Smaller differences in time are rounding errors of nanoseconds in a double: less than a microsecond. */
 const ROUNDING_NS = 1000n;
 
 /**
- * Why the stream is not the one that was read any more; null where it is. Throws where JetStream does not
+ * Returns why the stream is no longer the one that was read; null if it still is. Throws if JetStream does not
  * answer.
  */
 export async function streamWentBack(manager: JetStreamManager, point: StreamPoint): Promise<string | null> {
@@ -31,7 +31,7 @@ export async function streamWentBack(manager: JetStreamManager, point: StreamPoi
   }
   if (info.created !== point.created) return "it was made anew";
   if (point.sequence > info.state.last_seq) return `it ends at ${info.state.last_seq}`;
-  // Removed by the limits: older than what the stream keeps, so nothing before it can come again.
+  // Removed by the stream's limits: nothing before it can be delivered again.
   if (point.timeNs === null || point.sequence < info.state.first_seq) return null;
   const message = await manager.streams.getMessage(STREAM_NAME, { seq: point.sequence });
   if (message === null) return null;
@@ -41,7 +41,7 @@ export async function streamWentBack(manager: JetStreamManager, point: StreamPoi
     : null;
 }
 
-/** Nanoseconds since 1970 of a time as Go writes it: RFC 3339 with up to nine digits of a second. */
+/** Parses a time in Go's format, RFC 3339 with up to nine fractional digits, into nanoseconds since 1970. */
 export function timeNs(text: string): bigint {
   const match = /^(.*:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
   if (match === null) throw new RangeError(`not a time: "${text}"`);

@@ -56,7 +56,7 @@ class Bench {
     await this.#client.publish(subject, bytes, { headers: reportHeaders(waitedMs), retries: 10 });
   }
 
-  /** Reads the stream; what arrives is in `got` as "node/sequence". */
+  /** Reads the stream; reports that arrive are appended to `got` as "node/sequence". */
   async subscribe(depth = newestKeyframes): Promise<Reading> {
     const got: string[] = [];
     const times: number[] = [];

@@ -1,11 +1,11 @@
-// The aggregator's end of the stream: replays it from the nodes' newest keyframes, then goes on live, in one
-// reading without a seam. Each aggregator reads the whole stream for itself.
+// The aggregator's end of the stream: replays it from the nodes' newest keyframes, then continues live, in one
+// uninterrupted reading. Each aggregator reads the whole stream.
 //
-// A stream can go back (a NATS that crashed before its disk had synced) or be made anew. Then messages that
-// have never been read come under sequence numbers that have, and no ordered reading would notice. So the last
-// message read is remembered, and looked at again whenever anything was out of order: where it is not the same
-// message any more, the reading begins anew at the newest keyframes. Reports that were handed over before then
-// come a second time: whoever takes them tells by (node, epoch, sequence).
+// A stream can go back (a NATS that crashed before its disk had synced) or be recreated. Unread messages then
+// arrive under sequence numbers that were already read, which no ordered consumer would notice. The
+// subscription therefore remembers the last message read and checks it after every disturbance: if it is no
+// longer the same message, reading restarts at the newest keyframes. Earlier reports are then delivered twice;
+// consumers deduplicate by (node, epoch, sequence).
 
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -28,29 +28,29 @@ import { type RetryRange, retryDelayMs } from "../../../lib/retry-delay.ts";
 import { findReplayStart, type ReplayDepth, type ReplayStart } from "./nats-replay-start.ts";
 import { type StreamPoint, streamWentBack } from "./nats-stream-point.ts";
 
-/** Messages that NATS sends ahead at most: 64 reports of 512 KiB, 32 MiB. */
+/** Messages that NATS sends ahead: 64 reports of 512 KiB, 32 MiB. */
 const AHEAD_MESSAGES_MAX = 64;
 
-/** How often the stream is looked at although nothing was out of order. */
+/** Interval of checks of the stream without a disturbance. */
 const CHECK_INTERVAL_MS = 60_000;
 
-/** How long one request for messages stands, and how often NATS says meanwhile that there is none. */
+/** Lifetime of one pull request, and the interval of NATS's heartbeats while it is idle. */
 const PULL_MS = 10_000;
 const HEARTBEAT_MS = 2500;
 
-/** NATS forgets a reader that is gone after this long. */
+/** NATS removes the consumer of a reader that is gone after this long. */
 const CONSUMER_INACTIVE_MS = 60_000;
 
 /**
- * Pause before a stream that went back is looked at anew. nats-server 2.9 may never tell a reader of a message
- * where the stream is made again while it is still clearing the deleted one away.
+ * Pause before a stream that went back is read again. nats-server 2.9 may never deliver a message to a
+ * consumer if the stream is recreated while the deleted one is still being removed.
  */
 const SETTLE_MS = 1000;
 
-/** Waits after JetStream did not answer. */
+/** Backoff after JetStream did not answer. */
 const RETRY: RetryRange = { firstMs: 250, maxMs: 5000 };
 
-/** What a reader may complain about that can mean that the stream is not what it was. */
+/** Statuses of a consumer that can mean that the stream has changed. */
 const troubles: ReadonlySet<string> = new Set([
   "heartbeats_missed",
   "consumer_not_found",
@@ -61,37 +61,37 @@ const troubles: ReadonlySet<string> = new Set([
   "ordered_consumer_recreated",
 ]);
 
-/** What the subscription needs. */
+/** Dependencies and options of the subscription. */
 interface NatsSubscriptionOptions {
   readonly link: NatsLink;
   readonly stream: StreamSettings;
   readonly depth: ReplayDepth;
-  /** Takes each report with the time at which its agent handed it over, by the stream's clock. */
+  /** Receives each report with the time at which its agent handed it over, by the stream's clock. */
   readonly handler: ReportHandler;
   readonly log: Log;
 }
 
-/** Counts since the start, and how far the reading is. */
+/** Counters since start, and the position in the stream. */
 export interface SubscriptionCounters {
   readonly reports: number;
-  /** Messages that are no report, or a report of another node than their subject says. */
+  /** Messages that are not reports, or whose report is from another node than their subject says. */
   readonly rejected: number;
-  /** Reports of the replay that come before their node's first keyframe. */
+  /** Replayed reports before their node's first keyframe. */
   readonly skipped: number;
-  /** Times that the handler threw. */
+  /** How often the handler threw. */
   readonly failed: number;
-  /** Times that the reading began anew. */
+  /** How often reading restarted. */
   readonly restarts: number;
-  /** Messages in the stream that are still to come, as of the last one read. */
+  /** Messages not yet read, as of the last one read. */
   readonly behind: number;
   readonly lastSequence: number;
   /** The stream's time of the last message, milliseconds since 1970; 0 before the first. */
   readonly lastTimeMs: number;
 }
 
-/** One reading of the stream, from its construction to stop(). */
+/** One reader of the stream, from its construction to stop(). */
 export class NatsSubscription {
-  /** Resolves once everything that was in the stream at the start has been handed over. */
+  /** Resolves once everything that was in the stream at the start has been delivered. */
   readonly ready: Promise<void>;
 
   readonly #options: NatsSubscriptionOptions;
@@ -101,11 +101,11 @@ export class NatsSubscription {
   readonly #replayed = Promise.withResolvers<void>();
   readonly #counts = { reports: 0, rejected: 0, skipped: 0, failed: 0, restarts: 0, behind: 0 };
   #last: StreamPoint = { sequence: 0, timeNs: null, created: "" };
-  /** The last message before something was out of order; null while all is well. */
+  /** The last message before a disturbance; null while there is none. */
   #suspect: StreamPoint | null = null;
-  /** Ends the present reading of messages, so that the stream is looked at. */
+  /** Interrupts the current reading, so that the stream is checked. */
   #interrupt: () => void = () => undefined;
-  /** Nodes of which a replay still awaits the first keyframe, by that of their newest one. */
+  /** Nodes whose first keyframe a replay still awaits, with the sequence number of their newest one. */
   #awaited = new Map<string, number>();
 
   constructor(options: NatsSubscriptionOptions) {
@@ -114,13 +114,13 @@ export class NatsSubscription {
     this.#running = this.#run();
   }
 
-  /** Counts for metrics. */
+  /** Counters for metrics. */
   counters(): SubscriptionCounters {
     const { sequence, timeNs } = this.#last;
     return { ...this.#counts, lastSequence: sequence, lastTimeMs: Number((timeNs ?? 0n) / 1_000_000n) };
   }
 
-  /** Ends the reading; resolves once nothing more is handed over. */
+  /** Stops reading; resolves once nothing more is delivered. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#interrupt();
@@ -150,7 +150,7 @@ export class NatsSubscription {
     unsubscribe();
   }
 
-  // Reads until the stream went back (returns), JetStream fails (throws) or stop() (returns).
+  // Reads until the stream went back (returns), JetStream fails (throws) or stop() is called (returns).
   async #read(manager: JetStreamManager, client: JetStreamClient, begun: () => void): Promise<void> {
     const { stream, depth, log } = this.#options;
     const info = await ensureStream(manager, stream);
@@ -168,7 +168,7 @@ export class NatsSubscription {
     while (!this.#stopping.signal.aborted && !(await this.#wentBack(manager)));
   }
 
-  // Reads on after the last message until something is out of order, or it is time to look at the stream.
+  // Reads on after the last message until there is a disturbance or a check is due.
   async #readOn(client: JetStreamClient, start: ReplayStart): Promise<void> {
     const trouble = Promise.withResolvers<void>();
     this.#interrupt = trouble.resolve;
@@ -207,7 +207,7 @@ export class NatsSubscription {
   #take(message: JsMsg, start: ReplayStart): void {
     const { handler, log } = this.#options;
     const { seq, subject, data } = message;
-    // A reader that was given up may have had messages under way that its successor brings again.
+    // A closed consumer may have had messages in flight that its successor delivers again.
     if (seq <= this.#last.sequence) return;
     const { pending, timestampNanos } = message.info;
     this.#last = { ...this.#last, sequence: seq, timeNs: BigInt(timestampNanos) };
@@ -272,7 +272,7 @@ export class NatsSubscription {
         if (this.#suspect === point) this.#suspect = null;
         if (this.#suspect === null) return false;
       } catch (error) {
-        // Away just now: the question stays open until the stream answers.
+        // JetStream is unavailable: retry the check until it answers.
         this.#suspect ??= point;
         log.debug({ err: error }, "cannot look at the stream yet");
         await delay(retryDelayMs(failures, RETRY), undefined, { signal }).catch(() => undefined);

@@ -1,4 +1,4 @@
-// What reports say about processes, and about which of them hold which socket.
+// Processes in reports, and which of them hold which socket.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
@@ -9,14 +9,14 @@ import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { SocketFlag, SocketKind } from "../model/sockets/socket-rows.ts";
 import type { Rejections } from "./rejections.ts";
 
-/** Whom the intake tells. */
+/** What the intake notifies. */
 export interface ProcessIntakeParts {
   readonly connector: Connector;
   readonly news: News;
   readonly rejections: Rejections;
 }
 
-/** Takes what reports say about processes. */
+/** Applies what reports say about processes. */
 export class ProcessIntake {
   readonly #model: Model;
   readonly #parts: ProcessIntakeParts;
@@ -26,7 +26,7 @@ export class ProcessIntake {
     this.#parts = parts;
   }
 
-  /** Adds a process, or updates a known one. */
+  /** Adds or updates a process. */
   put(node: NodeRecord, process: ProcessInfo): void {
     const { processes } = this.#model;
     const { ids, stream } = node;
@@ -52,7 +52,7 @@ export class ProcessIntake {
     ids.processIds.set(process.id, stream.keyframe);
   }
 
-  /** A process no longer exists; sockets that it held still name it. */
+  /** Removes a process that no longer exists; sockets that it held still refer to it. */
   remove(node: NodeRecord, id: number): void {
     const slot = node.ids.processes.get(id);
     if (slot < 0) return;
@@ -67,7 +67,7 @@ export class ProcessIntake {
       if (keyframe !== node.stream.keyframe) this.remove(node, id);
   }
 
-  /** A new run of the agent begins: its ids mean nothing any more. */
+  /** Begins a new run of the agent: its earlier ids are invalid. */
   beginEpoch(node: NodeRecord): void {
     const { ids } = node;
     for (const id of ids.processIds.keys()) this.#model.processes.release(ids.processes.get(id));
@@ -75,9 +75,7 @@ export class ProcessIntake {
     ids.processes.clear();
   }
 
-  /**
-   * Takes the holders of sockets, but not of those that were `removed`. Rows of one socket follow each other.
-   */
+  /** Sets the holders of sockets, except those in `removed`. The rows of one socket are adjacent. */
   putHolders(node: NodeRecord, table: HolderTable, removed: ReadonlySet<number>): void {
     for (let from = 0, to = 0; from < table.length; from = to) {
       to = endOfRun(table, from);
@@ -86,7 +84,7 @@ export class ProcessIntake {
     }
   }
 
-  /** Where the holders of some sockets begin in a table, by the agent's ids. */
+  /** Returns the first row of each wanted socket in a table of holders, by the agent's socket ids. */
   startsOf(table: HolderTable, wanted: ReadonlySet<number>): Map<number, number> {
     const starts = new Map<number, number>();
     for (let from = 0; from < table.length; from = endOfRun(table, from)) {
@@ -96,14 +94,12 @@ export class ProcessIntake {
     return starts;
   }
 
-  /** Sets the holders of the socket whose rows begin at `from`. */
+  /** Sets the holders of the socket whose rows start at `from`. */
   putHoldersAt(node: NodeRecord, table: HolderTable, from: number): void {
     this.#setHolders(node, table, from, endOfRun(table, from));
   }
 
-  /**
-   * A socket has no holder any more. An orphan (inode 0) keeps its last one, which is worth more than none.
-   */
+  /** Removes a socket's holders. An orphan (inode 0) keeps its last one, which is better than none. */
   clearHolders(node: NodeRecord, id: number): void {
     const { sockets, holders } = this.#model;
     const slot = node.ids.sockets.get(id);
@@ -135,7 +131,7 @@ export class ProcessIntake {
   }
 }
 
-// The end of the run of rows about the socket whose rows begin at `from`.
+// The end of the rows of the socket whose rows start at `from`.
 function endOfRun(table: HolderTable, from: number): number {
   const id = table.socket[from]!;
   let to = from + 1;

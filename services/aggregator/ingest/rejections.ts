@@ -1,7 +1,7 @@
-// Rows of reports that could not be applied: they named what their report never described, or had absurd
-// values.
+// Rows of reports that could not be applied: they referred to something that their report never described, or
+// had invalid values.
 
-/** Counts them, since start. */
+/** Counts rejected rows since start. */
 export class Rejections {
   #count = 0;
 

@@ -1,4 +1,5 @@
-// Decides from a report's header whether it may be applied: duplicates, gaps, agents and nodes that restarted.
+// Decides from a report's header whether to apply it: detects duplicates, gaps, restarted agents and rebooted
+// nodes.
 
 import type { Report } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { StreamPosition } from "../model/nodes/stream-position.ts";
@@ -7,18 +8,18 @@ import type { StreamPosition } from "../model/nodes/stream-position.ts";
 export type Verdict =
   /** Apply it. */
   | { readonly kind: "apply"; readonly lost: number; readonly newEpoch: boolean; readonly newBoot: boolean }
-  /** Leave it aside: a keyframe must come first. */
+  /** Drop it: a keyframe must come first. */
   | { readonly kind: "wait"; readonly lost: number; readonly newEpoch: boolean; readonly newBoot: boolean }
   /** It arrived before. */
   | { readonly kind: "duplicate" }
   /** It belongs to an earlier run of the agent. */
   | { readonly kind: "stale" };
 
-/** The verdict on a report, given where its node's stream stands; nothing is changed. */
+/** Returns the verdict on a report, given the position of its node's stream; changes nothing. */
 export function judgeReport(stream: Readonly<StreamPosition>, header: Report): Verdict {
   const newBoot = stream.bootId !== header.bootId;
-  // Epochs are times of the node's clock, which a reboot may turn back: they order runs only within a boot. A
-  // boot that was left never returns.
+  // Epochs are times of the node's clock, which a reboot may set back: they order runs only within a boot. An
+  // earlier boot id never comes back.
   if (newBoot && stream.bootId !== "" && stream.pastBootIds.includes(header.bootId)) return { kind: "stale" };
   if (!newBoot && header.epoch < stream.epoch) return { kind: "stale" };
   const newEpoch = newBoot || header.epoch !== stream.epoch;

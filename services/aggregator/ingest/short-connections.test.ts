@@ -48,15 +48,14 @@ const begin = (uid: string): TestReport => ({
 });
 
 interface Burst {
-  /** Connections, the ports they share, and how often each port is used again within the burst. */
+  /** Connections: the number of ports they share, and how often each port is reused within the burst. */
   readonly ports: number;
   readonly rounds: number;
   readonly dialled: string;
 }
 
-// What one side tells of a burst. Of a round the ticks are the same, so that rounds are told apart by time as
-// well.
-function told(
+// One side's report of a burst. All sockets of a round have the same ticks, so that time separates the rounds.
+function burstReport(
   side: "client" | "server",
   { ports, rounds, dialled }: Burst,
   ticks: number,
@@ -98,7 +97,7 @@ for (const [dialledAs, dialled] of Object.entries({ "a pod": SERVER, "a Service"
           for (const side of order) {
             const { ticks } = world.agent(side);
             const burstOf = { ports: 10_000, rounds: 1, dialled };
-            world.report(told(side, burstOf, ticks + 100, 1_000_000 * (burst + 1)), side);
+            world.report(burstReport(side, burstOf, ticks + 100, 1_000_000 * (burst + 1)), side);
           }
           world.wait(30_000);
         }
@@ -117,7 +116,7 @@ describe("short connections within one report", () => {
       world.report(begin("web"), "client").report(begin("db"), "server");
       for (const side of order) {
         const { ticks } = world.agent(side);
-        world.report(told(side, { ports: 100, rounds: 5, dialled: SERVER }, ticks + 100, 1000), side);
+        world.report(burstReport(side, { ports: 100, rounds: 5, dialled: SERVER }, ticks + 100, 1000), side);
       }
       world.wait(1000);
       assert.deepEqual(edgesOf(world), [
@@ -131,7 +130,7 @@ describe("short connections within one report", () => {
     world.report(begin("web"), "client").report(begin("db"), "server");
     for (const side of ["client", "server"] as const)
       world.report(
-        told(side, { ports: 1, rounds: 1, dialled: SERVER }, world.agent(side).ticks + 100, 1000),
+        burstReport(side, { ports: 1, rounds: 1, dialled: SERVER }, world.agent(side).ticks + 100, 1000),
         side,
       );
     assert.deepEqual(
@@ -180,7 +179,7 @@ describe("a tuple that is used three times within one report", () => {
       exe: "/bin/run",
     }));
     const world = new World().report({ keyframe: true, namespaces, processes });
-    // As an agent writes it: what lives comes before what ended.
+    // As an agent writes it: live sockets come before ended ones.
     world.report({ sockets: [socketOf(3), socketOf(1), socketOf(2)], removed: [1, 2] });
     assert.deepEqual(world.lines().toSorted(), [
       "run-1 10.0.0.1:40000 -> external 192.0.2.1:443 tcp c port closed",

@@ -1,4 +1,4 @@
-// What goes on and what is new when sockets change, go and come.
+// Which sockets continue and which are new when sockets change, disappear and appear.
 
 import { all, namespaceOne, namespaceTwo, processes, testJoins } from "../testing/join-cases.ts";
 

@@ -1,6 +1,5 @@
-// Rows about sockets, as reports have them: which are known already, which continue one that had another id,
-// which are new. One row costs a few look-ups on integers; what takes thought (directions, edges, watchers) is
-// left to settling.
+// Socket rows of reports: updates known sockets, continues sockets under a new id, adds new ones. A row costs
+// a few lookups on integers; the expensive work (directions, edges, watchers) is left to settling.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
@@ -23,7 +22,7 @@ export interface Sighting {
   birthMs: number;
 }
 
-/** Takes rows about sockets. */
+/** Applies socket rows. */
 export class SocketIntake {
   readonly #model: Model;
   readonly #life: SocketLife;
@@ -33,7 +32,7 @@ export class SocketIntake {
     this.#life = life;
   }
 
-  /** Adds an internet socket, or brings a known one up to date. */
+  /** Adds or updates an internet socket. */
   put(node: NodeRecord, sighting: Sighting, table: ReportSockets, row: number): void {
     const { addresses } = this.#model;
     const { namespace } = sighting;
@@ -76,7 +75,7 @@ export class SocketIntake {
     this.#life.update(before, table, row);
   }
 
-  /** Takes over the changeable columns of a known socket; false if the id is not known. */
+  /** Copies the changeable columns of a known socket; returns false if the id is unknown. */
   change(node: NodeRecord, sighting: Sighting, table: ReportSockets, row: number): boolean {
     const slot = node.ids.sockets.get(table.id[row]!);
     if (slot < 0) return false;
@@ -84,7 +83,7 @@ export class SocketIntake {
     return true;
   }
 
-  /** Adds a unix, netlink or packet socket, or brings a known one up to date. */
+  /** Adds or updates a unix, netlink or packet socket. */
   putFamily(node: NodeRecord, { namespace, sinceMs, birthMs }: Sighting, source: FamilySocket): void {
     const { sockets } = this.#model;
     const protocol = familyProtocol(source.family);
@@ -120,8 +119,8 @@ export class SocketIntake {
     sockets.updateFamily(before, source);
   }
 
-  // The socket that a new row continues under another id; -1 if it is a new one. What the row shows to be over
-  // goes.
+  // Returns the socket that a new row continues under another id, or -1 if it is new. Retires a socket that
+  // the row shows to be gone.
   #continued(socket: SocketIdentity, table: ReportSockets, row: number): number {
     const { sockets, ends, listeners } = this.#model;
     const { protocol, namespace, localAddress: address, localPort: port, kind } = socket;
@@ -152,7 +151,7 @@ export class SocketIntake {
     );
   }
 
-  // The peer of a unix socket shows once it is accepted: the same end under another tuple.
+  // The peer of a unix socket becomes visible once it is accepted: the same end gets another tuple.
   #learnsPeer(slot: number, socket: SocketIdentity, { inode, peerInode }: FamilySocket): boolean {
     const { sockets } = this.#model;
     const isUnixEnd =
@@ -165,7 +164,7 @@ export class SocketIntake {
     return true;
   }
 
-  // The agent's id is known. Its state may show all the same that the port is used again, for another socket.
+  // The agent's id is known, but the row's state may show that the port was reused by another socket.
   #refresh(node: NodeRecord, slot: number, sighting: Sighting, table: ReportSockets, row: number): void {
     const { sockets, addresses } = this.#model;
     sockets.name(slot, node.stream.keyframe);
@@ -218,14 +217,14 @@ export class SocketIntake {
     );
   }
 
-  // Whether a row and a socket both have a cookie, and not the same: then they are two sockets.
+  // Whether a row and a socket have different cookies, which makes them two sockets.
   #hasOtherCookie(slot: number, table: ReportSockets, row: number): boolean {
     const { sockets } = this.#model;
     const { cookieLow, cookieHigh } = sockets;
     const low = table.cookieLow[row]!;
     const high = table.cookieHigh[row]!;
     if ((low === 0 && high === 0) || (cookieLow[slot] === 0 && cookieHigh[slot] === 0)) return false;
-    // What one file refers to is one socket: of an MPTCP one, readers may report its own cookie or its
+    // Rows with the same inode are one socket: for an MPTCP socket, readers may report its own cookie or its
     // subflow's.
     if (sockets.inode(slot) !== 0 && sockets.inode(slot) === table.inode[row]) return false;
     return cookieLow[slot] !== low || cookieHigh[slot] !== high;
