@@ -1,4 +1,4 @@
-// What a rule is asked, and what it may answer.
+// What a rule receives, and what it may answer.
 
 import type { ServiceRole } from "../model/sockets/socket-table.ts";
 
@@ -7,9 +7,9 @@ export interface OneSided {
   readonly connection: number;
   /** Slot of its only end. */
   readonly end: number;
-  /** The flow that the connection rests on; -1 if there is none. */
+  /** The flow attached to the connection; -1 if there is none. */
   readonly flow: number;
-  /** Whether its peer could not be found yet, and is looked for again. */
+  /** Whether its peer was not found yet, so that matching is retried. */
   readonly retrying: boolean;
   /** The stream's time, in milliseconds since 1970. */
   readonly nowMs: number;
@@ -17,15 +17,17 @@ export interface OneSided {
 
 /** An answer. Only the first two end the search: the connection becomes one with another. */
 export type Answer =
-  /** The peer's connection and this one are one. `client` is the end that opened it, if the rule knows. */
+  /**
+   * The peer's connection and this one are the same. `client` is the end that opened it, if the rule knows.
+   */
   | { readonly kind: "peer"; readonly peer: number; readonly client: KnownClient | null }
   /** The peer leaves its own connection, whose other end has been gone for a while. */
   | { readonly kind: "change-over"; readonly peer: number }
   /** The peer could be one of several: these ends are kept apart. */
   | { readonly kind: "ambiguous"; readonly contenders: readonly number[] }
-  /** The peer is known but not free: look again later. */
+  /** The peer is known but not free: retry later. */
   | { readonly kind: "later" }
-  /** There is no peer: do not look again until something changes. */
+  /** There is no peer: do not retry until something changes. */
   | { readonly kind: "none" }
   /** A listener that serves several clients answers the end. */
   | { readonly kind: "listener"; readonly listener: number }

@@ -1,4 +1,4 @@
-// Flows tie what sockets alone cannot: who answered behind the address that was dialled, and whom a server
+// Flows match what sockets alone cannot: who answered behind the dialled address, and which client a server
 // saw.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// Ties flows to the ends of connections. A client's socket has a flow's original tuple, a server's socket the
-// mirror of its reply: so a flow that was translated says which server's socket answers which client's, and
+// Matches flows with the ends of connections. A client's socket has a flow's original tuple, a server's socket
+// the mirror of its reply: a translated flow therefore shows which server's socket answers which client's, and
 // what was dialled.
 
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
@@ -26,9 +26,8 @@ export function byFlow(model: ReadModel, { connection, end, flow }: OneSided): A
 }
 
 /**
- * The flow that fits the ends of a connection, the translated one if there are several; the one that it rests
- * on already if none fits better; -1 if there is none. Never a guess: where two translations fit, neither is
- * taken.
+ * Returns the flow that fits the ends of a connection, preferring a translated one; the flow already attached
+ * if none fits better; -1 if there is none. Never guesses: if two translations fit, it returns neither.
  */
 export function flowFor(model: ReadModel, connection: number): number {
   const { connections, flows } = model;
@@ -45,7 +44,7 @@ export function flowFor(model: ReadModel, connection: number): number {
   return found < 0 ? before : found;
 }
 
-/** The flow that a connection rests on, if its client is the flow's client too; else -1. */
+/** The flow attached to a connection, if its client is the flow's client too; else -1. */
 export function alignedFlow(model: ReadModel, connection: number): number {
   const { connections } = model;
   const flow = connections.flow[connection]!;
@@ -54,12 +53,12 @@ export function alignedFlow(model: ReadModel, connection: number): number {
   return isClientEnd(model, flow, connections.anySocket(connection)) === client >= 0 ? flow : -1;
 }
 
-/** Whether an end has the original tuple of a flow: then it is the client's. */
+/** Whether an end has the original tuple of a flow, which makes it the client. */
 export function isClientEnd(model: ReadModel, flow: number, end: number): boolean {
   return hasEndAt(model, flow, FlowPlace.originalSource, FlowPlace.originalDestination, end);
 }
 
-/** Whether a socket's end of a conversation that a flow may belong to is known. */
+/** Whether a flow may belong to a conversation of which a socket's end is known. */
 export function hasKnownEnd(model: ReadModel, flow: number): boolean {
   const { flows, ends } = model;
   for (const segment of segments) {
@@ -82,7 +81,7 @@ export function hasKnownEnd(model: ReadModel, flow: number): boolean {
   return false;
 }
 
-/** The one end that a flow says is the other end of this one; -1 if none, or more than one, fits. */
+/** The only end that a flow shows to be the other end of this one; -1 if none, or more than one, fits. */
 function peerByFlow(model: ReadModel, flow: number, end: number): number {
   const { flows, sockets, ends } = model;
   const toServer = isClientEnd(model, flow, end);
@@ -102,7 +101,7 @@ function peerByFlow(model: ReadModel, flow: number, end: number): number {
     if (other === end || !hasEndAt(model, at, local, remote, other)) continue;
     if (ends.isNamespaceScoped(other) || !isTimely(model, at, other)) continue;
     if (!sockets.isLive(other)) {
-      // Ports are used again and again: an end that has its peer belongs to another conversation.
+      // Ports are reused: an end that has a peer belongs to another conversation.
       if (!sockets.isLive(end) && partnerOf(model, other) < 0) gone = closerInTime(model, end, gone, other);
       continue;
     }
@@ -180,21 +179,21 @@ function fitsConnection(model: ReadModel, flow: number, connection: number): boo
   );
 }
 
-// Ports are used again, and the kernel makes a new entry each time: a flow that existed long before the
-// socket, or that began after the socket had gone, belongs to another conversation.
+// Ports are reused, and the kernel creates a new entry each time: a flow much older than the socket, or one
+// that began after the socket was gone, belongs to another conversation.
 function isTimely(model: ReadModel, flow: number, end: number): boolean {
   const { flows, sockets, connections } = model;
   const live = sockets.isLive(end);
   const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection(end)]!;
-  // A datagram socket's flow ends when the socket is silent, and begins again, also before the socket was
-  // first seen. Events report a flow at once, while its socket is first seen by the next pass.
+  // A datagram socket's flow ends when the socket is silent, and a new one may even begin before the socket
+  // was first seen. Events report a flow at once, but only the next pass sees its socket.
   const lagMs = LAG_MS + 2 * model.nodeOfSocket(end).intervalMs;
   if (flows.sinceMs[flow]! < beganMs - lagMs) return false;
   if (!live && flows.sinceMs[flow]! > sockets.sinceMs[end]! + lagMs) return false;
   return flows.isLive(flow) || flows.goneMs[flow]! >= beganMs;
 }
 
-// Loopback addresses belong to another host in each network namespace.
+// A loopback address means a different host in each network namespace.
 function isInScope({ flows, sockets, ends }: ReadModel, flow: number, end: number): boolean {
   return flows.namespace[flow] === sockets.namespace(end) || !ends.isNamespaceScoped(end);
 }

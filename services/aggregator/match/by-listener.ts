@@ -1,6 +1,6 @@
-// A datagram server that never connects has one socket for all its clients: the clients' connected sockets
-// join with it. Which one it is follows from where the client's datagrams go: in which namespace the address
-// is local, and who is bound to the port there. A unix datagram server is found by its inode.
+// A datagram server that never connects has one socket for all its clients, and the clients' connected sockets
+// match it. The destination of the client's datagrams determines which one: the namespace in which the address
+// is local, and the socket bound to the port there. A unix datagram server is found by its inode.
 
 import { Family, isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -14,7 +14,7 @@ import type { Answer, OneSided } from "./answer.ts";
 import { isClientEnd } from "./by-flow.ts";
 import { listensOnOwnPort } from "./listens.ts";
 
-/** Who sends datagrams: in which namespace, when. */
+/** A sender of datagrams: protocol, namespace and time. */
 export interface DatagramSender {
   readonly protocol: number;
   readonly namespace: number;
@@ -41,16 +41,16 @@ export function byUnixPeer(model: ReadModel, { connection, end }: OneSided): Ans
 }
 
 /**
- * Whether conversations of an end may have a listener as their server: what byDatagramListener and byUnixPeer
- * judge.
+ * Whether an end's conversations may have a listener as their server, so that byDatagramListener and
+ * byUnixPeer apply.
  */
 export function isServedByListeners(protocol: number): boolean {
   return protocol === Protocol.udp || protocol === Protocol.udplite || isFamily(protocol);
 }
 
 /**
- * The listener that receives datagrams at a place; NO_LISTENER if none is known, SEVERAL_LISTENERS if several
- * could.
+ * Returns the listener that receives datagrams at a place; NO_LISTENER if none is known, SEVERAL_LISTENERS if
+ * it could be several.
  */
 export function listenerAt(
   model: ReadModel,
@@ -71,7 +71,7 @@ export function listenerAt(
   return found;
 }
 
-/** The network namespaces that an address belongs to, as far as they are known. */
+/** The known network namespaces that have an address. */
 export function namespacesHaving(
   model: ReadModel,
   identity: Identity,
@@ -88,14 +88,14 @@ export function namespacesHaving(
   return namespace < 0 ? [] : [namespace];
 }
 
-// Where the end's datagrams really go, if a flow says that this is not where the end sends them.
+// The real destination of the end's datagrams, if a flow translates it.
 function translatedTarget(model: ReadModel, { end, flow }: OneSided): Place | null {
   const { flows } = model;
   if (flow < 0 || !flows.isDestinationTranslated(flow) || !isClientEnd(model, flow, end)) return null;
   return flows.at(flows.last(flow), FlowPlace.replySource);
 }
 
-// A listener that still exists is kept, unless a flow may name another one.
+// A live listener is kept, unless a flow may name another one.
 function keepsListener(
   { connections, sockets }: ReadModel,
   connection: number,
@@ -108,8 +108,7 @@ function keepsListener(
   );
 }
 
-// A client that came and went between two looks is gone when it is settled for the first time: it may have
-// sent.
+// A client that came and went between two passes is gone when it is first settled; it may still have sent.
 function maySend(model: ReadModel, connection: number, end: number): boolean {
   const { sockets, connections } = model;
   return !listensOnOwnPort(model, end) && (sockets.isLive(end) || !connections.isEnded(connection));

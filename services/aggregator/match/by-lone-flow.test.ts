@@ -1,5 +1,5 @@
-// Flows without sockets make connections, once sockets would have been told: one for each conversation,
-// whichever nodes saw it and in whatever order they tell.
+// Flows without sockets become connections once their sockets would have been reported: one per conversation,
+// whichever nodes saw it and in whatever order they report.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -13,7 +13,7 @@ import { all, processes } from "../testing/join-cases.ts";
 const SETTLED_MS = 15_000;
 const begin = { keyframe: true, namespaces: all, processes, coverage: { conntrack: "events" } } as const;
 const pod = (...address: number[]): Uint8Array => Uint8Array.from(address);
-/** Namespaces of which the second has 10.1.0.1 and the third 10.1.0.2. */
+/** Namespaces, of which the second has 10.1.0.1 and the third 10.1.0.2. */
 const withPods = {
   ...begin,
   namespaces: all.map((each) =>
@@ -24,7 +24,7 @@ const withPods = {
 function worldOf(...nodes: string[]): World {
   const world = new World();
   for (const node of nodes) world.report(begin, node).report({ coverage: { conntrack: "events" } }, node);
-  // Past the time in which flows may be older than their agent.
+  // Pass the period in which flows may be older than their agent.
   for (let i = 0; i < 2; i++)
     for (const node of nodes) world.report({ coverage: { conntrack: "events" } }, node);
   return world;
@@ -181,7 +181,7 @@ void describe("flows without sockets", () => {
     ]);
     world.report({ removed: [9] });
     assert.deepEqual(world.lines(), [
-      // Who alone held sockets there.
+      // The only holder of sockets there.
       "node 10.1.0.1:40000 -> server 10.1.0.2:5353 udp f via 10.96.0.9:53 flow",
     ]);
   });
@@ -225,7 +225,7 @@ void describe("flows without sockets", () => {
     world.wait(SETTLED_MS);
     assert.deepEqual(world.lines().toSorted(), [
       "external 192.0.2.7:40001 -> external 192.0.2.9:80 tcp f flow",
-      // A socket that lives would have been seen.
+      // A live socket would have been seen.
       "node 10.1.0.1:40001 -> external 192.0.2.9:80 tcp f flow closed",
     ]);
   });

@@ -1,7 +1,7 @@
 // The last rule: flows without sockets. Forwarded traffic, ICMP and protocols whose sockets are not read,
-// datagrams of sockets that never connect, and what was too short to be seen otherwise. A flow is judged once
-// the sockets that it belongs to would have been reported; then the flows of one conversation, on whatever
-// nodes, make one connection.
+// datagrams of sockets that never connect, and connections too short to be seen otherwise. A flow is judged
+// once its sockets would have been reported; then the flows of one conversation, on all nodes, become one
+// connection.
 
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -16,22 +16,20 @@ import { listenerAt, namespacesHaving } from "./by-listener.ts";
 import { firstOfChain, isScopedSegment, siblingsOf } from "./conversation.ts";
 
 /**
- * Ticks (10 ms) after its start within which an agent has looked for the first time: flows first seen then are
+ * Ticks (10 ms) from an agent's start within which its first pass ends: flows first seen within them are
  * older.
  */
 export const FIRST_LOOK_TICKS = 300;
 
-/** What a flow without sockets means. */
+/** The verdict on a flow without sockets. */
 export type FlowVerdict =
-  /** Sockets make the conversation of these flows. */
+  /** Sockets represent the conversation of these flows. */
   | { readonly kind: "explained"; readonly flows: readonly number[] }
-  /** Another flow of the conversation is shown: these are its witnesses on other nodes. */
+  /** Another flow of the conversation is shown; these flows confirm it from other nodes. */
   | { readonly kind: "follow"; readonly flows: readonly number[]; readonly shown: readonly number[] }
   /** The flow needs no connection. */
   | { readonly kind: "ignore"; readonly replaced: readonly number[] }
-  /**
-   * The conversation of these flows is to be shown by the first of them, in place of those that were shown.
-   */
+  /** Show the conversation through the first of these flows, replacing those shown so far. */
   | {
       readonly kind: "show";
       readonly first: number;
@@ -39,7 +37,7 @@ export type FlowVerdict =
       readonly replaced: readonly number[];
     };
 
-/** Which side of a flow is the client, and how that is known. */
+/** Which side of a flow is the client, and how that was determined. */
 export interface FlowDirection {
   readonly reversed: boolean;
   readonly by: number;
@@ -56,7 +54,7 @@ export function judgeFlow(model: ReadModel, identity: Identity, flow: number): F
   const shown = group.filter((each) => flows.has(each, FlowFlag.shown));
   const first = firstOfChain(model, group.find((each) => flows.isTranslated(each)) ?? flow);
   if (shown.length > 0) {
-    // A translation that is reported late is better than what was shown without it.
+    // A translation that is reported late replaces what was shown without it.
     const better = flows.isTranslated(first) && !shown.some((each) => flows.isTranslated(each));
     if (!better) return { kind: "follow", flows: group, shown };
   }
@@ -64,22 +62,22 @@ export function judgeFlow(model: ReadModel, identity: Identity, flow: number): F
   return { kind: "show", first, flows: group, replaced: shown };
 }
 
-/** Whether conversations of this protocol are folded into one connection for each edge. */
+/** Whether conversations of this protocol are folded into one connection per edge. */
 export function isFolded(protocol: number): boolean {
   return (
     tupleKind(protocol) !== TupleKind.ports || protocol === Protocol.udp || protocol === Protocol.udplite
   );
 }
 
-/** Whether the flow existed before its agent first looked, as far as can be told. */
+/** Whether the flow probably existed before its agent's first pass. */
 export function isOfFirstLook({ flows }: ReadModel, flow: number): boolean {
   return flows.tick[flow]! <= FIRST_LOOK_TICKS;
 }
 
 /**
- * Which side of a flow is the client. A translated flow has the client first, and so has one whose beginning
- * was seen; what conntrack picked up in the middle may be the wrong way round: listeners know better, and so
- * do ports.
+ * Determines which side of a flow is the client. The original source is the client of a translated flow, and
+ * of one whose beginning was seen. conntrack may have picked up other flows in the middle, reversed: listeners
+ * take precedence there, and then ports.
  */
 export function directionOfFlow(model: ReadModel, identity: Identity, flow: number): FlowDirection {
   const { flows } = model;
@@ -106,7 +104,7 @@ export function coveredEnds(model: ReadModel, identity: Identity, flow: number):
   return (client ? 1 : 0) + (server ? 1 : 0);
 }
 
-/** Whether none of the nodes that have the flows of a conversation has one of its ends. */
+/** Whether none of the nodes with flows of the conversation has one of its ends. */
 export function isForwarded(
   model: ReadModel,
   identity: Identity,
@@ -122,10 +120,9 @@ export function isForwarded(
 }
 
 /**
- * Whether a TCP flow needs no connection although no socket of it was reported. If the namespaces of both ends
- * are read, a socket that exists would have been reported: what is left is an entry that outlived its sockets,
- * or one of those that coverage counts as unseen. The same holds for one end, if the flow existed before
- * anyone looked.
+ * Whether a TCP flow needs no connection although none of its sockets was reported. If the namespaces of both
+ * ends are read, an existing socket would have been reported: the entry has outlived its sockets, or coverage
+ * counts them as unseen. The same holds with one end, if the flow existed before the first pass.
  */
 function isKnownOtherwise(
   model: ReadModel,
@@ -154,8 +151,8 @@ function isOnNodeOf(model: ReadModel, identity: Identity, address: number, flow:
   return owner.kind === "node" && owner.node === node.name;
 }
 
-// The listener that answers datagrams at a place of a flow. A client's own unconnected socket does not count,
-// if its port is a client's.
+// The listener that answers datagrams at a place of a flow. A client's own unconnected socket does not count
+// if its port is ephemeral.
 function answererOf(model: ReadModel, identity: Identity, flow: number, place: number): number {
   const { flows } = model;
   const protocol = flows.protocol[flow]!;

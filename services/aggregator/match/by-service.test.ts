@@ -113,7 +113,7 @@ test("what was dialled is unknown, not absent, where sockets show the server tha
   world.report({ ...web, sockets: [direct] }, "a").report(db, "b");
   const [connection] = world.connections();
   assert.deepEqual([connection?.via, connection?.viaUnknown], [undefined, true]);
-  // A node whose flows show translations would show this one's.
+  // An untranslated flow proves a direct connection only on a node whose flows show translations.
   const plain = flowLine("tcp", 1, "10.1.0.1:40000 > 10.1.1.1:5432", "10.1.1.1:5432 > 10.1.0.1:40000");
   world.report({ flows: [{ line: plain, namespace: 1 }] }, "a");
   assert.equal(world.connections()[0]?.viaUnknown, true);
@@ -132,7 +132,7 @@ test("a Service that becomes known later joins then", () => {
   cluster.version++;
   world.wait(1000);
   assert.deepEqual(world.lines(), [joined]);
-  // What was counted on one-sided edges is not any more.
+  // One-sided edges no longer count these connections.
   const edges = [...world.aggregator.query.edges(undefined, 10).items];
   assert.deepEqual(
     edges.map(({ connections, open }) => [connections, open]),

@@ -1,5 +1,5 @@
-// Joins through a Service's address where no flow tells: the client's socket says (C:p → VIP:vp), the server's
-// (B:bp ← C:p). They are one conversation if the Service that has VIP:vp has B:bp among its endpoints.
+// Matches ends through a Service's address if there is no flow: the client's socket is (C:p → VIP:vp), the
+// server's (B:bp ← C:p). They are one conversation if the Service at VIP:vp has B:bp among its endpoints.
 
 import type { ServiceFront } from "../identity/identity.ts";
 import type { ServiceFronts } from "../identity/service-fronts.ts";
@@ -15,8 +15,8 @@ import { listensOnOwnPort } from "./listens.ts";
 const NOT_THROUGH_SERVICE: Answer = { kind: "service-end", role: null };
 
 /**
- * The rule. An end that has no peer yet waits in a role, so that the sides may arrive in any order, and the
- * Service later: a client only if what it dialled is a Service.
+ * The rule. An end without a peer waits in a role, so that the two sides and the Service may arrive in any
+ * order; it waits as a client only if it dialled a Service.
  */
 export function byService(model: ReadModel, { end }: OneSided, fronts: ServiceFronts): Answer | null {
   if (isServedByListeners(model.sockets.protocol(end))) return null;
@@ -30,7 +30,7 @@ export function byService(model: ReadModel, { end }: OneSided, fronts: ServiceFr
   return { kind: "peer", peer, client: { end: client, by: DirectionBy.listener } };
 }
 
-/** Whether what the client dialled is another address or port than the server's own. */
+/** Whether the client dialled another address or port than the server's own. */
 export function isThroughService({ sockets }: ReadModel, client: number, server: number): boolean {
   return (
     sockets.remoteAddress(client) !== sockets.localAddress(server) ||
@@ -38,7 +38,7 @@ export function isThroughService({ sockets }: ReadModel, client: number, server:
   );
 }
 
-// The one end that fits, or -1.
+// The only end that fits, or -1.
 function onlyPeer(model: ReadModel, fronts: ServiceFronts, slot: number, role: ServiceRole): number {
   let found = -1;
   for (const other of fittingEnds(model, fronts, slot, role)) {
@@ -59,7 +59,7 @@ function hasOtherPeer(
   return false;
 }
 
-// Ends that wait in the opposite role and fit an end.
+// Ends that wait in the opposite role and match an end.
 function* fittingEnds(
   model: ReadModel,
   fronts: ServiceFronts,

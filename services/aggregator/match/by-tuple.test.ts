@@ -1,4 +1,4 @@
-// Which ends belong together, and who opened a connection.
+// Which ends match, and who opened a connection.
 
 import { all, host, namespaceOne, namespaceTwo, processes, testJoins } from "../testing/join-cases.ts";
 

@@ -1,5 +1,5 @@
-// Finds the other end of a conversation by its tuple. Never a guess: where it could be one of several, the
-// answer says so.
+// Finds the other end of a conversation by its tuple. Never guesses: if it could be one of several, the answer
+// says so.
 
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -7,20 +7,20 @@ import type { ReadModel } from "../model/model.ts";
 import type { Answer, OneSided } from "./answer.ts";
 import { LAG_MS } from "./lag.ts";
 
-/** No end that fits is free. */
+/** No matching end is free. */
 export const NO_PEER = -1;
 /** The other end could be one of several. */
 export const SEVERAL_PEERS = -2;
-/**
- * The end that fits belongs to a connection whose other end is gone: a later look shows whether it changes
- * over.
- */
+/** The matching end belongs to a connection whose other end is gone: retry, since it may change over. */
 const TAKEN_PEER = -3;
 
-/** Milliseconds after which an end whose peer is gone changes over to the connection that fits it. */
+/**
+ * How long an end's peer must be gone before the end changes over to the connection that matches it, in
+ * milliseconds.
+ */
 const CHANGE_OVER_MS = 5_000;
 
-/** The rule. It looks again for the peer of an end that had none, or several, when it was reported. */
+/** The rule. It applies to ends whose peer was missing or ambiguous when they were reported. */
 export function byTuple(model: ReadModel, { end, retrying, nowMs }: OneSided): Answer | null {
   if (!retrying) return null;
   const peer = peerByTuple(model, end);
@@ -32,9 +32,9 @@ export function byTuple(model: ReadModel, { end, retrying, nowMs }: OneSided): A
 }
 
 /**
- * The other end of the conversation that an end is part of, or one of the constants above. An end in the same
- * network namespace comes first; else it is in the one namespace, on whatever node, that has the mirror of the
- * tuple, as long as no other namespace has the tuple itself. Ends that are gone count if they went recently.
+ * Returns the other end of an end's conversation, or one of the constants above. Prefers an end in the same
+ * network namespace; otherwise it is in the only namespace, on any node, that has the mirrored tuple, provided
+ * that no other namespace has the tuple itself. Closed ends count if they closed recently.
  */
 export function peerByTuple(model: ReadModel, slot: number): number {
   const { sockets, ends } = model;
@@ -72,8 +72,8 @@ export function peerByTuple(model: ReadModel, slot: number): number {
 }
 
 /**
- * Of two candidates that are gone, the one that went closer in time to an end, since ports are used again and
- * again; SEVERAL_PEERS if they are in different namespaces. `best` is NO_PEER before the first candidate.
+ * Of two closed candidates, returns the one that closed closer in time to an end, because ports are reused;
+ * SEVERAL_PEERS if they are in different namespaces. `best` is NO_PEER before the first candidate.
  */
 export function closerInTime({ sockets }: ReadModel, slot: number, best: number, other: number): number {
   if (best === NO_PEER) return other;
@@ -94,17 +94,15 @@ export function contendersOf(model: ReadModel, slot: number): number[] {
   return found;
 }
 
-/**
- * The other socket of the connection that an end is part of; -1 if there is none, or it is a shared listener.
- */
+/** The other socket of an end's connection; -1 if there is none, or if it is a shared listener. */
 export function partnerOf({ sockets, connections }: ReadModel, slot: number): number {
   const connection = sockets.connection(slot);
   if (connections.server[connection] === slot) return connections.client[connection]!;
   return connections.serverEnd(connection);
 }
 
-// An end that lives, and whose partner has been gone for a while, changes over to the living end that mirrors
-// it.
+// A live end whose partner has been gone for a while changes over to the live end that mirrors it. This
+// returns that end or -1.
 function changingOver(model: ReadModel, slot: number, nowMs: number): number {
   const { sockets, ends, connections } = model;
   for (let other = ends.firstLike(slot); other >= 0; other = ends.after(other)) {

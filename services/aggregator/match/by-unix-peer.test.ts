@@ -99,8 +99,8 @@ testJoins([
   },
 ]);
 
-// A server pod (namespace 1), a client pod (namespace 2), a path on a volume of both. The kernel lists the
-// accepted socket in the client's network namespace.
+// A server pod (namespace 1), a client pod (namespace 2), a path on a volume that both mount. The kernel lists
+// the accepted socket in the client's network namespace.
 describe("a unix connection between two pods", () => {
   const pods = [
     { id: 0, inode: 100, host: true },
@@ -182,7 +182,7 @@ describe("a unix connection between two pods", () => {
 describe("a unix connection that was caught before it was accepted", () => {
   const stream = { family: 1, type: 1, state: 1 } as const;
   const pending = { id: 1, namespace: 2, ...stream, inode: 70, holders: [2] };
-  // As /proc/net/unix has it: without an inode, in the client's namespace, with the listener's path.
+  // As in /proc/net/unix: without an inode, in the client's namespace, with the listener's path.
   const waiting = { id: 2, namespace: 2, ...stream, inode: 0, path: "/run/x" };
   const listener = { id: 3, namespace: 1, ...stream, state: 10, inode: 72, path: "/run/x", holders: [1] };
   const after = [

@@ -1,6 +1,6 @@
-// Flows of several nodes that are one conversation: each node on its way has an entry of its own, and what one
-// node's translation makes of a packet is what the next node sees. Ports and addresses are used again, so
-// times count too.
+// Finds the flows that belong to one conversation: each node on its path has its own entry, and the tuple
+// after one node's translation is the tuple that the next node sees. Ports and addresses are reused, so times
+// must match too.
 
 import { destinationOf, Segment, segments, sourceOf } from "../model/flows/flow-index.ts";
 import type { SegmentNumber } from "../model/flows/flow-index.ts";
@@ -8,12 +8,12 @@ import { CHAIN_MAX, FlowFlag } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 import { LAG_MS } from "./lag.ts";
 
-/** Flows of one conversation that are looked at beside the first: nodes on its way, with two zones each. */
+/** Flows of one conversation that are examined besides the first: nodes on its path, with two zones each. */
 const SIBLINGS_MAX = 16;
-/** Milliseconds by which the ends of two flows' lives, as two nodes report them, may be wrong. */
+/** How far two nodes' reports of the start or end of a flow may deviate, in milliseconds. */
 const SKEW_MS = 2_000;
 
-/** The other flows of the conversation that a flow belongs to, on any node. */
+/** The other flows of a flow's conversation, on any node. */
 export function siblingsOf(model: ReadModel, flow: number): number[] {
   const { flows } = model;
   const { index } = flows;
@@ -37,7 +37,7 @@ export function siblingsOf(model: ReadModel, flow: number): number[] {
   return found;
 }
 
-/** The flow that begins the chain of translations which this one is part of. */
+/** The first flow of the chain of translations that contains this one. */
 export function firstOfChain(model: ReadModel, flow: number): number {
   let at = flow;
   for (let hops = 1; hops < CHAIN_MAX; hops++) {
@@ -48,9 +48,7 @@ export function firstOfChain(model: ReadModel, flow: number): number {
   return at;
 }
 
-/**
- * Pairs of flows that follow each other in a chain of translations, of which a flow that translates is one.
- */
+/** Pairs of this flow and a translated sibling that follow each other in a chain of translations. */
 export function chainLinks(model: ReadModel, flow: number): (readonly [flow: number, next: number])[] {
   const { flows } = model;
   const { index } = flows;
@@ -63,7 +61,7 @@ export function chainLinks(model: ReadModel, flow: number): (readonly [flow: num
   return links;
 }
 
-/** Whether a flow's packets mean something in its own network namespace only. */
+/** Whether a flow's addresses are meaningful only in its own network namespace. */
 export function isScopedSegment(
   { flows, addresses }: ReadModel,
   flow: number,
@@ -82,7 +80,7 @@ function previousOf({ flows }: ReadModel, flow: number): number {
   return -1;
 }
 
-// A packet has one entry in each table and zone: two entries of one table are two conversations.
+// A packet has one entry per table and zone: two entries of one table are two conversations.
 function areSiblings(model: ReadModel, flow: number, other: number): boolean {
   const { flows } = model;
   if (flow === other) return true;
@@ -101,9 +99,8 @@ function livesWith({ flows }: ReadModel, flow: number, other: number): boolean {
   return flows.isLive(flow) || flows.goneMs[flow]! + SKEW_MS >= flows.sinceMs[other]!;
 }
 
-// Where a tuple was used again, each flow belongs to the conversation that began with it: the first of one
-// table goes with the first of the other if both tables have as many, else with the one that is closest in
-// time.
+// If a tuple was reused, each flow belongs to the conversation that began with it: flows of the two tables are
+// paired in order if both have equally many, else by closeness in time.
 function hasCloserRival(model: ReadModel, flow: number, other: number, apartMs: number): boolean {
   const { sinceMs } = model.flows;
   const mine = rivalsOf(model, flow);

@@ -1,6 +1,6 @@
-// Who talks to whom: the rules that look for the other end of a one-sided connection, in order. Each is a pure
-// function of what is known; each has its file, and its cases beside it. The first that finds a peer wins.
-// (by-lone-flow.ts, the last rule, is about flows that have no end at all.)
+// The rules that find the other end of a one-sided connection, in order. Each is a pure function of the model,
+// in its own file with its tests beside it. The first that finds a peer wins. (by-lone-flow.ts, the last rule,
+// handles flows without any end.)
 
 import type { Identity } from "../identity/identity.ts";
 import type { ServiceFronts } from "../identity/service-fronts.ts";
@@ -11,7 +11,7 @@ import { byDatagramListener, byUnixPeer } from "./by-listener.ts";
 import { byService } from "./by-service.ts";
 import { byTuple } from "./by-tuple.ts";
 
-/** A rule: what it can say about a one-sided connection, or null. */
+/** A rule: its answer about a one-sided connection, or null. */
 export type Rule = (model: ReadModel, oneSided: OneSided) => Answer | null;
 
 /** The rules, in order. */
