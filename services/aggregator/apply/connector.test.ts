@@ -4,13 +4,13 @@ import { test } from "node:test";
 import { World } from "../testing/world.ts";
 import { RETRIES_MAX } from "./connector.ts";
 
-/** Sockets of one report, which has an upper limit. */
+/** Sockets per report, whose size is limited. */
 const ROWS = 6000;
 
 test("ends whose peer could be one of several are counted once the retry queue is full", () => {
   const world = new World();
   const namespaces = [1, 2, 3].map((id) => ({ id, inode: 100 + id }));
-  // Three namespaces with the same tuples: nothing tells which two of each three ends belong together.
+  // Three namespaces with the same tuples: it is undecidable which two of each three ends match.
   const count = Math.ceil(RETRIES_MAX / 3) + 10;
   const sockets = [];
   for (let number = 0; number < count; number++) {
@@ -29,7 +29,7 @@ test("ends whose peer could be one of several are counted once the retry queue i
   assert.ok(refused > 0);
   assert.equal(world.aggregator.query.coverage().storeOverflowed, refused);
   assert.equal(world.aggregator.counts().overflowed, refused);
-  // Another look counts nothing twice.
+  // A retry counts nothing twice.
   world.wait(1000);
   assert.equal(world.aggregator.counts().overflowed, refused);
 });

@@ -1,5 +1,5 @@
-// Makes connections of ends and keeps them right: creates, joins, splits and frees them, as rules (match/)
-// answer. Each end belongs to exactly one connection; a connection has one end or two, or a flow alone.
+// Creates, merges, splits and frees connections, as the rules (match/) answer. Each end belongs to exactly one
+// connection; a connection has one end or two, or only a flow.
 
 import type { Answer, OneSided } from "../match/answer.ts";
 import { contendersOf, NO_PEER, peerByTuple, SEVERAL_PEERS } from "../match/by-tuple.ts";
@@ -16,8 +16,7 @@ import type { ChangeFeed } from "./change-feed.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 
 /**
- * Connections whose peer is looked for again and again at most; more are looked at only when something about
- * them changes.
+ * Connections whose match is retried at most; others are matched again only when something about them changes.
  */
 export const RETRIES_MAX = 2 ** 16;
 
@@ -27,9 +26,9 @@ export class Connector {
   readonly #queue: SettleQueue;
   readonly #feed: ChangeFeed;
   readonly #retries = new Set<number>();
-  // Connections that have room in the tables of others.
+  // Number of connections for which the other tables have reserved room.
   #reserved = 0;
-  // Of the connection that is created: one object serves all.
+  // The identity of the connection being created: one reused object.
   readonly #identity: Writable<ConnectionIdentity> = {
     network: 0,
     birthMs: 0,
@@ -46,26 +45,26 @@ export class Connector {
     this.#feed = feed;
   }
 
-  /** One-ended connections whose peer is looked for again with every sweep. */
+  /** One-ended connections whose match every sweep retries. */
   get retries(): ReadonlySet<number> {
     return this.#retries;
   }
 
-  /** Queues a connection of which something became known. */
+  /** Queues a connection about which something became known. */
   recheck(connection: number): void {
     this.#queue.add(connection);
   }
 
-  /** Queues a connection of which something visible changed. */
+  /** Queues a connection that visibly changed. */
   touch(connection: number): void {
     this.#feed.note(connection);
     this.#queue.add(connection);
   }
 
   /**
-   * Connects a new end, which is in the index already: to its peer's connection, or to one of its own. birthMs
-   * is when it was first seen by its agent's clock, which makes the connection's stable id. False if there is
-   * no room.
+   * Connects a new end, which is already in the index: to its peer's connection, or to a new one. `birthMs` is
+   * when its agent's clock first saw it, which determines the connection's stable id. Returns false if there
+   * is no room.
    */
   place(slot: number, birthMs: number): boolean {
     const { sockets, connections } = this.#model;
@@ -82,17 +81,14 @@ export class Connector {
     return true;
   }
 
-  /** Adds a connection that a flow makes without sockets; returns its slot, or -1 if there is no room. */
+  /** Creates a connection from a flow without sockets; returns its slot, or -1 if there is no room. */
   createLone(firstSeenMs: number): number {
     const connection = this.#create(firstSeenMs);
     if (connection >= 0) this.#model.connections.addTraits(connection, Trait.lone);
     return connection;
   }
 
-  /**
-   * Looks for the peer of a one-ended connection again when it is settled, and with every sweep until it is
-   * found.
-   */
+  /** Queues a one-ended connection; sweeps retry it until its peer is found. */
   retry(connection: number): void {
     const { connections, overflow } = this.#model;
     if (this.#retries.has(connection)) return;
@@ -105,7 +101,7 @@ export class Connector {
     }
   }
 
-  /** Does what a rule answered about a one-sided connection; true if it became one with another. */
+  /** Applies a rule's answer to a one-sided connection; returns true if it was merged with another. */
   take({ connection, end }: OneSided, answer: Answer): boolean {
     const { sockets } = this.#model;
     switch (answer.kind) {
@@ -141,7 +137,7 @@ export class Connector {
     }
   }
 
-  /** The connection rests on a flow from now on. */
+  /** Attaches a flow to a connection. */
   restOn(connection: number, flow: number): void {
     this.#model.flows.retain(flow);
     this.#releaseFlow(connection);
@@ -159,33 +155,33 @@ export class Connector {
     this.#feed.note(connection);
   }
 
-  /** Takes the server away from a connection if it is a listener that is gone. */
+  /** Detaches the server of a connection if it is a listener that is gone. */
   dropGoneServer(connection: number): void {
     const { sockets, connections } = this.#model;
     if (!connections.has(connection, Trait.sharedServer)) return;
     if (!sockets.isLive(connections.server[connection]!)) this.#dropSharedServer(connection);
   }
 
-  /** Forgets an ended connection and its ends; its edge keeps what it counted. */
+  /** Frees an ended connection and its ends; its edge keeps what it counted. */
   expire(connection: number): void {
     this.#model.edges.forget(connection);
     this.#free(connection);
   }
 
-  /** Forgets a connection that another one has taken in; its edge counts it no more. */
+  /** Frees a connection that was merged into another; its edge no longer counts it. */
   absorb(connection: number): void {
     this.#model.edges.uncount(connection);
     this.#free(connection);
   }
 
-  /** Withdraws a connection without ends of its own: sockets, or a better flow, make its conversation's. */
+  /** Withdraws a connection without ends: sockets, or a better flow, now represent its conversation. */
   withdraw(connection: number): void {
     this.#model.edges.uncount(connection);
     this.#feed.withdraw(connection);
     this.#remove(connection);
   }
 
-  // Makes one connection of two that have one end each; the one that was seen first stays.
+  // Merges two one-ended connections; the one seen first stays.
   #merge(a: number, b: number): number {
     const { connections } = this.#model;
     const { firstSeenMs, serial } = connections;
@@ -218,8 +214,7 @@ export class Connector {
     connections.setDirectionBy(connection, DirectionBy.listener);
   }
 
-  // Each of the ends could be the other end of several: what was joined on less knowledge is taken apart
-  // again.
+  // Each of the ends could match several others: splits connections that were made with less knowledge.
   #keepApart(contenders: readonly number[]): void {
     const { sockets, connections } = this.#model;
     for (const slot of contenders) {
@@ -238,7 +233,7 @@ export class Connector {
     connections.setServer(connection, -1);
     this.touch(connection);
     const created = this.#createFor(server, firstSeenMs);
-    // Without room for a second connection its end stays where it was: one connection too few is better than a
+    // Without room for a second connection, keep the end where it was: one connection too few is better than a
     // lost end.
     if (created < 0) connections.setServer(connection, server);
     else connections.seenSince(created, firstSeenMs);

@@ -1,4 +1,4 @@
-// Puts together the parts that write: each knows those before it.
+// Wires up the writers of the model: each depends only on those before it.
 
 import type { Identity } from "../identity/identity.ts";
 import { ServiceFronts } from "../identity/service-fronts.ts";
@@ -20,7 +20,7 @@ import { SocketLife } from "./socket-life.ts";
 import type { Keeping } from "./upkeep.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** What the rest of the aggregator uses. */
+/** The writers that the rest of the aggregator uses. */
 export interface Apply {
   readonly queue: SettleQueue;
   readonly feed: ChangeFeed;

@@ -1,4 +1,4 @@
-// Counts a connection on the edge that it belongs to.
+// Counts connections on their edges.
 
 import { readConnectionBytes } from "../model/connections/connection-bytes.ts";
 import type { Model } from "../model/model.ts";
@@ -10,7 +10,7 @@ export class EdgeCounter {
   readonly #model: Model;
   readonly #keys: EdgeKeys;
   readonly #feed: ChangeFeed;
-  // What the connection that is being counted carried.
+  // What the connection being counted carried.
   readonly #carried = { known: false, toServer: 0, toClient: 0 };
 
   constructor(model: Model, keys: EdgeKeys, feed: ChangeFeed) {
@@ -19,7 +19,7 @@ export class EdgeCounter {
     this.#feed = feed;
   }
 
-  /** Counts a connection as it is by now. */
+  /** Counts a connection in its current state. */
   count(connection: number): void {
     const { edges, overflow } = this.#model;
     this.#read(connection);
@@ -28,7 +28,7 @@ export class EdgeCounter {
     if (edges.edgeOf(connection) < 0) overflow.add("edges");
   }
 
-  /** Counts only what a connection carried. */
+  /** Updates only the bytes that a connection carried. */
   countBytes(connection: number): void {
     this.#read(connection);
     this.#model.edges.countBytes(connection, this.#carried);

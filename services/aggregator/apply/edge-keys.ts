@@ -1,4 +1,4 @@
-// Which edge a connection belongs to.
+// Determines which edge a connection belongs to.
 
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { alignedFlow } from "../match/by-flow.ts";
@@ -10,7 +10,7 @@ import type { Model } from "../model/model.ts";
 import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import type { EndpointKeys } from "./endpoint-keys.ts";
 
-/** A flow without sockets, as it is shown. */
+/** A flow without sockets and how it is shown. */
 export interface LoneFlow {
   readonly flow: number;
   /** Whether its destination is the client. */
@@ -20,7 +20,7 @@ export interface LoneFlow {
   readonly firstSeenMs: number;
 }
 
-/** Keys of edges. */
+/** Computes the keys of edges. */
 export class EdgeKeys {
   readonly #model: Model;
   readonly #endpoints: EndpointKeys;
@@ -30,7 +30,7 @@ export class EdgeKeys {
     this.#endpoints = endpoints;
   }
 
-  /** The key of a connection's edge. */
+  /** Returns the key of a connection's edge. */
   of(connection: number): EdgeKey {
     const { connections } = this.#model;
     if (connections.has(connection, Trait.lone)) {
@@ -45,7 +45,7 @@ export class EdgeKeys {
     return flow >= 0 ? this.#withFlow(connection, flow) : this.#ofSockets(connection);
   }
 
-  /** The key of the edge of a flow without sockets. */
+  /** Returns the key of the edge of a flow without sockets. */
   ofFlow({ flow, reversed, listener, firstSeenMs }: LoneFlow): EdgeKey {
     const { flows, addresses } = this.#model;
     const protocol = flows.protocol[flow]!;
@@ -90,8 +90,7 @@ export class EdgeKeys {
     };
   }
 
-  // Of a connection that sockets make and that rests on a flow: where there is no socket, the flow has the
-  // address.
+  // The key of a connection with sockets and a flow: where a socket is missing, the flow provides the address.
   #withFlow(connection: number, flow: number): EdgeKey {
     const { connections, sockets, addresses, flows } = this.#model;
     const client = connections.client[connection]!;
@@ -112,7 +111,7 @@ export class EdgeKeys {
     };
   }
 
-  // The other end of a socket whose own socket was not seen.
+  // The other end of a socket whose peer socket was not seen.
   #ofPeer(slot: number, timeMs: number): number {
     const { sockets } = this.#model;
     return isFamily(sockets.protocol(slot))

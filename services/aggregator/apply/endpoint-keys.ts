@@ -1,5 +1,5 @@
-// Who an end is, as a number of the endpoint table: the owner of a socket, or of an address without a known
-// socket. Answers are remembered by process, namespace and address, so that most cost no text.
+// Maps an end to its row in the endpoint table: the owner of a socket, or of an address without a known
+// socket. Results are cached by process, namespace and address, so that most lookups need no strings.
 
 import type { Identity } from "../identity/identity.ts";
 import type { AddressKey } from "../model/edges/endpoint-key.ts";
@@ -9,7 +9,7 @@ import { primaryProcess } from "../model/nodes/primary-process.ts";
 import { Family } from "../../../lib/vocabulary/protocols.ts";
 import { endpointAt, endpointOfNamespace, homeOf } from "../settle/endpoint-of-socket.ts";
 
-/** Endpoint keys of sockets and addresses. */
+/** Endpoint numbers of sockets and addresses. */
 export class EndpointKeys {
   readonly #model: Model;
   readonly #identity: Identity;
@@ -22,16 +22,16 @@ export class EndpointKeys {
     this.#identity = identity;
   }
 
-  /** Sets the stream's time: what identity says is good from then on, until its version changes. */
+  /** Sets the stream's time, from which a change of the identity's version is dated. */
   setTime(nowMs: number): void {
     this.#nowMs = nowMs;
   }
 
-  /** The endpoint key of a socket. */
+  /** Returns the endpoint number of a socket. */
   ofSocket(slot: number): number {
     const { endpoints, processes, namespaces, sockets } = this.#model;
     if (sockets.protocol(slot) !== Family.unix) {
-      // The most frequent case, without an object.
+      // The most frequent case, without allocating an object.
       const row = namespaces.row(sockets.namespace(slot));
       const known = this.#remembered(row, primaryProcess(this.#model, slot));
       if (known > 0) return known;
@@ -54,8 +54,9 @@ export class EndpointKeys {
   }
 
   /**
-   * The endpoint key of an address that a flow in a namespace names: if one pod has it whose sockets all
-   * belong to one container, the key that sockets of it have; else the address's.
+   * Returns the endpoint number of an address in a flow of a namespace: if the address's pod or node has it in
+   * one namespace, and all of that namespace's sockets belong to one endpoint, that endpoint; else the
+   * address's.
    */
   ofFlowAddress(address: number, namespace: number, timeMs: number): number {
     const { addresses, namespaces, endpoints, localAddresses } = this.#model;
@@ -77,7 +78,7 @@ export class EndpointKeys {
     return sole;
   }
 
-  /** The endpoint key of an address without a known socket, by who had it at a time. */
+  /** Returns the endpoint number of an address without a known socket, by its owner at a time. */
   ofAddress(address: number, timeMs: number): number {
     const { addresses, endpoints } = this.#model;
     const { version } = this.#identity;
@@ -85,7 +86,7 @@ export class EndpointKeys {
       this.#identityVersion = version;
       this.#versionSinceMs = this.#nowMs;
     }
-    // A remembered answer is good for times before anything became known that it does not take into account.
+    // A cached answer stays valid unless identity changed since the earlier of the two times asked for.
     const remembered = addresses.rememberedEndpoint(address);
     const known = remembered === 0 ? undefined : endpoints.get(remembered);
     if (known?.kind === "address" && known.ownerVersion === version) {
@@ -100,7 +101,7 @@ export class EndpointKeys {
     return number;
   }
 
-  /** The endpoint key of a unix socket's peer that is not known: some process on the same node. */
+  /** Returns the endpoint number of a unix socket's unknown peer: some process on the same node. */
   ofUnknownPeer(timeMs: number): number {
     return this.#model.endpoints.intern({
       kind: "address",
@@ -112,7 +113,7 @@ export class EndpointKeys {
     });
   }
 
-  // The key that was remembered for sockets of a process in a namespace; 0 if there is none any more.
+  // The cached number for sockets of a process in a namespace; 0 if it no longer exists.
   #remembered(row: NamespaceRow, process: number): number {
     const { endpoints, processes } = this.#model;
     const remembered = process < 0 ? row.rememberedKey : processes.rememberedKey(process, row);

@@ -1,4 +1,4 @@
-// A flow's way into the tables and out of them. What is new waits to be judged (flow-waits.ts).
+// Adds flows to the tables and removes them. New flows are held back until they are judged (flow-waits.ts).
 
 import type { FlowTable as ReportFlows } from "../../../lib/flow-table.ts";
 import { FIRST_LOOK_TICKS } from "../match/by-lone-flow.ts";
@@ -16,21 +16,21 @@ import type { LoneConnections } from "./lone-connections.ts";
 export interface ReportedFlow {
   readonly table: ReportFlows;
   readonly row: number;
-  /** Number of the network namespace. */
+  /** Slot of the network namespace. */
   readonly namespace: number;
   /** When it was first seen, and when it was reported, in milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
   readonly reportedMs: number;
 }
 
-/** Where flows and what follows from them go. */
+/** Where flows and their consequences are written. */
 export interface FlowParts {
   readonly connector: Connector;
   readonly lone: LoneConnections;
   readonly waits: FlowWaits;
 }
 
-/** Adds flows and takes them away. */
+/** Adds and removes flows. */
 export class FlowLife {
   readonly #model: Model;
   readonly #parts: FlowParts;
@@ -40,7 +40,7 @@ export class FlowLife {
     this.#parts = parts;
   }
 
-  /** Adds a flow, or updates a known one. If there is no room for it, that is counted. */
+  /** Adds or updates a flow. Counts it as overflow if there is no room. */
   put(node: NodeRecord, reported: ReportedFlow): void {
     const { flows, overflow } = this.#model;
     const { table, row } = reported;
@@ -68,13 +68,13 @@ export class FlowLife {
     this.#parts.waits.begin(slot, reported.reportedMs);
   }
 
-  /** Takes over what changed of a known flow. */
+  /** Copies the changed columns of a known flow. */
   change(node: NodeRecord, table: ReportFlows, row: number): void {
     const slot = node.ids.flows.get(table.id[row]!);
     if (slot >= 0) this.#update(slot, table, row);
   }
 
-  /** A flow no longer exists. */
+  /** Removes a flow that no longer exists. */
   remove(node: NodeRecord, id: number): void {
     const slot = node.ids.flows.get(id);
     if (slot >= 0) this.#retire(node, slot);
@@ -92,7 +92,7 @@ export class FlowLife {
       if (flows.keyframe[slot] !== node.stream.keyframe) this.#retire(node, slot);
   }
 
-  // Puts a flow that translates between the flows before and after it; their ends have to be looked at again.
+  // Links a translated flow to the flows before and after it; their ends must be matched again.
   #chain(node: NodeRecord, slot: number): void {
     const { flows } = this.#model;
     if (flows.isDestinationTranslated(slot)) node.noteTranslation();
@@ -106,7 +106,7 @@ export class FlowLife {
     if (first !== slot) this.#wakeEnds(first);
   }
 
-  // The connections of both ends have to be looked at again.
+  // Queues the connections of both ends to be matched again.
   #wakeEnds(flow: number): void {
     const { flows, sockets, ends } = this.#model;
     const protocol = flows.protocol[flow]!;
@@ -135,8 +135,8 @@ export class FlowLife {
   #retire(node: NodeRecord, slot: number): void {
     const { flows } = this.#model;
     node.ids.flows.delete(flows.id[slot]!);
-    // Kept until its connection knows: what was found gone with a report existed until about the node's last
-    // look.
+    // Keep it until its connection is settled. A flow that a report shows to be gone existed until about the
+    // node's previous pass.
     flows.retain(slot);
     flows.retire(slot, node.observedMs);
     this.#parts.lone.lose(slot);

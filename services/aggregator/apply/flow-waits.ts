@@ -1,5 +1,5 @@
-// New flows are held back: the sockets that they belong to arrive with a later pass. Each waits, in one of
-// three queues, for as long as its sockets may take.
+// New flows are held back: their sockets arrive with a later pass. Each flow waits in one of three queues for
+// as long as its sockets may take.
 
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { FlowQueue } from "../model/flows/flow-queue.ts";
@@ -7,9 +7,9 @@ import type { Model } from "../model/model.ts";
 import { LAG_MS } from "../match/lag.ts";
 import { isOfFirstLook } from "../match/by-lone-flow.ts";
 
-/** Flows judged at one time at most; the rest follow with the next tick. */
+/** Flows judged per call; the rest follow with the next tick. */
 const JUDGED_MAX = 2 ** 16;
-/** Milliseconds that a report may take beside the interval of its agent's passes. */
+/** Milliseconds that a report may take in addition to its agent's interval. */
 const REPORT_MS = 2_000;
 /** The longest interval that is waited for. */
 const INTERVAL_MS_MAX = 30_000;
@@ -17,7 +17,7 @@ const INTERVAL_MS_MAX = 30_000;
 /** Flows that wait to be judged. */
 export class FlowWaits {
   readonly #model: Model;
-  /** Protocols without sockets that are read; datagrams; TCP. */
+  /** Protocols whose sockets are not read; datagrams; TCP. */
   readonly #socketless = new FlowQueue();
   readonly #datagrams = new FlowQueue();
   readonly #streams = new FlowQueue();
@@ -26,7 +26,7 @@ export class FlowWaits {
     this.#model = model;
   }
 
-  /** A flow that was reported at a time begins to wait. */
+  /** Starts the wait of a flow that was reported at a time. */
   begin(flow: number, reportedMs: number): void {
     const { flows } = this.#model;
     const protocol = flows.protocol[flow]!;
@@ -37,7 +37,7 @@ export class FlowWaits {
   }
 
   /**
-   * Gives the flows that have waited long enough to `judge`, one by one. A flow that is gone is kept until
+   * Passes the flows that have waited long enough to `judge`, one by one. A flow that is gone is kept until
    * then.
    */
   end(nowMs: number, judge: (flow: number) => void): void {
@@ -51,7 +51,7 @@ export class FlowWaits {
   #endQueue(queue: FlowQueue, reportedBeforeMs: number, judge: (flow: number) => void): void {
     const { flows, nodes } = this.#model;
     for (let judged = 0; queue.size > 0 && judged < JUDGED_MAX; judged++) {
-      // On a single machine the first look reports sockets and flows together.
+      // On a single machine the first pass reports sockets and flows together.
       const isTogether = nodes.size === 1 && isOfFirstLook(this.#model, queue.first);
       if (queue.firstMs > reportedBeforeMs && !isTogether) return;
       const flow = queue.shift();

@@ -1,5 +1,5 @@
-// Datagram conversations are many and short: those that have ended are folded into the one that stands for
-// their edge.
+// Datagram conversations are many and short: ended ones are folded into one connection per edge, the
+// aggregate.
 
 import { isFolded } from "../match/by-lone-flow.ts";
 import { connectionBytes, flowBytes } from "../model/connections/connection-bytes.ts";
@@ -20,7 +20,7 @@ export class Folding {
     this.#connector = connector;
   }
 
-  /** Folds an ended connection into the one that stands for its edge, if its protocol is folded. */
+  /** Folds an ended connection into the aggregate of its edge, if its protocol is folded. */
   fold(connection: number, nowMs: number): void {
     const { connections, edges } = this.#model;
     const edge = edges.edgeOf(connection);
@@ -33,7 +33,8 @@ export class Folding {
   }
 
   /**
-   * A connection begins to stand for several conversations, if it did not before: its own flow counts as live.
+   * Makes a connection an aggregate of several conversations, if it is not one yet: its own flow counts as
+   * live.
    */
   begin(connection: number): void {
     const { connections, flows } = this.#model;
@@ -43,7 +44,7 @@ export class Folding {
     connections.fold(connection, { liveFlows: isLive ? 1 : 0 });
   }
 
-  /** Adds what a flow carried, which the connection shows no more. */
+  /** Adds the bytes of a flow that the connection no longer shows. */
   addFlowBytes(connection: number, flow: number): void {
     const { connections, flows } = this.#model;
     const bytes = flowBytes(flows.counters, flow);

@@ -1,5 +1,5 @@
-// Connections of flows alone: shown as the last rule (match/by-lone-flow.ts) judges, folded into one for each
-// edge where the protocol has no connections, withdrawn when sockets turn out to make the conversation.
+// Connections made from flows alone: shown as the last rule (match/by-lone-flow.ts) judges, folded into one
+// per edge if the protocol is connectionless, withdrawn when sockets turn out to represent the conversation.
 
 import type { Identity } from "../identity/identity.ts";
 import type { FlowDirection } from "../match/by-lone-flow.ts";
@@ -17,10 +17,10 @@ import type { EdgeCounter } from "./edge-counter.ts";
 import type { EdgeKeys } from "./edge-keys.ts";
 import type { Folding } from "./folding.ts";
 
-/** Connections of flows without sockets at most; what overflows is counted. */
+/** Connections of flows without sockets; what overflows is counted. */
 const LONE_MAX = 2 ** 18;
 
-/** Whom lone connections are made by and counted with. */
+/** Dependencies of lone connections. */
 export interface LoneParts {
   readonly identity: Identity;
   readonly connector: Connector;
@@ -61,12 +61,12 @@ export class LoneConnections {
     }
   }
 
-  /** Sockets turned out to make the conversation of a flow that is shown: the flow's own connection goes. */
+  /** Withdraws a flow's own connection: sockets turned out to represent the conversation. */
   takeOver(flow: number): void {
     for (const each of [flow, ...siblingsOf(this.#model, flow)]) this.#explain(each);
   }
 
-  /** A flow no longer exists: its connection has one less to rest on. */
+  /** Records that a flow no longer exists: its connection has one flow less. */
   lose(flow: number): void {
     const { flows, connections } = this.#model;
     const connection = flows.connection[flow]!;
@@ -74,7 +74,7 @@ export class LoneConnections {
     const isShown = flows.has(flow, FlowFlag.shown);
     if (isShown && connections.folds.has(connection)) {
       connections.fold(connection, { liveFlows: -1 });
-      // The counters of the flow that the connection shows stay there.
+      // The connection keeps the counters of the flow that it shows.
       if (connections.flow[connection] !== flow) {
         this.#parts.folding.addFlowBytes(connection, flow);
         flows.setConnection(flow, -1);
@@ -84,7 +84,7 @@ export class LoneConnections {
     else this.#parts.connector.recheck(connection);
   }
 
-  // The flows are witnesses of a conversation that is shown.
+  // Marks the flows as part of a conversation that is already shown.
   #follow(group: readonly number[], shown: readonly number[]): void {
     const { flows, connections } = this.#model;
     for (const each of group) flows.setShown(each, true);
@@ -117,8 +117,8 @@ export class LoneConnections {
     this.#parts.connector.touch(connection);
   }
 
-  // Shows a conversation, folded into the connection of its edge or as one of its own. False if there is no
-  // room.
+  // Shows a conversation: folds it into the aggregate of its edge or creates a connection. Returns false if
+  // there is no room.
   #show(flow: number, group: readonly number[]): boolean {
     const { flows, edges, connections, overflow } = this.#model;
     const { identity, connector, edgeKeys } = this.#parts;

@@ -1,6 +1,6 @@
-// What became known that connections did not wait for: the next sweep looks again at those that it concerns.
+// Changes that connections did not wait for: the next sweep re-checks the connections that they affect.
 
-/** News since it was last taken. */
+/** Changes since they were last taken. */
 export interface NewsItems {
   /** Ports on which something began to listen. */
   readonly ports: ReadonlySet<number>;
@@ -8,7 +8,7 @@ export interface NewsItems {
   readonly nodes: ReadonlySet<number>;
 }
 
-/** Collects news between two sweeps. */
+/** Collects changes between two sweeps. */
 export class News {
   #ports = new Set<number>();
   #nodes = new Set<number>();
@@ -17,17 +17,17 @@ export class News {
     return this.#ports.size === 0 && this.#nodes.size === 0;
   }
 
-  /** Something began to listen on a port. At most 2^16 ports exist. */
+  /** Records that something began to listen on a port. At most 2^16 ports exist. */
   listening(port: number): void {
     this.#ports.add(port);
   }
 
-  /** Ownership data of a node changed. */
+  /** Records that ownership data of a node changed. */
   ownersChanged(node: number): void {
     this.#nodes.add(node);
   }
 
-  /** Takes the news over; what comes from now on is for the next time. */
+  /** Takes the collected changes and starts a new collection. */
   take(): NewsItems {
     const items = { ports: this.#ports, nodes: this.#nodes };
     this.#ports = new Set();

@@ -3,12 +3,10 @@
 import { CONNECTIONS_MAX } from "../gen/connection-columns.ts";
 import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity.ts";
 
-/**
- * What a connection waits for, as bits: to be settled, or only to have what it carried added up on its edge.
- */
+/** What a connection is queued for, as bits: to be settled, or only to have its bytes added up on its edge. */
 export const Waiting = { settle: 1, bytes: 2 } as const;
 
-/** The queue. A connection that was freed while it waited is skipped. */
+/** The queue. Skips connections that were freed while they waited. */
 export class SettleQueue {
   #waiting = new Uint8Array(FIRST_ROWS);
   readonly #queue: number[] = [];
@@ -31,12 +29,12 @@ export class SettleQueue {
     this.#put(connection, Waiting.settle);
   }
 
-  /** Queues a connection to have what it carried added up. */
+  /** Queues a connection to have its bytes added up. */
   addBytes(connection: number): void {
     this.#put(connection, Waiting.bytes);
   }
 
-  /** Takes the next connection out; -1 if there is none. More may be added meanwhile. */
+  /** Dequeues the next connection; -1 if there is none. More may be added meanwhile. */
   next(): number {
     if (this.#at < this.#queue.length) return this.#queue[this.#at++]!;
     this.#queue.length = 0;
@@ -44,10 +42,7 @@ export class SettleQueue {
     return -1;
   }
 
-  /**
-   * Returns what a connection that was taken out waits for, as bits of Waiting, and clears it; 0 if it was
-   * freed.
-   */
+  /** Returns what a dequeued connection waits for, as bits of Waiting, and clears it; 0 if it was freed. */
   take(connection: number): number {
     const waiting = this.#waiting[connection]!;
     this.#waiting[connection] = 0;

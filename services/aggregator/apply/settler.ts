@@ -1,5 +1,6 @@
-// Settles what waits: looks for a one-sided connection's peer (match/), decides what a connection means
-// (settle/), and is the one place that writes the decision, counts it on its edge and tells watchers.
+// Settles queued connections: finds the peer of a one-sided connection (match/), decides what a connection
+// means (settle/), and is the only place that writes the decision, counts it on its edge and notifies
+// watchers.
 
 import type { Rule } from "../match/rules.ts";
 import { flowFor } from "../match/by-flow.ts";
@@ -18,7 +19,7 @@ import type { LoneConnections } from "./lone-connections.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 import { Waiting } from "./settle-queue.ts";
 
-/** Whom settling needs. */
+/** Dependencies of settling. */
 export interface SettlerParts {
   readonly rules: readonly Rule[];
   readonly queue: SettleQueue;
@@ -44,8 +45,7 @@ export class Settler {
   }
 
   /**
-   * Settles everything that waits, at a time of the stream's clock. Settling may queue more: it is settled as
-   * well.
+   * Settles everything that is queued, at a time of the stream's clock, including what settling itself queues.
    */
   settle(nowMs: number): void {
     const { queue, endpointKeys, edgeCounter } = this.#parts;
@@ -57,7 +57,9 @@ export class Settler {
     }
   }
 
-  /** Settles everything that waits, and judges the flows that have waited long enough for their sockets. */
+  /**
+   * Settles everything that is queued, and judges the flows that have waited long enough for their sockets.
+   */
   settleWithFlows(nowMs: number): void {
     const { waits, lone } = this.#parts;
     this.settle(nowMs);
@@ -66,14 +68,14 @@ export class Settler {
   }
 
   #settle(connection: number, nowMs: number): void {
-    // What became one with another connection is settled as that one.
+    // A merged connection is settled as the one it was merged into.
     if (this.#match(connection, nowMs)) return;
     readFacts(this.#model, connection, this.#facts);
     settle(this.#facts, this.#patch);
     this.#write(connection, nowMs);
   }
 
-  // Gives a connection what it lacks: its flow, its other end. True if it became one with another connection.
+  // Attaches a connection's missing flow or finds its missing end. Returns true if it was merged with another.
   #match(connection: number, nowMs: number): boolean {
     const { connections } = this.#model;
     const { connector, rules } = this.#parts;
@@ -100,7 +102,7 @@ export class Settler {
     const flow = flowFor(this.#model, connection);
     if (flow < 0 || flow === connections.flow[connection]) return flow;
     connector.restOn(connection, flow);
-    // What flows of the conversation showed without sockets, on any node, is part of this connection.
+    // Connections that flows of the conversation made without sockets, on any node, are part of this one.
     lone.takeOver(flow);
     flows.setConnection(flow, connection);
     return flow;

@@ -1,5 +1,5 @@
-// A socket's way into the tables and out of them: its slot, its place among listeners or ends, its connection;
-// and what remains of it once it is gone.
+// Adds sockets to the tables and removes them: slot, place among listeners or ends, connection; and what
+// remains of a socket once it is gone.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
@@ -16,16 +16,16 @@ import type { Connector } from "./connector.ts";
 import type { News } from "./news.ts";
 import type { SettleQueue } from "./settle-queue.ts";
 
-/** Listeners of every family at most: those of a thousand nodes with 256 each. */
+/** Listeners of all families: those of a thousand nodes with 256 each. */
 const LISTENERS_MAX = 2 ** 18;
 
-/** A new socket. Its addresses are interned already, and it takes the references over. */
+/** A new socket. Its addresses are interned already; it takes over the references. */
 export interface NewSocket extends SocketIdentity {
   /** When it was first seen by its agent's clock, in milliseconds since 1970. */
   readonly birthMs: number;
 }
 
-/** Adds sockets and takes them away. */
+/** Adds and removes sockets. */
 export class SocketLife {
   readonly #model: Model;
   readonly #connector: Connector;
@@ -40,12 +40,12 @@ export class SocketLife {
     this.#news = news;
   }
 
-  /** Listeners now. */
+  /** Number of listeners. */
   get listeners(): number {
     return this.#listeners;
   }
 
-  /** Adds an internet socket. If there is no room for it, that is counted, and its addresses are released. */
+  /** Adds an internet socket. Without room, counts it as overflow and releases its addresses. */
   add(node: NodeRecord, socket: NewSocket, table: ReportSockets, row: number): void {
     const slot = this.#insert(node, socket);
     if (slot < 0) return;
@@ -53,7 +53,7 @@ export class SocketLife {
     this.#enter(node, slot, socket);
   }
 
-  /** Adds a unix, netlink or packet socket. If there is no room for it, that is counted. */
+  /** Adds a unix, netlink or packet socket. Counts it as overflow if there is no room. */
   addFamily(node: NodeRecord, socket: NewSocket, source: FamilySocket): void {
     const slot = this.#insert(node, socket);
     if (slot < 0) return;
@@ -61,20 +61,23 @@ export class SocketLife {
     this.#enter(node, slot, socket);
   }
 
-  /** Takes over what a row says about a known socket that is still the same, and what follows from it. */
+  /** Copies a row of a known, unchanged socket and applies the consequences. */
   update(slot: number, table: ReportSockets, row: number): void {
     const { sockets } = this.#model;
     const changed = sockets.update(slot, table, row);
     if (sockets.kind(slot) !== SocketKind.end) return;
     const connection = sockets.connection(slot);
-    // The edge adds up what its connections carry; watchers are not told of that alone.
+    // The edge adds up what its connections carry; bytes alone do not notify watchers.
     if ((changed & SocketChange.bytes) !== 0) this.#queue.addBytes(connection);
     if ((changed & SocketChange.state) === 0) return;
     this.#noteState(slot);
     this.#connector.touch(connection);
   }
 
-  /** A socket no longer exists: a listener goes, an end stays with its connection as what was last known. */
+  /**
+   * Retires a socket that no longer exists: removes a listener; an end stays with its connection in its last
+   * state.
+   */
   retire(slot: number): void {
     const { sockets, localAddresses, connections } = this.#model;
     const node = this.#model.nodeOfSocket(slot);
@@ -101,7 +104,7 @@ export class SocketLife {
     this.#model.freeSocket(slot);
   }
 
-  /** A known socket continues under another id of its agent's. */
+  /** Continues a known socket under another id of its agent. */
   adopt(node: NodeRecord, slot: number, id: number, sinceMs: number): void {
     const { sockets, localAddresses } = this.#model;
     const oldId = sockets.id[slot]!;
@@ -115,7 +118,7 @@ export class SocketLife {
     this.#connector.touch(sockets.connection(slot));
   }
 
-  /** The peer of a unix socket became known, since the server has accepted: the same end has another tuple. */
+  /** Sets the peer of a unix socket, known since the server accepted: the same end gets another tuple. */
   learnPeer(slot: number, peerInode: number): void {
     const { sockets, ends } = this.#model;
     ends.remove(slot);
@@ -144,7 +147,7 @@ export class SocketLife {
     return -1;
   }
 
-  // A listener is listed, an end is connected.
+  // Lists a listener, connects an end.
   #enter(node: NodeRecord, slot: number, socket: NewSocket): void {
     if (socket.kind === SocketKind.listener) this.#list(slot);
     else if (socket.kind === SocketKind.end) this.#connect(node, slot, socket);
@@ -164,7 +167,7 @@ export class SocketLife {
     overflow.add("connections");
   }
 
-  // What the state of an end says about its connection.
+  // Applies the state of an end to its connection.
   #noteState(slot: number): void {
     const { sockets, connections } = this.#model;
     const state = sockets.state(slot);
@@ -195,7 +198,7 @@ export class SocketLife {
     else listeners.remove(slot);
   }
 
-  // Whether the socket's local address says something about its namespace.
+  // Whether the socket's local address identifies its namespace.
   #hasTellingAddress(slot: number): boolean {
     const { sockets, addresses } = this.#model;
     if (isFamily(sockets.protocol(slot))) return false;

@@ -1,5 +1,5 @@
-// Periodic work: ended connections expire, silent nodes are given up, and connections are looked at again when
-// something became known that they did not wait for (a listener, a Service, an address's owner).
+// Periodic work: ended connections expire, silent nodes are dropped, and connections are re-checked when
+// something becomes known that they did not wait for (a listener, a Service, an address's owner).
 
 import type { Identity } from "../identity/identity.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
@@ -10,20 +10,20 @@ import type { News, NewsItems } from "./news.ts";
 import type { Settler } from "./settler.ts";
 import type { SocketLife } from "./socket-life.ts";
 
-/** Ended connections kept at most, whatever their age. */
+/** Ended connections kept, whatever their age. */
 const ENDED_MAX = 2 ** 18;
-/** Connections that one sweep looks at again at most; the rest follow in the next ones. */
+/** Connections re-checked per sweep; the rest follow in later sweeps. */
 const RESETTLED_MAX = 2 ** 14;
 
-/** How long things are kept, in milliseconds. */
+/** Retention times, in milliseconds. */
 export interface Keeping {
-  /** Ended connections, and accounts of namespaces that are gone. */
+  /** Ended connections, and accounts of deleted namespaces. */
   readonly closedKeepMs: number;
   /** Silence after which a node's connections end. */
   readonly nodeLostMs: number;
 }
 
-/** Whom upkeep needs. */
+/** Dependencies of upkeep. */
 export interface UpkeepParts {
   readonly identity: Identity;
   readonly connector: Connector;
@@ -34,7 +34,7 @@ export interface UpkeepParts {
   readonly keeping: Keeping;
 }
 
-/** One round of looking again: what changed, and the next connection to look at. */
+/** One round of re-checking: what changed, and the next connection to check. */
 interface Round extends NewsItems {
   /** Whether addresses or Services may have other owners. */
   readonly ownersMoved: boolean;
@@ -64,8 +64,8 @@ export class Upkeep {
   }
 
   /**
-   * Looks again at the connections for which something new is known, RESETTLED_MAX of them at most: the rest
-   * follow with the next call. Costs nothing if nothing is new.
+   * Re-checks connections that news affects, at most RESETTLED_MAX per call; the rest follow with the next
+   * call. Costs nothing if there is no news.
    */
   review(nowMs: number): void {
     const { connector, settler } = this.#parts;
@@ -75,7 +75,7 @@ export class Upkeep {
     settler.settleWithFlows(nowMs);
   }
 
-  // Takes the news over, so that what arrives during this round makes another one.
+  // Takes the news, so that what arrives during this round starts another one.
   #begin(): Round | null {
     const { identity, news } = this.#parts;
     const { localAddresses } = this.#model;
@@ -87,7 +87,7 @@ export class Upkeep {
     return { ownersMoved, ...news.take(), at: 0 };
   }
 
-  // Queues what the news is about; true once all connections were looked at.
+  // Queues the affected connections; returns true once all connections were checked.
   #recheck(round: Round): boolean {
     const { connections } = this.#model;
     let queued = 0;
