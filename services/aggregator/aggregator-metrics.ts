@@ -1,5 +1,4 @@
-// What the aggregator tells Prometheus of itself: what it holds, whether it keeps up, what it could not take
-// in.
+// The aggregator's metrics: what it holds, whether it keeps up, what it rejected or dropped.
 
 import type { Registry } from "prom-client";
 import { Gauge } from "prom-client";
@@ -11,15 +10,15 @@ import type { ClusterKnowledge } from "./cluster-knowledge.ts";
 import type { SubscriptionCounters } from "./ingest/nats-subscription.ts";
 import type { Aggregator } from "./aggregator.ts";
 
-/** Where the figures come from. */
+/** Sources of the values. */
 interface AggregatorMetricSources {
   readonly aggregator: Aggregator;
   readonly cluster: ClusterKnowledge;
-  /** Null before NATS is connected for the first time. */
+  /** Null until NATS is connected for the first time. */
   readonly subscription: () => SubscriptionCounters | null;
 }
 
-/** A registry with the aggregator's metrics, all named whotalks_aggregator_…, and Node's own. */
+/** Creates a registry with the aggregator's metrics, all named whotalks_aggregator_…, and Node's own. */
 export function aggregatorMetrics(sources: AggregatorMetricSources): Registry {
   const registry = createRegistry();
   registerMetrics(registry, "whotalks_aggregator_", [

@@ -1,9 +1,9 @@
 // The aggregator on one screen. Reports go from top to bottom:
 //
 //   ingest   bytes, in turn → rows of sockets and flows in the model
-//   match    who belongs together (an ordered list of rules)
+//   match    which ends belong together (an ordered list of rules)
 //   settle   what a connection means: direction, life, outcome (facts in, patch out)
-//   apply    the one writer of connections and edges; tells watchers
+//   apply    the one writer of connections and edges; notifies watchers
 //   view     the model, to be read only → query → serve
 //
 // Everything is synchronous and in one thread: a report is applied as a whole before a query sees anything of
@@ -23,12 +23,12 @@ import type { ClusterCoverage } from "./query/coverage.ts";
 import { Query } from "./query/query.ts";
 import { View } from "./view/view.ts";
 
-/** Connections that wait to be settled at most. */
+/** Connections that may be queued for settling before they are settled at once. */
 const WAITING_MAX = 2 ** 19;
 
-/** How the aggregator is set up. Times in milliseconds. */
+/** Options of the aggregator. Times in milliseconds. */
 export interface AggregatorOptions {
-  /** Who is who; without Kubernetes what reports say about this machine decides. */
+  /** Identity of pods and addresses; by default what reports say about this machine. */
   readonly identity?: Identity;
   /** The stream's clock, milliseconds since 1970. */
   readonly now: () => number;
@@ -36,7 +36,7 @@ export interface AggregatorOptions {
   readonly closedKeepMs?: number;
   /** Silence after which a node's connections end; 60 s by default. */
   readonly nodeLostMs?: number;
-  /** Is called with each report that was applied: its pods are for those who know pods. */
+  /** Called with each report that was applied, for identities that learn from its pods. */
   readonly onReport?: ReportListener;
   /** What the cluster's own objects say about coverage. */
   readonly clusterCoverage?: () => ClusterCoverage | null;
@@ -53,27 +53,27 @@ interface AggregatorCounts extends IngestCounts {
   readonly edges: number;
   readonly addresses: number;
   readonly overflowed: number;
-  /** Accounts of namespaces that are gone that were dropped early. */
+  /** Accounts of deleted namespaces that were dropped early. */
   readonly accountsOverflowed: number;
   readonly ambiguousEnds: number;
   readonly rowsRejected: number;
-  /** Milliseconds spent on taking reports, since start. */
+  /** Milliseconds spent on ingesting reports, since start. */
   readonly ingestMs: number;
 }
 
 /** A running aggregator. */
 export interface Aggregator {
-  /** Takes a report as the bus brings it. Never throws on what arrives. */
+  /** Ingests a report from the bus. Never throws, whatever the bytes. */
   readonly ingest: ReportHandler;
   readonly query: Query;
-  /** Does what time makes due; call it about once a second. */
+  /** Does the periodic work that is due; call it about once a second. */
   tick(nowMs: number): void;
   counts(): AggregatorCounts;
   /** Ends every watch. */
   close(): void;
 }
 
-/** Puts an aggregator together. */
+/** Creates an aggregator. */
 export function createAggregator(options: AggregatorOptions): Aggregator {
   const { now, closedKeepMs = 60_000, nodeLostMs = 60_000 } = options;
   const model = new Model();
@@ -84,8 +84,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   const applier = new ReportApplier(model, apply);
   const ingest = new Ingest(model, {
     applier,
-    // Left for the next tick or query, a connection of two nodes is settled once, with both ends, and not
-    // twice.
+    // Settling is left to the next tick or query, so that a connection between two nodes is settled once, with
+    // both ends, and not twice.
     onApplied: (timeMs) => {
       if (feed.isWatched || queue.size >= WAITING_MAX) settler.settle(timeMs);
     },

@@ -1,5 +1,5 @@
-// What the aggregator knows of the cluster beside the reports: the identity of pods, nodes and services, fed
-// by the API server's watches where there is an API server, and by the pods that reports tell of.
+// What the aggregator knows about the cluster besides reports: the identity of pods, nodes and services, fed
+// by the API server's watches, if there is an API server, and by the pods in reports.
 
 import type { KubeConfigChoice } from "../../lib/kubernetes/kube-config.ts";
 import { loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
@@ -15,39 +15,39 @@ import type { ReportListener } from "./ingest/ingest.ts";
 import type { ClusterCoverage } from "./query/coverage.ts";
 import { TICK_MS } from "../../lib/ticks.ts";
 
-/** What is known of the cluster. */
+/** Knowledge about the cluster. */
 export interface ClusterKnowledge {
   readonly identity: ClusterIdentity;
-  /** Resolves once everything that may be known is. */
+  /** Resolves once every kind of object has been listed or is known to be forbidden. */
   readonly synced: Promise<void>;
-  /** Takes in the pods of a report. */
+  /** Stores the pods of a report. */
   readonly onReport: ReportListener;
   /**
-   * Nodes and pods that should be read and are not, at most COVERAGE_AGE_MS_MAX ago; null without an API
+   * Nodes and pods that should be read and are not, at most COVERAGE_AGE_MS_MAX old; null without an API
    * server.
    */
   coverage(): ClusterCoverage | null;
-  /** Pods and nodes of which it had to be forgotten, for want of room, that they were read. */
+  /** Read-markers of pods and nodes that were evicted because the table was full. */
   readingsForgotten(): number;
-  /** Forgets what is too old; to be called now and then. */
+  /** Drops expired entries; to be called periodically. */
   forget(): void;
-  /** How the watches go, by kind; empty where there is no API server. */
+  /** State of the watches, by kind; empty without an API server. */
   states(): ReadonlyMap<ClusterKind, ListWatchState>;
   stop(): Promise<void>;
 }
 
-/** How long things are remembered, in milliseconds. */
+/** Retention times, in milliseconds. */
 interface KnowledgeKeeping {
-  /** Pods that are gone. */
+  /** Deleted pods. */
   readonly goneKeepMs: number;
-  /** Pods that are gone and were never read are named for so long. */
+  /** Deleted pods that were never read stay in coverage this long. */
   readonly unreadKeepMs: number;
 }
 
-/** The gaps are looked for again after this: every pod of the cluster is gone through (10 ms for 150,000). */
+/** Gaps are recomputed after this: it takes a pass over every pod of the cluster (10 ms for 150,000). */
 const COVERAGE_AGE_MS_MAX = 1000;
 
-/** Starts to learn. */
+/** Starts watching the cluster. */
 export function learnCluster(
   environment: KubeConfigChoice["environment"],
   { goneKeepMs, unreadKeepMs }: KnowledgeKeeping,

@@ -91,7 +91,7 @@ const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
   },
 };
 
-/** Reads the aggregator's settings; main.ts alone passes the real environment. */
+/** Reads the aggregator's settings; only main.ts passes the real environment. */
 export function readAggregatorConfig(
   environment: Readonly<Record<string, string | undefined>>,
   args: readonly string[],

@@ -1,4 +1,4 @@
-// The aggregator's program: reads its settings, runs until it is told to stop. The one file that reads the
+// The aggregator's program: reads its settings and runs until it is stopped. The only file that reads the
 // environment.
 
 import { runProgram } from "../../lib/program/run-program.ts";

@@ -1,5 +1,5 @@
-// The whole program against a real nats-server, without a Kubernetes API: who is who is told by the reports
-// alone, as it is after a restart for pods that are gone.
+// The whole program against a real nats-server, without a Kubernetes API: identities come from the reports
+// alone, as they do after a restart for deleted pods.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";

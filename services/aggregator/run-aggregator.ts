@@ -1,5 +1,5 @@
-// The aggregator as it runs in a cluster: the pipeline with its ends, NATS and the query API, and what goes
-// beside it: what the API server tells of the cluster, metrics and probes.
+// The aggregator as it runs in a cluster: the pipeline with NATS and the query API at its ends, plus the API
+// server's watches, metrics and probes.
 
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -20,16 +20,18 @@ import type { Aggregator } from "./aggregator.ts";
 import { startServer } from "./serve/server.ts";
 import { StreamClock } from "./stream-clock.ts";
 
-/** How often the pipeline does what time makes due. */
+/** Interval of the pipeline's periodic work. */
 const TICK_INTERVAL_MS = 1000;
-/** How often the cluster's knowledge forgets what is too old. */
+/** Interval at which expired knowledge about the cluster is dropped. */
 const FORGET_INTERVAL_MS = 60_000;
-/** The replay waits this long for the cluster's objects, so that what it joins has names at once. */
+/**
+ * The replay waits this long for the cluster's objects, so that the connections it makes have names at once.
+ */
 const SYNC_WAIT_MS = 10_000;
-/** After an outage of NATS, agents that are well have come back by then (their longest pause is 10 s). */
+/** After an outage of NATS, healthy agents have reconnected within this time (their longest pause is 10 s). */
 const RETURN_MS = 15_000;
 
-/** Runs until the signal aborts, then ends. Rejects where an address cannot be had. */
+/** Runs until the signal aborts. Rejects if it cannot listen on an address. */
 export async function runAggregator(
   config: AggregatorConfig,
   environment: KubeConfigChoice["environment"],
@@ -118,7 +120,7 @@ function subscribe(
   return subscription;
 }
 
-// While NATS is away, no node's silence means anything: time stands still for the pipeline until NATS and the
+// While NATS is unavailable, a node's silence means nothing: the pipeline's time stops until NATS and the
 // agents are back.
 function tickWhileConnected(link: NatsLink, aggregator: Aggregator, clock: StreamClock): NodeJS.Timeout {
   let resumeAt = 0;
@@ -135,7 +137,7 @@ async function untilAborted(signal: AbortSignal, promise: Promise<void>): Promis
   signal.throwIfAborted();
   const settled = new AbortController();
   const aborted = once(signal, "abort", { signal: settled.signal }).then(() => signal.throwIfAborted());
-  // Ending the wait for it rejects it.
+  // The rejection of `aborted` is expected when the wait ends.
   aborted.catch(() => undefined);
   try {
     await Promise.race([promise, aborted]);

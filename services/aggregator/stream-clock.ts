@@ -1,17 +1,17 @@
-// The one clock: the stream's message times. What this program learns from elsewhere (the API server's
-// watches) gets its time from here, so that it compares with what the reports tell, whatever this machine's
-// own clock says.
+// The aggregator's only clock: the stream's message times. Events from other sources (the API server's
+// watches) get their time from it, so that they are comparable with reports, whatever this machine's own clock
+// says.
 
-/** How long the best measurement counts: clocks drift, and a machine may be set right. */
+/** How long the best measurement is used: clocks drift, and a machine's clock may be corrected. */
 const WINDOW_MS = 300_000;
-/** Clocks that differ by more than a day are not measured but broken. */
+/** A difference of more than a day is an error, not a measurement. */
 const DIFFERENCE_MS_MAX = 86_400_000;
 
-/** The stream's time, as this machine can know it. */
+/** Estimates the stream's time on this machine. */
 export class StreamClock {
   readonly #wallMs: () => number;
-  // This machine's time less the stream's. Every measurement is too large by the way of the message, so the
-  // least of the present window and the one before it is taken.
+  // This machine's time minus the stream's. Every measurement is too large by the message's latency, so the
+  // smallest one of the current and the previous window is used.
   #previousMs = Infinity;
   #leastMs = Infinity;
   #windowEndMs = 0;
@@ -21,7 +21,7 @@ export class StreamClock {
     this.#wallMs = wallMs;
   }
 
-  /** Notes the time of a message that has just been put into the stream. */
+  /** Records the time of a message that has just been put into the stream. */
   measure(streamTimeMs: number): void {
     const wallMs = this.#wallMs();
     const differenceMs = wallMs - streamTimeMs;

@@ -1,5 +1,5 @@
-// Agents and aggregators one version apart, either way, go on together: fields are only added. The saved
-// reports are a real agent's; a report of the next version has fields that this one does not know.
+// Agents and aggregators one version apart, in either direction, work together: fields are only added. The
+// saved reports are a real agent's; a report of the next version has fields that this one does not know.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -37,8 +37,8 @@ test("a report of an older agent is read", () => {
   assert.equal(aggregator.counts().rejected, 0);
 });
 
-// Sockets with drops and dual_stack, flows with mark, deadline, kernel_id and start_ms: columns that nobody
-// read.
+// Sockets with drops and dual_stack, flows with mark, deadline, kernel_id and start_ms: unused columns that
+// were removed.
 test("a report of an agent that still sends the columns that were removed is read", () => {
   const report = decodeReport(saved("0.1.0-unread-columns.bin"));
   assert.ok(typeof report !== "string");

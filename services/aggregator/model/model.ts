@@ -1,6 +1,6 @@
-// Everything that the aggregator holds. Each table has its room here, and its columns are written by the table
-// alone: others call a method that says what happened. `Model` is what ingest and apply see; everyone else
-// sees `ReadModel`, which has no way to change anything.
+// Everything that the aggregator holds. Each table has its own folder and is the only writer of its columns:
+// others call a method that says what happened. Ingest and apply see `Model`; everyone else sees `ReadModel`,
+// which cannot change anything.
 
 import { AddressTable } from "./addresses/address-table.ts";
 import { LocalAddresses } from "./addresses/local-addresses.ts";
@@ -27,7 +27,7 @@ import { SocketTable } from "./sockets/socket-table.ts";
 import { UnixListeners } from "./sockets/unix-listeners.ts";
 import { Overflow } from "./storage/overflow.ts";
 
-/** A node as it may be read. */
+/** Read-only view of a node. */
 export type ReadNode = Pick<
   NodeRecord,
   "index" | "name" | "observedMs" | "ticks" | "lost" | "isRead" | "coverage" | "intervalMs" | "translates"
@@ -35,7 +35,7 @@ export type ReadNode = Pick<
   readonly stream: Pick<NodeRecord["stream"], "epoch" | "awaitsKeyframe" | "gaps" | "arrivedMs">;
 };
 
-/** The tables as everyone but ingest and apply sees them: nothing in here changes anything. */
+/** The tables as everyone but ingest and apply sees them: read-only. */
 export interface ReadModel {
   readonly addresses: Pick<
     AddressTable,
@@ -70,7 +70,7 @@ export interface ReadModel {
   readonly edges: EdgeRows & Pick<EdgeCounts, "edgeOf">;
   readonly endpoints: Pick<EndpointTable, "get">;
   readonly overflow: Pick<Overflow, "total" | "of">;
-  /** Slot of the namespace that a node's agent calls by an id; -1 if there is none. */
+  /** Slot of the namespace with an agent's id on a node; -1 if there is none. */
   namespaceOnNode(node: number, id: number): number;
   /** The node that a socket is on. */
   nodeOfSocket(slot: number): ReadNode;
@@ -110,7 +110,7 @@ export class Model implements ReadModel {
     return this.nodes.at(this.namespaces.nodeOf(this.flows.namespace[flow]!));
   }
 
-  /** Frees a socket that is in no index any more, and releases what it refers to. */
+  /** Frees a socket that is no longer in any index, and releases what it refers to. */
   freeSocket(slot: number): void {
     const { sockets, addresses, holders, namespaces } = this;
     holders.free(sockets.holders(slot));

@@ -2,14 +2,16 @@
 
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** Items in one message at most. */
+/** Items per message. */
 const BATCH_ITEMS_MAX = 256;
-/** Bytes of items in one message at most, but for a single item that is larger. gRPC's own limit is 4 MiB. */
+/** Bytes of items per message, unless a single item is larger. gRPC's own limit is 4 MiB. */
 const BATCH_BYTES_MAX = 256 * 1024;
-/** Items that are measured; the others are taken to be as large as these on average. */
+/** One in this many items is measured; the others are assumed to have the same average size. */
 const MEASURE_EVERY = 16;
 
-/** Packs items in their order. Measuring each would cost as much as sending it: one in MEASURE_EVERY is. */
+/**
+ * Packs items in order. Measuring each item would cost as much as sending it, so only one in MEASURE_EVERY is.
+ */
 export function* packBatches<Item>(
   items: Iterable<Item>,
   codec: { encode(item: Item): BinaryWriter },

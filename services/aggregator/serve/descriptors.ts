@@ -1,4 +1,4 @@
-// The protos as reflection hands them out: the files of the descriptor set that `buf build` makes.
+// The protos for gRPC reflection: the files of the descriptor set that `buf build` generates.
 
 import { readFileSync } from "node:fs";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
@@ -6,12 +6,12 @@ import { BinaryReader } from "@bufbuild/protobuf/wire";
 /** Field number of FileDescriptorSet.file (google/protobuf/descriptor.proto). */
 const FILE_FIELD = 1;
 
-/** Each file of the descriptor set, encoded as FileDescriptorProto. */
+/** Returns each file of the descriptor set, encoded as FileDescriptorProto. */
 export function readFileDescriptors(): Uint8Array[] {
   return splitDescriptorSet(readFileSync(new URL("../../../lib/gen/descriptors.binpb", import.meta.url)));
 }
 
-/** The encoded files of an encoded FileDescriptorSet. */
+/** Splits an encoded FileDescriptorSet into its encoded files. */
 function splitDescriptorSet(bytes: Uint8Array): Uint8Array[] {
   const files: Uint8Array[] = [];
   const reader = new BinaryReader(bytes);

@@ -16,20 +16,20 @@ import type { Answer, Query } from "../query/query.ts";
 import { packBatches } from "./batches.ts";
 import { runStream, write, yieldToOthers } from "./stream.ts";
 
-/** Watches at a time: each may hold a full queue. */
+/** Concurrent watches: each may hold a full queue. */
 const WATCHES_MAX = 64;
 
-/** What the service needs. */
+/** Dependencies and limits of the service. */
 interface ServiceParts {
   readonly query: Query;
   readonly now: () => number;
-  /** Items of one answer at most. */
+  /** Items per answer. */
   readonly itemsMax: number;
-  /** Events that wait for one watcher at most. */
+  /** Events queued per watcher. */
   readonly watchEventsMax: number;
 }
 
-/** How a list is put into the messages of its stream. */
+/** How a list is wrapped in the messages of its stream. */
 interface ListWrapping<Item, Response> {
   header(header: ListHeader): Response;
   batch(items: Item[]): Response;
@@ -38,7 +38,7 @@ interface ListWrapping<Item, Response> {
 
 type ListCall<Response> = ServerWritableStream<{ filter: Filter | undefined; limit: number }, Response>;
 
-/** The service's methods. */
+/** Creates the service's methods. */
 export function createQueryService(parts: ServiceParts): QueryServiceServer {
   const { query } = parts;
   let watches = 0;
@@ -114,7 +114,7 @@ async function streamList<Item, Response>(
   await write(call, wrap.trailer({ complete: count >= answer.matched, count, matched: answer.matched }));
 }
 
-// Writes a watch's events until the caller, or the watch, ends.
+// Writes a watch's events until the caller or the watch ends.
 async function streamWatch(
   parts: ServiceParts,
   call: ServerWritableStream<WatchRequest, WatchResponse>,

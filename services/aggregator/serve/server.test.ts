@@ -181,7 +181,7 @@ test("a watcher that does not read costs a bounded queue and is told what it mis
   const got: WatchResponse[] = [];
   call.on("data", (part: WatchResponse) => got.push(part));
   await until("the header", () => got.length === 1);
-  // All in one report: the queue fills before the server can send any of it.
+  // All in one report: the queue fills before the server can send any event.
   world.report({ sockets: manySockets(500) });
   await until("the hole", () => got.some((part) => part.missed !== undefined));
   const events = got.filter((part) => part.event !== undefined).length;

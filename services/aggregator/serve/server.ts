@@ -12,46 +12,46 @@ import { WATCH_EVENTS_MAX } from "../query/watch-queue.ts";
 import { readFileDescriptors } from "./descriptors.ts";
 import { createQueryService } from "./query-service.ts";
 
-/** Milliseconds that calls have to end by themselves when the server closes. */
+/** How long calls may take to end by themselves when the server closes, in milliseconds. */
 const CLOSE_GRACE_MS = 1_000;
-/** Bytes of a request at most: a filter of thousands of values. */
+/** Largest request in bytes: a filter of thousands of values. */
 const REQUEST_BYTES_MAX = 1024 * 1024;
-/** Calls on one connection at a time. */
+/** Concurrent calls per connection. */
 const CALLS_MAX = 128;
 
-/** How the server is set up. */
+/** Options of the server. */
 export interface ServerOptions {
   readonly query: Query;
   /** The stream's clock, milliseconds since 1970. */
   readonly now: () => number;
-  /** Items of one answer at most. */
+  /** Items per answer. */
   readonly itemsMax?: number;
-  /** Events that wait for one watcher at most. */
+  /** Events queued per watcher. */
   readonly watchEventsMax?: number;
-  /** Whether health says SERVING from the start; true unless told. */
+  /** Whether health reports SERVING from the start; true by default. */
   readonly ready?: boolean;
 }
 
 /** A running server. */
 export interface RunningServer {
   readonly port: number;
-  /** What health tells: false while answers would not be complete yet. */
+  /** Sets what health reports: false while answers would still be incomplete. */
   setReady(ready: boolean): void;
-  /** Stops listening and ends what runs. */
+  /** Stops listening and ends running calls. */
   close(): Promise<void>;
 }
 
-/** A server to which others bring connections. */
+/** A server that others pass connections to. */
 export interface ConnectionServer {
-  /** Serves a connection; what was read of it must be in its buffer still. */
+  /** Serves a connection; bytes already read from it must be back in its buffer. */
   take(connection: Socket): void;
-  /** Ends what runs. */
+  /** Ends running calls. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the server at "127.0.0.1:4180", "[::]:4180"; port 0 for a free one. Rejects where that cannot be
- * listened on.
+ * Starts the server at an address such as "127.0.0.1:4180" or "[::]:4180"; port 0 picks a free port. Rejects
+ * if it cannot listen there.
  */
 export async function startServer(address: string, options: ServerOptions): Promise<RunningServer> {
   const { server, setReady } = createServer(options);
@@ -59,7 +59,7 @@ export async function startServer(address: string, options: ServerOptions): Prom
   return { port, setReady, close: () => closeServer(server, options.query) };
 }
 
-/** Makes the server without a place of its own. */
+/** Creates the server without listening anywhere. */
 export function serveConnections(options: ServerOptions): ConnectionServer {
   const { server } = createServer(options);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -88,8 +88,7 @@ function createServer(options: ServerOptions): { server: Server } & Pick<Running
   return { server, setReady };
 }
 
-// Reflection needs nothing of a package's definition but the encoded files; an enum's definition has no more
-// than that.
+// Reflection only needs the encoded files from a package definition; an enum's definition has nothing else.
 function describe(files: readonly Uint8Array[]): ConstructorParameters<typeof ReflectionService>[0] {
   const fileDescriptorProtos = files.map((file) => Buffer.from(file));
   return { whotalks: { format: "Protocol Buffer 3 EnumDescriptorProto", type: {}, fileDescriptorProtos } };

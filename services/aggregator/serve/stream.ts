@@ -1,14 +1,14 @@
-// Writing to a stream at the reader's pace: nothing is made before there is room for it, and nothing after the
-// reader has gone.
+// Writes to a stream at the reader's pace: builds nothing before there is room for it, and nothing after the
+// reader is gone.
 
 import { status } from "@grpc/grpc-js";
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { FilterError } from "../query/filter-error.ts";
 
-/** A call as the helpers here need it. */
+/** The parts of a call that these functions use. */
 type Call<Response> = ServerWritableStream<unknown, Response>;
 
-/** Writes a message and waits until the stream takes more; false where the reader has gone. */
+/** Writes a message and waits until the stream accepts more; returns false if the reader is gone. */
 export async function write<Response>(call: Call<Response>, message: Response): Promise<boolean> {
   if (call.cancelled || call.destroyed) return false;
   if (call.write(message)) return true;
@@ -28,9 +28,9 @@ export async function write<Response>(call: Call<Response>, message: Response): 
   return !call.cancelled && !call.destroyed;
 }
 
-/** Runs the body of a streaming call: its end ends the stream, what it throws becomes a gRPC status. */
+/** Runs the body of a streaming call: its return ends the stream, its error becomes a gRPC status. */
 export function runStream<Response>(call: Call<Response>, body: () => Promise<void>): void {
-  // A reader that goes away is no error of ours.
+  // A reader that disconnects is not an error.
   call.on("error", () => undefined);
   void finish(call, body);
 }
@@ -44,15 +44,13 @@ async function finish<Response>(call: Call<Response>, body: () => Promise<void>)
   }
 }
 
-/**
- * The status that tells a caller of an error: a filter that cannot be meant is the caller's, all else is ours.
- */
+/** Returns the status for an error: an invalid filter is the caller's error, everything else is ours. */
 function toStatus(error: unknown): { code: status; details: string } {
   if (error instanceof FilterError) return { code: status.INVALID_ARGUMENT, details: error.message };
   return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) };
 }
 
-/** Lets others run: a long answer must not keep reports waiting. */
+/** Yields to other work: a long answer must not block reports. */
 export function yieldToOthers(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

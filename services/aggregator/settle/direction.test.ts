@@ -6,7 +6,7 @@ import { decideDirection } from "./direction.ts";
 import type { ConnectionFacts } from "./facts.ts";
 import { emptyFacts } from "./facts.ts";
 
-// A client on an assigned port and a server on a low one; ends that were read, nothing else known.
+// A client on an ephemeral port and a server on a low one; both ends were read, nothing else is known.
 function factsOf(change: (facts: ConnectionFacts) => void): ConnectionFacts {
   const facts = emptyFacts();
   facts.undirected = true;
@@ -22,7 +22,7 @@ function withFlow(facts: ConnectionFacts, flow: Partial<ConnectionFacts["flow"]>
   Object.assign(facts.flow, flow);
 }
 
-// The words of an answer: "handshake final", "listener swapped".
+// The answer in words: "handshake final", "listener swapped".
 function answer(facts: ConnectionFacts): string | null {
   const direction = decideDirection(facts);
   if (direction === null) return null;

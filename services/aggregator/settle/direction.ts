@@ -7,23 +7,23 @@
 //   port       one end's port is outside the range that clients are assigned
 //   guess      the lower port, or the side whose namespace was read and has no listener; of unix sockets the older one
 //
-// What was known once and is not any more (a listener that is gone) is still better than a weaker answer now.
+// Earlier evidence that no longer exists (a listener that is gone) is still better than a weaker answer now.
 
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { isEphemeral } from "../model/sockets/socket-role.ts";
 import type { ConnectionFacts, EndFacts } from "./facts.ts";
 
-/** The answer. */
+/** The decision. */
 export interface Direction {
-  /** Whether the client is the server and the other way round. */
+  /** Whether client and server must be swapped. */
   readonly swapped: boolean;
-  /** How that is known, as DirectionBy. */
+  /** The basis of the decision, as DirectionBy. */
   readonly by: number;
-  /** Whether nothing can change it any more. */
+  /** Whether the decision can no longer change. */
   readonly final: boolean;
 }
 
-/** Decides who opened a connection; null if what was decided before stays. */
+/** Decides who opened a connection; returns null to keep the earlier decision. */
 export function decideDirection(facts: ConnectionFacts): Direction | null {
   if (!facts.undirected) return null;
   const { client, server, flow, hasFlow } = facts;
@@ -46,15 +46,15 @@ function byEnds(client: EndFacts, server: EndFacts): Direction {
   return { swapped: guess(client, server), by: DirectionBy.guess, final: false };
 }
 
-// An end whose namespace was read, and in which nothing listens on its port, is more likely a client than a
-// server; if that says nothing, servers have the lower port.
+// An end whose namespace was read, and on whose port nothing listens, is more likely the client; if that is
+// inconclusive, the lower port is the server's.
 function guess(client: EndFacts, server: EndFacts): boolean {
   if (client.seen !== server.seen && isEphemeral(client.port)) return server.seen;
   return client.port < server.port;
 }
 
-// An entry that was made in the middle of a conversation may have it the wrong way round: it is not believed
-// against ports, and listeners know better in any case.
+// conntrack may have picked up an entry in the middle of a conversation, reversed: ports and listeners
+// override it.
 function withFlow(decided: Direction, agrees: boolean): Direction {
   const { swapped, by } = decided;
   const confirmed = by === DirectionBy.port && swapped === !agrees;
@@ -62,8 +62,8 @@ function withFlow(decided: Direction, agrees: boolean): Direction {
   return { swapped: !agrees, by: DirectionBy.flow, final: false };
 }
 
-// An accepted unix socket carries its listener's path. Without a path on one side alone, the lower inode,
-// which is the older one, is taken for the client.
+// An accepted unix socket carries its listener's path. If neither or both ends have a path, the lower (older)
+// inode is the client's.
 function directUnix(client: EndFacts, server: EndFacts): Direction | null {
   if (client.listens !== server.listens)
     return { swapped: client.listens, by: DirectionBy.listener, final: false };

@@ -1,4 +1,4 @@
-// Whose a socket is: the pod, container, unit or program behind it, as an endpoint key.
+// Determines the owner of a socket (pod, container, unit or program) as an endpoint key.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { EndpointKey } from "../model/edges/endpoint-key.ts";
@@ -13,16 +13,16 @@ export interface SocketHome {
   /** Slot of its owner's network namespace; -1 if no report names it. */
   readonly namespace: number;
   readonly row: NamespaceRow;
-  /** The process that stands for the socket; -1 if none is known. */
+  /** The primary process of the socket; -1 if none is known. */
   readonly process: number;
 }
 
-/** The endpoint key of a socket. */
+/** Returns the endpoint key of a socket. */
 export function endpointOfSocket(model: ReadModel, slot: number): EndpointKey {
   return endpointAt(model, homeOf(model, slot));
 }
 
-/** The endpoint key of sockets of a process in a namespace. */
+/** Returns the endpoint key of a process's sockets in a namespace. */
 export function endpointAt(
   { nodes, processes }: ReadModel,
   { row, process }: Pick<SocketHome, "row" | "process">,
@@ -30,13 +30,13 @@ export function endpointAt(
   return socketKey(nodes.at(row.node).name, row, process < 0 ? null : processes.row(process));
 }
 
-/** The endpoint key of sockets in a namespace whose process is not known. */
+/** Returns the endpoint key of sockets in a namespace whose process is unknown. */
 export function endpointOfNamespace({ nodes, namespaces }: ReadModel, namespace: number): EndpointKey {
   const row = namespaces.row(namespace);
   return socketKey(nodes.at(row.node).name, row, null);
 }
 
-/** Where a socket belongs. */
+/** Returns where a socket belongs. */
 export function homeOf(model: ReadModel, slot: number): SocketHome {
   const { sockets, namespaces } = model;
   if (sockets.protocol(slot) === Family.unix) return homeOfUnix(model, ownerOf(model, slot));
@@ -79,7 +79,7 @@ function ownerOf(model: ReadModel, slot: number): number {
   return listener < 0 ? slot : listener;
 }
 
-// Whether it may have been accepted, by a process that is not known.
+// Whether it may have been accepted by an unknown process.
 function isHeldByNobody({ sockets }: ReadModel, slot: number): boolean {
   return sockets.kind(slot) === SocketKind.end && sockets.holders(slot) === 0 && sockets.paths.has(slot);
 }

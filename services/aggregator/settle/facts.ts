@@ -1,5 +1,5 @@
-// What is known of a connection when it is settled, read from the tables once, so that the decisions are pure
-// functions of it. The record is reused from connection to connection: it is valid until the next one is read.
+// The facts about a connection, read from the model once, so that the decisions of settling are pure functions
+// of them. The record is reused: it is valid until the next connection is read.
 
 import { FlowStatus } from "../../../lib/conntrack/flow-status.ts";
 import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
@@ -14,12 +14,12 @@ import { hasLiveFlow, isAnswered, isOpenFlow } from "./flow-signs.ts";
 import { lastSeenMs } from "./last-seen.ts";
 
 /**
- * One end of a connection. What only an undecided direction needs (port, listens, opening, accepting, inode)
- * is read for that, and what only a failed attempt needs (attempt, repeated) for connections that were not
- * established.
+ * One end of a connection. Fields that only an undecided direction needs (port, listens, opening, accepting,
+ * inode) are read only for one, and fields that only a failed attempt needs (attempt, repeated) only if the
+ * connection was not established.
  */
 export interface EndFacts {
-  /** Its port; what the other end dialled, if its own socket was not seen. */
+  /** Its port; if its socket was not seen, the port that the other end dialled. */
   port: number;
   /** Whether its socket was seen. */
   seen: boolean;
@@ -27,31 +27,29 @@ export interface EndFacts {
   live: boolean;
   /** Whether its socket is open. */
   open: boolean;
-  /** Whether something listens on its port, in its namespace; of unix sockets whether it has a path. */
+  /** Whether something listens on its port, in its namespace; for unix sockets, whether it has a path. */
   listens: boolean;
   /** Whether it was seen in SYN_SENT. */
   opening: boolean;
   /** Whether it was seen in SYN_RECV. */
   accepting: boolean;
-  /** How its attempt to connect ended that never became a connection, as Attempt. */
+  /** How its attempt ended, if it never became a connection, as Attempt. */
   attempt: number;
-  /** Whether it sent anything again. */
+  /** Whether it retransmitted anything. */
   repeated: boolean;
-  /** Unix sockets are numbered in the order in which they were made. */
+  /** Unix inodes are numbered in order of creation. */
   inode: number;
 }
 
-/** The flow that a connection rests on. */
+/** The flow attached to a connection. */
 interface FlowFacts {
-  /** Whether both sides have spoken; of TCP whether the handshake was finished. */
+  /** Whether both sides have sent; for TCP, whether the handshake was completed. */
   answered: boolean;
   /** Whether any reply was seen, a reset included. */
   replied: boolean;
-  /**
-   * Whether it, or one that was folded into the connection, exists. Only flows that are shown without sockets.
-   */
+  /** Whether it, or one that was folded into the connection, exists. Only for flows shown without sockets. */
   live: boolean;
-  /** Whether the conversation goes on, as far as the flow says. */
+  /** Whether the conversation continues, according to the flow. */
   open: boolean;
   translated: boolean;
   /** Whether the flow's client is the connection's. */
@@ -61,13 +59,13 @@ interface FlowFacts {
   goneMs: number;
 }
 
-/** What is known of a connection. */
+/** The facts about a connection. */
 export interface ConnectionFacts {
   /** Bits of Trait. */
   traits: number;
-  /** How its direction is known so far, as DirectionBy. */
+  /** The basis of its direction so far, as DirectionBy. */
   directionBy: number;
-  /** Whether its direction is still to be decided: only then listeners were asked. */
+  /** Whether its direction is undecided: only then were listeners looked up. */
   undirected: boolean;
   isTcp: boolean;
   isUnix: boolean;
@@ -76,11 +74,11 @@ export interface ConnectionFacts {
   hasFlow: boolean;
   readonly flow: FlowFacts;
   firstSeenMs: number;
-  /** When it was last seen; while anything of it is open, and was before, nobody asks: 0. */
+  /** When it was last seen; 0 while it is and stays open, when nobody needs it. */
   lastSeenMs: number;
 }
 
-/** An empty record, to be filled by readFacts(). */
+/** Creates an empty record for readFacts(). */
 export function emptyFacts(): ConnectionFacts {
   return {
     traits: 0,
@@ -111,7 +109,7 @@ export function isOpen({ client, server, flow }: ConnectionFacts): boolean {
   return client.open || server.open || flow.open;
 }
 
-/** Fills the record with what is known of a connection. */
+/** Fills the record with the facts about a connection. */
 export function readFacts(model: ReadModel, connection: number, facts: ConnectionFacts): void {
   const { connections, sockets, flows } = model;
   const client = connections.client[connection]!;

@@ -1,4 +1,4 @@
-// What flows say about the life of a connection.
+// What flows show about the life of a connection.
 
 import { FlowStatus } from "../../../lib/conntrack/flow-status.ts";
 import { TcpFlowState } from "../../../lib/vocabulary/states.ts";
@@ -7,7 +7,7 @@ import { Trait } from "../model/connections/connection-rows.ts";
 import type { FlowRows } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 
-/** Whether both ends of a flow have spoken; of TCP whether the handshake was finished. */
+/** Whether both ends of a flow have sent; for TCP, whether the handshake was completed. */
 export function isAnswered({ protocol, state, status }: FlowRows, flow: number): boolean {
   if ((status[flow]! & FlowStatus.assured) !== 0) return true;
   if (protocol[flow] === Protocol.tcp)
@@ -15,7 +15,7 @@ export function isAnswered({ protocol, state, status }: FlowRows, flow: number):
   return (status[flow]! & FlowStatus.seenReply) !== 0;
 }
 
-/** Whether a connection that rests on flows alone, or into which such were folded, has a flow that exists. */
+/** Whether a connection made from flows alone, or one that such were folded into, has a live flow. */
 export function hasLiveFlow({ connections, flows }: ReadModel, connection: number): boolean {
   const fold = connections.folds.size === 0 ? undefined : connections.folds.get(connection);
   if (fold !== undefined) return fold.liveFlows > 0;
@@ -23,9 +23,9 @@ export function hasLiveFlow({ connections, flows }: ReadModel, connection: numbe
 }
 
 /**
- * Whether the conversation continues, as far as its live flow says. conntrack keeps TCP entries for minutes
- * after the end, and those whose end nobody saw for days: where one side is read and has no socket, there is
- * no conversation.
+ * Whether the conversation continues, according to its live flow. conntrack keeps TCP entries for minutes
+ * after the end, and for days if nobody saw the end: if one side is read and has no socket, the conversation
+ * is over.
  */
 export function isOpenFlow({ connections, flows }: ReadModel, connection: number): boolean {
   const flow = connections.flow[connection]!;

@@ -4,7 +4,7 @@ import { Trait } from "../model/connections/connection-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 import { hasLiveFlow } from "./flow-signs.ts";
 
-/** When an end or a flow of a connection was last found to exist: never before it was first seen. */
+/** Returns when an end or a flow of a connection was last seen; never before it was first seen. */
 export function lastSeenMs(model: ReadModel, connection: number): number {
   const { connections } = model;
   return Math.max(

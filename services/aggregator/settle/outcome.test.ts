@@ -1,4 +1,4 @@
-// How connections went, by each kind of witness; and what edges make of it.
+// Outcomes of connections by each kind of evidence, and the edges' outcomes.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

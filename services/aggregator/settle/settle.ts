@@ -1,5 +1,5 @@
-// What a connection means: facts in, patch out. Nothing is read and nothing is written here (facts.ts reads
-// the tables, apply/ writes the patch).
+// Decides what a connection means: facts in, patch out. It reads and writes no tables (facts.ts reads the
+// model, apply/ writes the patch).
 
 import { Lifecycle } from "../model/connections/connection-rows.ts";
 import { decideDirection } from "./direction.ts";
@@ -8,9 +8,9 @@ import type { ConnectionFacts } from "./facts.ts";
 import { isOpen } from "./facts.ts";
 import { decideOutcome } from "./outcome.ts";
 
-/** What is to be written about a connection. */
+/** What to write about a connection. */
 export interface ConnectionPatch {
-  /** Null if what was decided before stays. */
+  /** Null to keep the earlier decision. */
   direction: Direction | null;
   /** As Lifecycle. */
   lifecycle: number;
@@ -18,7 +18,7 @@ export interface ConnectionPatch {
   outcome: number;
 }
 
-/** An empty patch, to be filled by settle(). */
+/** Creates an empty patch for settle(). */
 export function emptyPatch(): ConnectionPatch {
   return { direction: null, lifecycle: 0, outcome: 0 };
 }

@@ -1,4 +1,4 @@
-// Objects as the API server sends them, with only what a test is about written out.
+// Objects as the API server sends them, reduced to the fields that tests set.
 
 interface PodParts {
   readonly namespace?: string;

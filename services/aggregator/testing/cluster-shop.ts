@@ -1,4 +1,4 @@
-// A small cluster that tests ask about.
+// A small cluster for tests.
 
 import { ClusterIdentity } from "../identity/cluster/cluster-identity.ts";
 import type { ClusterKind } from "../identity/cluster/cluster-identity.ts";
@@ -6,7 +6,7 @@ import { nodeJson, podJson, serviceJson, sliceJson } from "./cluster-objects.ts"
 
 /** An hour. */
 export const HOUR_MS = 3_600_000;
-/** The time at which all was told. */
+/** The time at which all objects were received. */
 export const now = 100 * HOUR_MS;
 /** Every kind of object. */
 export const kinds: readonly ClusterKind[] = [
@@ -76,12 +76,12 @@ export function shop(): ClusterIdentity {
   return identity;
 }
 
-/** A reference to an owner that is a Deployment. */
+/** An owner reference to a Deployment. */
 export function deployment(name: string): object {
   return { kind: "Deployment", name, uid: "d", controller: true };
 }
 
-/** Who has an address, in words. */
+/** The owner of an address, in words. */
 export function ownerText(identity: ClusterIdentity, ip: string, timeMs = now): string {
   const owner = identity.addressOwner(ip, timeMs);
   switch (owner.kind) {

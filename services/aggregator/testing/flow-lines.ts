@@ -1,6 +1,9 @@
-// Flows as conntrack prints them, written short.
+// Flows as conntrack prints them, in short notation.
 
-/** A line of `conntrack -L -o id`: tuples are "10.1.0.1:40000 > 10.1.0.2:80", the original and the reply's. */
+/**
+ * Returns a line of `conntrack -L -o id`: tuples are "10.1.0.1:40000 > 10.1.0.2:80", the original and the
+ * reply's.
+ */
 export function flowLine(
   protocol: "tcp" | "udp" | "sctp",
   id: number,

@@ -1,4 +1,4 @@
-// Named cases of joining: what agents report, and the connections that must come of it.
+// Named matching cases: what agents report, and the expected connections.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,7 +25,7 @@ export interface JoinCase {
   readonly ambiguous?: number;
 }
 
-/** Makes a test of each case. */
+/** Creates a test from each case. */
 export function testJoins(cases: readonly JoinCase[]): void {
   for (const { name, reports, expect, ambiguous } of cases) {
     void test(name, () => {

@@ -1,4 +1,4 @@
-// Hand-made reports for tests: sockets written the way ss prints them, encoded as an agent would.
+// Hand-made reports for tests: sockets in the notation of ss, encoded as an agent would.
 
 import { parseAddress } from "../../../lib/address.ts";
 import { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
@@ -27,38 +27,38 @@ import { SocketState } from "../../../lib/vocabulary/states.ts";
 /** One socket. Addresses are "10.0.0.1:80" or "[::1]:80"; the wildcard is "*:80". */
 export interface TestSocket {
   readonly id: number;
-  /** Id of the network namespace; 0 unless told. */
+  /** Id of the network namespace; 0 by default. */
   readonly namespace?: number;
-  /** tcp unless told. */
+  /** tcp by default. */
   readonly protocol?: keyof typeof Protocol;
   readonly local: string;
   readonly remote?: string;
-  /** ESTABLISHED unless told. */
+  /** ESTABLISHED by default. */
   readonly state?: keyof typeof SocketState;
-  /** 1000 + id unless told. */
+  /** 1000 + id by default. */
   readonly inode?: number;
   /** Ids of processes that hold it. */
   readonly holders?: readonly number[];
-  /** Ticks since the agent's start; that of the report unless told. */
+  /** Ticks since the agent's start; those of the report by default. */
   readonly firstSeen?: number;
   readonly timer?: number;
   readonly timerDeadline?: number;
-  /** Bytes sent and received; unknown unless told. */
+  /** Bytes sent and received; unknown by default. */
   readonly bytes?: readonly [number, number];
-  /** How an attempt went that never became a connection; none unless told. */
+  /** How an attempt ended that never became a connection; none by default. */
   readonly attempt?: keyof typeof Attempt;
-  /** Unanswered retransmissions; 0 unless told. */
+  /** Unanswered retransmissions; 0 by default. */
   readonly retransmits?: number;
-  /** The kernel's cookie; unknown unless told. */
+  /** The kernel's cookie; unknown by default. */
   readonly cookie?: number;
 }
 
-/** What changed of a socket. */
+/** Changed columns of a socket. */
 interface TestChange {
   readonly id: number;
   readonly state: keyof typeof SocketState;
   readonly inode: number;
-  /** Bytes sent and received; unknown unless told. */
+  /** Bytes sent and received; unknown by default. */
   readonly bytes?: readonly [number, number] | undefined;
 }
 
@@ -76,32 +76,32 @@ export interface TestReport {
   readonly changes?: readonly TestChange[];
   readonly removed?: readonly number[];
   readonly cleared?: readonly number[];
-  /** Lines as `conntrack -L -o id` has them: the id is the agent's; they are of namespace 0 unless told. */
+  /** Lines in the format of `conntrack -L -o id`: the id is the agent's, the namespace is 0 by default. */
   readonly flows?: readonly (string | { readonly line: string; readonly namespace: number })[];
   /** Lines of known flows whose state, status or counters changed. */
   readonly flowChanges?: readonly string[];
   readonly flowsRemoved?: readonly number[];
-  /** What the node says of itself, beside its name and its reader. */
+  /** The node's coverage, besides its name and its reader. */
   readonly coverage?: Partial<NodeCoverage>;
-  /** Namespaces' own accounts; those that were read unless told. */
+  /** The namespaces' own accounts; `read` by default. */
   readonly accounts?: readonly Partial<NamespaceCoverage>[];
   readonly family?: readonly (Partial<FamilySocket> & { readonly holders?: readonly number[] })[];
 }
 
-/** An agent of a test: counts its reports and its time. */
+/** A test agent: counts its reports and its time. */
 export class TestAgent {
   readonly name: string;
   bootId = "boot-1";
   epoch = 1_700_000_000_000;
   sequence = 0;
-  /** 10 ms each; a report moves it on by a second. */
+  /** 10 ms each; a report advances them by a second. */
   ticks = 0;
 
   constructor(name: string) {
     this.name = name;
   }
 
-  /** The next report, encoded. */
+  /** Encodes the next report. */
   encode(content: TestReport): Uint8Array {
     if ((content.part ?? 0) === 0) this.ticks += 100;
     const table = new SocketTable(8);

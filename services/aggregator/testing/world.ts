@@ -1,4 +1,4 @@
-// A cluster of test agents before an aggregator, on a clock that only tests move.
+// A cluster of test agents and an aggregator, on a clock that only tests advance.
 
 import type { Connection } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
@@ -8,10 +8,10 @@ import { createAggregator } from "../aggregator.ts";
 import type { TestReport } from "./reports.ts";
 import { TestAgent } from "./reports.ts";
 
-/** When a world begins. */
+/** Start time of a world. */
 export const START_MS = 1_700_000_100_000;
 
-/** Agents and an aggregator; each report moves the clock on by a second. */
+/** Agents and an aggregator; each report advances the clock by a second. */
 export class World {
   nowMs = START_MS;
   readonly aggregator: Aggregator;
@@ -33,7 +33,7 @@ export class World {
     return agent;
   }
 
-  /** Sends a report of an agent's. */
+  /** Sends a report from an agent. */
   report(content: TestReport, name = "a"): this {
     return this.send(this.agent(name).encode(content));
   }
@@ -46,14 +46,14 @@ export class World {
     return this;
   }
 
-  /** Lets time pass. */
+  /** Advances the clock. */
   wait(ms: number): this {
     this.nowMs += ms;
     this.aggregator.tick(this.nowMs);
     return this;
   }
 
-  /** The connections that fit a filter; anonymous ones too unless told. */
+  /** The connections that match a filter; anonymous ones are included by default. */
   connections(filter: Partial<Filter> = {}): Connection[] {
     return [
       ...this.aggregator.query.connections(Filter.fromPartial({ includeAnonymous: true, ...filter }), 10_000)
@@ -62,7 +62,8 @@ export class World {
   }
 
   /**
-   * A line for each: client -> server, protocol, initials of the evidence, what was dialled, path, direction.
+   * One line per connection: client -> server, protocol, initials of the evidence, the dialled address, path,
+   * direction.
    */
   lines(filter: Partial<Filter> = {}): string[] {
     return this.connections(filter).map(describe);

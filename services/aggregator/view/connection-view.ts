@@ -1,5 +1,5 @@
-// Connections as answers show them: the two sides, each with its endpoint and its socket if any was seen, and
-// what is known of the conversation. Nothing here changes anything.
+// Connections as answers show them: the two sides, each with its endpoint and its socket if one was seen, and
+// what is known about the conversation. Read-only.
 
 import { flowStateWord, SocketState, stateWord } from "../../../lib/vocabulary/states.ts";
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
@@ -29,14 +29,14 @@ const ICMPV6_ECHO = 128;
 export interface Side {
   /** Slot of the socket; -1 if none was seen. */
   readonly socket: number;
-  /** Number of the address; -1 for unix. */
+  /** Id of the address; -1 for unix. */
   readonly address: number;
   readonly port: number;
-  /** Number of the endpoint key; -1 if the edge table had no room for the connection. */
+  /** Number of the endpoint; -1 if the edge table had no room for the connection. */
   readonly endpoint: number;
 }
 
-/** What identifies a connection while its slot may be reused. */
+/** Identifies a connection although its slot may be reused. */
 export interface ConnectionHandle {
   readonly slot: number;
   readonly serial: number;
@@ -49,7 +49,7 @@ export interface IcmpConversation {
   readonly id: number;
 }
 
-/** Answers about connections by slot. */
+/** Reads connections by slot. */
 export class ConnectionView {
   readonly #model: ReadModel;
 
@@ -68,7 +68,7 @@ export class ConnectionView {
     return this.#model.connections.exists(slot);
   }
 
-  /** What finds the connection again as long as it exists. */
+  /** Returns a handle that identifies the connection as long as it exists. */
   handle(slot: number): ConnectionHandle {
     return { slot, serial: this.#model.connections.serial[slot]! };
   }
@@ -79,7 +79,7 @@ export class ConnectionView {
     return connections.exists(slot) && connections.serial[slot] === serial;
   }
 
-  /** Orders connections: those first seen first, then by their stable ids. */
+  /** Orders connections by first sighting, then by their stable ids. */
   compare(a: number, b: number): number {
     const { firstSeenMs, uidHigh, uidLow } = this.#model.connections;
     return firstSeenMs[a]! - firstSeenMs[b]! || uidHigh[a]! - uidHigh[b]! || uidLow[a]! - uidLow[b]!;
@@ -94,7 +94,7 @@ export class ConnectionView {
     return this.#model.connections.firstSeenMs[connection]!;
   }
 
-  /** When the connection was last seen: while it is open, when its nodes last looked. */
+  /** When the connection was last seen; while it is open, the time of its nodes' latest passes. */
   lastSeenMs(connection: number): number {
     const { connections } = this.#model;
     return connections.isClosed(connection)
@@ -111,22 +111,22 @@ export class ConnectionView {
     return this.#model.connections.has(connection, Trait.forwarded);
   }
 
-  /** How many conversations it stands for. */
+  /** How many conversations it represents. */
   count(connection: number): number {
     return this.#model.connections.count(connection);
   }
 
-  /** How it is known who opened it. */
+  /** The basis of its direction, in words. */
   directionBy(connection: number): string {
     return directionWord(this.#model.connections.directionBy[connection]!);
   }
 
-  /** What it rests on, as bits of Evidence. */
+  /** Its evidence, as bits of Evidence. */
   evidence(connection: number): number {
     return this.#model.connections.evidence(connection);
   }
 
-  /** What it rests on, in words. */
+  /** Its evidence, in words. */
   evidenceWords(connection: number): string[] {
     return evidenceWords(this.evidence(connection));
   }
@@ -155,7 +155,9 @@ export class ConnectionView {
     return { socket: -1, ...this.#shownPlace(flows.at(flow, place), flow), endpoint };
   }
 
-  /** The server's side. A listener that serves several clients has the address that this one dialled. */
+  /**
+   * The server's side. A listener that serves several clients is shown with the address that this one dialled.
+   */
   server(connection: number): Side {
     const { connections, edges, flows } = this.#model;
     const slot = connections.server[connection]!;
@@ -173,7 +175,7 @@ export class ConnectionView {
     return { socket: slot, ...this.#shownPlace(place, flow), endpoint };
   }
 
-  /** What the client dialled, if that is not the server's own address; null else. */
+  /** The place that the client dialled, if it is not the server's own; else null. */
   via(connection: number): Place | null {
     const { connections, sockets, flows } = this.#model;
     const client = connections.client[connection]!;
@@ -188,13 +190,13 @@ export class ConnectionView {
     return { address: sockets.remoteAddress(client), port: sockets.remotePort(client) };
   }
 
-  /** Whether a flow shows what was dialled: on nodes whose kernel translates Services, it does. */
+  /** Whether a flow shows what was dialled: it does on nodes whose kernel translates Services. */
   showsDialled(connection: number): boolean {
     const flow = this.#model.connections.flow[connection]!;
     return flow >= 0 && this.#model.nodeOfFlow(flow).translates;
   }
 
-  /** The address and port that the server saw, if they are not the client's own; null else. */
+  /** The client's address and port as the server saw them, if they are not its own; else null. */
   snat(connection: number): Place | null {
     const { connections, sockets, flows } = this.#model;
     const flow = alignedFlow(this.#model, connection);
@@ -211,7 +213,7 @@ export class ConnectionView {
     return isSame ? null : { address, port };
   }
 
-  /** Bytes of its sockets, else those that conntrack counted; null if neither is known. */
+  /** Bytes counted by its sockets, else by conntrack; null if neither is known. */
   bytes(connection: number): ConnectionBytes | null {
     const bytes = connectionBytes(this.#model, connection);
     if (bytes !== null) return bytes;
@@ -219,12 +221,12 @@ export class ConnectionView {
     return flow < 0 ? null : flowBytes(this.#model.flows.counters, flow);
   }
 
-  /** Bytes as its edge counts them: of sockets, or of a flow without any; null if they are not known. */
+  /** Bytes as its edge counts them: from sockets, or from a flow without sockets; null if unknown. */
   countedBytes(connection: number): ConnectionBytes | null {
     return connectionBytes(this.#model, connection);
   }
 
-  /** Counters that the kernel keeps for a TCP socket; null if no socket of it has them. */
+  /** The kernel's counters of a TCP socket; null if none of its sockets has them. */
   counters(connection: number): ConnectionCounters | null {
     const { connections, sockets } = this.#model;
     const client = countedSocket(this.#model, connections.client[connection]!);
@@ -233,7 +235,7 @@ export class ConnectionView {
     return countersOf(sockets, slot);
   }
 
-  /** Number of the protocol column. */
+  /** Number in the protocol column. */
   protocol(connection: number): number {
     const { connections, flows, sockets } = this.#model;
     return connections.has(connection, Trait.lone)
@@ -241,7 +243,7 @@ export class ConnectionView {
       : sockets.protocol(connections.anySocket(connection));
   }
 
-  /** What an ICMP conversation is about; null for other protocols. Ping sockets send echo requests only. */
+  /** Details of an ICMP conversation; null for other protocols. Ping sockets send only echo requests. */
   icmp(connection: number): IcmpConversation | null {
     const { connections, flows } = this.#model;
     const protocol = this.protocol(connection);
@@ -268,8 +270,8 @@ export class ConnectionView {
   }
 
   /**
-   * The word for the state of the socket that says most: one that is open, the client's before the server's;
-   * CLOSE once all are gone. Without a socket conntrack's word, which is empty for protocols without states.
+   * The word for the state of the most informative socket: an open one, the client's before the server's;
+   * CLOSE once all are gone. Without sockets, conntrack's word, which is empty for protocols without states.
    */
   state(connection: number): string {
     const { connections, sockets, flows } = this.#model;
@@ -284,7 +286,7 @@ export class ConnectionView {
     return stateWord(chosen === undefined ? SocketState.CLOSE : sockets.state(chosen));
   }
 
-  /** The words of the connection's state and of its living sockets' states. */
+  /** The words for the connection's state and for the states of its live sockets. */
   stateWords(connection: number): string[] {
     const { connections, sockets } = this.#model;
     const words = [this.state(connection)];
@@ -303,14 +305,14 @@ export class ConnectionView {
     return { socket: slot, address, port: sockets.localPort(slot), endpoint };
   }
 
-  // The other end of a socket, as that socket has it.
+  // The remote place of a socket.
   #dialledBy(slot: number): Place {
     const { sockets } = this.#model;
     const address = isFamily(sockets.protocol(slot)) ? -1 : sockets.remoteAddress(slot);
     return { address, port: sockets.remotePort(slot) };
   }
 
-  // For protocols without ports the port column has what else distinguishes flows.
+  // For protocols without ports, the port column has other values that distinguish flows.
   #shownPlace(place: Place, flow: number): Place {
     const hasPorts = tupleKind(this.#model.flows.protocol[flow]!) === TupleKind.ports;
     return hasPorts ? place : { address: place.address, port: 0 };

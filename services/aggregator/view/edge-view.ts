@@ -1,9 +1,9 @@
-// Edges as answers read them.
+// Edges as answers show them.
 
 import type { EdgeRows } from "../model/edges/edge-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 
-/** Answers about edges by slot. */
+/** Reads edges by slot. */
 export class EdgeView {
   readonly rows: EdgeRows;
   readonly #model: ReadModel;
@@ -13,7 +13,10 @@ export class EdgeView {
     this.rows = model.edges;
   }
 
-  /** When the edge was last seen: while connections of it are open, when the nodes of its ends last looked. */
+  /**
+   * When the edge was last seen; while it has open connections, the time of the latest passes of its ends'
+   * nodes.
+   */
   lastSeenMs(slot: number): number {
     const { rows } = this;
     const lastMs = rows.lastSeenMs[slot]!;

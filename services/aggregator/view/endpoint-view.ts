@@ -1,4 +1,4 @@
-// Who an end is, as the API shows it: what the tables hold as numbers becomes text here, for one answer.
+// Endpoints as the API shows them: converts the model's numbers to text, for one answer.
 
 import { Endpoint } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { AddressOwner, Identity, PodIdentity } from "../identity/identity.ts";
@@ -8,7 +8,7 @@ import type { ReadModel } from "../model/model.ts";
 import { endpointOfSocket } from "../settle/endpoint-of-socket.ts";
 import type { Side } from "./connection-view.ts";
 
-/** Endpoints, each made once for an answer, so that an answer is about one moment. */
+/** Endpoints, each built once per answer, so that an answer describes one moment. */
 export class EndpointView {
   readonly #model: ReadModel;
   readonly #identity: Identity;
@@ -20,7 +20,7 @@ export class EndpointView {
     this.#identity = identity;
   }
 
-  /** The endpoint with a number, without what belongs to one socket. The caller must not change it. */
+  /** The endpoint with a number, without fields of a single socket. The caller must not change it. */
   numbered(number: number): Endpoint {
     const made = this.#byNumber.get(number);
     if (made !== undefined) return made;
@@ -30,14 +30,14 @@ export class EndpointView {
     return endpoint;
   }
 
-  /** The endpoint of a socket, without what belongs to it alone. The caller must not change it. */
+  /** The endpoint of a socket, without that socket's own fields. The caller must not change it. */
   ofSocket(slot: number): Endpoint {
     return this.#ofKey(endpointOfSocket(this.#model, slot));
   }
 
   /**
-   * The endpoint of a side of a connection that was first seen at a time, as its edge has it. The caller must
-   * not change it.
+   * The endpoint of a side of a connection first seen at a time, as on its edge. The caller must not change
+   * it.
    */
   ofSide({ endpoint, socket, address }: Side, timeMs: number): Endpoint {
     if (endpoint >= 0) return this.numbered(endpoint);
@@ -104,7 +104,7 @@ export class EndpointView {
     return endpoint;
   }
 
-  // If more is known by now, the owner is looked up again, for the time of the key's first connection.
+  // If identity has changed, looks up the owner again, for the time of the key's first connection.
   #address(key: AddressKey): Endpoint {
     const identity = this.#identity;
     const isOutdated = key.ip !== "" && key.ownerVersion !== identity.version;

@@ -1,4 +1,4 @@
-// Sockets as answers show them: who holds them, where they are, and what the kernel says of them.
+// Sockets as answers show them: their holders, places and kernel state.
 
 import { stateWord } from "../../../lib/vocabulary/states.ts";
 import { timerWord } from "../../../lib/vocabulary/timers.ts";
@@ -8,7 +8,7 @@ import { primaryProcess } from "../model/nodes/primary-process.ts";
 import { Family, isFamily } from "../../../lib/vocabulary/protocols.ts";
 import { SocketKind } from "../model/sockets/socket-rows.ts";
 
-/** A process, as a socket's holder. */
+/** A process that holds a socket. */
 export interface HoldingProcess {
   readonly pid: number;
   readonly name: string;
@@ -17,20 +17,20 @@ export interface HoldingProcess {
   readonly containerId: string;
 }
 
-/** A timer of a socket that runs. */
+/** A running timer of a socket. */
 export interface RunningTimer {
   readonly kind: string;
   /** Milliseconds from the time of the answer. */
   readonly expiresMs: number;
 }
 
-/** A listener while its slot may be reused. */
+/** Identifies a listener although its slot may be reused. */
 export interface ListenerHandle {
   readonly slot: number;
   readonly inode: number;
 }
 
-/** Answers about sockets by slot. */
+/** Reads sockets by slot. */
 export class SocketView {
   readonly #model: ReadModel;
 
@@ -56,7 +56,7 @@ export class SocketView {
     );
   }
 
-  /** What finds a listener again as long as it exists. */
+  /** Returns a handle that identifies a listener as long as it exists. */
   listenerHandle(slot: number): ListenerHandle {
     return { slot, inode: this.#model.sockets.inode(slot) };
   }
@@ -67,12 +67,12 @@ export class SocketView {
     return sockets.kind(slot) === SocketKind.listener && sockets.inode(slot) === inode;
   }
 
-  /** Number of the protocol column. */
+  /** Number in the protocol column. */
   protocol(slot: number): number {
     return this.#model.sockets.protocol(slot);
   }
 
-  /** Number of the local address; -1 for families beside the internet's. */
+  /** Id of the local address; -1 for non-internet families. */
   localAddress(slot: number): number {
     const { sockets } = this.#model;
     return isFamily(sockets.protocol(slot)) ? -1 : sockets.localAddress(slot);
@@ -117,7 +117,7 @@ export class SocketView {
     return this.#model.sockets.retransmits[slot]!;
   }
 
-  /** How many references the kernel counts; 0 where the agent's reader cannot see it. */
+  /** The kernel's reference count; 0 if the agent's reader cannot see it. */
   references(slot: number): number {
     return this.#model.sockets.references[slot]!;
   }
@@ -131,13 +131,13 @@ export class SocketView {
     return this.#model.sockets.sinceMs[slot]!;
   }
 
-  /** Inode of the network namespace that the socket is in. */
+  /** Inode of the socket's network namespace. */
   namespaceInode(slot: number): number {
     const { sockets, namespaces } = this.#model;
     return namespaces.row(sockets.namespace(slot)).inode;
   }
 
-  /** The timer that runs at a time of the stream's clock; null if none does. */
+  /** The timer that runs at a time of the stream's clock; null if none runs. */
   timer(slot: number, nowMs: number): RunningTimer | null {
     const { sockets } = this.#model;
     const kind = timerWord(sockets.timer[slot]!);
@@ -147,13 +147,13 @@ export class SocketView {
     return { kind, expiresMs: Math.max(0, Math.round(endsMs - nowMs)) };
   }
 
-  /** The process that the socket is named after; null if none is known. */
+  /** The primary process of the socket; null if unknown. */
   process(slot: number): HoldingProcess | null {
     const process = primaryProcess(this.#model, slot);
     return process < 0 ? null : this.#model.processes.row(process);
   }
 
-  /** Every process that holds the socket, with its descriptor. */
+  /** All processes that hold the socket, with their descriptors. */
   *holders(slot: number): Generator<{ readonly process: HoldingProcess; readonly fd: number }> {
     const { sockets, holders, processes } = this.#model;
     for (let link = sockets.holders(slot); link !== 0; link = holders.next(link - 1))

@@ -1,5 +1,4 @@
-// What queries see: the tables at one moment, with everything settled that waited. Nothing in here changes
-// anything.
+// What queries see: the model at one moment, after everything queued has been settled. Read-only.
 
 import type { Identity } from "../identity/identity.ts";
 import type { ReadModel, ReadNode } from "../model/model.ts";
@@ -13,7 +12,7 @@ import { SocketView } from "./socket-view.ts";
 export type ViewedNode = ReadNode;
 export type ViewedAccount = NamespaceAccount;
 
-/** The tables at one moment. */
+/** The model at one moment. */
 export class View {
   /** The stream's time, in milliseconds since 1970. */
   readonly nowMs: number;
@@ -25,9 +24,9 @@ export class View {
   readonly addresses: ReadModel["addresses"];
   readonly nodes: ReadModel["nodes"];
   readonly accounts: ReadModel["accounts"];
-  /** What found no room, since start. */
+  /** What was dropped because a limit was reached, since start. */
   readonly overflowed: number;
-  /** Ends whose other end could be one of several, now. */
+  /** Ends that currently match several others. */
   readonly ambiguousEnds: number;
 
   constructor(model: ReadModel, identity: Identity, nowMs: number) {

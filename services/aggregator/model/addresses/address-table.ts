@@ -1,12 +1,12 @@
-// Addresses by number: each distinct address is kept once, so that sockets name it in four bytes and two
-// addresses are equal exactly when their numbers are. Counted references free what nobody names any more.
+// Interned addresses: each distinct address is stored once, so that sockets refer to it in four bytes and
+// addresses are equal exactly if their numbers are. Reference counts free unused addresses.
 
 import { formatAddress, isLoopback, isWildcard } from "../../../../lib/address.ts";
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
 
-/** Distinct addresses at most: two of each of 2^22 ends and 2^18 listeners, and four of each of 2^20 flows. */
+/** Distinct addresses: two of each of 2^22 ends and 2^18 listeners, and four of each of 2^20 flows. */
 const ADDRESSES_MAX = 2 ** 24;
 
 const LOOPBACK = 1;
@@ -16,7 +16,7 @@ const IPV6_WILDCARD = 4;
 /** Interned addresses. */
 export class AddressTable {
   #words = new Uint32Array(4 * 256);
-  // Numbers of endpoint keys; 0 where none was remembered since the address is new.
+  // Cached endpoint numbers; 0 if none was cached since the address was interned.
   #endpoints = new Uint32Array(256);
   #references = new Uint32Array(256);
   #traits = new Uint8Array(256);
@@ -29,12 +29,12 @@ export class AddressTable {
     return this.#words;
   }
 
-  /** Addresses in use. */
+  /** Number of addresses in use. */
   get size(): number {
     return this.#index.size;
   }
 
-  /** Interns the address at words[offset…offset + 3]: returns its number, and adds a reference. */
+  /** Interns the address at words[offset…offset + 3]: returns its number and adds a reference. */
   intern(words: Uint32Array, offset: number): number {
     const slot = this.find(words, offset);
     if (slot >= 0) {
@@ -44,7 +44,7 @@ export class AddressTable {
     return this.#insert(words, offset);
   }
 
-  /** The number of an address, or -1 where nobody names it. */
+  /** The number of an address, or -1 if it is not in use. */
   find(words: Uint32Array, offset: number): number {
     const mine = this.#words;
     const a = words[offset]!;
@@ -63,7 +63,7 @@ export class AddressTable {
     this.#references[slot]!++;
   }
 
-  /** Takes a reference away. */
+  /** Drops a reference. */
   release(slot: number): void {
     if (--this.#references[slot]! > 0) return;
     this.#index.remove(slot);
@@ -95,12 +95,12 @@ export class AddressTable {
     return formatAddress(this.#words, slot * 4);
   }
 
-  /** The endpoint key that was remembered for the address; 0 if none. */
+  /** The cached endpoint number of the address; 0 if none. */
   rememberedEndpoint(slot: number): number {
     return this.#endpoints[slot]!;
   }
 
-  /** Remembers the number of an endpoint key. */
+  /** Caches an endpoint number. */
   rememberEndpoint(slot: number, endpoint: number): void {
     this.#endpoints[slot] = endpoint;
   }

@@ -1,22 +1,22 @@
-// Which network namespaces have an address as their own: every local address of a living socket, and every
-// address that a report names for a namespace. It decides whom a datagram reaches and, without Kubernetes,
-// what is external.
+// Which network namespaces have an address: every local address of a live socket, and every address that a
+// report names for a namespace. It decides which socket receives a datagram and, without Kubernetes, what is
+// external.
 
 import { grownColumn, nextCapacity } from "../storage/capacity.ts";
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
 
-/** Pairs of namespace and address at most. */
+/** Pairs of namespace and address. */
 const PAIRS_MAX = 2 ** 22;
 
-/** Pairs of (address, namespace), counted. */
+/** Reference-counted pairs of (address, namespace). */
 export class LocalAddresses {
   #version = 0;
   #address = new Int32Array(256);
   #namespace = new Int32Array(256);
   #count = new Uint32Array(256);
   #used = 0;
-  // The pair that was found last: sockets come namespace by namespace.
+  // The pair found last: sockets arrive grouped by namespace.
   #recent = 0;
   #free: number[] = [];
   readonly #index = new ChainIndex();
@@ -26,14 +26,14 @@ export class LocalAddresses {
     return this.#version;
   }
 
-  /** Adds a reason for the address to be local in the namespace. */
+  /** Adds a reference that makes the address local in the namespace. */
   retain(address: number, namespace: number): void {
     const pair = this.#find(address, namespace);
     if (pair >= 0) this.#count[pair]!++;
     else this.#insert(address, namespace);
   }
 
-  /** Takes one retain() back. */
+  /** Drops one reference. */
   release(address: number, namespace: number): void {
     const pair = this.#find(address, namespace);
     if (pair < 0 || --this.#count[pair]! > 0) return;

@@ -32,7 +32,7 @@ test("an edge keeps the bytes of connections that are gone, and adds those of ne
   const world = new World(undefined, { closedKeepMs: 5000 });
   world.report({ keyframe: true, namespaces, sockets: [client] });
   world.report({ changes: [{ id: 1, state: "ESTABLISHED", inode: 1001, bytes: [150, 3000] }] });
-  // TIME_WAIT tells no bytes: what was known last stays.
+  // TIME_WAIT has no byte counters: the last known values stay.
   world.report({ changes: [{ id: 1, state: "TIME_WAIT", inode: 0 }] });
   world.report({ removed: [1] }).wait(10_000);
   assert.equal(world.connections().length, 0);

@@ -1,6 +1,7 @@
-// What a connection carried. Its two sockets' counters come first: each counts what it sent and what it
-// received; where both are known the larger figure is right, since one of them may have been read later or be
-// gone by now. Without sockets its flow's counters count (IP headers included, where nf_conntrack_acct is on).
+// Bytes that a connection carried. Its sockets' counters take precedence: each counts what it sent and
+// received; if both are known, the larger figure is right, since the other socket may have been read earlier
+// or be gone. Without sockets, its flow's counters are used (they include IP headers and need
+// nf_conntrack_acct).
 
 import type { ReadModel } from "../model.ts";
 import type { Column } from "../storage/column.ts";
@@ -12,13 +13,13 @@ export interface ConnectionBytes {
   toClient: number;
 }
 
-/** What a connection carried as far as is known, with what was folded into it; null where nothing is. */
+/** Returns the known bytes of a connection, including those folded into it; null if none are known. */
 export function connectionBytes(model: ReadModel, connection: number): ConnectionBytes | null {
   const bytes = { toServer: 0, toClient: 0 };
   return readConnectionBytes(model, connection, bytes) ? bytes : null;
 }
 
-/** The same, written over `into`, which makes no object; false, and zeros, where nothing is known. */
+/** The same without allocating an object: writes to `into`; returns false and zeros if no bytes are known. */
 export function readConnectionBytes(model: ReadModel, connection: number, into: ConnectionBytes): boolean {
   into.toServer = 0;
   into.toClient = 0;
@@ -32,14 +33,15 @@ export function readConnectionBytes(model: ReadModel, connection: number, into: 
 }
 
 /**
- * Bytes that conntrack counted of a flow; null where it counts none: no flow exists without one packet there.
+ * Bytes that conntrack counted for a flow; null if it does not count: every flow has at least one packet in
+ * the original direction.
  */
 export function flowBytes(counters: Column, flow: number): ConnectionBytes | null {
   if (counters[flow * 4] === 0) return null;
   return { toServer: counters[flow * 4 + 1]!, toClient: counters[flow * 4 + 3]! };
 }
 
-/** The slot if its socket's counters are known; -1 else. */
+/** The slot if its socket's counters are known; else -1. */
 export function countedSocket({ sockets }: ReadModel, slot: number): number {
   return slot >= 0 && sockets.counted[slot] === 1 ? slot : -1;
 }
@@ -74,7 +76,7 @@ function readLoneBytes(
   return true;
 }
 
-// A receiver that is gone may count a FIN, which is not payload, as one byte: the sender knows what it sent.
+// A closed receiver may count a FIN, which is not payload, as one byte: the sender's count is right.
 function payload(sent: number, received: number): number {
   return received === sent + 1 ? sent : Math.max(sent, received);
 }

@@ -1,10 +1,10 @@
-// Connections as everyone reads them: the two sockets that they are made of, the flow that they rest on, when
-// they were seen, how they went. Ended ones stay for a while, in the order in which they ended.
+// Connections as everyone reads them: their two sockets, their flow, when they were seen, and their outcome.
+// Ended ones are kept for a while, in the order in which they ended.
 
 import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
 import { ConnectionColumns } from "../../gen/connection-columns.ts";
 
-/** Where a connection is in its life. */
+/** Stage in the life of a connection. */
 export const Lifecycle = {
   /** The slot is free. */
   free: 0,
@@ -12,41 +12,41 @@ export const Lifecycle = {
   open: 1,
   /** None is open any more (TIME_WAIT does not count as open), but one still exists. */
   closed: 2,
-  /** None exists any more: it is kept for a while. */
+  /** None exists any more: the connection is kept for a while. */
   ended: 3,
 } as const;
 
-/** What is known of a connection, as bits. */
+/** Properties of a connection, as bits. */
 export const Trait = {
-  /** It came further than SYN_SENT and SYN_RECV. */
+  /** It got beyond SYN_SENT and SYN_RECV. */
   established: 1,
   /** Its server is a listener, shared with other connections. */
   sharedServer: 2,
-  /** No socket makes it: its ends are those of its flow. */
+  /** It has no sockets: its ends are those of its flow. */
   lone: 4,
   /** None of the nodes that saw it has one of its ends. */
   forwarded: 8,
-  /** Its flow was picked up in the middle, the wrong way round: the flow's destination is the client. */
+  /** Its flow was picked up in the middle, reversed: the flow's destination is the client. */
   reversed: 16,
   /** One of its ends is in a network namespace that is read. */
   covered: 32,
-  /** Its direction cannot change any more. */
+  /** Its direction can no longer change. */
   directionFinal: 64,
-  /** The retry queue was full: its peer is looked for only when something about it changes. */
+  /** The retry queue was full: it is matched again only when something about it changes. */
   retryRefused: 128,
 } as const;
 
-/** What a connection stands for beside the conversation that it shows: others that were folded into it. */
+/** What a connection represents besides its own conversation: others that were folded into it. */
 export interface Fold {
-  /** Conversations, its own included. */
+  /** Conversations, including its own. */
   readonly count: number;
-  /** Flows of them that still exist. */
+  /** Their flows that still exist. */
   readonly liveFlows: number;
-  /** Whether bytes of any that are gone are known, and their sums. */
+  /** Whether bytes of any that ended are known, and their sums. */
   readonly bytesKnown: boolean;
   readonly toServer: number;
   readonly toClient: number;
-  /** What those folded into it rested on, as bits of Evidence. */
+  /** Evidence of the conversations folded into it, as bits of Evidence. */
   readonly evidence: number;
 }
 
@@ -58,7 +58,7 @@ export class ConnectionRows extends ConnectionColumns {
   protected readonly foldsBySlot = new Map<number, Fold>();
   protected readonly endedMsBySlot = new Map<number, number>();
 
-  /** Slots in use. */
+  /** Number of slots in use. */
   get size(): number {
     return this.slotsInUse;
   }
@@ -68,17 +68,17 @@ export class ConnectionRows extends ConnectionColumns {
     return this.slotsUsed;
   }
 
-  /** Connections that flows make without sockets. */
+  /** Number of connections that flows made without sockets. */
   get lone(): number {
     return this.loneInUse;
   }
 
-  /** Connections that stand for several: one of an edge at most, so EDGES_MAX bounds them. */
+  /** Connections that represent several: at most one per edge, so EDGES_MAX bounds them. */
   get folds(): ReadonlyMap<number, Fold> {
     return this.foldsBySlot;
   }
 
-  /** Ended connections in the order in which they ended, each with when that was. */
+  /** Ended connections with their end times, in the order in which they ended. */
   get ended(): ReadonlyMap<number, number> {
     return this.endedMsBySlot;
   }
@@ -103,7 +103,7 @@ export class ConnectionRows extends ConnectionColumns {
     return (this._traits[slot]! & traits) !== 0;
   }
 
-  /** How many conversations the connection stands for. */
+  /** How many conversations the connection represents. */
   count(slot: number): number {
     return this.foldsBySlot.size === 0 ? 1 : (this.foldsBySlot.get(slot)?.count ?? 1);
   }
@@ -127,7 +127,7 @@ export class ConnectionRows extends ConnectionColumns {
     return client >= 0 ? client : this._server[slot]!;
   }
 
-  /** What the connection rests on, with what was folded into it, as bits of Evidence. */
+  /** The evidence for the connection, including what was folded into it, as bits of Evidence. */
   evidence(slot: number): number {
     const fold = this.foldsBySlot.size === 0 ? undefined : this.foldsBySlot.get(slot);
     let evidence = fold?.evidence ?? 0;

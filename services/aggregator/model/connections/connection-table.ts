@@ -1,5 +1,4 @@
-// The one writer of connections. Each method is one thing that can happen to a connection; apply/ decides
-// when.
+// The one writer of connections. Each method is one kind of change; apply/ decides when.
 
 import { CONNECTIONS_MAX } from "../../gen/connection-columns.ts";
 import type { Fold } from "./connection-rows.ts";
@@ -16,12 +15,12 @@ const NOTHING_FOLDED: Fold = {
   evidence: 0,
 };
 
-/** Connections, to be written. */
+/** Writable connections. */
 export class ConnectionTable extends ConnectionRows {
   readonly #free: number[] = [];
   #serials = 0;
 
-  /** Adds an open connection without ends; returns its slot, or -1 where CONNECTIONS_MAX is reached. */
+  /** Adds an open connection without ends; returns its slot, or -1 if CONNECTIONS_MAX is reached. */
   add(firstSeenMs: number): number {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
@@ -35,7 +34,7 @@ export class ConnectionTable extends ConnectionRows {
     return slot;
   }
 
-  /** Frees a slot; what the connection refers to must have been released. */
+  /** Frees a slot; the caller must have released what the connection refers to. */
   remove(slot: number): void {
     if (this.has(slot, Trait.lone)) this.loneInUse--;
     this.endedMsBySlot.delete(slot);
@@ -60,14 +59,14 @@ export class ConnectionTable extends ConnectionRows {
     this._server[slot] = socket;
   }
 
-  /** The client is the server and the other way round. */
+  /** Swaps client and server. */
   swapEnds(slot: number): void {
     const client = this._client[slot]!;
     this._client[slot] = this._server[slot]!;
     this._server[slot] = client;
   }
 
-  /** Notes how it is known who opened the connection. */
+  /** Sets the basis of the direction, as DirectionBy. */
   setDirectionBy(slot: number, by: number): void {
     this._directionBy[slot] = by;
   }
@@ -82,7 +81,7 @@ export class ConnectionTable extends ConnectionRows {
     this._traits[slot]! |= traits;
   }
 
-  /** Takes traits away (bits of Trait; never lone). */
+  /** Removes traits (bits of Trait; never lone). */
   removeTraits(slot: number, traits: number): void {
     this._traits[slot]! &= ~traits;
   }
@@ -91,7 +90,7 @@ export class ConnectionTable extends ConnectionRows {
     this._outcome[slot] = outcome;
   }
 
-  /** The connection was seen at a time before anything that was known of it. */
+  /** Moves the first sighting back to an earlier time. */
   seenSince(slot: number, timeMs: number): void {
     if (timeMs < this._firstSeenMs[slot]!) this._firstSeenMs[slot] = timeMs;
   }
@@ -101,14 +100,14 @@ export class ConnectionTable extends ConnectionRows {
     this._lastSeenMs[slot] = timeMs;
   }
 
-  /** Moves the connection to another part of its life; `nowMs` is when it ended, if it did. */
+  /** Moves the connection to another stage of its life; `nowMs` is when it ended, if it did. */
   setLifecycle(slot: number, lifecycle: number, nowMs: number): void {
     this._lifecycle[slot] = lifecycle;
     this.endedMsBySlot.delete(slot);
     if (lifecycle === Lifecycle.ended) this.endedMsBySlot.set(slot, nowMs);
   }
 
-  /** Adds to what a connection stands for beside the conversation that it shows. */
+  /** Adds to what a connection represents besides its own conversation. */
   fold(slot: number, more: Partial<Fold>): void {
     const fold = this.foldsBySlot.get(slot) ?? NOTHING_FOLDED;
     this.foldsBySlot.set(slot, {

@@ -1,5 +1,5 @@
 // A connection's stable id: a hash of network, protocol, the pair of ends in either order, and birth, so that
-// it is the same for both ends and whoever computes it.
+// both ends and every aggregator compute the same id.
 
 import type { AddressTable } from "../addresses/address-table.ts";
 import { mixHash } from "../../../../lib/hash.ts";
@@ -12,14 +12,14 @@ type AddressWords = Pick<AddressTable, "words">;
 const SEED_HIGH = 0x243f6a88;
 const SEED_LOW = 0x13198a2e;
 
-/** What identifies a connection. */
+/** The fields that identify a connection. */
 export interface ConnectionIdentity {
-  /** Inode of the network namespace if the addresses mean something there only, else 0. */
+  /** Inode of the network namespace if the addresses are meaningful only there, else 0. */
   readonly network: number;
   /** When it was first seen by its agent's clock, in milliseconds since 1970. */
   readonly birthMs: number;
   readonly protocol: number;
-  /** Numbers of the address table; of unix sockets inodes. */
+  /** Address numbers; for unix sockets, inodes. */
   readonly addressA: number;
   readonly portA: number;
   readonly addressB: number;

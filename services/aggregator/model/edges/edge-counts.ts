@@ -1,5 +1,5 @@
-// Counts connections on their edges. What each connection adds to its edge is kept in a share, so that the
-// edge follows the connection as it changes, and keeps what it carried after it has gone.
+// Counts connections on their edges. A share records what each connection contributes to its edge, so that the
+// edge follows the connection's changes and keeps its bytes after it is gone.
 
 import type { ConnectionRows } from "../connections/connection-rows.ts";
 import { Evidence } from "../../../../lib/vocabulary/evidence.ts";
@@ -9,13 +9,11 @@ import { EdgeTable } from "./edge-table.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import { ShareColumns } from "./share-columns.ts";
 
-/**
- * Bits of what an edge counts a connection as: those of Evidence, and more. Its outcome takes the bits above.
- */
+/** What an edge counts a connection as: bits of Evidence, and more. The bits above hold its outcome. */
 const Counted = { ...Evidence, bytes: 8, open: 16 } as const;
 const OUTCOME_SHIFT = 5;
 
-/** What a connection carried, as far as is known. */
+/** Bytes that a connection carried, if known. */
 export interface Carried {
   known: boolean;
   toServer: number;
@@ -26,7 +24,7 @@ export interface Carried {
 export class EdgeCounts extends EdgeTable {
   readonly #connections: ConnectionRows;
   readonly #shares = new ShareColumns();
-  // Conversations that edges count for connections that stand for several; the others count as one.
+  // Conversations counted for connections that represent several; the others count as one.
   readonly #conversations = new Map<number, number>();
 
   constructor(endpoints: EndpointTable, connections: ConnectionRows, max?: number) {
@@ -34,7 +32,7 @@ export class EdgeCounts extends EdgeTable {
     this.#connections = connections;
   }
 
-  /** Makes room for the share of a connection; no edge counts it yet. */
+  /** Makes room for the share of a connection that no edge counts yet. */
   reserve(connection: number): void {
     this.#shares.reserve(connection);
   }
@@ -45,8 +43,8 @@ export class EdgeCounts extends EdgeTable {
   }
 
   /**
-   * Counts a connection on the edge with a key, as it is by now, and takes back what another edge counted of it; edgeOf() is
-   * -1 afterwards if there was no room. Returns whether it was counted on another edge before.
+   * Counts a connection in its current state on the edge with this key, and uncounts it on its previous edge;
+   * without room, edgeOf() is -1 afterwards. Returns whether it was counted on another edge before.
    */
   count(connection: number, key: EdgeKey, carried: Carried): boolean {
     const before = this.#shares.edge[connection]!;
@@ -67,13 +65,13 @@ export class EdgeCounts extends EdgeTable {
     return before >= 0;
   }
 
-  /** Brings the bytes that an edge adds up of a connection up to date. */
+  /** Updates the bytes that an edge counts for a connection. */
   countBytes(connection: number, carried: Carried): void {
     const edge = this.#shares.edge[connection]!;
     if (edge >= 0) this.#countBytes(connection, edge, carried);
   }
 
-  /** Takes back all that its edge counts of a connection, as if it had never been counted. */
+  /** Takes back everything that its edge counts for a connection, as if it had never been counted. */
   uncount(connection: number): void {
     const { edge: edges, toServer, toClient } = this.#shares;
     const edge = edges[connection]!;
@@ -86,7 +84,7 @@ export class EdgeCounts extends EdgeTable {
     if (this._connections[edge] === 0) this.remove(edge);
   }
 
-  /** The connection is forgotten: its edge keeps what it counted, but no longer has it among the open ones. */
+  /** Detaches a freed connection: its edge keeps the counts but no longer counts it as open. */
   forget(connection: number): void {
     const edge = this.#shares.edge[connection]!;
     if (edge < 0) return;
@@ -94,7 +92,7 @@ export class EdgeCounts extends EdgeTable {
     this.#leave(connection, edge);
   }
 
-  // What the edge counts follows the connection.
+  // Brings the edge's counts up to date with the connection.
   #recount(connection: number, edge: number, carried: Carried): void {
     const connections = this.#connections;
     const isClosed = connections.isClosed(connection);
@@ -120,7 +118,7 @@ export class EdgeCounts extends EdgeTable {
     else this.#conversations.set(connection, conversations);
   }
 
-  // Counts the connection as `counted` says (bits of Counted, and the outcome), instead of as before.
+  // Counts the connection as `counted` says (bits of Counted, and the outcome), replacing its earlier counts.
   #countAs(connection: number, edge: number, counted: number): void {
     const before = this.#shares.counted[connection]!;
     if (counted === before) return;
@@ -138,14 +136,14 @@ export class EdgeCounts extends EdgeTable {
     this.#addOutcome(edge, outcome, conversations);
   }
 
-  // Established connections are what is left of all.
+  // Established connections are the remainder, so they have no counter.
   #addOutcome(edge: number, outcome: number, conversations: number): void {
     if (outcome === Outcome.refused) this._refused[edge]! += conversations;
     else if (outcome === Outcome.timedOut) this._timedOut[edge]! += conversations;
     else if (outcome === Outcome.pending) this._pending[edge]! += conversations;
   }
 
-  // Only what is new of what the connection carried is added.
+  // Adds only the increase of the connection's bytes.
   #countBytes(connection: number, edge: number, carried: Carried): void {
     const { counted, toServer, toClient } = this.#shares;
     const before = counted[connection]!;
@@ -179,7 +177,7 @@ export class EdgeCounts extends EdgeTable {
   }
 }
 
-// By how much a count changes whose bit is in `before`, and in `now`.
+// The change of a count whose bit is in `before` and in `now`.
 function step(before: number, now: number, bit: number): number {
   return (now & bit ? 1 : 0) - (before & bit ? 1 : 0);
 }

@@ -1,21 +1,21 @@
-// Edges as everyone reads them: connections added up, one row for each pair of endpoint keys, protocol, server
-// port, dialled address and unix path. An edge stays after its connections have gone, until its room is
-// needed.
+// Edges as everyone reads them: aggregated connections, one row per client, server, protocol, server port,
+// dialled address and unix path. An edge stays after its connections are gone, until its room is needed.
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
 import { EdgeColumns } from "../../gen/edge-columns.ts";
 
-/** What distinguishes one edge from another. */
+/** The key of an edge. */
 export interface EdgeKey {
-  /** Numbers of endpoint keys. */
+  /** Endpoint numbers. */
   readonly client: number;
   readonly server: number;
   readonly protocol: number;
   /** The server's port. */
   readonly port: number;
   /**
-   * What the clients dialled, where it differs from the server: text of the address, and port; else "" and 0.
+   * The place that the clients dialled, if it differs from the server: text of the address, and port; else ""
+   * and 0.
    */
   readonly viaIp: string;
   readonly viaPort: number;
@@ -28,7 +28,7 @@ export class EdgeRows extends EdgeColumns {
   protected readonly index = new ChainIndex();
   protected readonly viaIpsBySlot = new Map<number, string>();
   protected readonly pathsBySlot = new Map<number, string>();
-  // The oldest first: sets keep the order of insertion.
+  // Oldest first: sets keep insertion order.
   protected readonly order = new Set<number>();
 
   get size(): number {
@@ -40,12 +40,12 @@ export class EdgeRows extends EdgeColumns {
     return this.order;
   }
 
-  /** Text of the address that the clients dialled; empty where it is the server's own. */
+  /** Text of the address that the clients dialled; empty if it is the server's own. */
   viaIp(slot: number): string {
     return this.viaIpsBySlot.get(slot) ?? "";
   }
 
-  /** Path of a unix edge; empty where there is none. */
+  /** Path of a unix edge; empty if it has none. */
   path(slot: number): string {
     return this.pathsBySlot.get(slot) ?? "";
   }

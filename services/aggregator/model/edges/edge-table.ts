@@ -1,14 +1,14 @@
-// The one writer of edges: which exist, with which key. Their sums are counted in edge-counts.ts.
+// The one writer of edges and their keys. edge-counts.ts counts on them.
 
 import { EDGES_MAX } from "../../gen/edge-columns.ts";
 import type { EdgeKey } from "./edge-rows.ts";
 import { EdgeRows, hashOf } from "./edge-rows.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 
-/** Edges looked at when room is needed: the oldest ones. The first without a connection is evicted. */
+/** Oldest edges examined for eviction. The first without a connection is evicted. */
 const EVICTION_CANDIDATES = 64;
 
-/** Edges, to be written. */
+/** Writable edges. */
 export class EdgeTable extends EdgeRows {
   readonly #endpoints: EndpointTable;
   readonly #free: number[] = [];
@@ -21,12 +21,12 @@ export class EdgeTable extends EdgeRows {
     this.#max = max;
   }
 
-  /** Sets the connection into which others of the edge are folded; -1 for none. */
+  /** Sets the aggregate, the connection into which others of the edge are folded; -1 for none. */
   setAggregate(slot: number, connection: number): void {
     this._aggregate[slot] = connection;
   }
 
-  /** The edge with this key, added without any connection if there is none; -1 if there is no room. */
+  /** Returns the edge with this key, adding one without connections if necessary; -1 if there is no room. */
   protected intern(key: EdgeKey, timeMs: number): number {
     const known = this.find(key);
     return known >= 0 ? known : this.#add(key, timeMs);
@@ -68,8 +68,8 @@ export class EdgeTable extends EdgeRows {
     return slot;
   }
 
-  // What cannot be evicted moves to the end, so that the next search begins with other candidates. False if
-  // all of them still have connections.
+  // Moves edges that cannot be evicted to the end, so that the next search starts with other candidates.
+  // Returns false if all candidates still have connections.
   #evict(): boolean {
     let looked = 0;
     for (const slot of this.order) {

@@ -1,5 +1,5 @@
-// Edges are kept as connections come, change and go; they must be what adding up the connections gives at any
-// moment.
+// Edges are updated as connections appear, change and disappear; at any moment they must equal the sum of the
+// connections.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -35,7 +35,7 @@ const states = [
 
 const bytes = fc.option(fc.tuple(fc.nat(9), fc.nat(9)), { nil: undefined });
 
-// Few values, so that tuples meet, mirror each other, are used again and stand in each other's way.
+// Few values, so that tuples match, mirror each other, are reused and conflict.
 const socket: fc.Arbitrary<Omit<TestSocket, "id">> = fc
   .record({
     namespace: fc.constantFrom(0, 1, 2),
@@ -73,7 +73,7 @@ const socket: fc.Arbitrary<Omit<TestSocket, "id">> = fc
     }),
   );
 
-// Original and reply meet the sockets' tuples and each other's, translated or not.
+// Original and reply match the sockets' tuples and each other's, translated or not.
 const flow = fc
   .record({
     protocol: fc.constantFrom("tcp" as const, "udp" as const, "sctp" as const),
@@ -154,7 +154,7 @@ test("edges kept incrementally equal edges added up from connections", () => {
         world.report(report, node).wait(waitMs);
         const { query } = world.aggregator;
         const kept = [...query.edges(undefined, 1000).items].map(summary).toSorted();
-        // Every outcome: a filter that edges alone cannot answer, and that leaves nothing out.
+        // Every outcome: a filter that edges alone cannot answer, and that excludes nothing.
         const everything = Filter.fromPartial({
           outcomes: ["established", "refused", "timed-out", "pending"],
         });
@@ -165,7 +165,7 @@ test("edges kept incrementally equal edges added up from connections", () => {
           world.connections().reduce((sum, connection) => sum + connection.count, 0),
         );
       }
-      // All agents gone: nothing may be left behind.
+      // All agents are gone: nothing may be left over.
       world.wait(1e9).wait(1e9);
       const { sockets, connections, addresses, listeners, ambiguousEnds, flows } = world.aggregator.counts();
       assert.deepEqual(

@@ -1,6 +1,6 @@
-// Who the ends of connections are, by what lasts: a pod's container, a systemd unit, a program, a network
-// namespace, or the owner of an address. Edges are kept between these. What Kubernetes says about them (names,
-// workloads) is looked up when an answer is made, so that what arrives late needs no new keys.
+// Endpoint keys: the lasting identity of a connection's end: a pod's container, a systemd unit, a program, a
+// network namespace, or the owner of an address. Edges connect these. What Kubernetes knows about them (names,
+// workloads) is looked up per answer, so that late knowledge needs no new keys.
 
 import type { AddressOwner } from "../../identity/identity.ts";
 
@@ -16,7 +16,7 @@ export interface PodKey {
   readonly hostNetwork: boolean;
 }
 
-/** A socket outside any pod. What is not known is empty. */
+/** A socket outside any pod. Unknown fields are empty. */
 interface ProcessKey {
   readonly kind: "process";
   readonly node: string;
@@ -33,16 +33,16 @@ interface ProcessKey {
 export interface AddressKey {
   readonly kind: "address";
   readonly ip: string;
-  /** The owner as known when it was last looked up. */
+  /** The owner as of the last lookup. */
   readonly owner: AddressOwner;
-  /** Identity.version then, and the time that the look-up was about. */
+  /** Identity.version at the last lookup, and the time it asked for. */
   readonly ownerVersion: number;
   readonly askedForMs: number;
-  /** The time of the first connection with it: whose address it was then is what its edges are about. */
+  /** The time of the key's first connection: its edges are about the owner at that time. */
   readonly timeMs: number;
 }
 
-/** Text that is equal for equal keys. */
+/** Returns text that is equal for equal keys. */
 export function textOfKey(key: EndpointKey): string {
   switch (key.kind) {
     case "pod":
@@ -56,7 +56,7 @@ export function textOfKey(key: EndpointKey): string {
   }
 }
 
-// Text that is equal for equal owners of an address.
+// Returns text that is equal for equal owners of an address.
 function ownerText(owner: AddressOwner): string {
   switch (owner.kind) {
     case "pod":

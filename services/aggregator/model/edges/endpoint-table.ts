@@ -1,16 +1,16 @@
-// Endpoint keys by number, so that an edge names its ends in eight bytes.
+// Endpoint keys by number, so that an edge refers to its ends in eight bytes.
 
 import type { AddressOwner } from "../../identity/identity.ts";
 import type { EndpointKey } from "./endpoint-key.ts";
 import { textOfKey } from "./endpoint-key.ts";
 
-/** Endpoint keys by number, counted by the edges that name them. Numbers are never reused. */
+/** Endpoint keys by number, reference-counted by edges. Numbers are never reused. */
 export class EndpointTable {
   readonly #byText = new Map<string, number>();
   readonly #rows = new Map<number, { key: EndpointKey; readonly text: string; references: number }>();
   #last = 0;
 
-  /** Interns a key: returns its number, which lasts while an edge retains it. */
+  /** Interns a key: returns its number, which is valid while an edge retains it. */
   intern(key: EndpointKey): number {
     const text = textOfKey(key);
     const known = this.#byText.get(text);
@@ -21,7 +21,7 @@ export class EndpointTable {
     return number;
   }
 
-  /** Updates what is known of an address's owner, which is the same as before. */
+  /** Updates the lookup data of an address whose owner is the same as before. */
   refresh(number: number, ownerVersion: number, askedForMs: number, owner: AddressOwner): void {
     const row = this.#rows.get(number);
     if (row?.key.kind === "address") row.key = { ...row.key, owner, ownerVersion, askedForMs };
@@ -32,7 +32,7 @@ export class EndpointTable {
     return this.#rows.get(number)?.key;
   }
 
-  /** Forgets a key that was interned for a look-up only: no edge retains it. */
+  /** Removes a key that was interned only for a lookup and that no edge retains. */
   drop(number: number): void {
     const row = this.#rows.get(number);
     if (row === undefined || row.references > 0) return;

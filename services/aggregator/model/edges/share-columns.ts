@@ -1,5 +1,4 @@
-// What each connection adds to its edge: 21 bytes a connection. EdgeTable holds them, and nobody else sees
-// them.
+// What each connection contributes to its edge: 21 bytes per connection. Private to EdgeCounts.
 
 import { CONNECTIONS_MAX } from "../../gen/connection-columns.ts";
 import { columnInPlace, FIRST_ROWS, grownColumn, growInPlace, nextCapacity } from "../storage/capacity.ts";
@@ -10,11 +9,11 @@ export class ShareColumns {
   edge = new Int32Array(FIRST_ROWS).fill(-1);
   /** What the edge counts the connection as: bits of Counted, and its outcome. */
   counted = new Uint8Array(FIRST_ROWS);
-  /** Bytes of the connection that its edge has added up. */
+  /** Bytes of the connection that its edge has counted. */
   readonly toServer = columnInPlace(Float64Array, CONNECTIONS_MAX);
   readonly toClient = columnInPlace(Float64Array, CONNECTIONS_MAX);
 
-  /** Makes room for a connection. Rows that are not in use have no edge, and zeros. */
+  /** Makes room for a connection. Unused rows have no edge, and zeros. */
   reserve(connection: number): void {
     while (connection >= this.edge.length) {
       const { length } = this.edge;

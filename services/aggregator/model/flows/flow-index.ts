@@ -1,6 +1,6 @@
-// Flows by what their packets look like on the way from client to server: before a translation (the original
-// tuple) and after it (the mirror of the reply). One conversation looks the same between two nodes, so equal
-// segments tie its flows, and its sockets, together.
+// Indexes flows by their packets' tuple from client to server, before a translation (the original tuple) and
+// after it (the mirrored reply tuple). A conversation has the same tuple on both sides of a link between two
+// nodes, so equal segments connect its flows with each other and with its sockets.
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
@@ -40,7 +40,7 @@ export class FlowIndex {
     return this.#indexes[segment].after(flow);
   }
 
-  /** Hash of one of a flow's segments. */
+  /** The hash of one of a flow's segments. */
   hashOf(flow: number, segment: SegmentNumber): number {
     const flows = this.#flows;
     const from = sourceOf(segment);
@@ -72,12 +72,12 @@ export class FlowIndex {
   }
 }
 
-/** Where a segment's packets come from, as FlowPlace. */
+/** The source of a segment's packets, as FlowPlace. */
 export function sourceOf(segment: SegmentNumber): number {
   return segment === Segment.before ? FlowPlace.originalSource : FlowPlace.replyDestination;
 }
 
-/** Where a segment's packets go to, as FlowPlace. */
+/** The destination of a segment's packets, as FlowPlace. */
 export function destinationOf(segment: SegmentNumber): number {
   return segment === Segment.before ? FlowPlace.originalDestination : FlowPlace.replySource;
 }

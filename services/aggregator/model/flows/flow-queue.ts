@@ -1,5 +1,5 @@
-// Flows in the order in which they were reported, each with the time: those that wait for their sockets to be
-// reported.
+// Flows that wait for their sockets to be reported, in the order in which they were reported, each with that
+// time.
 
 import { FLOWS_MAX } from "../../gen/flow-columns.ts";
 
@@ -32,7 +32,7 @@ export class FlowQueue {
     return this.#times[this.#first]!;
   }
 
-  /** Takes out the first flow; the queue must not be empty. */
+  /** Removes and returns the first flow; the queue must not be empty. */
   shift(): number {
     const flow = this.#flows[this.#first]!;
     this.#first = (this.#first + 1) & (this.#flows.length - 1);
@@ -40,7 +40,7 @@ export class FlowQueue {
     return flow;
   }
 
-  // Powers of two, so that places are found by a mask.
+  // Capacities are powers of two, so that a mask computes positions.
   #grow(): void {
     const capacity = Math.min(FLOWS_MAX, this.#flows.length * 2);
     const flows = new Int32Array(capacity);

@@ -1,5 +1,5 @@
-// Flows (conntrack entries) as everyone reads them. A flow that is gone stays while a connection rests on it,
-// while it waits to be judged, and while the flow before it in a chain of translations does.
+// Flows (conntrack entries) as everyone reads them. A flow that is gone is kept while it is attached to a
+// connection, while it waits to be judged, and while the flow before it in a chain of translations is kept.
 
 import { FlowColumns } from "../../gen/flow-columns.ts";
 
@@ -13,17 +13,17 @@ export const FlowPlace = {
 
 /** Bits of the flags column. */
 export const FlowFlag = {
-  /** It waits until sockets that it belongs to would have been reported. */
+  /** It waits until its sockets would have been reported. */
   waiting: 1,
-  /** Sockets make its connection. */
+  /** Its connection is made from sockets. */
   explained: 2,
   /** A connection of its own, or of another flow of the same conversation, already shows it. */
   shown: 4,
-  /** Its beginning is not known: it existed when its agent first looked, or the agent only reads dumps. */
+  /** Its beginning is unknown: it existed before its agent's first pass, or the agent only reads dumps. */
   old: 8,
 } as const;
 
-/** Flows that follow each other at most: translations on the way of one conversation. */
+/** Longest chain of flows: translations on the path of one conversation. */
 export const CHAIN_MAX = 4;
 
 /** An address, by number, and a port. */
@@ -63,21 +63,22 @@ export class FlowRows extends FlowColumns {
     return (this._flags[slot]! & flags) !== 0;
   }
 
-  /** The last flow of the chain that begins with this one: its reply comes from the server itself. */
+  /** The last flow of the chain that begins here: its reply comes from the server itself. */
   last(slot: number): number {
     let at = slot;
     for (let hops = 1; hops < CHAIN_MAX && this._next[at]! >= 0; hops++) at = this._next[at]!;
     return at;
   }
 
-  /** Whether the chain that begins here translates the destination: who answered is not what was dialled. */
+  /**
+   * Whether the chain that begins here translates the destination: the server is not at the dialled address.
+   */
   isDestinationTranslated(slot: number): boolean {
     return this.#differ(slot, FlowPlace.originalDestination, this.last(slot), FlowPlace.replySource);
   }
 
   /**
-   * Whether the chain that begins here translates the source: the answer goes to another address than the
-   * client's.
+   * Whether the chain that begins here translates the source: replies go to another address than the client's.
    */
   isSourceTranslated(slot: number): boolean {
     return this.#differ(slot, FlowPlace.originalSource, this.last(slot), FlowPlace.replyDestination);

@@ -1,4 +1,4 @@
-// The one writer of flows. Each method is one thing that can happen to a flow.
+// The one writer of flows. Each method is one kind of change.
 
 import { FlowStatus } from "../../../../lib/conntrack/flow-status.ts";
 import { TupleKind, tupleKind } from "../../../../lib/conntrack/tuple-kind.ts";
@@ -9,15 +9,15 @@ import { FLOWS_MAX } from "../../gen/flow-columns.ts";
 import { FlowIndex } from "./flow-index.ts";
 import { FlowFlag, FlowRows } from "./flow-rows.ts";
 
-/** A row of a report's flows, and where it belongs. */
+/** A row of a report's flows, with its namespace and first sighting. */
 export interface FlowArrival {
   readonly table: ReportFlows;
   readonly row: number;
-  /** Number of the network namespace. */
+  /** Slot of the network namespace. */
   readonly namespace: number;
   /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
-  /** Whether its beginning is not known. */
+  /** Whether its beginning is unknown. */
   readonly old: boolean;
 }
 
@@ -26,7 +26,7 @@ export const FlowChange = { state: 1, counters: 2 } as const;
 
 const ANSWERED_STATUS = FlowStatus.seenReply | FlowStatus.assured;
 
-/** Flows, to be written. */
+/** Writable flows. */
 export class FlowTable extends FlowRows {
   readonly index = new FlowIndex(this);
   readonly #addressTable: AddressTable;
@@ -40,7 +40,7 @@ export class FlowTable extends FlowRows {
     this.#namespaces = namespaces;
   }
 
-  /** Adds a flow; returns its slot, or -1 where FLOWS_MAX is reached. */
+  /** Adds a flow; returns its slot, or -1 if FLOWS_MAX is reached. */
   add(arrival: FlowArrival, keyframe: number): number {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
@@ -65,7 +65,7 @@ export class FlowTable extends FlowRows {
     return slot;
   }
 
-  /** Whether a row is about the same namespace, zone and tuples as a flow. */
+  /** Whether a row has the same namespace, zone and tuples as a flow. */
   isSame(slot: number, { table, row, namespace }: FlowArrival): boolean {
     if (this._namespace[slot] !== namespace || this._protocol[slot] !== table.protocol[row]) return false;
     if (this._zone[slot] !== table.zone[row]) return false;
@@ -79,7 +79,7 @@ export class FlowTable extends FlowRows {
     return true;
   }
 
-  /** Copies what may change from a report's row; returns what did, as bits of FlowChange. */
+  /** Copies the changeable columns from a report's row; returns what changed, as bits of FlowChange. */
   update(slot: number, table: ReportFlows, row: number): number {
     const state = table.state[row]!;
     const status = table.status[row]!;
@@ -95,59 +95,59 @@ export class FlowTable extends FlowRows {
     return changed;
   }
 
-  /** Notes the keyframe that names the flow. */
+  /** Records the keyframe that names the flow. */
   name(slot: number, keyframe: number): void {
     this._keyframe[slot] = keyframe;
   }
 
   /**
-   * The flow no longer exists; it was last there at a time, after 1970. It stays while there is a reason to
-   * keep it.
+   * Marks the flow as gone; `goneMs` is when it last existed, after 1970. It is kept while there are
+   * references to it.
    */
   retire(slot: number, goneMs: number): void {
     this._goneMs[slot] = Math.max(1, goneMs, this._sinceMs[slot]!);
     if (this._references[slot] === 0) this.#remove(slot);
   }
 
-  /** Adds a reason to keep the flow once it is gone. */
+  /** Adds a reference that keeps the flow once it is gone. */
   retain(slot: number): void {
     this._references[slot]!++;
   }
 
-  /** Takes one reason away. A flow that is gone and that nothing refers to is freed. */
+  /** Drops a reference. A flow that is gone and has no references is freed. */
   release(slot: number): void {
     if (--this._references[slot]! === 0 && !this.isLive(slot)) this.#remove(slot);
   }
 
-  /** The flow waits to be judged. */
+  /** Marks the flow as waiting to be judged. */
   beginWait(slot: number): void {
     this._flags[slot]! |= FlowFlag.waiting;
     this.retain(slot);
   }
 
-  /** The flow has been judged. */
+  /** Marks the flow as judged. */
   endWait(slot: number): void {
     this._flags[slot]! &= ~FlowFlag.waiting;
     this.release(slot);
   }
 
-  /** Sockets make the flow's connection. */
+  /** Marks the flow's connection as made from sockets. */
   explain(slot: number): void {
     this._flags[slot]! |= FlowFlag.explained;
   }
 
-  /** Whether a connection of its own, or of another flow of the conversation, shows the flow. */
+  /** Sets whether a connection of its own, or of another flow of the conversation, shows the flow. */
   setShown(slot: number, shown: boolean): void {
     if (shown) this._flags[slot]! |= FlowFlag.shown;
     else this._flags[slot]! &= ~FlowFlag.shown;
   }
 
-  /** Notes the connection that changes of the flow concern; -1 for none. */
+  /** Sets the connection that changes of the flow affect; -1 for none. */
   setConnection(slot: number, connection: number): void {
     this._connection[slot] = connection;
   }
 
-  /** The flow's packets are translated again by another flow. */
+  /** Sets the flow that translates this flow's packets again. */
   setNext(slot: number, next: number): void {
     this._next[slot] = next;
     this.retain(next);
@@ -170,8 +170,8 @@ export class FlowTable extends FlowRows {
   }
 }
 
-// An ICMP tuple has the id as source and type * 256 + code as destination, each direction its own. The
-// client's values serve for both directions, so that one is the other's mirror.
+// Each direction of an ICMP flow has its own tuple: the id as source, and type * 256 + code as destination.
+// The client's values are used for both directions, so that one mirrors the other.
 function portOf({ protocol, ports }: ReportFlows, row: number, place: number): number {
   if (place < 2 || tupleKind(protocol[row]!) !== TupleKind.icmp) return ports[row * 4 + place]!;
   return ports[row * 4 + (place === 2 ? 1 : 2)]!;

@@ -1,4 +1,4 @@
-// Who holds which socket, and by which descriptor.
+// Which processes hold which socket, by which descriptor.
 
 import type { ProcessInfo } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { HolderTable } from "../../../../lib/holder-table.ts";
@@ -8,10 +8,10 @@ import type { IdMap } from "../storage/id-map.ts";
 import type { Overflow } from "../storage/overflow.ts";
 import type { ProcessTable } from "./process-table.ts";
 
-/** Rows of all nodes at most: two for each of 2^22 sockets. */
+/** Rows of all nodes: two for each of 2^22 sockets. */
 const HOLDER_ROWS_MAX = 2 ** 23;
 
-/** Who holds which socket: chains of rows. Sockets keep the heads (row plus one; 0 for none). */
+/** Holders of sockets as chains of rows. Sockets have the heads (row plus one; 0 for none). */
 export class HolderChains {
   #process = new Uint32Array(256);
   #fd = new Uint32Array(256);
@@ -42,8 +42,8 @@ export class HolderChains {
   }
 
   /**
-   * Builds a chain from rows [from, to) of a report's holders, in their order; a row that names a process
-   * which was never described is left out. Returns the head of the chain.
+   * Builds a chain from rows [from, to) of a report's holders, in order; skips rows whose process was never
+   * described. Returns the head of the chain.
    */
   build(table: HolderTable, from: number, to: number, processIds: IdMap): number {
     let head = 0;
@@ -91,8 +91,8 @@ export class HolderChains {
   }
 
   /**
-   * The process that a chain is named after, or -1: of connections the youngest, since servers hand an
-   * accepted connection to a child, of listeners the oldest, which opened it.
+   * The primary process of a chain, or -1: for connections the youngest, since servers pass an accepted
+   * connection to a child; for listeners the oldest, which opened it.
    */
   primary(head: number, oldest: boolean): number {
     let best = -1;

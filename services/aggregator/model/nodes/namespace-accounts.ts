@@ -1,23 +1,23 @@
-// Each network namespace's own account: whether it could be read, and what its kernel counted against what was
-// seen. It is kept for a while after the namespace is gone, so that a pod that lived for seconds still has its
-// row.
+// Each network namespace's own account: whether it could be read, and what its kernel counted compared with
+// what was seen. It is kept for a while after the namespace is gone, so that a pod that lived for seconds
+// still has its row.
 
 import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceRow, NamespaceTable } from "./namespace-table.ts";
 
-/** Accounts of namespaces that are gone, at most: 2^16, about 20 MB; the oldest go first. */
+/** Accounts of deleted namespaces: 2^16, about 20 MB; the oldest are evicted first. */
 const ENDED_ACCOUNTS_MAX = 2 ** 16;
 
 /** What an agent last reported about a namespace. */
 export interface NamespaceAccount {
-  /** Its place, and whose it is. */
+  /** Its node and inode, and its owner. */
   readonly owner: Pick<NamespaceRow, "node" | "inode" | "host" | "podUid" | "containerId">;
   readonly told: NamespaceCoverage;
-  /** From when its counters count: milliseconds since 1970 by the stream's clock. */
+  /** When its counters started: milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
   /** Whether it could be read in any pass. */
   readonly everRead: boolean;
-  /** When the namespace went; Infinity while it is there. */
+  /** When the namespace was deleted; Infinity while it exists. */
   readonly endedMs: number;
 }
 
@@ -27,9 +27,9 @@ export class NamespaceAccounts {
   overflowed = 0;
   readonly #namespaces: NamespaceTable;
   readonly #living = new Map<number, NamespaceAccount>();
-  // Living namespaces that could not be read in any pass.
+  // Existing namespaces that could not be read in any pass.
   readonly #neverRead = new Set<number>();
-  // In the order in which they went; read from #endedFrom on.
+  // In order of deletion; entries before #endedFrom have expired.
   #ended: NamespaceAccount[] = [];
   #endedFrom = 0;
 
@@ -37,7 +37,7 @@ export class NamespaceAccounts {
     this.#namespaces = namespaces;
   }
 
-  /** Takes what an agent reports about the namespace with this number. */
+  /** Stores an agent's account of the namespace in a slot. */
   put(slot: number, told: NamespaceCoverage, sinceMs: number): void {
     const owner = this.#namespaces.row(slot);
     const everRead = told.read || this.#living.get(slot)?.everRead === true;
@@ -46,7 +46,7 @@ export class NamespaceAccounts {
     else this.#neverRead.add(slot);
   }
 
-  /** Notes that a namespace is gone; to be called before its number is reused. */
+  /** Records that a namespace was deleted; must be called before its slot is reused. */
   end(slot: number, endedMs: number): void {
     const account = this.#living.get(slot);
     if (account === undefined) return;
@@ -59,20 +59,20 @@ export class NamespaceAccounts {
     this.#compact();
   }
 
-  /** Forgets the namespaces that went before a time. */
+  /** Drops the accounts of namespaces deleted before a time. */
   forget(beforeMs: number): void {
     while (this.#endedFrom < this.#ended.length && this.#ended[this.#endedFrom]!.endedMs < beforeMs)
       this.#endedFrom++;
     this.#compact();
   }
 
-  /** Every account, those of namespaces that are gone last. */
+  /** Returns all accounts, those of deleted namespaces last. */
   *all(): Generator<NamespaceAccount> {
     for (const [slot, account] of this.#living) yield this.#current(slot, account);
     for (let at = this.#endedFrom; at < this.#ended.length; at++) yield this.#ended[at]!;
   }
 
-  /** The accounts of namespaces that could not be read in any pass. */
+  /** Returns the accounts of namespaces that could not be read in any pass. */
   *neverRead(): Generator<NamespaceAccount> {
     for (const slot of this.#neverRead) yield this.#current(slot, this.#living.get(slot)!);
     for (let at = this.#endedFrom; at < this.#ended.length; at++)
@@ -84,7 +84,7 @@ export class NamespaceAccounts {
     return { ...account, owner: this.#namespaces.row(slot) };
   }
 
-  // Cutting off the front costs the whole list: it is done once half of it is gone.
+  // Cutting off the front costs the whole list, so it is done once half of it has expired.
   #compact(): void {
     if (this.#endedFrom * 2 < this.#ended.length) return;
     this.#ended = this.#ended.slice(this.#endedFrom);

@@ -1,35 +1,32 @@
-// Network namespaces of every node as reports name them. A namespace stays here for as long as a socket of it
-// is kept, even after its node has reported it gone.
+// Network namespaces of every node, as reported. A namespace is kept while one of its sockets is, even after
+// its node has reported that it is gone.
 
 import type { NetworkNamespace } from "../../../../lib/gen/whotalks/v1/report.ts";
 
-/** Network namespaces kept at most: 2^20, a thousand nodes with a thousand each. */
+/** Network namespaces: 2^20, a thousand nodes with a thousand each. */
 const NAMESPACES_MAX = 2 ** 20;
 
 /** One network namespace. */
 export interface NamespaceRow {
   /** Number of the node. */
   readonly node: number;
-  /** Inode number; 0 where it is not known. */
+  /** Inode number; 0 if unknown. */
   readonly inode: number;
   /** Whether it is the node's own. */
   readonly host: boolean;
   readonly podUid: string;
   readonly containerId: string;
-  /** Numbers of the addresses that its node named for it. */
+  /** Numbers of the addresses that its node reported for it. */
   readonly addresses: readonly number[];
-  /** The endpoint key of a socket in it without a known process; 0 where it was not asked for yet. */
+  /** Cached endpoint number of its sockets without a known process; 0 if not looked up yet. */
   readonly rememberedKey: number;
-  /**
-   * The endpoint key that every socket in it had so far; 0 where none was asked for, -1 where there are
-   * several.
-   */
+  /** The endpoint number that all its sockets had so far; 0 if none was looked up, -1 if there are several. */
   readonly soleKey: number;
 }
 
 type WritableRow = { -readonly [Field in keyof NamespaceRow]: NamespaceRow[Field] };
 
-/** Namespaces by number. */
+/** Namespaces by slot. */
 export class NamespaceTable {
   readonly #rows: (WritableRow | null)[] = [];
   readonly #references: number[] = [];
@@ -37,7 +34,7 @@ export class NamespaceTable {
   readonly #byPod = new Map<string, number>();
   readonly #hosts = new Map<number, number>();
 
-  /** The namespace with this number. */
+  /** The namespace in a slot. */
   row(slot: number): NamespaceRow {
     return this.#rows[slot]!;
   }
@@ -47,7 +44,7 @@ export class NamespaceTable {
     return this.#rows[slot]!.node;
   }
 
-  /** Adds a namespace with one reference; -1 where NAMESPACES_MAX is reached. */
+  /** Adds a namespace with one reference; returns its slot, or -1 if NAMESPACES_MAX is reached. */
   add(node: number, namespace: NetworkNamespace): number {
     if (this.#free.length === 0 && this.#rows.length >= NAMESPACES_MAX) return -1;
     const slot = this.#free.pop() ?? this.#rows.length;
@@ -74,7 +71,7 @@ export class NamespaceTable {
     if (row.podUid === namespace.podUid && row.containerId === namespace.containerId) return false;
     if (this.#byPod.get(row.podUid) === slot) this.#byPod.delete(row.podUid);
     const { podUid, containerId } = namespace;
-    // A new object, so that what processes remember for the old one does not apply to it.
+    // A new object invalidates what processes have cached for the old one.
     this.#rows[slot] = { ...row, podUid, containerId, rememberedKey: 0, soleKey: 0 };
     if (podUid !== "") this.#byPod.set(podUid, slot);
     return true;
@@ -85,12 +82,12 @@ export class NamespaceTable {
     this.#rows[slot]!.addresses = addresses;
   }
 
-  /** Remembers the endpoint key of sockets in the namespace whose process is not known. */
+  /** Caches the endpoint number of the namespace's sockets whose process is unknown. */
   rememberKey(slot: number, key: number): void {
     this.#rows[slot]!.rememberedKey = key;
   }
 
-  /** Remembers the endpoint key that every socket in the namespace has; -1 if they have several. */
+  /** Caches the endpoint number that all sockets of the namespace have; -1 if they have several. */
   rememberSoleKey(slot: number, key: number): void {
     this.#rows[slot]!.soleKey = key;
   }
@@ -109,7 +106,7 @@ export class NamespaceTable {
     this.#references[slot]!++;
   }
 
-  /** Takes a reference away; the last one frees the namespace. */
+  /** Drops a reference; the last one frees the namespace. */
   release(slot: number): void {
     if (--this.#references[slot]! > 0) return;
     const { podUid, node } = this.row(slot);

@@ -1,31 +1,31 @@
-// What the aggregator knows of one node: where its agent's stream of reports stands, what the agent's ids
-// mean, and when the node was last seen.
+// The state of one node: the position of its agent's stream of reports, the agent's ids, and when the node was
+// last seen.
 
 import type { NodeCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { IdMap } from "../storage/id-map.ts";
 import { StreamPosition } from "./stream-position.ts";
 
-/** What one pass of an agent says about its node. */
+/** One pass of an agent, as its report describes it. */
 export interface NodeObservation {
   /** Ticks since the agent's start. */
   readonly ticks: number;
   /** When the pass ended, by the stream's clock. */
   readonly observedMs: number;
-  /** Whether the pass has arrived as a whole. */
+  /** Whether all parts of the pass have arrived. */
   readonly complete: boolean;
   readonly coverage: NodeCoverage | undefined;
 }
 
-/** What an agent's ids mean: slots by id. */
+/** Maps an agent's ids to slots. */
 class AgentIds {
   readonly namespaces = new IdMap();
   readonly processes = new IdMap();
   readonly sockets = new IdMap();
   readonly flows = new IdMap();
-  /** Ids in use, of namespaces and processes, with the number of the keyframe that last named them. */
+  /** Ids in use, of namespaces and processes, with the number of the last keyframe that named them. */
   readonly namespaceIds = new Map<number, number>();
   readonly processIds = new Map<number, number>();
-  /** Sockets of the agent's previous run, until its first keyframe has said which of them still exist. */
+  /** Sockets of the agent's previous run, until its first keyframe shows which of them still exist. */
   unnamedSockets: number[] = [];
 }
 
@@ -46,12 +46,12 @@ export class NodeRecord {
     this.name = name;
   }
 
-  /** When the latest pass that arrived as a whole ended, by the stream's clock; 0 before the first. */
+  /** When the latest complete pass ended, by the stream's clock; 0 before the first. */
   get observedMs(): number {
     return this.#observedMs;
   }
 
-  /** That pass's ticks: timers count from there. */
+  /** Ticks of that pass: timers are relative to it. */
   get ticks(): number {
     return this.#ticks;
   }
@@ -61,12 +61,12 @@ export class NodeRecord {
     return this.#lost;
   }
 
-  /** The latest pass's own account; null before the first. */
+  /** The coverage that the latest pass reported; null before the first. */
   get coverage(): NodeCoverage | null {
     return this.#coverage;
   }
 
-  /** The interval between passes in milliseconds; 0 where it is not known. */
+  /** The interval between passes in milliseconds; 0 if unknown. */
   get intervalMs(): number {
     return this.#coverage?.intervalMs ?? 0;
   }
@@ -81,20 +81,20 @@ export class NodeRecord {
     return !this.#lost && !this.stream.awaitsKeyframe;
   }
 
-  /** Takes over what a report says about the pass. */
+  /** Stores what a report says about the pass. */
   observe({ ticks, observedMs, complete, coverage }: NodeObservation): void {
     this.#ticks = ticks;
     if (complete) this.#observedMs = Math.max(this.#observedMs, observedMs);
     if (coverage !== undefined) this.#coverage = coverage;
   }
 
-  /** Gives the node up: what it reports next must begin with a keyframe. */
+  /** Marks the node as lost: its next report must begin a keyframe. */
   lose(): void {
     this.#lost = true;
     this.stream.awaitKeyframe();
   }
 
-  /** A keyframe has begun: the node is back, if it was lost. */
+  /** A keyframe has begun: marks the node as back if it was lost. */
   recover(): void {
     this.#lost = false;
   }

@@ -2,7 +2,7 @@
 
 import { NodeRecord } from "./node-record.ts";
 
-/** Nodes at most: twice the 5,000 that Kubernetes supports, to allow for nodes that come and go. */
+/** Nodes: twice the 5,000 that Kubernetes supports, to allow for nodes that come and go. */
 const NODES_MAX = 10_000;
 
 /** Nodes. */

@@ -1,9 +1,9 @@
-// The one process that stands for a socket among those that hold it.
+// Chooses a socket's primary process among its holders.
 
 import type { ReadModel } from "../model.ts";
 import { SocketKind } from "../sockets/socket-rows.ts";
 
-/** The process that a socket is named after, or -1. */
+/** The primary process of a socket, or -1. */
 export function primaryProcess({ sockets, holders }: ReadModel, slot: number): number {
   return holders.primary(sockets.holders(slot), sockets.kind(slot) === SocketKind.listener);
 }

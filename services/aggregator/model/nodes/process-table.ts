@@ -1,34 +1,34 @@
-// Processes that hold sockets, of every node. A process stays for as long as a socket that it held is kept, so
-// that a connection that has ended still names it.
+// Processes that hold sockets, of every node. A process is kept while a socket that it held is kept, so that
+// an ended connection still names it.
 
 import type { ProcessInfo } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceRow } from "./namespace-table.ts";
 
-/** One process, and the endpoint key of its sockets in the namespace last asked for. */
+/** One process, and the cached endpoint number of its sockets in the namespace looked up last. */
 interface ProcessRow {
   info: ProcessInfo;
   rememberedFor: NamespaceRow | null;
   rememberedKey: number;
 }
 
-/** Processes by number, with counted references. */
+/** Processes by slot, reference-counted. */
 export class ProcessTable {
   readonly #rows: (ProcessRow | null)[] = [];
   readonly #references: number[] = [];
   readonly #free: number[] = [];
 
-  /** The process with this number. */
+  /** The process in a slot. */
   row(slot: number): ProcessInfo {
     return this.#rows[slot]!.info;
   }
 
-  /** The endpoint key remembered for a process's sockets in a namespace; 0 where there is none. */
+  /** The cached endpoint number of a process's sockets in a namespace; 0 if none. */
   rememberedKey(slot: number, namespace: NamespaceRow): number {
     const row = this.#rows[slot]!;
     return row.rememberedFor === namespace ? row.rememberedKey : 0;
   }
 
-  /** Remembers an endpoint key. */
+  /** Caches an endpoint number. */
   remember(slot: number, namespace: NamespaceRow, key: number): void {
     const row = this.#rows[slot]!;
     row.rememberedFor = namespace;
@@ -43,7 +43,7 @@ export class ProcessTable {
     return slot;
   }
 
-  /** Replaces what is known of a process. */
+  /** Replaces the description of a process. */
   update(slot: number, process: ProcessInfo): void {
     this.#rows[slot] = { info: process, rememberedFor: null, rememberedKey: 0 };
   }

@@ -1,12 +1,12 @@
-// Where a node's stream of reports stands: which run of the agent, which report of it, whether a keyframe must
-// come first. sequence-gate.ts judges reports against it; only ingest moves it.
+// The position in a node's stream of reports: the agent's run, its latest report, and whether a keyframe must
+// come first. sequence-gate.ts judges reports by it; only ingest changes it.
 
 import type { Report } from "../../../../lib/gen/whotalks/v1/report.ts";
 
-/** Boots that are remembered of each node, so that late reports from them are recognised. */
+/** Boots kept per node, so that late reports from them are recognised. */
 const PAST_BOOTS_MAX = 8;
 
-/** What a report begins, and how many reports were lost before it. */
+/** What a report starts, and how many reports were lost before it. */
 export interface StreamStep {
   readonly lost: number;
   readonly newEpoch: boolean;
@@ -44,17 +44,17 @@ export class StreamPosition {
     return this.#sequence;
   }
 
-  /** Whether deltas must be left aside until a keyframe arrives. */
+  /** Whether deltas must be dropped until a keyframe arrives. */
   get awaitsKeyframe(): boolean {
     return this.#awaitsKeyframe;
   }
 
-  /** The part of a keyframe that must come next; 0 outside keyframes. */
+  /** The next expected part of a keyframe; 0 outside keyframes. */
   get nextPart(): number {
     return this.#nextPart;
   }
 
-  /** Number of the current keyframe, modulo 256: what a keyframe names carries it. */
+  /** Number of the current keyframe, modulo 256; rows that a keyframe names are marked with it. */
   get keyframe(): number {
     return this.#keyframe;
   }
@@ -69,7 +69,7 @@ export class StreamPosition {
     return this.#arrivedMs;
   }
 
-  /** Moves to a report that was accepted. */
+  /** Advances to an accepted report. */
   moveTo(header: Report, { lost, newEpoch, newBoot }: StreamStep, timeMs: number): void {
     if (newEpoch) {
       if (newBoot && this.#bootId !== "") this.#pastBootIds.push(this.#bootId);
@@ -88,14 +88,14 @@ export class StreamPosition {
     this.#keyframe = (this.#keyframe + 1) & 0xff;
   }
 
-  /** A part of a keyframe was applied. */
+  /** Records that a part of a keyframe was applied. */
   endKeyframePart({ part, parts }: Report): void {
     const last = part === parts - 1;
     this.#awaitsKeyframe = !last;
     this.#nextPart = last ? 0 : part + 1;
   }
 
-  /** Deltas mean nothing until a keyframe arrives. */
+  /** Drops deltas until a keyframe arrives. */
   awaitKeyframe(): void {
     this.#awaitsKeyframe = true;
     this.#nextPart = 0;

@@ -1,6 +1,6 @@
-// Ends of conversations by tuple: protocol and the pair of (address, port), whichever is local, so that both
-// ends of one conversation have the same hash. A tuple that means something in one network namespace only
-// (loopback, or both addresses the same) or on one node only (unix) matches within it alone.
+// Indexes ends of conversations by tuple: protocol and the unordered pair of (address, port), so that both
+// ends of a conversation have the same hash. A tuple that is meaningful only in one network namespace
+// (loopback, or both addresses the same) or on one node (unix) matches only within it.
 
 import type { AddressTable } from "../addresses/address-table.ts";
 import type { NamespaceTable } from "../nodes/namespace-table.ts";
@@ -10,7 +10,7 @@ import type { SocketRows } from "./socket-rows.ts";
 import { Family, isFamily } from "../../../../lib/vocabulary/protocols.ts";
 import type { SocketIdentity } from "./socket-table.ts";
 
-/** What the index reads of sockets and of where they are. */
+/** What the index reads about sockets and their places. */
 export interface SocketPlaces {
   readonly sockets: SocketRows;
   readonly addresses: Pick<AddressTable, "isLoopback" | "isWildcard" | "isIpv4" | "isIpv6Wildcard">;
@@ -39,7 +39,7 @@ export class EndIndex {
     return this.#index.first(hashTuple(protocol, addressA, portA, addressB, portB));
   }
 
-  /** The first end that may have the tuple of this one, which is in the index; or -1. */
+  /** The first end that may have the tuple of this indexed end, or -1. */
   firstLike(slot: number): number {
     return this.#index.first(this.#index.hashOf(slot));
   }
@@ -49,8 +49,8 @@ export class EndIndex {
   }
 
   /**
-   * The end with the same tuple in the same namespace: the living one, else the one that went last; -1 if
-   * none.
+   * The end with the same tuple in the same namespace: the live one, else the one that closed last; -1 if
+   * there is none.
    */
   findSame(socket: SocketIdentity): number {
     const { sockets } = this.#places;
@@ -98,7 +98,7 @@ export class EndIndex {
     );
   }
 
-  /** Whether an end's addresses mean something in its own network namespace only. */
+  /** Whether an end's addresses are meaningful only in its own network namespace. */
   isNamespaceScoped(slot: number): boolean {
     const { sockets, addresses } = this.#places;
     if (isFamily(sockets.protocol(slot))) return false;
@@ -107,7 +107,7 @@ export class EndIndex {
     return local === remote || addresses.isLoopback(local) || addresses.isLoopback(remote);
   }
 
-  /** Whether two ends with one tuple may belong together, given where they are. */
+  /** Whether the places of two ends with the same tuple allow them to match. */
   sharesScope(a: number, b: number): boolean {
     const { sockets, namespaces } = this.#places;
     const namespaceA = sockets.namespace(a);

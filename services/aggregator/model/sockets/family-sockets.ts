@@ -1,4 +1,4 @@
-// What unix, netlink and packet sockets are in the socket table.
+// Maps unix, netlink and packet sockets to columns of the socket table.
 
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
@@ -20,7 +20,7 @@ export function familyProtocol(family: SocketFamily): number {
 }
 
 /**
- * The value of the local address column: the inode of unix sockets, the port id of netlink ones, the
+ * The value of the local address column: a unix socket's inode, a netlink socket's port id, a packet socket's
  * interface.
  */
 export function familyNumber(socket: FamilySocket): number {
@@ -30,9 +30,9 @@ export function familyNumber(socket: FamilySocket): number {
 }
 
 /**
- * Netlink and packet sockets accept from anyone. Unix sockets listen where they do so, or where others can
- * send to their name without a connection; those with a peer or in ESTABLISHED are an end; the rest is not in
- * use yet.
+ * Netlink and packet sockets accept from anyone, so they are listeners. A unix socket is a listener if it
+ * listens, or if others can send to its name without a connection; it is an end if it has a peer or is
+ * ESTABLISHED; otherwise it is idle.
  */
 export function familyKind(socket: FamilySocket): number {
   if (socket.family !== SocketFamily.SOCKET_FAMILY_UNIX) return SocketKind.listener;

@@ -1,15 +1,15 @@
-// Internet listeners by (network namespace, protocol, port): who answers at a place.
+// Indexes internet listeners by (network namespace, protocol, port).
 
 import { mixHash } from "../../../../lib/hash.ts";
 import { SparseIndex } from "../storage/sparse-index.ts";
 import type { SocketPlaces } from "./end-index.ts";
 
-/** Nobody listens there. */
+/** Nothing listens there. */
 export const NO_LISTENER = -1;
-/** Several listen there, and any of them could be meant. */
+/** Several listen there, and it could be any of them. */
 export const SEVERAL_LISTENERS = -2;
 
-/** Where something may listen. */
+/** A place where something may listen. */
 export interface ListenerPlace {
   readonly namespace: number;
   readonly protocol: number;
@@ -36,8 +36,8 @@ export class ListenerIndex {
   }
 
   /**
-   * Whether anything listens on an end's port at its address: bound to it, or to the wildcard of either
-   * family.
+   * Whether something listens on an end's port at its address: bound to the address, or to the wildcard of
+   * either family.
    */
   listensFor(end: number): boolean {
     const { sockets } = this.#places;
@@ -57,9 +57,9 @@ export class ListenerIndex {
   }
 
   /**
-   * The listener that receives what is sent to a place. The kernel prefers one bound to the address over one
-   * bound to the wildcard. Of several equals (SO_REUSEPORT) the oldest is returned if `alike` says that they
-   * belong together, else SEVERAL_LISTENERS. NO_LISTENER if there is none.
+   * Returns the listener that receives what is sent to a place. The kernel prefers one bound to the address
+   * over one bound to the wildcard. Of several equal ones (SO_REUSEPORT), returns the oldest if `alike` says
+   * that they belong together, else SEVERAL_LISTENERS. NO_LISTENER if there is none.
    */
   find(place: ListenerPlace, alike: (a: number, b: number) => boolean): number {
     const { sockets } = this.#places;
@@ -81,7 +81,7 @@ export class ListenerIndex {
     return several ? SEVERAL_LISTENERS : best;
   }
 
-  /** The listener at a place that is this very socket, by its inode; NO_LISTENER if it is not known. */
+  /** The listener at a place with this inode; NO_LISTENER if unknown. */
   findSame(place: ListenerPlace, inode: number): number {
     const { sockets } = this.#places;
     if (inode === 0) return NO_LISTENER;

@@ -1,5 +1,5 @@
 // One-sided ends by the client's address and port: clients that dialled a Service's address, and servers whose
-// client is not known. Either may be reported first.
+// client is unknown. Either may be reported first.
 
 import { ChainIndex } from "../storage/chain-index.ts";
 import { mixHash } from "../../../../lib/hash.ts";
@@ -16,7 +16,7 @@ export class ServiceEnds {
     this.#sockets = sockets;
   }
 
-  /** Adds an end in a role, or gives it another one. */
+  /** Adds an end in a role, or changes its role. */
   put(slot: number, role: ServiceRole): void {
     if (this.#sockets.has(slot, role)) return;
     this.remove(slot);
@@ -24,14 +24,14 @@ export class ServiceEnds {
     this.#index.add(slot, hashOf(this.#sockets, slot, role));
   }
 
-  /** Takes an end out, if it is in. */
+  /** Removes an end, if it is in the index. */
   remove(slot: number): void {
     if (!this.#sockets.has(slot, SocketFlag.loneServer | SocketFlag.serviceClient)) return;
     this.#index.remove(slot);
     this.#sockets.setServiceRole(slot, null);
   }
 
-  /** The first end that may be the other one of this end, which plays a role; or -1. The caller compares. */
+  /** The first end that may be the peer of this end in its role, or -1. The caller compares. */
   firstFor(slot: number, role: ServiceRole): number {
     return this.#index.first(hashOf(this.#sockets, slot, role));
   }
@@ -41,7 +41,7 @@ export class ServiceEnds {
   }
 }
 
-// The client's address and port: a client's own, a server's remote ones.
+// The client's address and port: a client's local ones, a server's remote ones.
 function hashOf(sockets: SocketRows, slot: number, role: ServiceRole): number {
   const protocol = sockets.protocol(slot);
   return role === SocketFlag.loneServer

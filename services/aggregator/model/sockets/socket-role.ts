@@ -1,17 +1,17 @@
-// What a socket's columns say about its part in a conversation: pure functions of protocol, state and inode.
+// A socket's role in a conversation: pure functions of protocol, state and inode.
 
 import { isClosing, SocketState } from "../../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import { SocketKind } from "./socket-rows.ts";
 
-/** Ports that Linux assigns to clients by default (net.ipv4.ip_local_port_range). */
+/** Linux's default range of ephemeral ports (net.ipv4.ip_local_port_range). */
 const EPHEMERAL_FIRST = 32_768;
 const EPHEMERAL_LAST = 60_999;
 
 /**
- * Whether an internet socket listens, is one end of a conversation, or neither (a TCP socket bound or closed
- * without a remote address), as SocketKind. Unconnected datagram and raw sockets accept from anyone: they
- * listen.
+ * Whether an internet socket is a listener, an end of a conversation, or idle (a TCP socket bound or closed
+ * without a remote address), as SocketKind. Unconnected datagram and raw sockets accept from anyone, so they
+ * are listeners.
  */
 export function kindOf(protocol: number, state: number, remoteWildcard: boolean, remotePort: number): number {
   if (protocol === Protocol.tcp && state === SocketState.LISTEN) return SocketKind.listener;
@@ -19,7 +19,7 @@ export function kindOf(protocol: number, state: number, remoteWildcard: boolean,
   return protocol === Protocol.tcp ? SocketKind.idle : SocketKind.listener;
 }
 
-/** Whether an end in this state counts as open: TIME_WAIT and CLOSE only wait to be forgotten. */
+/** Whether an end in this state counts as open: TIME_WAIT and CLOSE do not. */
 export function isOpen(protocol: number, state: number): boolean {
   if (protocol !== Protocol.tcp) return true;
   return state !== SocketState.TIME_WAIT && state !== SocketState.CLOSE;
@@ -31,16 +31,16 @@ export function isHandshaking(protocol: number, state: number): boolean {
   return state === SocketState.SYN_SENT || isSynReceived(state);
 }
 
-/** Whether a state is that of a connection request which was answered but not yet confirmed. */
+/** Whether this is the state of a connection request that was answered but not yet confirmed. */
 export function isSynReceived(state: number): boolean {
   return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
 }
 
 /**
  * Whether a socket is the same end of the same conversation as an earlier one with its tuple in its namespace.
- * A connection not yet accepted has inode 0 and gets one by accept(); close() takes the inode away and the
- * orphan continues through FIN_WAIT and TIME_WAIT. No TCP state leads from those back to an open one: that is
- * the port used again.
+ * A connection not yet accepted has inode 0 and gets one by accept(); close() removes the inode, and the
+ * orphan continues through FIN_WAIT and TIME_WAIT. No TCP state leads from those back to an open one, so an
+ * open one means that the port was reused.
  */
 export function continues(
   protocol: number,
@@ -56,13 +56,14 @@ export function continues(
   return inodeNow === 0 && isClosing(stateNow);
 }
 
-/** Whether a port is one of those that clients are assigned by default. */
+/** Whether a port is in the default ephemeral range. */
 export function isEphemeral(port: number): boolean {
   return port >= EPHEMERAL_FIRST && port <= EPHEMERAL_LAST;
 }
 
 /**
- * The port that identifies a raw socket's peer: they have none, the IP protocol takes its place on both sides.
+ * The port that identifies a raw socket's peer: raw sockets have none, so the IP protocol replaces it on both
+ * sides.
  */
 export function pairedRemotePort(protocol: number, localPort: number, remotePort: number): number {
   return protocol === Protocol.raw && remotePort === 0 ? localPort : remotePort;

@@ -1,6 +1,6 @@
-// Sockets as everyone reads them. What joining asks of a socket lies together in one record of 32 bytes, since
-// the other end of a conversation is somewhere else in memory: it costs one cache line, not one for each
-// column. The rest is in columns.
+// Sockets as everyone reads them. The fields that matching needs are together in one record of 32 bytes: the
+// other end of a conversation is elsewhere in memory, and reading it costs one cache line rather than one per
+// column. Other fields are in columns.
 
 import { FIRST_ROWS } from "../storage/capacity.ts";
 import { SocketColumns } from "../../gen/socket-columns.ts";
@@ -10,9 +10,9 @@ export const SocketKind = { free: 0, idle: 1, listener: 2, end: 3 } as const;
 
 /** Bits of the flags byte. */
 export const SocketFlag = {
-  /** The socket no longer exists: the row keeps what was last known. */
+  /** The socket no longer exists: the row keeps its last known state. */
   gone: 1,
-  /** Its other end could be one of several. */
+  /** Several ends could be its peer. */
   ambiguous: 2,
   /** It was seen in SYN_SENT: it opened the connection. */
   opening: 4,
@@ -22,11 +22,11 @@ export const SocketFlag = {
   serviceClient: 16,
   /** It is in the index of one-sided ends, as a server. */
   loneServer: 32,
-  /** A listener that connections have as their server: a change of it concerns them. */
+  /** A listener that is the server of connections: its changes affect them. */
   shared: 64,
 } as const;
 
-/** A record has eight words of 32 bits, which this numbers; the fifth is four bytes. */
+/** A record has eight 32-bit words, numbered here; the fifth is four bytes. */
 export const RECORD_WORDS = 8;
 export const RECORD_BYTES = RECORD_WORDS * 4;
 export const RecordWord = {
@@ -40,11 +40,9 @@ export const RecordWord = {
 } as const;
 export const RecordByte = { protocol: 16, state: 17, kind: 18, flags: 19 } as const;
 
-/**
- * Every socket of every node, the living ones and those of connections that ended recently. Slots are reused.
- */
+/** All sockets of all nodes: live ones and those of recently ended connections. Slots are reused. */
 export class SocketRows extends SocketColumns {
-  // The records, as words, as halves of words and as bytes.
+  // The records, as words, half-words and bytes.
   protected words = new Uint32Array(FIRST_ROWS * RECORD_WORDS);
   protected halves = new Uint16Array(this.words.buffer);
   protected bytes = new Uint8Array(this.words.buffer);
@@ -53,7 +51,7 @@ export class SocketRows extends SocketColumns {
   protected ambiguousSockets = 0;
   protected readonly pathsBySlot = new Map<number, string>();
 
-  /** Slots in use. */
+  /** Number of slots in use. */
   get size(): number {
     return this.slotsInUse;
   }
@@ -63,7 +61,7 @@ export class SocketRows extends SocketColumns {
     return this.slotsUsed;
   }
 
-  /** Ends that are ambiguous now. */
+  /** Number of ends that are ambiguous now. */
   get ambiguous(): number {
     return this.ambiguousSockets;
   }
@@ -86,7 +84,7 @@ export class SocketRows extends SocketColumns {
     return this.bytes[slot * RECORD_BYTES + RecordByte.state]!;
   }
 
-  /** Number of the network namespace. */
+  /** Slot of the network namespace. */
   namespace(slot: number): number {
     return this.words[slot * RECORD_WORDS + RecordWord.namespace]!;
   }

@@ -1,4 +1,4 @@
-// The one writer of sockets. Each method is one thing that can happen to a socket.
+// The one writer of sockets. Each method is one kind of change.
 
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../../lib/socket-table.ts";
@@ -14,14 +14,14 @@ import {
   SocketRows,
 } from "./socket-rows.ts";
 
-/** What a socket is and stays, as numbers. */
+/** The immutable fields of a socket, as numbers. */
 export interface SocketIdentity {
   /** The agent's id. */
   readonly id: number;
-  /** Number of the network namespace. */
+  /** Slot of the network namespace. */
   readonly namespace: number;
   readonly protocol: number;
-  /** Numbers of addresses. */
+  /** Address numbers. */
   readonly localAddress: number;
   readonly remoteAddress: number;
   readonly localPort: number;
@@ -35,17 +35,14 @@ export interface SocketIdentity {
 /** What update() changed, as bits. */
 export const SocketChange = { state: 1, bytes: 2 } as const;
 
-/** The part that a one-sided end plays in the index of Service conversations, as bits of SocketFlag. */
+/** The role of a one-sided end in the index of Service conversations, as bits of SocketFlag. */
 export type ServiceRole = typeof SocketFlag.serviceClient | typeof SocketFlag.loneServer;
 
-/** Sockets, to be written. */
+/** Writable sockets. */
 export class SocketTable extends SocketRows {
   readonly #free: number[] = [];
 
-  /**
-   * Adds a socket whose other columns are still to be written; returns its slot, or -1 where SOCKETS_MAX is
-   * reached.
-   */
+  /** Adds a socket; the caller writes its other columns. Returns its slot, or -1 if SOCKETS_MAX is reached. */
   add(socket: SocketIdentity, keyframe: number): number {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
@@ -70,7 +67,7 @@ export class SocketTable extends SocketRows {
     return slot;
   }
 
-  /** Frees a slot; what the socket refers to must have been released. */
+  /** Frees a slot; the caller must have released what the socket refers to. */
   remove(slot: number): void {
     this.setAmbiguous(slot, false);
     this.bytes[slot * RECORD_BYTES + RecordByte.kind] = SocketKind.free;
@@ -80,7 +77,7 @@ export class SocketTable extends SocketRows {
   }
 
   /**
-   * Copies what may change of an internet socket from a report's row; returns what did, as bits of
+   * Copies the changeable columns of an internet socket from a report's row; returns what changed, as bits of
    * SocketChange.
    */
   update(slot: number, table: ReportSockets, row: number): number {
@@ -91,8 +88,7 @@ export class SocketTable extends SocketRows {
     this.words[slot * RECORD_WORDS + RecordWord.inode] = table.inode[row]!;
     this.copyReported(slot, table, row);
     if (table.cookieLow[row] !== 0 || table.cookieHigh[row] !== 0) this.copyCookie(slot, table, row);
-    // TIME_WAIT entries have no counters, nor has anything from a reader that cannot see them: the last values
-    // stay.
+    // TIME_WAIT entries and readers that cannot see counters report none: keep the last values.
     if (table.counted[row] === 0) return changed;
     if (
       this._counted[slot] === 0 ||
@@ -105,7 +101,7 @@ export class SocketTable extends SocketRows {
     return changed;
   }
 
-  /** Copies what may change of a unix, netlink or packet socket. */
+  /** Copies the changeable columns of a unix, netlink or packet socket. */
   updateFamily(slot: number, socket: FamilySocket): void {
     this.bytes[slot * RECORD_BYTES + RecordByte.state] = socket.state;
     this.words[slot * RECORD_WORDS + RecordWord.inode] = socket.inode;
@@ -117,48 +113,49 @@ export class SocketTable extends SocketRows {
     if (socket.path !== "") this.pathsBySlot.set(slot, socket.path);
   }
 
-  /** Notes the keyframe that names the socket. */
+  /** Records the keyframe that names the socket. */
   name(slot: number, keyframe: number): void {
     this._keyframe[slot] = keyframe;
   }
 
-  /** The agent knows the socket under another id from now on. */
+  /** Sets the agent's new id of the socket. */
   rename(slot: number, id: number, keyframe: number): void {
     this._id[slot] = id;
     this._keyframe[slot] = keyframe;
   }
 
   /**
-   * The peer of a unix socket became known (it shows once the server accepts). The socket must be in no index.
+   * Sets the peer of a unix socket (it is visible once the server accepts). The socket must not be in any
+   * index.
    */
   setPeerInode(slot: number, inode: number): void {
     this.words[slot * RECORD_WORDS + RecordWord.remoteAddress] = inode;
   }
 
-  /** The socket no longer exists; it was last there at a time. */
+  /** Marks the socket as gone; `lastMs` is when it last existed. */
   retire(slot: number, lastMs: number): void {
     this.#set(slot, SocketFlag.gone);
     this._sinceMs[slot] = Math.max(this._sinceMs[slot]!, lastMs);
   }
 
-  /** A socket that was taken for gone is there again. */
+  /** Marks a socket that was considered gone as live. */
   revive(slot: number, sinceMs: number): void {
     this.#clear(slot, SocketFlag.gone);
     this._sinceMs[slot] = sinceMs;
   }
 
-  /** The end belongs to a connection. */
+  /** Attaches the end to a connection. */
   attach(slot: number, connection: number): void {
     this.words[slot * RECORD_WORDS + RecordWord.connection] = connection;
   }
 
-  /** One more connection has the listener as its server. */
+  /** Counts one more connection that has the listener as its server. */
   share(listener: number): void {
     this.words[listener * RECORD_WORDS + RecordWord.connection]!++;
     this.#set(listener, SocketFlag.shared);
   }
 
-  /** One connection less has the listener as its server; returns how many still do. */
+  /** Counts one connection less that has the listener as its server; returns how many are left. */
   unshare(listener: number): number {
     const left = --this.words[listener * RECORD_WORDS + RecordWord.connection]!;
     if (left === 0) this.#clear(listener, SocketFlag.shared);
@@ -170,12 +167,12 @@ export class SocketTable extends SocketRows {
     this.words[slot * RECORD_WORDS + RecordWord.holders] = head;
   }
 
-  /** Notes that the end was seen in SYN_SENT (opening), or in SYN_RECV (accepting). */
+  /** Records that the end was seen in SYN_SENT (opening) or in SYN_RECV (accepting). */
   noteHandshake(slot: number, side: typeof SocketFlag.opening | typeof SocketFlag.accepting): void {
     this.#set(slot, side);
   }
 
-  /** Whether the end's other end could be one of several. */
+  /** Sets whether several ends could be the end's peer. */
   setAmbiguous(slot: number, ambiguous: boolean): void {
     if (this.has(slot, SocketFlag.ambiguous) === ambiguous) return;
     this.ambiguousSockets += ambiguous ? 1 : -1;
@@ -183,7 +180,7 @@ export class SocketTable extends SocketRows {
     else this.#clear(slot, SocketFlag.ambiguous);
   }
 
-  /** Notes the part that the end plays in the index of one-sided ends; null where it is not in it. */
+  /** Sets the role of the end in the index of one-sided ends; null if it is not in the index. */
   setServiceRole(slot: number, role: ServiceRole | null): void {
     this.#clear(slot, SocketFlag.serviceClient | SocketFlag.loneServer);
     if (role !== null) this.#set(slot, role);

@@ -1,13 +1,12 @@
-// The aggregator's sockets: what reports carry of them that changes (lib/tables/socket.columns.ts), and what
-// it adds.
+// The aggregator's sockets: the changeable columns of reports (lib/tables/socket.columns.ts), and its own.
 
 import type { ModelTableSchema } from "../../../../lib/tables/schema.ts";
 import { keptColumns } from "../../../../lib/tables/schema.ts";
 import { socketTable } from "../../../../lib/tables/socket.columns.ts";
 
 /**
- * Columns of sockets, read by everyone and written by the socket table. What joining reads of a socket is in
- * its record instead (socket-rows.ts).
+ * Columns of sockets, read by everyone and written by the socket table. Fields that matching reads are in the
+ * socket's record instead (socket-rows.ts).
  */
 export const socketModelTable: ModelTableSchema = {
   name: "SocketColumns",

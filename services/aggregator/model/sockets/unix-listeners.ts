@@ -1,18 +1,18 @@
-// Listeners of the families beside the internet's. Unix sockets that accept are found by (node, inode), since
-// a connected datagram socket names its server's inode as its peer, and by (node, path), since an accepted
-// socket has its listener's path.
+// Listeners of the non-internet families. Unix listeners are found by (node, inode), since a connected
+// datagram socket names its server's inode as its peer, and by (node, path), since an accepted socket has its
+// listener's path.
 
 import { mixHash } from "../../../../lib/hash.ts";
 import { SparseIndex } from "../storage/sparse-index.ts";
 import type { SocketPlaces } from "./end-index.ts";
 import { Family } from "../../../../lib/vocabulary/protocols.ts";
 
-/** Index of listeners of the families beside the internet's. */
+/** Index of listeners of the non-internet families. */
 export class UnixListeners {
   readonly #places: SocketPlaces;
   readonly #index = new SparseIndex();
   readonly #byPath = new Map<string, Set<number>>();
-  // The key that each was added under: its path may change.
+  // The key under which each was added: its path may change.
   readonly #keys = new Map<number, string>();
 
   constructor(places: SocketPlaces) {

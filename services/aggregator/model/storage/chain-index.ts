@@ -1,5 +1,5 @@
-// A hash index over the slots of a table: buckets of chained slot numbers. Nothing but integers is stored
-// (twelve bytes a slot at most), keys stay in the table's own columns, and equal keys are allowed: the reader
+// A hash index over the slots of a table: buckets of chained slot numbers. It stores only integers (at most
+// twelve bytes per slot); keys stay in the table's own columns, and equal keys are allowed: the caller
 // compares what it finds.
 
 import { grownColumn } from "./capacity.ts";
@@ -12,7 +12,7 @@ export class ChainIndex {
   size = 0;
   // Slot numbers plus one; zero ends a chain.
   #heads = new Int32Array(INITIAL_BUCKETS);
-  // Two a slot: the next one of its chain, and its hash, since to compute that again costs a look into the
+  // Two per slot: the next slot of its chain, and its hash, because recomputing the hash means reading the
   // key's columns.
   #links = new Int32Array(2 * INITIAL_BUCKETS);
 
@@ -26,7 +26,7 @@ export class ChainIndex {
     return this.#seek(this.#links[slot * 2]!, this.#links[slot * 2 + 1]!);
   }
 
-  /** The hash that a slot in the index was added with. */
+  /** The hash with which a slot was added. */
   hashOf(slot: number): number {
     return this.#links[slot * 2 + 1]!;
   }
@@ -42,7 +42,7 @@ export class ChainIndex {
     this.size++;
   }
 
-  /** Takes out a slot, which must be in the index. Costs the length of its chain. */
+  /** Removes a slot, which must be in the index. The cost is the length of its chain. */
   remove(slot: number): void {
     const links = this.#links;
     const bucket = this.hashOf(slot) & (this.#heads.length - 1);

@@ -1,4 +1,4 @@
-// A table's column as everyone but the table itself sees it.
+// A column as everyone but its table sees it.
 
 /** One number per row. Only the table that owns the column writes it. */
 export interface Column {
@@ -6,10 +6,10 @@ export interface Column {
   readonly [row: number]: number;
 }
 
-/** An object with its read-only properties open to writing. */
+/** A type with its read-only properties made writable. */
 export type Writable<Owner> = { -readonly [Name in keyof Owner]: Owner[Name] };
 
-/** An object with its read-only properties open to writing: for the object itself alone. */
+/** Returns the object with its read-only properties made writable; only the object itself may use it. */
 export function writable<Owner>(owner: Owner): Writable<Owner> {
   return owner;
 }

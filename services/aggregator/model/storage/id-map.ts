@@ -1,5 +1,5 @@
-// From an agent's ids to the store's slots. Agents use ids again, so they are dense: pages of integers, made
-// when an id in them is first used, cost four bytes an id and one look-up.
+// Maps an agent's ids to slots. Agents reuse ids, so they are dense: pages of integers, allocated when an id
+// in them is first used, cost four bytes per id and one lookup.
 
 const PAGE_BITS = 10;
 const PAGE_IDS = 2 ** PAGE_BITS;
@@ -17,7 +17,7 @@ export class IdMap {
     return page === undefined ? -1 : page[id & (PAGE_IDS - 1)]! - 1;
   }
 
-  /** Sets the slot of an id; false where the id is above AGENT_ID_MAX. */
+  /** Sets the slot of an id; returns false if the id is above AGENT_ID_MAX. */
   set(id: number, slot: number): boolean {
     if (id > AGENT_ID_MAX) return false;
     const page = (this.#pages[id >>> PAGE_BITS] ??= new Int32Array(PAGE_IDS));
@@ -25,13 +25,13 @@ export class IdMap {
     return true;
   }
 
-  /** Forgets an id. */
+  /** Removes an id. */
   delete(id: number): void {
     const page = this.#pages[id >>> PAGE_BITS];
     if (page !== undefined) page[id & (PAGE_IDS - 1)] = 0;
   }
 
-  /** Every slot, by ascending id. */
+  /** Returns all slots, by ascending id. */
   slots(): number[] {
     const slots: number[] = [];
     for (const page of this.#pages) {
@@ -41,7 +41,7 @@ export class IdMap {
     return slots;
   }
 
-  /** Forgets all ids. */
+  /** Removes all ids. */
   clear(): void {
     this.#pages.length = 0;
   }

@@ -1,7 +1,7 @@
-// What found no room in a table or queue, since start. Coverage and metrics show the sum; the kinds are for
-// debugging.
+// Counts what was dropped because a table or queue was full, since start. Coverage and metrics show the sum;
+// the kinds are for debugging.
 
-/** What has a limit. */
+/** Tables and queues with a limit. */
 export type OverflowKind =
   | "namespaces"
   | "sockets"
@@ -18,7 +18,7 @@ export class Overflow {
   readonly #counts = new Map<OverflowKind, number>();
   #total = 0;
 
-  /** Everything that found no room. */
+  /** Everything that was dropped. */
   get total(): number {
     return this.#total;
   }

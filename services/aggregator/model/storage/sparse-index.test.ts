@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { ChainIndex } from "./chain-index.ts";
 import { SparseIndex } from "./sparse-index.ts";
 
-// Few slots and hashes, so that they are met again; high ones, as of few listeners among many sockets.
+// Few slots and hashes, so that they repeat; high slots, as for few listeners among many sockets.
 const step = fc.record({ slot: fc.integer({ min: 3_000_000, max: 3_000_020 }), hash: fc.nat({ max: 4 }) });
 
 describe("the indexes of slots by hash", () => {

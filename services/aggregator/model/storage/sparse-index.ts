@@ -1,9 +1,9 @@
-// A hash index over few slots of a table that has many: a ChainIndex over rows of its own, so that its memory
-// follows the slots in it (about sixty bytes each), and not the highest slot number.
+// A hash index over a few slots of a table that has many: a ChainIndex over its own rows, so that its memory
+// depends on the slots in it (about sixty bytes each) and not on the highest slot number.
 
 import { ChainIndex } from "./chain-index.ts";
 
-/** Slots by hash, as ChainIndex has them. */
+/** Slots by hash, with ChainIndex's semantics. */
 export class SparseIndex {
   readonly #index = new ChainIndex();
   readonly #rows = new Map<number, number>();
@@ -28,7 +28,7 @@ export class SparseIndex {
     this.#index.add(row, hash);
   }
 
-  /** Takes out a slot, which must be in the index. */
+  /** Removes a slot, which must be in the index. */
   remove(slot: number): void {
     const row = this.#rows.get(slot)!;
     this.#index.remove(row);
