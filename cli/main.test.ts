@@ -49,7 +49,7 @@ describe("help", () => {
   });
 
   it("is given without loading gRPC or YAML", async () => {
-    // Listing the modules costs a hook in the process under test; what they weigh is the reader's wait.
+    // A hook lists the modules that the process under test loads: their size is startup time.
     const hook = path.join(directory, "list-modules.mjs");
     writeFileSync(
       hook,
@@ -262,7 +262,7 @@ describe("a server that does not answer as it should", () => {
       const run = await runCli(["edges", "--server", moody.address, "--timeout", "300ms", "-o", "json"]);
       assert.match(run.stderr, message);
       assert.equal(run.exitCode, exitCode);
-      // What breaks off must not be taken for a whole list.
+      // A truncated answer must not be mistaken for a complete list.
       assert.throws(() => JSON.parse(run.stdout));
     });
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The program `whotalks`, which kubectl runs as `kubectl whotalks` where it is installed as kubectl-whotalks.
-// Reads the environment, runs what is asked, and turns the outcome into a sentence and an exit code.
+// The program `whotalks`, which kubectl runs as `kubectl whotalks` if it is installed as kubectl-whotalks.
+// Reads the environment, runs the request, and converts the outcome to a sentence and an exit code.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -11,19 +11,18 @@ import { buildProgram, type Request } from "./command/program.ts";
 import { localSettings, querySettings } from "./command/settings.ts";
 import { processTerminal } from "./output/terminal.ts";
 
-/** What is being closed after an interrupt may take this long before the process ends anyway. */
+/** How long closing after an interrupt may take before the process exits anyway. */
 const CLOSING_MS_MAX = 3000;
 
 const name = programName(process.argv[1] ?? "whotalks");
 const terminal = processTerminal(process.env);
 const interrupt = new AbortController();
 let signalExit: number | null = null;
-// What runs until it is interrupted ends well by an interrupt; what was to end by itself does not.
+// An interrupt is the normal end of a command that runs until interrupted, and an error for any other.
 let endless = false;
 onSignals();
 process.exitCode = await main();
-// What is left open (a server's last connection) must not keep a finished command alive. All output was
-// written.
+// Open handles (a server's last connection) must not keep a finished command alive. All output was written.
 process.exit();
 
 async function main(): Promise<number> {
@@ -36,7 +35,7 @@ async function main(): Promise<number> {
     if (signalExit !== null) return signalExit;
     const words = process.argv.slice(2);
     const explained = sentenceOf(commandLineMistake(error, program, words), name, words);
-    // What was typed and what a server said may hold anything.
+    // What the user typed and what a server sent may contain anything.
     if (explained.sentence !== "") terminal.say(escapeText(explained.sentence));
     return explained.exitCode;
   }
@@ -58,7 +57,7 @@ function onSignals(): void {
   process.on("SIGTERM", () => end(ExitCode.terminated));
 }
 
-// The first signal lets everything close; the second is taken at its word.
+// The first signal closes everything in order; the second exits at once.
 function end(exitCode: number): void {
   if (signalExit !== null) process.exit(exitCode);
   signalExit = exitCode;

@@ -1,4 +1,4 @@
-// The command line's own pipeline on one screen: settings → source → answer → printer.
+// The command line's pipeline on one screen: settings → source → answer → printer.
 
 import type { Asker, AskOptions } from "./ask/ask.ts";
 import type { Answer } from "./ask/answer.ts";
@@ -16,7 +16,7 @@ import type { Terminal } from "./output/terminal.ts";
 import { views } from "./views/views.ts";
 import type { View, ViewName } from "./views/view.ts";
 
-/** Does what the settings say. Ends early, without an error, when the signal is aborted. */
+/** Executes the settings. Ends early, without an error, when the signal is aborted. */
 export async function run(
   settings: Settings,
   title: string,
@@ -65,19 +65,19 @@ async function reachCluster(
   return connectCluster({ ...source.choice, environment });
 }
 
-// As kubectl does where no namespace is named.
+// As kubectl does if no namespace is named.
 function confine(settings: Settings, { contextNamespace }: ClusterConnection): Settings {
   return { ...settings, filter: { ...settings.filter, namespaces: [contextNamespace] } };
 }
 
-// The way through the API server breaks elsewhere than at the address that gRPC dials.
+// Failures of the path through the API server are not at the address that gRPC dials.
 function explainWay(error: unknown, cluster: ClusterConnection): unknown {
   const trouble = cluster.trouble();
   if (!(error instanceof FailureError) || trouble === "") return error;
   return new FailureError(`The way to whotalks through the API server broke: ${trouble}`, { cause: error });
 }
 
-// Whether there is a place for every pod's own account: not in a table that is drawn again and again.
+// Whether the output shows every pod's own account: not in a live table.
 function showsPods({ format, live }: Settings): boolean {
   return format === "json" || format === "yaml" || (format === "wide" && !live);
 }
@@ -89,7 +89,7 @@ async function show(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
-  // Sorting picks the first of all, so all are asked for.
+  // Sorting selects among all items, so all are requested.
   const options: AskOptions = { filter: settings.filter, limit: settings.sort === null ? settings.limit : 0 };
   switch (settings.subject) {
     case "edges":
@@ -117,7 +117,7 @@ async function show(
   }
 }
 
-/** How and where an answer is printed. */
+/** How and where to print an answer. */
 interface Printing {
   readonly settings: Settings;
   readonly title: string;
@@ -145,7 +145,7 @@ async function runFile(
   const limit = settings.sort === null ? settings.limit : 0;
   const read = <Item>(view: View<Item>): Promise<void> =>
     print(view, () => readListFile(path, view, limit), { settings, title, terminal, signal });
-  // A file of connections may hold any protocol: the unix view of it is its unix columns.
+  // A file of connections may contain any protocol: its unix view shows the unix columns.
   const name: ViewName = settings.subject === "watch" ? "connections" : settings.subject;
   switch (name) {
     case "edges":
@@ -169,7 +169,7 @@ async function startPipeline(
   const { startLocal } = await import("./local/start-local.ts");
   const { listen } = source.options;
   const pipeline = await startLocal(source.options).catch(asFailure);
-  // Nobody asks a pipeline that ends at once.
+  // Nobody else queries a pipeline that ends at once.
   const { address } = pipeline;
   if (listen !== null && address !== null && live) {
     const taken =
@@ -187,8 +187,7 @@ async function firstPass(pipeline: LocalPipeline, signal: AbortSignal): Promise<
   await Promise.race([pipeline.firstPass, interrupted]).catch(asFailure);
 }
 
-// The pipeline says in its errors' messages what is wrong with the machine; our own mistakes stay what they
-// are.
+// The messages of the pipeline's errors say what is wrong with the machine; our own bugs stay unchanged.
 function asFailure(error: unknown): never {
   const mistake =
     error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;

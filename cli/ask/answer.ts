@@ -1,5 +1,5 @@
-// An answer on its way from a source (the query API, a file) to a printer: what it rests on, its items in
-// batches, whether that was all. A stream, so that a long answer needs no more memory than a batch.
+// An answer on its way from a source (the query API, a file) to a printer: coverage, items in batches, and
+// whether they were all. It is a stream, so that a long answer needs memory for only one batch.
 
 import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 
@@ -9,10 +9,10 @@ export type AnswerPart<Item> =
   | { readonly part: "items"; readonly items: readonly Item[] }
   | { readonly part: "end"; readonly complete: boolean; readonly matched: number };
 
-/** A whole answer. It throws FailureError where it breaks off. */
+/** A whole answer. It throws FailureError if it is cut off. */
 export type Answer<Item> = AsyncIterable<AnswerPart<Item>>;
 
-/** What an answer rests on. */
+/** Time and coverage of an answer. */
 export type AnswerHead = Extract<AnswerPart<never>, { part: "head" }>;
 
 /** How an answer ended. */

@@ -1,17 +1,17 @@
-// What a failed question to a server means for the user: gRPC's status codes as sentences that say what to do.
+// Explains a failed request to a server: gRPC's status codes as sentences that say what to do.
 
 import { status } from "@grpc/grpc-js";
 import { writeDuration } from "../../lib/duration.ts";
 import { FailureError, UsageError } from "../command/errors.ts";
 
-/** What is known of the failure: a gRPC status, or "late" where the wait was ended on our side. */
+/** The failure: a gRPC status, or "late" if our own timeout ended the wait. */
 export interface AskError {
   readonly code?: number | string;
   readonly details?: string;
   readonly message?: string;
 }
 
-/** The error that the user is shown. */
+/** Returns the error to show to the user. */
 export function explainAskError(error: AskError, address: string, timeoutMs: number): Error {
   const details = error.details ?? error.message ?? "";
   switch (error.code) {

@@ -1,5 +1,5 @@
-// Asks a whotalks server by gRPC and gives its answers as streams. This file is loaded only once there is a
-// server to ask: gRPC costs more time to load than the rest of the command line together.
+// Queries a whotalks server by gRPC and returns its answers as streams. This file is loaded only when there is
+// a server to query: gRPC takes longer to load than the rest of the command line together.
 
 import { type ClientReadableStream, credentials } from "@grpc/grpc-js";
 import type {
@@ -18,32 +18,32 @@ import type { Answer, AnswerPart } from "./answer.ts";
 import { type AskError, explainAskError } from "./ask-errors.ts";
 import { FailureError } from "../command/errors.ts";
 
-/** Bytes of the largest message that is taken: servers send batches far below it. */
+/** Largest message that is accepted, in bytes: servers send much smaller batches. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** How a question is asked. */
+/** Parameters of a query. */
 export interface AskOptions {
   readonly filter: Filter;
-  /** 0 for the server's own limit. */
+  /** 0 means the server's own limit. */
   readonly limit: number;
 }
 
-/** A server that answers. */
+/** A source of answers. */
 export interface Asker {
   edges(options: AskOptions): Answer<Edge>;
   connections(options: AskOptions): Answer<Connection>;
   listeners(options: AskOptions): Answer<Listener>;
-  /** Each pod's own account comes with it where pods is set. */
+  /** Includes each pod's own account if `pods` is set. */
   coverage(pods: boolean): Answer<NodeCoverage>;
-  /** Ends when the signal is aborted, without an error. */
+  /** Ends without an error when the signal is aborted. */
   watch(filter: Filter, initial: boolean): AsyncIterable<WatchResponse>;
   close(): void;
 }
 
 /**
- * Makes an asker of the server at HOST:PORT or unix:PATH. Every wait for a part of an answer ends after
- * timeoutMs; aborting the signal ends what is under way. Failures are FailureErrors that name the place: the
- * address, or what the user knows better.
+ * Creates an asker for the server at HOST:PORT or unix:PATH. Every wait for a part of an answer times out
+ * after timeoutMs; aborting the signal cancels running calls. Failures are FailureErrors that name the
+ * address, or a place that the user knows better.
  */
 export function connect(
   address: string,
@@ -53,7 +53,7 @@ export function connect(
 ): Asker {
   const client = new QueryServiceClient(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-    // A proxy from the environment has no business between the user and an address that the user named.
+    // Do not use a proxy from the environment for an address that the user named.
     "grpc.enable_http_proxy": 0,
   });
   const explain = (error: unknown): Error => explainAskError(error as AskError, place, timeoutMs);
@@ -120,7 +120,7 @@ async function* watchParts(
   call: ClientReadableStream<WatchResponse>,
   within: Within,
 ): AsyncGenerator<WatchResponse> {
-  // Only the header must come soon: after it a quiet cluster may have nothing to tell for hours.
+  // Only the header has a timeout: after it, a quiet cluster may send nothing for hours.
   let opened = false;
   for await (const part of parts(call, within, () => !opened)) {
     opened = true;
@@ -129,14 +129,14 @@ async function* watchParts(
   if (!within.signal.aborted) throw new FailureError("The server ended the watch: start it again.");
 }
 
-// Reads a call part by part. The timeout runs only while the server is waited for, never while our own reader
-// is slow.
+// Reads a call part by part. The timeout runs only while waiting for the server, never while our own reader is
+// slow.
 async function* parts<Part>(
   call: ClientReadableStream<Part>,
   { timeoutMs, signal, explain }: Within,
   timed: () => boolean,
 ): AsyncGenerator<Part> {
-  // Cancelling makes the call tell an error, also after nobody reads it any more.
+  // Cancelling makes the call emit an error even if nobody reads it any more.
   call.on("error", () => {});
   const cancel = (): void => call.cancel();
   if (signal.aborted) cancel();

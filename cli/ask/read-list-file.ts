@@ -1,4 +1,4 @@
-// --from-file: a document that -o json printed, as the answer that it was made from.
+// --from-file: reads a document that -o json printed, as the answer it was printed from.
 
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
@@ -32,7 +32,7 @@ export async function* readListFile<Item>(
   const all: readonly unknown[] = document.kind === "Coverage" ? document.coverage.nodes : document.items;
   const kept = limit === 0 ? all : all.slice(0, limit);
   yield { part: "head", timeMs: document.timeMs, coverage: document.coverage };
-  // The view's items are of its kind, and so are the document's.
+  // The view's items have the document's kind.
   yield { part: "items", items: kept as readonly Item[] };
   const complete = kept.length === all.length && (document.kind === "Coverage" || document.complete);
   yield { part: "end", complete, matched: document.kind === "Coverage" ? all.length : document.matched };

@@ -1,6 +1,5 @@
-// The way from the command line to the aggregator of a cluster, with no set-up: the kubeconfig that kubectl
-// uses, the aggregator found by its labels, and a port-forward through the API server behind a local listener
-// that gRPC dials.
+// Connects the command line to a cluster's aggregator without configuration: uses kubectl's kubeconfig, finds
+// the aggregator by its labels, and port-forwards through the API server to a local listener that gRPC dials.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -19,15 +18,15 @@ import type { AggregatorPod } from "./find-aggregator.ts";
 import { openTunnel } from "./pod-tunnel.ts";
 import type { PodTunnel } from "./pod-tunnel.ts";
 
-/** A way to the aggregator. */
+/** A connection to the aggregator. */
 export interface ClusterConnection {
-  /** What gRPC dials: unix:PATH, or 127.0.0.1:PORT on Windows. */
+  /** The address for gRPC: unix:PATH, or 127.0.0.1:PORT on Windows. */
   readonly address: string;
-  /** What is asked, as NAMESPACE/POD. */
+  /** The aggregator's pod, as NAMESPACE/POD. */
   readonly place: string;
   /** Namespace of the kubeconfig's context. */
   readonly contextNamespace: string;
-  /** What went wrong last on the way, as a sentence; empty where nothing did. */
+  /** The last problem with the tunnel, as a sentence; empty if there was none. */
   trouble(): string;
   close(): Promise<void>;
 }
@@ -66,8 +65,8 @@ function loadCluster(choice: ClusterChoice): { config: KubeConfig; api: Kubernet
   }
 }
 
-// One tunnel for each local connection. The first is opened at the start, so that what bars the way (no
-// permission, no such pod) is said before anybody waits for an answer.
+// Opens one tunnel per local connection. The first is opened at the start, so that errors (no permission, no
+// such pod) are reported before anybody waits for an answer.
 class Forward {
   trouble = "";
   readonly #config: KubeConfig;
@@ -82,7 +81,7 @@ class Forward {
     this.#find = find;
   }
 
-  /** The pod that is asked, as NAMESPACE/NAME; empty before start(). */
+  /** The aggregator's pod, as NAMESPACE/NAME; empty before start(). */
   get place(): string {
     return this.#pod === undefined ? "" : `${this.#pod.namespace}/${this.#pod.name}`;
   }
@@ -131,15 +130,15 @@ class Forward {
       this.#tunnels.add(tunnel);
       return tunnel;
     } catch (error) {
-      // The pod is gone: next time another one is looked for.
+      // The pod is gone: find another one next time.
       if (error instanceof KubernetesError && error.code !== "forbidden") this.#pod = undefined;
       throw error;
     }
   }
 }
 
-// A socket in a directory of our own and not a port, where the system has such sockets: whoever can dial a
-// port on this machine would ask the cluster in this user's name.
+// Listens on a socket in a private directory rather than on a port, if the system has such sockets: anyone who
+// can dial a port on this machine could query the cluster with this user's identity.
 async function listen(carry: (socket: Socket) => void): Promise<{ address: string; close(): Promise<void> }> {
   const server = createServer(carry);
   if (process.platform === "win32") {

@@ -1,20 +1,20 @@
-// Where in the cluster the aggregator is: its pods are found by their labels, in the namespace that people
-// install it to, else in every namespace that the user may look into.
+// Finds the aggregator's pods by their labels: in the default namespace of the installation instructions, else
+// in every namespace that the user may read.
 
 import type { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import { FailureError, UsageError } from "../command/errors.ts";
 
-/** Namespace that the installation instructions name. */
+/** Namespace in the installation instructions. */
 const NAMESPACE_DEFAULT = "whotalks";
 /** Labels that the chart puts on the aggregator's pods. */
 const LABELS = "app.kubernetes.io/name=whotalks,app.kubernetes.io/component=aggregator";
-/** Port of the query API where the pod names none "grpc". */
+/** Port of the query API if the pod has no port named "grpc". */
 const PORT_DEFAULT = 4180;
-/** Pods asked for at most: there are one to three. */
+/** Pods requested at most: there are one to three. */
 const PODS_MAX = 100;
 
-/** An aggregator's pod that can be asked. */
+/** A pod of the aggregator that can be queried. */
 export interface AggregatorPod {
   readonly namespace: string;
   readonly name: string;
@@ -23,13 +23,13 @@ export interface AggregatorPod {
 
 interface Candidate extends AggregatorPod {
   readonly ready: boolean;
-  /** Phase, or what its container waits for. */
+  /** Phase, or why its container waits. */
   readonly state: string;
 }
 
 /**
- * Finds an aggregator that is ready. Throws UsageError where the user must choose, FailureError where there is
- * none that can be asked, each with a sentence that says what to do.
+ * Finds a ready aggregator. Throws UsageError if the user must choose, FailureError if none can be queried,
+ * each with a sentence that says what to do.
  */
 export async function findAggregator(
   api: KubernetesApi,
@@ -76,7 +76,7 @@ async function listPods(api: KubernetesApi, namespace: string | undefined): Prom
   return (list.items ?? []).map(readCandidate);
 }
 
-/** Chooses among the pods found; throws where none can be asked. */
+/** Chooses among the pods found; throws if none can be queried. */
 export function choosePod(found: readonly Candidate[], namespace: string | undefined): AggregatorPod {
   if (found.length === 0) {
     const where = namespace === undefined ? "in the cluster" : `in namespace ${namespace}`;
@@ -122,7 +122,7 @@ interface PodJson {
   };
 }
 
-/** Reads what is needed of a pod. */
+/** Reads the relevant fields of a pod. */
 export function readCandidate(pod: PodJson): Candidate {
   const { metadata = {}, spec = {}, status = {} } = pod;
   const terminating = metadata.deletionTimestamp !== undefined;
@@ -141,13 +141,13 @@ export function readCandidate(pod: PodJson): Candidate {
   };
 }
 
-// A user of one namespace may be barred from the default one and still see whotalks elsewhere.
+// A user of one namespace may have no access to the default one and still see whotalks elsewhere.
 function emptyWhereForbidden(error: unknown): readonly Candidate[] {
   if (error instanceof KubernetesError && error.code === "forbidden") return [];
   throw asFailure(error);
 }
 
-/** A failed call to the API server as what the command line says of it. */
+/** Converts a failed call to the API server to the command line's error. */
 export function asFailure(error: unknown): unknown {
   if (!(error instanceof KubernetesError)) return error;
   const sentence = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;

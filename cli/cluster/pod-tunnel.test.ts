@@ -1,4 +1,4 @@
-// Against a real API server and kubelet, where KUBECONFIG names them: the tunnel leads to the readiness port
+// Runs against the real API server and kubelet that KUBECONFIG names: the tunnel leads to the readiness port
 // of the cluster's DNS, the one pod with an HTTP port that every cluster has.
 
 import assert from "node:assert/strict";
@@ -32,7 +32,7 @@ async function dnsPod(): Promise<Target | undefined> {
   return undefined;
 }
 
-// A local connection whose far end is joined to the tunnel.
+// A local connection whose other end is joined to the tunnel.
 async function joined(t: TestContext, tunnel: PodTunnel): Promise<Socket> {
   const server = createServer((socket) => tunnel.join(socket)).listen(0, "127.0.0.1");
   await once(server, "listening");

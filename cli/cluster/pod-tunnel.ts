@@ -1,4 +1,4 @@
-// One byte stream to a port of a pod, through the API server: what `kubectl port-forward` opens for each
+// One byte stream to a port of a pod through the API server, as `kubectl port-forward` opens for each
 // connection.
 // https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-connect-portforward-requests-to-proxy-of-pod
 
@@ -11,23 +11,23 @@ import { PortForward } from "@kubernetes/client-node/dist/portforward.js";
 import { errorOfStatus, KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
 import type { AggregatorPod } from "./find-aggregator.ts";
 
-/** Load balancers cut a WebSocket on which nothing moves, often after a minute. */
+/** Load balancers cut idle WebSockets, often after a minute. */
 const PING_MS = 20_000;
-/** What the kubelet says when it cannot reach the port, in characters at most. */
+/** Longest error of the kubelet about an unreachable port, in characters. */
 const ERROR_CHARS_MAX = 2000;
 
 /** An open tunnel. */
 export interface PodTunnel {
   /** Whether it can still be joined to a connection. */
   readonly open: boolean;
-  /** What the node said of its end; empty where nothing went wrong. */
+  /** The node's error; empty if there was none. */
   readonly error: string;
   /** Carries a local connection's bytes until either side ends. */
   join(socket: Socket): void;
   close(): void;
 }
 
-// What the library's socket (ws) has of what is used here: it is typed by the package isomorphic-ws.
+// The parts of the library's socket (ws) that are used here; the package isomorphic-ws has its types.
 interface WebSocketLike {
   readonly readyState: number;
   ping(): void;
@@ -62,8 +62,7 @@ export async function openTunnel(config: KubeConfig, pod: AggregatorPod): Promis
       return error;
     },
     join(socket) {
-      // HTTP/2's flow control bounds what waits here: neither side sends more than the other has made room
-      // for.
+      // HTTP/2's flow control bounds the buffers: neither side sends more than the other has room for.
       socket.pipe(toPod);
       fromPod.pipe(socket);
       socket.on("error", () => webSocket.close());
@@ -94,8 +93,8 @@ async function connect(
   }
 }
 
-// The WebSocket library says no more of a refused upgrade than its status. The verb is get, or create since
-// Kubernetes 1.35, which asks for both.
+// The WebSocket library reports only the status of a refused upgrade. The RBAC verb is get; Kubernetes 1.35
+// and later also require create.
 function asTunnelError(reason: unknown, pod: AggregatorPod): KubernetesError {
   const message = (reason as { message?: unknown } | null)?.message;
   const status = /Unexpected server response: (\d{3})/.exec(String(message))?.[1];

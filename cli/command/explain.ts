@@ -1,18 +1,18 @@
-// Any error as one line for the user and an exit code. The only place where that is decided.
+// Converts any error to one line for the user and an exit code. Nothing else decides this.
 
 import { type Command, CommanderError } from "commander";
 import { ExitCode, FailureError, UsageError } from "./errors.ts";
 import { commandNames } from "./program.ts";
 import { didYouMean } from "../text/suggest.ts";
 
-/** What the user is told, and how the process ends. */
+/** The message for the user and the exit code. */
 interface Explanation {
-  /** Empty where there is nothing to say. */
+  /** Empty if there is nothing to print. */
   readonly sentence: string;
   readonly exitCode: number;
 }
 
-/** Turns what commander found wrong with the command line into a UsageError; other errors stay as they are. */
+/** Converts commander's errors about the command line to UsageErrors; returns other errors unchanged. */
 export function commandLineMistake(error: unknown, program: Command, words: readonly string[]): unknown {
   if (!(error instanceof CommanderError) || error.exitCode === 0) return error;
   const [first = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
@@ -29,7 +29,7 @@ export function commandLineMistake(error: unknown, program: Command, words: read
   return new UsageError(`${first}.`, hint);
 }
 
-/** The line and the exit code for an error. */
+/** Returns the line and the exit code for an error. */
 export function sentenceOf(error: unknown, program: string, words: readonly string[]): Explanation {
   if (error instanceof CommanderError && error.exitCode === 0)
     return { sentence: "", exitCode: ExitCode.success };
@@ -41,7 +41,7 @@ export function sentenceOf(error: unknown, program: string, words: readonly stri
   }
   if (error instanceof FailureError)
     return { sentence: `${program}: ${error.message}`, exitCode: ExitCode.failure };
-  // A mistake of ours: the trace is for the report of it.
+  // A bug: include the stack trace for the bug report.
   const trace =
     error instanceof Error ? (error.stack ?? error.message).replaceAll(/\n\s*/g, " ") : String(error);
   return {
@@ -54,8 +54,8 @@ function commandOf(words: readonly string[]): string | null {
   return words.find((word) => (commandNames as readonly string[]).includes(word)) ?? null;
 }
 
-// Commander does not tell which word was too many: the first that is neither a command, a flag nor a flag's
-// value.
+// Commander does not report which word was too many: return the first that is neither a command, a flag nor a
+// flag's value.
 function strayWord(words: readonly string[], program: Command, command: string | null): string {
   const options =
     program.commands.find((candidate) => candidate.name() === (command ?? "edges"))?.options ?? [];

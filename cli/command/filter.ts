@@ -1,4 +1,4 @@
-// The filter flags as the query API's Filter. Pure; every mistake is a UsageError that quotes it.
+// Converts the filter flags to the query API's Filter. Pure; every mistake is a UsageError that quotes it.
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { normalizeState, stateWords } from "../../lib/vocabulary/states.ts";
@@ -12,7 +12,7 @@ import { didYouMean } from "../text/suggest.ts";
 
 const PORT_MAX = 65_535;
 
-/** A filter that lets everything through. */
+/** A filter that matches everything. */
 export const openFilter: Filter = {
   from: [],
   to: [],
@@ -29,7 +29,7 @@ export const openFilter: Filter = {
   includeAnonymous: false,
 };
 
-/** Reads the filter flags. Where bareIsProcess is set, an endpoint without a kind is the name of a process. */
+/** Parses the filter flags. If bareIsProcess is set, an endpoint without a kind is the name of a process. */
 export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
   const selectors = (flag: string, texts: readonly string[] = []): Filter["from"] =>
     values(flag, texts).map((text) => parseSelector(text, bareIsProcess));
@@ -57,7 +57,7 @@ export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
   };
 }
 
-/** Reads a whole number of a range; throws UsageError naming the flag. */
+/** Parses an integer in a range; throws UsageError naming the flag. */
 export function parseNumber(flag: string, text: string, min: number, max: number): number {
   const number = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < min || number > max) {
@@ -68,8 +68,7 @@ export function parseNumber(flag: string, text: string, min: number, max: number
 }
 
 /**
- * Takes a word of a vocabulary, as its function finds it; throws UsageError that lists the words if it finds
- * none.
+ * Resolves a word of a vocabulary with its function; throws UsageError that lists the words if it is unknown.
  */
 export function knownWord<Word extends string>(
   flag: string,
@@ -82,7 +81,7 @@ export function knownWord<Word extends string>(
   throw new UsageError(`${flag} takes one of ${words.join(", ")}, not '${text}'.`, didYouMean(text, words));
 }
 
-/** Takes one of several words; throws UsageError that lists them. */
+/** Resolves one of several words; throws UsageError that lists them. */
 export function oneOf<Word extends string>(flag: string, text: string, words: readonly Word[]): Word {
   return knownWord(flag, text, (typed) => findWord(words, typed), words);
 }

@@ -1,5 +1,4 @@
-// Every flag of the command line: its form, its words in --help, and the group it stands in. What flags mean
-// is in settings.ts.
+// Every flag of the command line: its form, its help text, and its group. settings.ts has their meaning.
 
 import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import { Option } from "commander";
@@ -7,7 +6,7 @@ import { outcomeWords } from "../../lib/vocabulary/outcomes.ts";
 import { formats } from "./formats.ts";
 import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
 
-/** The values of flags as they were typed. */
+/** The values of flags as typed. */
 export interface Flags {
   readonly output?: string;
   readonly headers?: boolean;
@@ -47,7 +46,7 @@ export interface Flags {
 /** The name of a flag as settings.ts knows it. */
 export type FlagName = keyof Flags;
 
-// Repeated flags add up, and each may have several values separated by commas.
+// Repeated flags accumulate, and each may have several comma-separated values.
 function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), ...value.split(",")];
 }
@@ -153,7 +152,7 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
   ],
 ];
 
-/** Makes the options of the given flags, in groups. */
+/** Creates the options of the given flags, in groups. */
 export function flagOptions(wanted: ReadonlySet<FlagName>): Option[] {
   return groups.flatMap(([heading, flags]) =>
     (Object.keys(flags) as FlagName[])

@@ -1,4 +1,4 @@
-// Settings of `whotalks local`: the pipeline in its own process.
+// Settings of `whotalks local`, which runs the pipeline in its own process.
 
 import type { ReaderChoice } from "../../lib/vocabulary/reader-names.ts";
 import type { ConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
@@ -9,23 +9,24 @@ export interface ListenAddress {
   /** 0 for any free port. */
   readonly port: number;
   /**
-   * Whether a free port will do where this one is taken: so for the default, not for one that the user named.
+   * Whether to fall back to a free port if this one is taken: true for the default port, false for one that
+   * the user named.
    */
   readonly elseAnyPort: boolean;
 }
 
-/** How the pipeline is set up. */
+/** Options of the pipeline. */
 export interface LocalOptions {
   /** Mount point of the proc filesystem, or a saved tree of it. */
   readonly procDir: string;
-  /** Byte order of the machine that wrote the tables; undefined for this machine's. */
+  /** Byte order of the machine that wrote the tables; undefined means this machine's. */
   readonly byteOrder: "little" | "big" | undefined;
   /** Which reader reads the sockets. */
   readonly reader: ReaderChoice;
-  /** How conntrack is read; undefined for the best way that works. */
+  /** How conntrack is read; undefined means the best way that works. */
   readonly conntrack: ConntrackChoice | undefined;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
-  /** Null where nobody but this process is to ask. */
+  /** Null if only this process may query it. */
   readonly listen: ListenAddress | null;
 }

@@ -1,12 +1,12 @@
-// The commands and their help. What a command does comes from outside, so that the documentation is made from
-// the same program that runs.
+// The commands and their help. The actions are passed in, so that the documentation is generated from the same
+// program that runs.
 
 import { Argument, Command } from "commander";
 import { flagOptions, type FlagName, type Flags } from "./flags.ts";
 import { selectorForms } from "./selectors.ts";
 import { localFlags, sourceFlags, type Subject, subjectFlags, subjects } from "./settings.ts";
 
-/** What was asked for: a command of its own, or `local` with the word behind it. */
+/** The requested command, or `local` with the word after it. */
 export type Request =
   | { readonly command: "local"; readonly word: string | undefined; readonly flags: Flags }
   | { readonly command: Subject; readonly flags: Flags };
@@ -14,7 +14,7 @@ export type Request =
 interface CommandWords {
   readonly summary: string;
   readonly description: string;
-  /** Lines of examples, `%` standing for the program's name. */
+  /** Lines of examples; `%` is replaced by the program's name. */
   readonly examples: readonly string[];
 }
 
@@ -87,7 +87,7 @@ const commandWords: { readonly [Key in Subject | "local"]: CommandWords } = {
   },
 };
 
-/** The commands in the order in which help and documentation name them. */
+/** The commands in the order of help and documentation. */
 export const commandNames: ReadonlyArray<Subject | "local"> = ["local", ...subjects];
 
 /** The flags that a command takes. */
@@ -97,8 +97,8 @@ export function commandFlags(name: Subject | "local"): ReadonlySet<FlagName> {
 }
 
 /**
- * Makes the program. name is what the user typed ("kubectl whotalks"); act does what is asked. Mistakes in the
- * command line are thrown as commander's CommanderError and nothing is printed for them.
+ * Creates the program. `name` is what the user typed ("kubectl whotalks"); `act` runs the request. Mistakes in
+ * the command line are thrown as commander's CommanderError, and nothing is printed for them.
  */
 export function buildProgram(
   name: string,

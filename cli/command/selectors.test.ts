@@ -80,7 +80,7 @@ describe("parseSelector", () => {
         try {
           const selector = parseSelector(text, bare);
           assert.equal(Object.keys(selector).length, 1);
-          // What was read can be sent.
+          // Every parsed selector can be encoded.
           EndpointSelector.encode(EndpointSelector.fromPartial(selector)).finish();
         } catch (error) {
           assert.ok(error instanceof UsageError, String(error));

@@ -1,4 +1,4 @@
-// Endpoint arguments (`--from deploy/web --to 10.0.0.0/8`) as the selectors that the query API takes.
+// Converts endpoint arguments (`--from deploy/web --to 10.0.0.0/8`) to the query API's selectors.
 
 import type { EndpointSelector } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseRange } from "../../lib/address.ts";
@@ -13,7 +13,7 @@ const workload =
   (kind: string): SelectKind =>
   (name) => ({ workload: { namespace: "", kind, name } });
 
-// The forms whose names are Kubernetes': each kind with its short names.
+// Kinds whose names follow Kubernetes' rules, each with its short names.
 const kubernetesKinds: ReadonlyArray<readonly [words: readonly string[], select: SelectKind]> = [
   [["pod", "pods", "po"], (name) => ({ pod: { namespace: "", name } })],
   [["deployment", "deployments", "deploy"], workload("Deployment")],
@@ -27,7 +27,7 @@ const kubernetesKinds: ReadonlyArray<readonly [words: readonly string[], select:
   [["node", "nodes", "no"], (name) => ({ node: name })],
 ];
 
-// The forms whose names are a machine's: anything may stand in them.
+// Kinds whose names come from a machine: they may contain anything.
 const machineKinds: ReadonlyArray<readonly [words: readonly string[], select: SelectKind]> = [
   [["process", "proc"], (name) => ({ process: name })],
   [["unit"], (name) => ({ unit: name })],
@@ -36,11 +36,11 @@ const machineKinds: ReadonlyArray<readonly [words: readonly string[], select: Se
 
 const selectByKubernetesWord = byWord(kubernetesKinds);
 const selectByMachineWord = byWord(machineKinds);
-// The kinds that need no name.
+// Kinds without a name.
 const endpointWords = ["external", "unknown"] as const satisfies readonly EndpointKind[];
 const kindWords = [...selectByKubernetesWord.keys(), ...selectByMachineWord.keys(), "pid"];
 
-/** The forms that an endpoint argument takes, for messages and help. */
+/** The forms of an endpoint argument, for messages and help. */
 export const selectorForms: readonly string[] = [
   "10.0.0.1, 10.0.0.0/8, 2001:db8::/32",
   "pod/NAME, svc/NAME, ns/NAME, node/NAME",
@@ -52,13 +52,13 @@ export const selectorForms: readonly string[] = [
 
 const formsSentence = `write one of ${selectorForms.join("; ")}.`;
 
-// RFC 1123 subdomains: what Kubernetes allows as names.
+// RFC 1123 subdomains: the names that Kubernetes allows.
 const kubernetesName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const PID_MAX = 2 ** 22;
 
 /**
- * Reads one endpoint argument. Where bareIsProcess is set, a word without a kind is the name of a process.
- * Throws UsageError, which lists the forms, where the text is none of them.
+ * Parses one endpoint argument. If bareIsProcess is set, a word without a kind is the name of a process.
+ * Throws UsageError, which lists the forms, if the text matches none of them.
  */
 export function parseSelector(text: string, bareIsProcess: boolean): EndpointSelector {
   const endpointKind = findWord(endpointWords, text);

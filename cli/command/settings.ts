@@ -1,5 +1,5 @@
-// A command and its flags as one frozen object that says what to do. Pure: every mistake and every combination
-// that cannot be is a UsageError here, before anything starts.
+// Converts a command and its flags to one frozen object. Pure: every mistake and every invalid combination is
+// a UsageError here, before anything starts.
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseDuration, writeDuration } from "../../lib/duration.ts";
@@ -15,19 +15,19 @@ import { viewColumnKeys } from "../views/views.ts";
 import type { ViewName } from "../views/view.ts";
 import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
-/** What can be shown: the views, and connections as they come and go. */
+/** The subjects: the views, and `watch` for connections as they open and close. */
 export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
-/** One thing that can be shown. */
+/** One of the subjects. */
 export type Subject = ViewName | "watch";
 
-/** Where answers come from. */
+/** The source of answers. */
 export type Source =
   | { readonly kind: "local"; readonly options: LocalOptions }
   | { readonly kind: "server"; readonly address: string }
   | {
       readonly kind: "cluster";
       readonly choice: Omit<ClusterChoice, "environment">;
-      /** Whether the answer is confined to the context's namespace, as kubectl's are where none is named. */
+      /** Whether to restrict the answer to the context's namespace, as kubectl does if none is named. */
       readonly namespaced: boolean;
     }
   | { readonly kind: "file"; readonly path: string };
@@ -37,20 +37,20 @@ export interface Settings {
   readonly subject: Subject;
   readonly source: Source;
   readonly filter: Filter;
-  /** 0 for all. */
+  /** 0 means all. */
   readonly limit: number;
   readonly sort: string | null;
   readonly format: Format;
   readonly headers: boolean;
-  /** Whether the answer is kept up to date until interrupted. */
+  /** Whether to refresh the answer until interrupted. */
   readonly live: boolean;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** watch: whether what is there already comes first. */
+  /** watch: whether to print existing connections first. */
   readonly initial: boolean;
 }
 
-// RFC 1123 label: what Kubernetes allows as a namespace's name.
+// RFC 1123 label: the names of namespaces that Kubernetes allows.
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const INTERVAL_MS_DEFAULT = 1000;
 const INTERVAL_MS_MIN = 100;
@@ -75,7 +75,7 @@ const allFilters: readonly FlagName[] = [
 ];
 const listFlags: readonly FlagName[] = ["output", "headers", "sort", "limit"];
 
-/** The flags that have a meaning for a subject, wherever its answer comes from. */
+/** The flags that apply to a subject, whatever its source. */
 export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
   edges: [...listFlags, ...allFilters],
   connections: [...listFlags, ...allFilters],
@@ -85,7 +85,7 @@ export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = 
   watch: ["output", "headers", "initial", ...allFilters],
 };
 
-/** The flags of `local` that say how this machine is read. */
+/** The flags of `local` about how this machine is read. */
 export const localFlags: readonly FlagName[] = [
   "once",
   "interval",
@@ -97,7 +97,7 @@ export const localFlags: readonly FlagName[] = [
   "timeout",
 ];
 
-/** Filters that only a cluster has an answer for. */
+/** Filters that only a cluster can answer. */
 const clusterFilters: readonly FlagName[] = ["namespace", "allNamespaces", "selector"];
 const clusterFlags: readonly FlagName[] = ["context", "kubeconfig", "whotalksNamespace"];
 const listSourceFlags: readonly FlagName[] = [
@@ -110,7 +110,7 @@ const listSourceFlags: readonly FlagName[] = [
   "timeout",
 ];
 
-/** The flags of the other commands that say where the answer comes from. */
+/** The flags of the other commands that choose the source of answers. */
 export const sourceFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
   edges: listSourceFlags,
   connections: listSourceFlags,
@@ -126,11 +126,11 @@ function typedFlag(name: FlagName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** What `whotalks local [SUBJECT]` is to do. */
+/** Returns the settings of `whotalks local [SUBJECT]`. */
 export function localSettings(word: string | undefined, flags: Flags): Settings {
   const subject = word === undefined ? "edges" : parseSubject(word);
   const known = new Set([...subjectFlags[subject], ...localFlags]);
-  // Commander gives `headers: true` where --no-headers was not typed.
+  // Commander sets `headers: true` if --no-headers was not typed.
   const stray = (Object.keys(flags) as FlagName[]).find(
     (name) => flags[name] !== undefined && name !== "headers" && !known.has(name),
   );
@@ -174,7 +174,7 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
   });
 }
 
-/** What `whotalks SUBJECT` is to do. */
+/** Returns the settings of `whotalks SUBJECT`. */
 export function querySettings(subject: Subject, flags: Flags): Settings {
   const output = parseOutput(subject, flags);
   const live = flags.watch === true;
@@ -249,7 +249,7 @@ function parseOutput(
   };
 }
 
-// The unix view is the connections of one protocol.
+// The unix view shows the connections of one protocol.
 function subjectFilter(subject: Subject, filter: Filter): Filter {
   return subject === "unix" ? { ...filter, protocols: ["unix"] } : filter;
 }

@@ -1,4 +1,4 @@
-// Writes the tables of docs/cli.md from the program itself: `node cli/docs/cli-reference.ts` writes them, and
+// Generates the tables of docs/cli.md from the program itself: `node cli/docs/cli-reference.ts` writes them;
 // with `--check` it fails if they are out of date.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -58,7 +58,7 @@ const sections = new Map<string, () => string>([
   ],
 ]);
 
-/** The document with every generated part made anew. */
+/** Returns the document with every generated part regenerated. */
 function generate(document: string): string {
   return document.replace(marker, (_, begin: string, name: string, end: string) => {
     const section = sections.get(name);
@@ -84,7 +84,7 @@ function columnTable(
   );
 }
 
-// Of a table that is never sorted.
+// The columns of a table that is never sorted.
 function columnList(columns: ReadonlyArray<{ readonly header: string }>): string {
   return `${columns.map((column) => column.header).join(" · ")}\n`;
 }

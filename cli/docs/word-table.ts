@@ -1,4 +1,4 @@
-// The words that answers have, for docs/cli.md: each field with its list of the vocabulary.
+// The words in answers, for docs/cli.md: each field with its vocabulary.
 
 import { Change } from "../../lib/vocabulary/changes.ts";
 import { conntrackModes } from "../../lib/vocabulary/conntrack-choices.ts";
@@ -12,7 +12,7 @@ import { readerNames } from "../../lib/vocabulary/reader-names.ts";
 import { stateWords } from "../../lib/vocabulary/states.ts";
 import { timerWords } from "../../lib/vocabulary/timers.ts";
 
-/** Where a word is in JSON, and every word that may be there. */
+/** A field in JSON, and every word that it may have. */
 export const wordTable: ReadonlyArray<readonly [field: string, words: readonly string[]]> = [
   ["protocol", protocolWords],
   ["state", stateWords],

@@ -1,23 +1,23 @@
-// A live table into a pipe: one line for every row that is new or changed since it was last printed.
+// A live table written to a pipe: one line for every row that is new or changed since it was last printed.
 
 import { columnWidths, type Row, tableLine } from "../output/table.ts";
 
-/** Keeps what was printed. It knows no more rows than the last answer had. */
+/** Remembers what was printed: only the rows of the last answer. */
 export class ChangedRows {
   #known = new Map<string, string>();
   #widths: number[] = [];
 
-  /** The header's line; it makes the columns at least as wide. */
+  /** Returns the header's line and widens the columns to fit the rows. */
   header(headers: readonly string[], rows: readonly Row[]): string {
     this.#widths = columnWidths([headers, ...rows.map((row) => row.cells)], null);
     return `${tableLine(headers, this.#widths)}\n`;
   }
 
-  /** The lines of the rows that are new or changed. */
+  /** Returns the lines of the rows that are new or changed. */
   next(rows: readonly Row[]): string {
     const changed = rows.filter((row) => this.#known.get(row.identity) !== row.steady);
     this.#known = new Map(rows.map((row) => [row.identity, row.steady]));
-    // Columns only grow, so that lines stay below each other as far as can be.
+    // Columns only grow, so that lines stay aligned as far as possible.
     for (const [index, width] of columnWidths(
       changed.map((row) => row.cells),
       null,

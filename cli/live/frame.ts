@@ -1,4 +1,4 @@
-// A live table on a terminal: each frame is drawn over the one before, in place, without scrolling. Pure.
+// A live table on a terminal: each frame is drawn over the previous one, without scrolling. Pure.
 
 import { coloured } from "../output/colour.ts";
 import { columnWidths, type Table, tableLine } from "../output/table.ts";
@@ -12,11 +12,11 @@ const CLEAR_BELOW = "\u001b[J";
 /** Hides the cursor and clears the screen, before the first frame. */
 export const beginFrames = "\u001b[?25l\u001b[2J";
 
-/** Shows the cursor again, below the last frame, which stays. */
+/** Shows the cursor below the last frame, which stays. */
 export const endFrames = "\n\u001b[?25h";
 
 /**
- * One frame: a line about the whole, the table as far as it fits, a line about what does not fit or is
+ * Draws one frame: a summary line, the table as far as it fits, and a line about what does not fit or is
  * missing.
  */
 export function drawFrame(
@@ -27,7 +27,7 @@ export function drawFrame(
   options: { readonly headers: boolean; readonly colour: boolean },
 ): string {
   const lines = [coloured(fitText(title, size.columns), "quiet", options.colour)];
-  // Title, header, notes, and the last row, which is left free for the cursor.
+  // Reserve lines for title, header, notes, and the last row, which stays free for the cursor.
   const room = Math.max(1, size.rows - 2 - (options.headers ? 1 : 0) - notes.length);
   const cut = table.rows.length > room;
   const shown = cut ? table.rows.slice(0, Math.max(0, room - 1)) : table.rows;

@@ -14,8 +14,7 @@ before(async () => {
   if (noScript === false) typescript = await liveTable();
 });
 
-// A pseudo-terminal of 80 columns and 12 rows, on which the table is kept up to date until two changes were
-// drawn.
+// A pseudo-terminal of 80 columns and 12 rows, on which a live table runs until two changes were drawn.
 async function liveTable(): Promise<string> {
   await using server = await startCannedServer();
   const command = `trap : INT; stty cols 80 rows 12; ${process.execPath} ${main} connections -w --interval 100ms --server ${server.address}; echo "exit $?"`;
@@ -40,7 +39,7 @@ async function liveTable(): Promise<string> {
     closed: true,
   }));
   await until(/… and \d+ more/);
-  // Ctrl-C, as a person types it.
+  // Ctrl-C, as a user types it.
   child.stdin.write("\u0003");
   await ended;
   return text;

@@ -1,5 +1,5 @@
-// Asks the pipeline of this process, without the gRPC that asking a server takes: no bytes are made of an
-// answer only to be read again, and what gRPC needs is not loaded.
+// Queries the pipeline of this process without gRPC: answers are not serialized only to be parsed again, and
+// gRPC is not loaded.
 
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 
@@ -12,10 +12,10 @@ import type { AnswerPart } from "../ask/answer.ts";
 import type { Asker, AskOptions } from "../ask/ask.ts";
 import { UsageError } from "../command/errors.ts";
 
-/** Items of a batch at most: others run between two batches. */
+/** Items per batch: other work runs between two batches. */
 const BATCH_ITEMS_MAX = 256;
 
-/** Makes an asker of a pipeline; aborting the signal ends what is under way, without an error. */
+/** Creates an asker for a pipeline; aborting the signal cancels running queries without an error. */
 export function askPipeline(
   { query, now }: { readonly query: Query; readonly now: () => number },
   signal: AbortSignal,
@@ -79,7 +79,7 @@ export function askPipeline(
 
 const NO_PART: WatchResponse = { header: undefined, event: undefined, synced: undefined, missed: undefined };
 
-// A filter that cannot be meant is the user's mistake.
+// An invalid filter is the user's mistake.
 function understood<Result>(ask: () => Result): Result {
   try {
     return ask();

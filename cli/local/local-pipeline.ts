@@ -1,14 +1,14 @@
-// What the command line sees of the pipeline that `whotalks local` runs in its own process.
+// The interface between the command line and the pipeline that `whotalks local` runs in its own process.
 
 import type { Asker } from "../ask/ask.ts";
 
-/** A pipeline that runs. */
+/** A running pipeline. */
 export interface LocalPipeline {
-  /** Where others may ask it, HOST:PORT; null where nobody may. */
+  /** Address for other clients, HOST:PORT; null if it is not served. */
   readonly address: string | null;
-  /** Resolves once everything has been read once; rejects where nothing can be. */
+  /** Resolves once everything has been read once; rejects if nothing can be read. */
   readonly firstPass: Promise<void>;
-  /** Asks it from within; aborting the signal ends what is under way, without an error. */
+  /** Queries it in this process; aborting the signal cancels running queries without an error. */
   ask(signal: AbortSignal): Asker;
   /** Stops reading and serving. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
-// Serves a pipeline's gRPC API at an address, and loads what that needs once the first caller is there: a
-// pipeline that nobody else asks does without gRPC's tens of megabytes.
+// Serves a pipeline's gRPC API at an address, and loads gRPC when the first client connects: a pipeline
+// without clients does not need gRPC's tens of megabytes.
 
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
@@ -7,24 +7,24 @@ import { createServer } from "node:net";
 
 import type { ConnectionServer, ServerOptions } from "../../services/aggregator/serve/server.ts";
 
-/** Callers that may wait at a time; while gRPC is being loaded each holds a file. */
+/** Clients that may wait at a time; each holds a file descriptor while gRPC is being loaded. */
 const CONNECTIONS_MAX = 256;
 
-/** A server that listens. */
+/** A listening server. */
 interface LaterServer {
   readonly port: number;
-  /** Stops listening and ends what runs. */
+  /** Stops listening and ends running calls. */
   close(): Promise<void>;
 }
 
-/** Listens. Rejects where the address cannot be listened on. */
+/** Listens. Rejects if it cannot listen on the address. */
 export async function serveLater(
   { host, port }: { readonly host: string; readonly port: number },
   options: ServerOptions,
 ): Promise<LaterServer> {
   let loading: Promise<ConnectionServer> | null = null;
   const waiting = new Set<Socket>();
-  // What a caller sends meanwhile waits in its socket's buffer, which HTTP/2 takes first.
+  // Data that a client sends meanwhile waits in its socket's buffer, which HTTP/2 reads first.
   const listener = createServer({ noDelay: true }, (socket) => {
     waiting.add(socket);
     socket.on("error", () => undefined);

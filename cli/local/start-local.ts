@@ -1,6 +1,5 @@
-// `whotalks local`: the agent's and the aggregator's pipelines in one process, with a bus in memory between
-// them. The command itself asks from within; for other terminals there is the gRPC API in front, as a cluster
-// has it.
+// `whotalks local`: the agent's and the aggregator's pipelines in one process, connected by a bus in memory.
+// The command queries it in the process; other terminals use the gRPC API, as in a cluster.
 
 import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
@@ -17,13 +16,13 @@ import type { ListenAddress, LocalOptions } from "../command/local-options.ts";
 import type { LocalPipeline } from "./local-pipeline.ts";
 import { serveLater } from "./serve-later.ts";
 
-/** In one process no report is ever lost: a keyframe is sent once. */
+/** Within one process no report is ever lost, so a keyframe is sent only once. */
 const KEYFRAME_MS = Number.POSITIVE_INFINITY;
 
-/** How often the aggregator looks at what time makes due. */
+/** Interval of the aggregator's periodic work. */
 const SWEEP_MS = 1000;
 
-/** Starts the pipelines and the API; rejects with a sentence where that cannot be. */
+/** Starts the pipelines and the API; rejects with a sentence if that fails. */
 export async function startLocal(options: LocalOptions): Promise<LocalPipeline> {
   const started = performance.now();
   const elapsedMs = (): number => performance.now() - started;
@@ -75,7 +74,7 @@ function createLocalAgent(options: LocalOptions, outer: OuterParts): NodeAgent {
   }
 }
 
-// Null where nobody else is to ask.
+// Null if there are no other clients.
 async function serve(listen: ListenAddress | null, options: ServerOptions): Promise<Served | null> {
   if (listen === null) return null;
   const { host } = listen;

@@ -10,7 +10,7 @@ const codes: Readonly<Record<Tone | "header", string>> = {
   header: "\u001b[1m",
 };
 
-/** Gives a line its tone where colours are on. */
+/** Colours a line in its tone if colours are on. */
 export function coloured(line: string, tone: Tone | "header", on: boolean): string {
   const code = codes[tone];
   return on && code !== "" ? `${code}${line}${RESET}` : line;

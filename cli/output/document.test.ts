@@ -56,7 +56,7 @@ describe("yamlText", () => {
   });
 });
 
-// A reader of RFC 4180 that knows only its rules.
+// A minimal reader of RFC 4180.
 function readCsv(line: string): string[] {
   const cells: string[] = [];
   let rest = line.slice(0, -1);

@@ -1,4 +1,4 @@
-// -o json, yaml, csv and name: each a way to write an answer as it streams by, holding one batch at a time.
+// -o json, yaml, csv and name: each writes an answer as a stream, holding one batch at a time.
 
 import type { Json } from "../../lib/json/codec.ts";
 import { escapeQuoted, jsonLine, listHead } from "../../lib/json/list.ts";
@@ -9,14 +9,14 @@ import type { View } from "../views/view.ts";
 /** The formats that are written as a stream. */
 type DocumentFormat = "json" | "yaml" | "csv" | "name";
 
-/** Writes an answer part by part; each step gives the text to print. */
+/** Writes an answer part by part; each step returns the text to print. */
 interface DocumentWriter<Item> {
   open(head: AnswerHead): string;
   item(item: Item): string;
   close(end: AnswerEnd): string;
 }
 
-/** The writer of a format for a view. Loads the YAML library only where it is needed. */
+/** Returns the writer of a format for a view. Loads the YAML library only if needed. */
 export async function documentWriter<Item>(
   format: DocumentFormat,
   view: View<Item>,
@@ -37,7 +37,7 @@ export async function documentWriter<Item>(
   return { open: () => "", item: (item) => `${view.reference(item)}\n`, close: () => "" };
 }
 
-// One line per item: a list of a hundred thousand can be searched with grep and read with a pager.
+// One line per item, so that a list of a hundred thousand can be searched with grep and read with a pager.
 function listJson<Item>(view: View<Item>): DocumentWriter<Item> {
   let separator = "\n    ";
   return {
@@ -62,14 +62,14 @@ function listYaml<Item>(view: View<Item>, write: (json: Json) => string): Docume
     item: (item) => {
       const opening = empty ? "items:\n" : "";
       empty = false;
-      // A sequence may stand at its key's own indentation.
+      // YAML allows a sequence at its key's own indentation.
       return opening + write([view.json(item)]);
     },
     close: (end) => `${empty ? "items: []\n" : ""}${write({ complete: end.complete, matched: end.matched })}`,
   };
 }
 
-// Coverage's items are its nodes, which stand in its head already.
+// The items of coverage are its nodes, which its head already contains.
 function coverageJson<Item>(): DocumentWriter<Item> {
   return {
     open: (head) => {
@@ -89,13 +89,16 @@ function coverageYaml<Item>(write: (json: Json) => string): DocumentWriter<Item>
   };
 }
 
-/** Loads the YAML library and gives what writes a value as YAML that is safe to print on a terminal. */
+/**
+ * Loads the YAML library and returns a function that writes a value as YAML that is safe to print on a
+ * terminal.
+ */
 export async function yamlText(): Promise<(json: Json) => string> {
   const { stringify } = await import("yaml");
   return (json) => {
     const text = stringify(json, { lineWidth: 0 });
     if (escapeQuoted(text) === text) return text;
-    // Only between quotes can a character be written as an escape.
+    // YAML supports escapes only in quoted text.
     const quotes = {
       lineWidth: 0,
       defaultStringType: "QUOTE_DOUBLE",
@@ -105,12 +108,14 @@ export async function yamlText(): Promise<(json: Json) => string> {
   };
 }
 
-/** A line of CSV (RFC 4180, lines end in LF as Unix tools want them). Controls are escaped as in tables. */
+/**
+ * Returns a line of CSV (RFC 4180, but with LF line ends for Unix tools). Controls are escaped as in tables.
+ */
 export function csvLine(cells: readonly string[]): string {
   return `${cells.map(csvCell).join(",")}\n`;
 }
 
-/** The values that stand at the given paths of an item's JSON; empty where there are none. */
+/** Returns the values at the given paths of an item's JSON; empty if absent. */
 export function csvCells(paths: readonly string[], json: Json): string[] {
   return paths.map((path) => csvText(path.split(".").reduce<Json | undefined>(fieldOf, json)));
 }

@@ -1,13 +1,13 @@
-// The order of rows: by the column that the user names, then by the view's own columns, so that a live table
-// stands still where nothing happened.
+// The order of rows: by the column that the user names, then by the view's own columns, so that rows of a live
+// table keep their places unless something changes.
 
 import type { Column, View } from "../views/view.ts";
 
-/** Compares two items by their ranks; give it to a sort. */
+/** Compares two items by their ranks; pass it to a sort. */
 type Comparison<Item> = (left: Item, right: Item) => number;
 
 /**
- * The comparison that a view's rows are sorted by; sort is a column's key, or null for the view's own order.
+ * Returns the comparison that sorts a view's rows; `sort` is a column's key, or null for the view's own order.
  */
 export function comparison<Item>(view: View<Item>, sort: string | null): Comparison<Item> {
   const own = view.order.map((key) => ascending(columnOf(view, key)));
@@ -21,7 +21,7 @@ export function comparison<Item>(view: View<Item>, sort: string | null): Compari
   };
 }
 
-/** A view's column by its key. */
+/** Returns a view's column by its key. */
 function columnOf<Item>(view: View<Item>, key: string): Column<Item> {
   const column = view.columns.find((candidate) => candidate.key === key);
   if (column === undefined) throw new TypeError(`the view of ${view.many} has no column ${key}`);
@@ -40,7 +40,7 @@ function asUsersWant<Item>(column: Column<Item>): Comparison<Item> {
   };
 }
 
-// By code unit, not by locale: the same rows stand in the same order on every machine.
+// By code unit, not by locale: the order is the same on every machine.
 function compareRanks(left: string | number, right: string | number): number {
   if (left < right) return -1;
   return left > right ? 1 : 0;

@@ -1,5 +1,5 @@
 // Tables: an answer's items as rows of escaped cells, laid out by content and cut to a terminal's width. Pure:
-// what comes in are items, what goes out is text.
+// items in, text out.
 
 import type { Answer, AnswerEnd, AnswerHead } from "../ask/answer.ts";
 import { escapeText } from "../text/escape-text.ts";
@@ -7,12 +7,12 @@ import { comparison } from "./order.ts";
 import { fitText, padText, textWidth } from "../text/text-width.ts";
 import type { CellContext, Column, InnerTable, Tone, View } from "../views/view.ts";
 
-/** One row, ready to be laid out. */
+/** One row, ready for layout. */
 export interface Row {
-  /** Which item it shows. */
+  /** Identifies the item that it shows. */
   readonly identity: string;
   readonly cells: readonly string[];
-  /** The cells that do not change with time alone: a row changed where this did. */
+  /** The cells that do not change merely with time: a row has changed if this has. */
   readonly steady: string;
   readonly tone: Tone;
 }
@@ -25,7 +25,7 @@ export interface Table {
   readonly end: AnswerEnd;
 }
 
-/** Which columns and rows of an answer are shown. */
+/** Which columns and rows to show. */
 interface TableWishes {
   readonly wide: boolean;
   /** Key of the column to sort by; null for the view's own order. */
@@ -34,9 +34,9 @@ interface TableWishes {
   readonly limit: number;
 }
 
-/** Spaces between two columns, as kubectl has them. */
+/** Spaces between two columns, as in kubectl. */
 const GAP = "   ";
-/** A column is never cut below this many columns of the terminal. */
+/** A column is never cut below this width. */
 const COLUMN_WIDTH_MIN = 4;
 
 /** Reads a whole answer into a table. */
@@ -66,7 +66,7 @@ export async function readTable<Item>(
   };
 }
 
-/** The table of what an answer's coverage holds; its items are in order already. */
+/** Returns the table of items inside an answer's coverage; they are in order already. */
 export function readInnerTable<Item>(
   inner: InnerTable<Item>,
   head: AnswerHead,
@@ -79,12 +79,12 @@ export function readInnerTable<Item>(
   return { headers: inner.columns.map((column) => column.header), rows };
 }
 
-/** The columns that are shown. */
+/** Returns the columns to show. */
 export function shownColumns<Item>(view: View<Item>, wide: boolean): ReadonlyArray<Column<Item>> {
   return view.columns.filter((column) => wide || column.wide !== true);
 }
 
-/** One item as a row. */
+/** Converts one item to a row. */
 export function rowOf<Item>(
   view: View<Item>,
   columns: ReadonlyArray<Column<Item>>,
@@ -109,7 +109,8 @@ function cellsOf<Item>(
 }
 
 /**
- * The width of every column: by content, where columnsMax is given cut until a line fits it, the widest first.
+ * Returns the width of every column: by content; if columnsMax is set, cut until a line fits it, widest column
+ * first.
  */
 export function columnWidths(lines: Iterable<readonly string[]>, columnsMax: number | null): number[] {
   const widths: number[] = [];
@@ -128,7 +129,7 @@ export function columnWidths(lines: Iterable<readonly string[]>, columnsMax: num
   return widths;
 }
 
-/** One line of a table, without white space at its end. */
+/** Returns one line of a table, without trailing white space. */
 export function tableLine(cells: readonly string[], widths: readonly number[]): string {
   return cells
     .map((cell, index) => padText(fitText(cell, widths[index] ?? 0), widths[index] ?? 0))

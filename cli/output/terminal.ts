@@ -1,4 +1,4 @@
-// Where the command line writes: data to standard output, talk to standard error. The thin shell around the
+// The command line's output: data to standard output, messages to standard error. A thin layer over the
 // process's streams.
 
 import { BrokenPipeError } from "../command/errors.ts";
@@ -11,15 +11,15 @@ export interface TerminalSize {
 
 /** What printers write to. */
 export interface Terminal {
-  /** Writes data; resolves once it is on its way, rejects with BrokenPipeError where nobody reads any more. */
+  /** Writes data; resolves once it was passed on, rejects with BrokenPipeError if the reader is gone. */
   write(data: string): Promise<void>;
-  /** Says one line to the user, beside the data. */
+  /** Prints one line to the user, separate from the data. */
   say(line: string): void;
-  /** The size of the terminal that data goes to; null where it goes to a file or a pipe. */
+  /** The size of the terminal that receives the data; null if it is a file or a pipe. */
   size(): TerminalSize | null;
   /** Whether data may be coloured. */
   readonly colour: boolean;
-  /** Calls back whenever the size changes; gives a function that ends this. */
+  /** Calls back whenever the size changes; returns a function that unsubscribes. */
   onResize(callback: () => void): () => void;
   /** Milliseconds since 1970. */
   now(): number;
@@ -27,11 +27,11 @@ export interface Terminal {
 
 const SIZE_UNKNOWN: TerminalSize = { columns: 80, rows: 24 };
 
-/** The terminal that this process was started on. */
+/** The terminal on which this process was started. */
 export function processTerminal(environment: Readonly<Record<string, string | undefined>>): Terminal {
   const { stdout, stderr } = process;
-  // Both streams report a reader that went away here too; write() has told already, and talk nobody reads is
-  // no error.
+  // Both streams also emit an error if their reader is gone; write() has already reported it, and unread
+  // messages are not an error.
   stdout.on("error", () => {});
   stderr.on("error", () => {});
   return {
@@ -45,7 +45,7 @@ export function processTerminal(environment: Readonly<Record<string, string | un
     say: (line) => {
       stderr.write(`${line}\n`);
     },
-    // A terminal without a size (a serial line, a pseudo-terminal that nobody sized) says 0.
+    // A terminal without a size (a serial line, an unsized pseudo-terminal) reports 0.
     size: () =>
       stdout.isTTY
         ? { columns: stdout.columns || SIZE_UNKNOWN.columns, rows: stdout.rows || SIZE_UNKNOWN.rows }

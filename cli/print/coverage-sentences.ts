@@ -1,23 +1,22 @@
-// What an answer rests on, in sentences: so that an empty answer is never mistaken for a quiet machine. What
-// may hide whole conversations (nodes, pods, namespaces that were not read, connections that were not seen)
-// comes before what only lacks a name.
+// Coverage in sentences, so that an empty answer is never mistaken for a quiet machine. Gaps that may hide
+// whole conversations (unread nodes, pods and namespaces, unseen connections) come before missing names.
 
 import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { formatAge } from "../text/age.ts";
 
-/** A node that was not read for this long, or for so many of its intervals, is called late. */
+/** A node that was not read for this long, or for this many of its intervals, counts as late. */
 const LATE_MS_MIN = 10_000;
 const LATE_INTERVALS = 5;
 
-/** Gaps that one line names before it counts the rest. */
+/** Gaps that one line names; further ones are counted. */
 const LINE_PARTS_MAX = 2;
-/** Names that a line lists before it counts the rest. */
+/** Names that a line lists; further ones are counted. */
 const LINE_NAMES_MAX = 3;
-/** Names that a sentence below the coverage table lists before it counts the rest. */
+/** Names that a sentence below the coverage table lists; further ones are counted. */
 const SENTENCE_NAMES_MAX = 20;
 
-/** One line that says what was read, for an answer without items. */
+/** Returns one line that says what was read, for an answer without items. */
 export function readSentence(coverage: Coverage): string {
   if (coverage.nodes.length === 0) return "Nothing has been read yet: no node has reported.";
   const oldestMs = Math.max(...coverage.nodes.map((node) => node.ageMs));
@@ -28,7 +27,7 @@ export function readSentence(coverage: Coverage): string {
   );
 }
 
-/** What the kernels opened against what was seen, as a sentence; empty where nothing counts. */
+/** Compares what the kernels opened with what was seen, as a sentence; empty if no kernel counts. */
 export function accountSentence(coverage: Coverage, nowMs: number): string {
   const { openedByKernel, failedByKernel, seen, unseen, sinceMs } = coverage;
   if (sinceMs === 0) return "";
@@ -40,7 +39,7 @@ export function accountSentence(coverage: Coverage, nowMs: number): string {
   );
 }
 
-/** One short line that says what is missing; empty where nothing is. */
+/** Returns one short line that says what is missing; empty if nothing is. */
 export function missingLine(coverage: Coverage): string {
   const parts = [
     ...missingNodes(coverage),
@@ -54,8 +53,8 @@ export function missingLine(coverage: Coverage): string {
 }
 
 /**
- * Everything that is missing or in the way, one sentence each: what stands below the coverage table, after the
- * accountSentence(), which has told of what was not seen.
+ * Returns everything that is missing or limited, one sentence each, to print below the coverage table after
+ * accountSentence(), which already covers unseen connections.
  */
 export function missingSentences(coverage: Coverage): string[] {
   return [
@@ -163,7 +162,7 @@ function missingSockets(coverage: Coverage, unseenToo = true): string[] {
   return parts.said;
 }
 
-/** Gathers what there is any of. */
+/** Collects the nonzero parts of a sentence. */
 class Parts {
   readonly said: string[] = [];
 
@@ -172,8 +171,7 @@ class Parts {
   }
 }
 
-// Why something of that kind is missing, where a node says so: its sentence's part behind the colon or "in
-// spite".
+// The reason for a gap of this kind, if a node names one, as the end of the gap's sentence.
 function reason(coverage: Coverage, what: string): string {
   const limits = coverage.nodes.flatMap((node) => node.limits).filter((limit) => limit.includes(what));
   if (limits.some((limit) => limit.endsWith(": run as root"))) return ": run as root";

@@ -1,5 +1,5 @@
-// Keeps a table up to date until interrupted: redrawn in place on a terminal, as lines of new and changed rows
-// in a pipe.
+// Refreshes a table until interrupted: redrawn in place on a terminal, as lines of new and changed rows in a
+// pipe.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../ask/answer.ts";
@@ -13,14 +13,14 @@ import type { PrintWishes } from "./print-once.ts";
 import type { Terminal } from "../output/terminal.ts";
 import type { View } from "../views/view.ts";
 
-/** Where a live table is told. */
+/** Options of a live table. */
 interface LiveWishes extends PrintWishes {
   readonly intervalMs: number;
-  /** What stands above the table: the command. */
+  /** The line above the table: the command. */
   readonly title: string;
 }
 
-/** Asks again and again, and shows each answer; ends when the signal is aborted. */
+/** Queries repeatedly and shows each answer; ends when the signal is aborted. */
 export async function printLive<Item>(
   view: View<Item>,
   ask: () => Answer<Item>,
@@ -43,7 +43,7 @@ export async function printLive<Item>(
         await screen.show(table);
       } catch (error) {
         if (signal.aborted) break;
-        // A server that was there a moment ago may be there again: go on, and say so once.
+        // A server that just answered may come back: continue, and report the problem once.
         if (!(error instanceof FailureError) || !answered) throw error;
         if (error.message !== trouble) await screen.trouble(error.message);
         trouble = error.message;

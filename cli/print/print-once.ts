@@ -1,4 +1,4 @@
-// Prints one answer and ends: as a table, or as a document that streams by.
+// Prints one answer and ends: as a table, or as a streamed document.
 
 import type { Answer, AnswerEnd, AnswerHead, AnswerPart } from "../ask/answer.ts";
 import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
@@ -11,22 +11,22 @@ import { columnWidths, readInnerTable, readTable, type Table, tableLine } from "
 import type { Terminal } from "../output/terminal.ts";
 import type { View } from "../views/view.ts";
 
-/** How an answer is printed. */
+/** Options for printing an answer. */
 export interface PrintWishes {
   readonly format: Format;
   readonly headers: boolean;
   readonly sort: string | null;
   readonly limit: number;
-  /** Whether the user left anything out by filters: then an empty answer says so. */
+  /** Whether the user set filters: then an empty answer mentions them. */
   readonly filtered: boolean;
   /** Where an empty answer looked, such as " in namespace shop"; empty for everywhere. */
   readonly place: string;
 }
 
-/** Characters that are gathered before they are written: large enough to make writes few. */
+/** Characters buffered before a write: large enough to make writes rare. */
 const CHUNK_LENGTH = 64 * 1024;
 
-/** Prints an answer; the data goes to standard output, what it lacks to standard error. */
+/** Prints an answer: data to standard output, remarks on what it lacks to standard error. */
 export async function printOnce<Item>(
   view: View<Item>,
   answer: Answer<Item>,
@@ -107,7 +107,7 @@ async function printDocument<Item>(
   if (head !== null && end !== null) sayWhatIsMissing(view, head, end, count, terminal);
 }
 
-// Sorting needs all items at once; only who asks for it pays for it.
+// Sorting needs all items in memory; only answers that are sorted pay for it.
 async function* sorted<Item>(
   view: View<Item>,
   answer: Answer<Item>,
@@ -145,7 +145,7 @@ function sayWhatIsMissing<Item>(
   if (missing !== "") terminal.say(`Not complete: ${escapeText(missing)}.`);
 }
 
-/** Gathers small texts into few writes. */
+/** Combines small texts into few writes. */
 class Chunks {
   readonly #terminal: Terminal;
   #texts: string[] = [];

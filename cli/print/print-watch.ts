@@ -1,4 +1,4 @@
-// Prints connections as they are opened, change and close: one line, or one document, for each event.
+// Prints connections as they open, change and close: one line, or one document, per event.
 
 import type { WatchResponse } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Json } from "../../lib/json/codec.ts";
@@ -14,7 +14,7 @@ import type { Terminal } from "../output/terminal.ts";
 import { fitText } from "../text/text-width.ts";
 import { connectionsView } from "../views/connections.ts";
 
-/** Columns start at these widths and grow as lines need it: TIME, EVENT, CLIENT, SERVER, PROTOCOL, STATE. */
+/** Initial widths, which grow with the content: TIME, EVENT, CLIENT, SERVER, PROTOCOL, STATE. */
 const WIDTHS_AT_FIRST = [8, 7, 28, 28, 8, 11];
 
 /** Prints a watch until it ends. */
@@ -70,7 +70,7 @@ function csvWriter(headers: boolean): EventWriter {
 }
 
 function lineWriter(wide: boolean, headers: boolean, terminal: Terminal): EventWriter {
-  // An age says nothing here: the time of the event stands in its place.
+  // The time of the event replaces the age, which is meaningless here.
   const columns = shownColumns(connectionsView, wide).filter((column) => column.key !== "age");
   const widths = [...WIDTHS_AT_FIRST];
   const line = (cells: readonly string[]): string => {

@@ -1,5 +1,5 @@
-// Answers for the tests of the command line: one of each kind of thing that views have to show, hostile names
-// among them. Times are fixed, so that what is printed can be compared.
+// Answers for the tests of the command line: one of each kind of item that views show, including hostile
+// names. Times are fixed, so that output can be compared.
 
 import {
   Connection,
@@ -17,7 +17,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** A name that tries to clear the screen, to start a line and to turn the text around. */
+/** A name that tries to clear the screen, start a line and reverse the text. */
 const hostileName = "evil\u001b[2J\nroot\u202egnp.\u009b31m";
 
 const process = (pid: number, name: string, uid = 0): Endpoint["process"] => ({
@@ -93,7 +93,7 @@ const database = Endpoint.create({
   workload: { kind: "StatefulSet", name: "db" },
 });
 
-/** Connections: joined, one-sided, refused, closed, over a service, over a unix socket. */
+/** Connections: matched, one-sided, refused, closed, through a Service, over a unix socket. */
 export const connections: Connection[] = [
   Connection.create({
     client: curl,
@@ -195,7 +195,7 @@ const withoutSocket = (endpoint: Endpoint): Endpoint => ({
   process: endpoint.process === undefined ? undefined : { ...endpoint.process, pid: 0 },
 });
 
-/** Edges: the connections added up. */
+/** Edges: the aggregated connections. */
 export const edges: Edge[] = connections.map((connection, index) =>
   Edge.create({
     client: withoutSocket(connection.client!),
@@ -247,7 +247,7 @@ export const listeners: Listener[] = [
   }),
 ];
 
-/** Coverage of a machine that was read by a user without privileges. */
+/** Coverage of a machine read by an unprivileged user. */
 export const coverage: Coverage = Coverage.fromPartial({
   nodes: [
     {
@@ -413,7 +413,7 @@ export const fullCoverage: Coverage = Coverage.fromPartial({
   nodesExpected: 1,
 });
 
-/** Selectors as the server got them, without the kinds that are not set. */
+/** Returns selectors as the server received them, without unset kinds. */
 export function setKinds(selectors: readonly EndpointSelector[]): object[] {
   return selectors.map((selector) =>
     Object.fromEntries(Object.entries(selector).filter(([, value]) => value !== undefined)),

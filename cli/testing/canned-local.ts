@@ -1,5 +1,4 @@
-// Stands in for cli/local/start-local.ts in tests: the pipeline's API is a canned server in the test's own
-// process.
+// Replaces cli/local/start-local.ts in tests: the pipeline's API is a canned server in the test's own process.
 
 import { connect } from "../ask/ask.ts";
 import type { LocalOptions } from "../command/local-options.ts";
@@ -9,8 +8,8 @@ import type { LocalPipeline } from "../local/local-pipeline.ts";
 const CANNED_TIMEOUT_MS = 10_000;
 
 /**
- * Starts nothing; the address comes from the environment. Says on standard error what it was asked and when it
- * ends.
+ * Starts nothing; the address comes from the environment. Prints its options, and when it closes, to standard
+ * error.
  */
 export function startLocal(options: LocalOptions): Promise<LocalPipeline> {
   if (options.procDir === "/nowhere") return Promise.reject(new Error("/nowhere is no proc filesystem"));

@@ -1,4 +1,4 @@
-// A real gRPC server with canned answers, for tests that run the command line as a process of its own.
+// A real gRPC server with canned answers, for tests that run the command line as a process.
 
 import { Server, ServerCredentials, type ServerWritableStream, type status } from "@grpc/grpc-js";
 import {
@@ -13,21 +13,21 @@ import {
 import { type QueryServiceServer, QueryServiceService } from "../../lib/gen/whotalks/v1/query_service.ts";
 import * as canned from "./canned-answers.ts";
 
-/** What the server answers; each may be changed while it runs. */
+/** The server's answers; each may be changed while it runs. */
 export interface CannedAnswers {
   edges: Edge[];
   connections: Connection[];
   listeners: Listener[];
   coverage: Coverage;
-  /** How a list goes: to its end, never beginning, broken off, or refused with this status. */
+  /** How a list behaves: completes, never begins, breaks off, or is refused with this status. */
   mood: "well" | "silent" | "breaks-off" | { readonly code: status; readonly details: string };
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface CannedServer extends AsyncDisposable {
   readonly address: string;
   readonly answers: CannedAnswers;
-  /** The filters and limits that were asked for, in order. */
+  /** The filters and limits received, in order. */
   readonly asked: Array<{
     readonly call: string;
     readonly filter: Filter | undefined;
@@ -37,10 +37,10 @@ export interface CannedServer extends AsyncDisposable {
 
 type ListCall = ServerWritableStream<{ filter: Filter | undefined; limit: number }, object>;
 
-/** Items of one batch: small, so that lists come in several. */
+/** Items per batch: few, so that lists take several batches. */
 const BATCH_ITEMS = 500;
 
-/** Starts a server on a free port of the loopback. */
+/** Starts a server on a free loopback port. */
 export async function startCannedServer(changes: Partial<CannedAnswers> = {}): Promise<CannedServer> {
   const answers: CannedAnswers = {
     edges: canned.edges,

@@ -1,5 +1,5 @@
-// Golden files: what the command line printed when somebody last looked at it. UPDATE_GOLDEN=1 writes them
-// anew, and the difference is read like any other.
+// Golden files: reviewed output of the command line. UPDATE_GOLDEN=1 rewrites them; review the difference like
+// any other.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

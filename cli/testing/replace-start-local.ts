@@ -1,5 +1,5 @@
-// Loaded before the command line by tests: puts a pipeline that has its answers from a canned server in the
-// place of cli/local/start-local.ts, so that `local` can be tested with answers that are known.
+// Loaded before the command line by tests: replaces cli/local/start-local.ts by a pipeline whose answers come
+// from a canned server, so that `local` can be tested with known answers.
 
 import { registerHooks } from "node:module";
 

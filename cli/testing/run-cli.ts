@@ -1,4 +1,4 @@
-// Runs the command line as a process of its own, as users do, and gives what it printed and how it ended.
+// Runs the command line as a process, as users do, and returns its output and how it ended.
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -6,22 +6,22 @@ import { fileURLToPath } from "node:url";
 const mainPath = fileURLToPath(new URL("../main.ts", import.meta.url));
 const replaceStartLocal = new URL("replace-start-local.ts", import.meta.url).href;
 
-/** A run that would last longer has hung. */
+/** A run that takes longer has hung. */
 const RUN_MS_MAX = 20_000;
 
 /** How a run ended. */
 export interface CliRun {
   readonly stdout: string;
   readonly stderr: string;
-  /** Null where a signal ended it. */
+  /** Null if a signal ended it. */
   readonly exitCode: number | null;
 }
 
-/** How a run differs from the usual. */
+/** Options of a run. */
 export interface CliRunOptions {
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Where `local` finds its pipeline: this server stands in for it. */
+  /** The server that replaces the pipeline of `local`. */
   readonly localAddress?: string;
   /** Node's own flags. */
   readonly nodeFlags?: readonly string[];
@@ -47,7 +47,7 @@ export async function runCli(words: readonly string[], options: CliRunOptions = 
   return endOf(child);
 }
 
-/** Waits for a started command line to end; kills it where it hangs. */
+/** Waits for a started command line to end; kills it if it hangs. */
 export async function endOf(child: ChildProcessWithoutNullStreams): Promise<CliRun> {
   let stdout = "";
   let stderr = "";

@@ -1,8 +1,8 @@
-// Ages as tables show them (kubectl's 45s, 3m12s, 5h3m, 12d).
+// Ages in tables (kubectl's 45s, 3m12s, 5h3m, 12d).
 
 /**
- * Writes an age for a table, at most two units, as kubectl does; below a second as 0s. Negative ages count as
- * 0.
+ * Formats an age for a table in at most two units, as kubectl does; below a second as 0s. Negative ages count
+ * as 0.
  */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

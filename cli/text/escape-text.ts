@@ -1,8 +1,8 @@
-// Names and paths come from strangers' processes: what a terminal would obey is shown, never sent.
+// Names and paths come from untrusted processes: characters that a terminal would obey are shown, never sent.
 
-// C0 and C1 controls and DEL; the line and paragraph separators; the characters that turn or hide the
-// direction of what follows (they can make one name look like another); lone surrogates; private tags. A
-// backslash stays as it is, because systemd's unit names are full of them.
+// C0 and C1 controls and DEL; the line and paragraph separators; characters that change the direction of text
+// or are invisible (they can make one name look like another); lone surrogates; private tags. Backslashes
+// stay, because systemd's unit names are full of them.
 const unsafe =
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu;
 
@@ -12,7 +12,7 @@ const named = new Map([
   ["\t", "\\t"],
 ]);
 
-/** Gives the text with everything that a terminal would obey written as \n, \x1b or \u202e. */
+/** Returns the text with everything that a terminal would obey written as \n, \x1b or \u202e. */
 export function escapeText(text: string): string {
   return text.replace(unsafe, (character) => {
     const code = character.codePointAt(0)!;

@@ -1,11 +1,9 @@
-// "Did you mean": the known word nearest to what was typed.
+// "Did you mean": finds the known word nearest to what was typed.
 
-/**
- * Letters that may differ (typed wrong, missing, too many, swapped) before two words count as different ones.
- */
+/** Edits (a letter wrong, missing, extra or swapped) up to which two words count as similar. */
 const DISTANCE_MAX = 2;
 
-/** Gives the candidate nearest to a word; null where none is near enough. */
+/** Returns the candidate nearest to a word; null if none is near enough. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
   let bestDistance = Math.min(DISTANCE_MAX, Math.floor(word.length / 2)) + 1;
@@ -19,13 +17,13 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** "Did you mean X?", or nothing. */
+/** Returns "Did you mean X?", or nothing. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const candidate = nearest(word, candidates);
   return candidate === null ? "" : `Did you mean ${candidate}?`;
 }
 
-// Optimal string alignment: Levenshtein's distance with neighbours swapped as one change.
+// Optimal string alignment: Levenshtein distance with a swap of neighbours as one edit.
 function editDistance(left: string, right: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: right.length + 1 }, (_, column) => column);

@@ -1,14 +1,14 @@
-// How many columns of a terminal a text takes, and cutting it to fit. The text has been escaped before, so it
-// has no control characters in it.
+// Measures how many columns of a terminal a text takes, and cuts it to fit. The text is already escaped, so it
+// contains no control characters.
 
 const plain = /^[\u0020-\u007e]*$/;
-// Marks that sit on the character before them.
+// Marks that combine with the preceding character.
 const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u;
 // East Asian Wide and Fullwidth blocks of Unicode's EastAsianWidth.txt, and characters drawn as emoji.
 const wide =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18aff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]$/u;
 
-/** Columns that a text takes. */
+/** Returns the columns that a text takes. */
 export function textWidth(text: string): number {
   if (plain.test(text)) return text.length;
   let width = 0;
@@ -16,7 +16,7 @@ export function textWidth(text: string): number {
   return width;
 }
 
-/** Cuts a text to at most `columns` columns, ending in "…" where something was cut. */
+/** Cuts a text to at most `columns` columns, ending in "…" if anything was cut. */
 export function fitText(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   if (columns < 1) return "";
@@ -30,7 +30,7 @@ export function fitText(text: string, columns: number): string {
   return `${fitted}…`;
 }
 
-/** Fills a text with spaces up to `columns` columns. */
+/** Pads a text with spaces to `columns` columns. */
 export function padText(text: string, columns: number): string {
   return text + " ".repeat(Math.max(0, columns - textWidth(text)));
 }

@@ -1,4 +1,4 @@
-// The view of connections: each conversation by itself.
+// The view of connections: one row per conversation.
 
 import { connectionCounters } from "../../lib/json/gen/connection-counters.ts";
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
@@ -18,7 +18,7 @@ import {
 } from "./endpoint-columns.ts";
 import { type CellContext, type Column, formatBytes, referencePart, type View } from "./view.ts";
 
-/** How a connection stands: its state while it is open, else how it ended. */
+/** The state of a connection while it is open, else its outcome. */
 function connectionState(connection: Connection): string {
   const failed = connection.outcome === "refused" || connection.outcome === "timed-out";
   if (failed) return connection.outcome;
@@ -26,20 +26,20 @@ function connectionState(connection: Connection): string {
   return connection.state || connection.outcome;
 }
 
-// Several conversations kept as one, and what only passed through, show beside how they stand.
+// Appends the number of folded conversations and whether the connection was only forwarded.
 function stateCell(connection: Connection): string {
   const count = connection.count > 1 ? ` ×${connection.count}` : "";
   return `${connectionState(connection)}${count}${connection.forwarded ? " forwarded" : ""}`;
 }
 
-// What ping sends is called so; other messages have the type's number (RFC 792, RFC 4443).
+// Echo requests are called ping; other messages have the type's number (RFC 792, RFC 4443).
 function protocolCell({ protocol, icmp }: Connection): string {
   if (icmp === undefined) return protocol;
   const echo = icmp.type === (protocol === "icmpv6" ? 128 : 8);
   return echo ? `${protocol} echo` : `${protocol} type ${icmp.type}`;
 }
 
-// What may have been dialled and is not known is another thing than the server itself.
+// "?" means that an unknown address may have been dialled; empty means the server's own.
 function viaCell({ via, viaUnknown }: Connection): string {
   return viaUnknown ? "?" : viaLabel(via);
 }
@@ -58,7 +58,7 @@ const pairs = {
   pid: (connection: Connection) => pair(pids(connection.client), pids(connection.server)),
 };
 
-/** The column that both connections and unix sockets call by how they stand. */
+/** The state column that connections and unix sockets share. */
 const stateColumn: Column<Connection> = {
   key: "state",
   header: "STATE",
@@ -66,7 +66,7 @@ const stateColumn: Column<Connection> = {
   rank: stateCell,
 };
 
-/** What -o wide adds about sockets, of connections and of unix sockets alike. */
+/** The socket columns of -o wide, for connections and unix sockets alike. */
 const socketColumns: ReadonlyArray<Column<Connection>> = [
   { key: "inode", header: "INODE", wide: true, cell: pairs.inode, rank: pairs.inode },
   { key: "pid", header: "PID", wide: true, cell: pairs.pid, rank: pairs.pid },
@@ -91,11 +91,11 @@ const ageColumn: Column<Connection> = {
   header: "AGE",
   moving: true,
   cell: (connection, { nowMs }) => formatAge(nowMs - connection.firstSeenMs),
-  // The oldest first, as the largest age is.
+  // Oldest first: its age is the largest.
   rank: (connection) => -connection.firstSeenMs,
 };
 
-/** Every conversation. */
+/** All conversations. */
 export const connectionsView: View<Connection> = {
   name: "connections",
   kind: "ConnectionList",

@@ -1,4 +1,4 @@
-// The view of coverage: how completely and how lately each node was read, and with -o wide each pod.
+// The view of coverage: how completely and how recently each node was read, and with -o wide each pod.
 
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { writeObject } from "../../lib/json/codec.ts";

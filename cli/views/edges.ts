@@ -1,4 +1,4 @@
-// The view of edges: connections added up.
+// The view of edges: aggregated connections.
 
 import type { Edge } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
@@ -9,14 +9,14 @@ import { formatBytes, referencePart, type View } from "./view.ts";
 
 const portOrPath = (edge: Edge): string => (edge.port === 0 ? edge.unixPath : String(edge.port));
 
-// Beside what went well the attempts that did not are told by their number.
+// An established edge also shows the number of its failed attempts.
 function outcomeCell({ outcome, refused, timedOut }: Edge): string {
   if (outcome !== "established") return outcome;
   const failed = refused + timedOut;
   return failed === 0 ? outcome : `${outcome}, ${failed} failed`;
 }
 
-/** Who talks to whom. */
+/** All edges. */
 export const edgesView: View<Edge> = {
   name: "edges",
   kind: "EdgeList",
@@ -146,7 +146,7 @@ function edgeIdentity(edge: Edge): string {
   return JSON.stringify([sides, viaLabel(edge.via), edge.protocol, edge.port, edge.unixPath]);
 }
 
-// Edges add up processes and sockets: these fields are never there.
+// Edges aggregate processes and sockets, so they never have these fields.
 function hasNoPid(path: string): boolean {
   return !/\.(port|inode|process\.pid)$/.test(path);
 }

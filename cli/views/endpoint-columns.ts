@@ -1,12 +1,12 @@
-// What the views of connections, edges and listeners show of endpoints in common.
+// Endpoint columns that the views of connections, edges and listeners share.
 
 import type { Endpoint, Via } from "../../lib/gen/whotalks/v1/query.ts";
 import { socketAddress } from "./endpoint-label.ts";
 
-/** Pids that one cell lists before it counts the rest. */
+/** Pids that one cell lists; further ones are counted. */
 const PIDS_MAX = 4;
 
-/** The pids of everyone who holds the endpoint's socket, separated by commas. */
+/** The pids of all holders of the endpoint's socket, separated by commas. */
 export function pids(endpoint: Endpoint | undefined): string {
   if (endpoint === undefined) return "";
   const all = [...new Set(endpoint.holders.map((holder) => holder.pid))];
@@ -26,7 +26,7 @@ export function address(endpoint: Endpoint | undefined): string {
   return endpoint === undefined || endpoint.ip === "" ? "" : socketAddress(endpoint.ip, endpoint.port);
 }
 
-/** Bytes not yet read and bytes not yet acknowledged, as ss shows them side by side. */
+/** Bytes not yet read and bytes not yet acknowledged, side by side as in ss. */
 export function queues(
   end: { recvQueue?: number | undefined; sendQueue?: number | undefined } | undefined,
 ): string {
@@ -34,13 +34,13 @@ export function queues(
   return `${end.recvQueue ?? "-"}/${end.sendQueue ?? "-"}`;
 }
 
-/** The timer that runs on the endpoint's socket. */
+/** The running timer of the endpoint's socket. */
 export function timer(endpoint: Endpoint | undefined): string {
   if (endpoint?.timer === undefined || endpoint.timer.kind === "") return "";
   return `${endpoint.timer.kind} ${(endpoint.timer.expiresMs / 1000).toFixed(1)}s`;
 }
 
-/** What the client dialled. */
+/** The address that the client dialled. */
 export function viaLabel(via: Via | undefined): string {
   if (via === undefined) return "";
   const service = via.service;
@@ -49,19 +49,19 @@ export function viaLabel(via: Via | undefined): string {
   return via.port === 0 ? name : `${name}:${via.port}`;
 }
 
-/** The node of both sides: one where they share it. */
+/** The node of both sides; only one name if they share it. */
 export function nodes(client: Endpoint | undefined, server: Endpoint | undefined): string {
   const from = client?.node ?? "";
   const to = server?.node ?? "";
   return from === to || to === "" ? from : `${from === "" ? "?" : from}→${to}`;
 }
 
-/** Both sides of a pair in one cell; empty where neither is known. */
+/** Both sides of a pair in one cell; empty if both are unknown. */
 export function pair(client: string, server: string): string {
   return client === "" && server === "" ? "" : `${client || "-"}→${server || "-"}`;
 }
 
-/** Where the values of an endpoint stand in JSON, for CSV. */
+/** Paths of an endpoint's values in JSON, for CSV. */
 export function endpointPaths(name: string): string[] {
   return endpointFields.map((field) => `${name}.${field}`);
 }
@@ -86,7 +86,7 @@ const endpointFields = [
   "name",
 ];
 
-/** Where the values of what was dialled stand in JSON, for CSV. */
+/** Paths of the dialled address in JSON, for CSV. */
 export const viaPaths: readonly string[] = [
   "via.ip",
   "via.port",

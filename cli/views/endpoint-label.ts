@@ -1,5 +1,4 @@
-// The short name by which tables call an endpoint, in kubectl's manner. Labels are escaped by whoever prints
-// them.
+// The short name of an endpoint in tables, in kubectl's style. The caller escapes labels when printing them.
 
 import type { Endpoint, Process } from "../../lib/gen/whotalks/v1/query.ts";
 
@@ -13,17 +12,17 @@ const shortKinds = new Map([
   ["Pod", "pod"],
 ]);
 
-/** Characters of a container id that are shown: enough to be unique on a node, and what `docker ps` shows. */
+/** Characters shown of a container id: enough to be unique on a node, and what `docker ps` shows. */
 const CONTAINER_ID_LENGTH = 12;
 
-/** Characters that the kernel keeps of a command's name (TASK_COMM_LEN less its end). */
+/** Length of a command's name in the kernel (TASK_COMM_LEN without its terminator). */
 const COMM_LENGTH = 15;
 
-/** Characters of a pod's uid that are shown where its name is not known. */
+/** Characters shown of a pod's uid if its name is unknown. */
 const POD_UID_LENGTH = 8;
 
 /**
- * The name of an endpoint: shop/web-1 (pod), shop/deploy/web (workload), nginx.service/nginx[12],
+ * Returns the name of an endpoint: shop/web-1 (pod), shop/deploy/web (workload), nginx.service/nginx[12],
  * 1234567890ab/nginx[12] or nginx[12] (process), node/n1, shop/svc/db, an address (external), an address with
  * a question mark (unknown).
  */
@@ -45,7 +44,7 @@ export function endpointLabel(endpoint: Endpoint | undefined): string {
   }
 }
 
-/** The name of an endpoint with its address and port behind it, where it has any. */
+/** Returns the name of an endpoint, followed by its address and port if it has any. */
 export function endpointLabelWithAddress(endpoint: Endpoint | undefined): string {
   if (endpoint === undefined || endpoint.ip === "") return endpointLabel(endpoint);
   const address = socketAddress(endpoint.ip, endpoint.port);
@@ -54,7 +53,7 @@ export function endpointLabelWithAddress(endpoint: Endpoint | undefined): string
   return label === `${endpoint.ip}?` ? `${address}?` : `${label} ${address}`;
 }
 
-/** An address and port as one text (IPv6 in brackets); the address alone where the port is 0. */
+/** Formats an address and port (IPv6 in brackets); only the address if the port is 0. */
 export function socketAddress(ip: string, port: number): string {
   if (port === 0) return ip;
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
@@ -64,8 +63,8 @@ function podLabel(endpoint: Endpoint): string {
   if (endpoint.pod !== "") return namespaced(endpoint.namespace, endpoint.pod);
   const workload = endpoint.workload;
   if (workload === undefined || workload.name === "") {
-    // A pod of another's namespace shows as its namespace only; one without the API server has nothing but its
-    // uid.
+    // A pod in a namespace that the user may not read shows only the namespace; without the API server, only
+    // its uid is known.
     if (endpoint.namespace !== "") return `ns/${endpoint.namespace}`;
     return `pod/${endpoint.podUid.slice(0, POD_UID_LENGTH) || "?"}`;
   }
@@ -82,8 +81,8 @@ function processLabel(endpoint: Endpoint): string {
   return home === "" || home === `${name}.service` ? (home || name) + pid : `${home}/${name}${pid}`;
 }
 
-// comm is cut at 15 characters, and Node.js and others rename it per thread: the program's file is told where
-// it says more.
+// comm is cut at 15 characters, and Node.js and others rename it per thread: use the program's file name if it
+// says more.
 function processName(process: Process): string {
   const program = process.exe.replace(/ \(deleted\)$/, "").replace(/^.*\//, "");
   if (program === "" || program === process.name) return process.name;
@@ -91,8 +90,8 @@ function processName(process: Process): string {
   return process.name === "" ? program : `${process.name} (${program})`;
 }
 
-// Scopes (login sessions) and user managers hold whatever a person runs: they say less than the process's own
-// name.
+// Scopes (login sessions) and user managers hold whatever a person runs: they say less than the name of the
+// process.
 function processHome(endpoint: Endpoint): string {
   if (endpoint.container !== "") {
     const isId = /^[0-9a-f]{64}$/.test(endpoint.container);

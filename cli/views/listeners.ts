@@ -1,4 +1,4 @@
-// The view of listeners: sockets that accept.
+// The view of listeners: sockets that accept connections.
 
 import type { Listener, ServiceRef } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
@@ -12,7 +12,7 @@ const serviceName = ({ namespace, name }: ServiceRef): string =>
 const services = (listener: Listener): string => listener.services.map(serviceName).join(",");
 const owner = (listener: Listener): string => endpointLabel(listener.endpoint);
 
-/** Every socket that accepts. */
+/** All listeners. */
 export const listenersView: View<Listener> = {
   name: "listeners",
   kind: "ListenerList",

@@ -1,10 +1,10 @@
-// The table below the nodes' that `coverage -o wide` shows: how completely each pod was read.
+// The table of pods that `coverage -o wide` prints below the nodes: how completely each pod was read.
 
 import type { PodCoverage } from "../../lib/gen/whotalks/v1/query.ts";
 import { formatAge } from "../text/age.ts";
 import { countColumn, type InnerTable } from "./view.ts";
 
-/** Characters of a container's id that tell it from all others, as container tools show it. */
+/** Characters shown of a container id: enough to be unique, as in container tools. */
 const CONTAINER_ID_SHOWN = 12;
 
 /** One row per pod, and per network namespace outside pods. */
@@ -41,7 +41,7 @@ export const podsTable: InnerTable<PodCoverage> = {
         : "plain",
 };
 
-// What has no account has no counts.
+// Rows without an account have no counts.
 function counted(
   field: "openedByKernel" | "seen" | "unseen" | "failedByKernel",
 ): (pod: PodCoverage) => number | undefined {

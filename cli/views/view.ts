@@ -1,15 +1,15 @@
-// What a view is: how the items of one kind of answer become columns, JSON, CSV and names. The printers know
-// no more.
+// The definition of a view: how the items of one kind of answer become columns, JSON, CSV and names. Printers
+// depend only on this.
 
 import type { Coverage, PodCoverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Json } from "../../lib/json/codec.ts";
 
-/** The names of the views that list something. */
+/** The names of the views. */
 export type ViewName = "edges" | "connections" | "listeners" | "unix" | "coverage";
 
-/** What cells depend on besides their item. */
+/** Inputs of a cell besides its item. */
 export interface CellContext {
-  /** When the answer was made, in milliseconds since 1970: ages count from it. */
+  /** When the answer was produced, in milliseconds since 1970: ages are relative to it. */
   readonly nowMs: number;
   /** Whether the wide columns are shown too. */
   readonly wide: boolean;
@@ -17,27 +17,24 @@ export interface CellContext {
 
 /** One column of a table. */
 export interface Column<Item> {
-  /** What --sort calls it. */
+  /** Its name in --sort. */
   readonly key: string;
   readonly header: string;
-  /** Shown by -o wide only. */
+  /** Shown only by -o wide. */
   readonly wide?: boolean;
-  /** Changes with time alone (an age): a row is not a changed one because of it. */
+  /** Changes merely with time (an age): does not mark a row as changed. */
   readonly moving?: boolean;
   readonly smallestFirst?: boolean;
-  /** The text shown; printers escape it, and show "-" where it is empty. */
+  /** The text shown; printers escape it, and show "-" if it is empty. */
   cell(item: Item, context: CellContext): string;
-  /**
-   * What --sort compares: texts from a to z, numbers from the largest, or the smallest where smallestFirst is
-   * set.
-   */
+  /** The sort key: texts ascending; numbers descending, or ascending if smallestFirst is set. */
   rank(item: Item): string | number;
 }
 
-/** How a row stands out on a terminal with colours. */
+/** How a row is highlighted on a terminal with colours. */
 export type Tone = "plain" | "quiet" | "bad";
 
-/** A table that -o wide shows below an answer's own, of what its coverage holds. */
+/** A table of items in an answer's coverage, which -o wide prints below the answer's own. */
 export interface InnerTable<Item> {
   items(coverage: Coverage): readonly Item[];
   readonly columns: ReadonlyArray<Column<Item>>;
@@ -52,20 +49,20 @@ export interface View<Item> {
   readonly one: string;
   readonly many: string;
   readonly columns: ReadonlyArray<Column<Item>>;
-  /** Keys of the columns that rows are sorted by where the user says nothing. */
+  /** Keys of the columns that rows are sorted by if the user does not choose. */
   readonly order: readonly string[];
   readonly wideTable?: InnerTable<PodCoverage>;
-  /** Columns of -o csv: where each value stands in the item's JSON. */
+  /** Columns of -o csv: the path of each value in the item's JSON. */
   readonly csv: readonly string[];
   json(item: Item): { [name: string]: Json };
-  /** Tells an item from all others, from one answer to the next. */
+  /** Identifies an item across answers. */
   identity(item: Item): string;
   /** What -o name prints: kind/name, without white space. */
   reference(item: Item): string;
   tone(item: Item): Tone;
 }
 
-/** A column of a count that moves with time; empty where it is not known. */
+/** A column for a count that changes with time; empty if unknown. */
 export function countColumn<Item>(
   key: string,
   header: string,
@@ -83,8 +80,8 @@ export function countColumn<Item>(
 }
 
 /**
- * A part of a reference: white space and control characters percent-encoded, so that a reference stays one
- * word.
+ * Encodes a part of a reference: percent-encodes white space and control characters, so that a reference stays
+ * one word.
  */
 export function referencePart(text: string): string {
   return text.replace(/[\s\u0000-\u001f\u007f-\u009f%~]|[^\u0000-\u007f]/gu, (character) =>
@@ -94,7 +91,7 @@ export function referencePart(text: string): string {
 
 const byteUnits = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 
-/** A number of bytes as kubectl writes quantities (12, 3.4Ki, 17Mi); empty where not known. */
+/** Formats a number of bytes like kubectl's quantities (12, 3.4Ki, 17Mi); empty if unknown. */
 export function formatBytes(bytes: number | undefined): string {
   if (bytes === undefined) return "";
   let size = bytes;

@@ -15,7 +15,7 @@ export const views = {
   coverage: coverageView,
 } as const;
 
-/** The keys of a view's columns: what --sort takes. */
+/** The keys of a view's columns: the values of --sort. */
 export function viewColumnKeys(name: ViewName): string[] {
   return views[name].columns.map((column) => column.key);
 }
