@@ -1,6 +1,6 @@
 // `npm run bench -- NAME`: measures whotalks and the alternatives in one run and prints medians and ratios.
-// Each bench makes its own load and takes it down. Machines are noisy: rounds are interleaved, and ratios are
-// what counts.
+// Each bench creates its own load and removes it. Machines are noisy, so rounds are interleaved; compare the
+// ratios.
 
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   codec: () => import("./codec/bench.ts"),

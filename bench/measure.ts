@@ -1,4 +1,4 @@
-// What benches share: workers that report the CPU they used, medians, and tables of them.
+// Shared by benches: workers that report their CPU time, medians, and tables of them.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
@@ -6,23 +6,23 @@ import { once } from "node:events";
 import type { Interface } from "node:readline";
 import { createInterface } from "node:readline";
 
-/** The middle value; NaN of no values. */
+/** The middle value; NaN if there are none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** One thing that is measured: each call is a round and gives the CPU milliseconds (user + system) it took. */
+/** One candidate: each call runs a round and returns its CPU milliseconds (user + system). */
 export interface Contender {
   readonly name: string;
-  /** How many rounds: slow contenders get fewer. */
+  /** Number of rounds: slow contenders get fewer. */
   readonly rounds: number;
   measure(): Promise<number>;
   close(): void;
 }
 
-/** Runs contenders in turn, A B C A B C …, and gives the median of each by name. Each round is told. */
+/** Runs contenders in turn, A B C A B C …, prints each round, and returns the median of each by name. */
 export async function compare(contenders: readonly Contender[]): Promise<Map<string, number>> {
   const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   const rounds = Math.max(...contenders.map((contender) => contender.rounds));
@@ -38,7 +38,7 @@ export async function compare(contenders: readonly Contender[]): Promise<Map<str
   return new Map([...samples].map(([name, values]) => [name, median(values)]));
 }
 
-/** A worker script that makes one round per line on its standard input and answers each with a JSON line. */
+/** A worker script that runs one round per line on its standard input and answers each with a JSON line. */
 export class Worker {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -47,8 +47,7 @@ export class Worker {
   constructor(script: string, argument: unknown) {
     this.#child = spawn(process.execPath, ["--max-semi-space-size=1", script, JSON.stringify(argument)], {
       stdio: ["pipe", "pipe", "inherit"],
-      // As `npm start` and the chart run it: types that were stripped once are kept, memory is given back at
-      // once.
+      // As `npm start` and the chart run it: stripped types are cached, memory is returned at once.
       env: {
         ...process.env,
         NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
@@ -60,7 +59,7 @@ export class Worker {
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }
 
-  /** One round: what the worker answered. */
+  /** Runs one round; returns the worker's answer. */
   async round(): Promise<Record<string, number>> {
     this.#child.stdin!.write("go\n");
     const { value, done } = await this.#lines.next();
@@ -92,7 +91,7 @@ export async function serveRounds(round: () => Promise<Record<string, number>>):
   }
 }
 
-/** A shell command as a contender; its CPU is its own and its children's, as bash's `times` counts them. */
+/** A shell command as a contender; its CPU time includes its children's, as bash's `times` counts them. */
 export function shellContender(name: string, rounds: number, command: string): Contender {
   return {
     name,
@@ -119,7 +118,7 @@ function timesMilliseconds(output: string): number {
   return total;
 }
 
-/** Prints rows as a Markdown table, the first row being the heads. */
+/** Prints rows as a Markdown table; the first row is the header. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   for (const [index, row] of rows.entries()) {

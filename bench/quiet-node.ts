@@ -1,16 +1,16 @@
-// A node of its own for a bench: namespaces of processes, mounts and the network in which nothing runs but the
-// bench and its load, so that what else the machine does is not read and not measured.
+// An isolated node for a bench: pid, mount and network namespaces in which only the bench and its load run, so
+// that nothing else on the machine is read or measured.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** Set in the environment of the process that runs within. */
+/** Set in the environment of the process that runs inside. */
 const INSIDE = "WHOTALKS_BENCH_QUIET_NODE";
 
-/** Runs `bench` in a fresh process on a node of its own; needs root, and unshare and ip on the PATH. */
+/** Runs `bench` in a fresh process on an isolated node; needs root, and unshare and ip on the PATH. */
 export async function onQuietNode(bench: () => Promise<void>): Promise<void> {
   if (process.env[INSIDE] !== undefined) {
-    // Names of network namespaces are mounts: the machine's own stay out of sight.
+    // Names of network namespaces are mounts: hide the machine's own.
     execFileSync("mount", ["-t", "tmpfs", "none", "/run/netns"]);
     execFileSync("ip", ["link", "set", "lo", "up"]);
     await bench();

@@ -1,5 +1,5 @@
-// Holds as many loopback connections as its argument says, to a listener of its own, until it is killed. Prints its pid
-// once all are open. Plain JavaScript: it runs inside network namespaces.
+// Holds a number of loopback connections, given as argument, to its own listener until it is killed. Prints
+// its pid once all are open. Plain JavaScript: it runs inside network namespaces.
 
 import net from "node:net";
 

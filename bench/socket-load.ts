@@ -1,5 +1,4 @@
-// Load for benches: network namespaces full of held loopback connections, made by a few processes and taken
-// down again.
+// Load for benches: network namespaces full of open loopback connections, which a few processes hold.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
@@ -9,7 +8,7 @@ import { createInterface } from "node:readline";
 
 const holderPath = path.join(import.meta.dirname, "socket-holder.js");
 
-/** Connections that one holding process has at most: it stays below every usual limit of open files. */
+/** Connections per holding process: below every usual limit of open files. */
 const CONNECTIONS_PER_PROCESS = 8_000;
 
 /** Namespaces with sockets in them. */
@@ -20,7 +19,10 @@ export interface SocketLoad extends AsyncDisposable {
   readonly pids: readonly number[];
 }
 
-/** Makes `namespaces` network namespaces with `sockets` TCP sockets in all (two a connection). Needs root. */
+/**
+ * Creates `namespaces` network namespaces with `sockets` TCP sockets in total (two per connection). Needs
+ * root.
+ */
 export async function makeSocketLoad(namespaces: number, sockets: number): Promise<SocketLoad> {
   const names: string[] = [];
   const children: ChildProcess[] = [];

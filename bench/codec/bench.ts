@@ -1,5 +1,5 @@
-// The codec: sockets as columns against a ts-proto message per socket and against JSON, both ways, with the
-// bytes each takes on the wire. One process, CPU time, rounds interleaved.
+// The codec: sockets as columns compared with a ts-proto message per socket and with JSON, in both directions,
+// with their sizes on the wire. One process, CPU time, interleaved rounds.
 
 import { decodeReport, encodeReport, REPORT_SCHEMA } from "../../lib/report-codec.ts";
 import { Report } from "../../lib/gen/whotalks/v1/report.ts";
@@ -8,10 +8,10 @@ import { median, printTable } from "../measure.ts";
 import type { Row } from "./gen/whotalks/bench/v1/rows.ts";
 import { Rows } from "./gen/whotalks/bench/v1/rows.ts";
 
-/** Sockets per report: about what a part of a keyframe holds. */
+/** Sockets per report: about as many as in a part of a keyframe. */
 const SOCKETS = 6000;
 const ROUNDS = 31;
-/** Before them: an agent encodes for days. */
+/** Rounds before the measurement: an agent encodes for days. */
 const WARM_ROUNDS = 60;
 const header = Report.fromPartial({ schema: REPORT_SCHEMA, node: "node1" });
 
@@ -48,8 +48,8 @@ export function run(): Promise<void> {
   return Promise.resolve();
 }
 
-// Medians in nanoseconds per call. Short calls are repeated within a round, so that the clock's grain does not
-// count.
+// Returns medians in nanoseconds per call. Short calls are repeated within a round, so that the clock's
+// resolution does not matter.
 function measure(calls: Readonly<Record<string, () => unknown>>): Map<string, number> {
   const samples = new Map<string, number[]>();
   let kept: unknown;
@@ -70,7 +70,7 @@ function encodeColumns(sockets: SocketTable): Uint8Array {
   return encodeReport(header, { sockets: { table: sockets, from: 0, to: sockets.length } });
 }
 
-// Sockets of an ordinary node: nine of ten rows IPv4, every column in use.
+// Sockets of an ordinary node: nine of ten rows are IPv4, every column is used.
 function syntheticSockets(count: number): SocketTable {
   const sockets = new SocketTable(count);
   for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-// The floor: asks the kernel for every entry of a namespace's conntrack table and drops what it answers.
+// The lower bound: requests every entry of a namespace's conntrack table from the kernel and drops the answer.
 
 import { conntrackDumpRequest } from "../../services/node-agent/conntrack/ctnetlink.ts";
 import { hostIsLittleEndian } from "../../services/node-agent/kernel/byte-order.ts";

@@ -1,5 +1,5 @@
-// Reading conntrack: our dump (entries, ids, what changed) against a bare netlink dump, against /proc and
-// against `conntrack -L`, on tables that the bench fills itself; then its events (events.ts).
+// Reading conntrack: our dump (entries, ids, changes) compared with a bare netlink dump, with /proc and with
+// `conntrack -L`, on tables that the bench fills; then its events (events.ts).
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,12 +16,12 @@ const ROUNDS = 9;
 const TOOL_ROUNDS = 5;
 const WARM_ROUNDS = 5;
 
-/** What our dump may cost at most, as a multiple of the bare one. */
+/** Wanted maximum cost of our dump, as a multiple of the bare one. */
 const RATIO_WANTED = 1.1;
 
 const BARE = "bare netlink dump";
 
-/** Both halves, or the reason why not. */
+/** Runs both parts, or prints why it cannot. */
 export async function run(): Promise<void> {
   const obstacle = conntrackObstacle();
   if (obstacle !== null) {

@@ -1,6 +1,6 @@
 /*
- * Load for the bench of conntrack's events: opens and closes TCP connections over loopback, one after the other, as fast
- * as it can or at a rate. connection-generator RATE SECONDS; a rate of 0 is as fast as it can.
+ * Load for the bench of conntrack's events: opens and closes TCP connections over loopback, one after the
+ * other. connection-generator RATE SECONDS; a rate of 0 means as fast as possible.
  * Prints: connections, nanoseconds from the first to the last, nanoseconds spent on connections (not waiting).
  */
 #include <arpa/inet.h>
@@ -32,11 +32,11 @@ int main(int count, char **words) {
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	if (listener < 0 || bind(listener, (void *)&address, sizeof address) || listen(listener, 128)) fail("listen");
 	if (getsockname(listener, (void *)&address, &bytes)) fail("getsockname");
-	/* Both ends are reset: no TIME_WAIT fills the ports. */
+	/* Reset both ends, so that no TIME_WAIT occupies the ports. */
 	struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	long long start = now(), busy = 0, opened = 0, at = start;
 	while (at - start < length) {
-		/* Another address each time, so that no connection has the ports of an earlier one: 127.1.0.0/16. */
+		/* Use another address each time, so that no connection reuses a tuple: 127.1.0.0/16. */
 		address.sin_addr.s_addr = htonl(0x7f010000 | (opened & 0xffff));
 		int client = socket(AF_INET, SOCK_STREAM, 0);
 		if (client < 0 || connect(client, (void *)&address, sizeof address)) fail("connect");

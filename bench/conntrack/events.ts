@@ -1,6 +1,5 @@
-// conntrack's events: what listening to them costs the listener and the load, for us and for `conntrack -E`,
-// at the highest rate that this machine makes and at an ordinary one. The load is a program in C that is
-// compiled here.
+// conntrack's events: the cost of listening, for the listener and for the load, for us and for `conntrack -E`,
+// at this machine's highest rate and at an ordinary one. The load is a C program that is compiled here.
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -11,19 +10,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConntrackNamespace } from "../../services/node-agent/conntrack/testing/flows.ts";
 import { median, printTable, Worker } from "../measure.ts";
 
-/** Connections per second; 0 is as many as the machine makes. */
+/** Connections per second; 0 means as many as possible. */
 const rates = [0, 5000];
 const ROUNDS = 5;
 const LOAD_SECONDS = 3;
 const DRAIN_MS_MAX = 10_000;
 
-/** Socket buffer of `conntrack -E`: what ours may grow to. */
+/** Socket buffer of `conntrack -E`: the maximum size of ours. */
 const TOOL_BUFFER_BYTES = 64 * 2 ** 20;
 
 const WANTED =
   "wanted: every NEW received; CPU per event at most 0.33 × conntrack -E's; slowed by at most 10 % at the full rate, 2 % at 5000/s";
 
-/** What listened to one run of the load. */
+/** What a listener received during one run of the load. */
 interface Heard {
   /** NEW events, events of both kinds, CPU milliseconds. */
   readonly fresh: number;
@@ -31,7 +30,7 @@ interface Heard {
   readonly cpuMs: number;
 }
 
-/** One who listens while `load` runs. */
+/** Listens while `load` runs. */
 type Listener = (load: () => Promise<void>) => Promise<Heard>;
 
 /** Measures and prints. */
@@ -44,7 +43,7 @@ export async function measureEvents(): Promise<void> {
       return;
     }
     using namespace = await new ConntrackNamespace().ready();
-    // A rule that looks at connections makes the kernel track them; entries end a second after their
+    // A rule that matches on connections makes the kernel track them; entries expire one second after their
     // connection.
     namespace.run("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW");
     namespace.run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1");
@@ -89,7 +88,7 @@ async function compareAt(
   const samples = new Map<string, Samples>(
     Object.keys(listeners).map((name) => [name, { perSecond: [], busy: [], perEvent: [], lost: 0, made: 0 }]),
   );
-  // One round more: the first warms up and does not count.
+  // One extra round: the first one warms up and does not count.
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [name, listen] of Object.entries(listeners)) {
       namespace.run("conntrack", "-F");
@@ -115,7 +114,7 @@ async function compareAt(
 
 interface Samples {
   /**
-   * Connections per second; microseconds of work for each; the listener's microseconds of CPU for an event.
+   * Connections per second; microseconds of work per connection; the listener's microseconds of CPU per event.
    */
   perSecond: number[];
   busy: number[];
@@ -157,7 +156,7 @@ function print(rate: number, samples: ReadonlyMap<string, Samples>): void {
   ]);
 }
 
-// conntrack's own count: packets that began a connection, by the rule's counter.
+// conntrack's own count: packets that began a connection, from the rule's counter.
 function trackedConnections(namespace: ConntrackNamespace): number {
   return Number(
     /^\s*(\d+)/m.exec(namespace.run("iptables", "-nvxL", "OUTPUT").split("\n").slice(2).join("\n"))![1],
@@ -202,7 +201,7 @@ async function toolListens(
   while (!netlinkSockets(namespace).some(({ groups }) => groups !== 0)) await sleep(10);
   await load();
   await drained(namespace);
-  // It writes in blocks: what it has not written yet comes with its end.
+  // It writes in blocks: it prints the remainder when it exits.
   const cpuMs = Number(readFileSync(`/proc/${child.pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
   child.kill("SIGINT");
   await exited;

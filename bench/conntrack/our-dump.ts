@@ -1,4 +1,4 @@
-// Our own reading of a namespace's flows, ids and changes included, as often as it is asked for.
+// Reads a namespace's flows, including ids and changes, once per request.
 
 import { flowSourceOf, taken } from "../../services/node-agent/conntrack/testing/flows.ts";
 import { serveRounds } from "../measure.ts";
@@ -8,7 +8,7 @@ let nowMs = 0;
 const source = flowSourceOf(pid, choice, () => nowMs);
 
 await serveRounds(async () => {
-  // More than the pause after any of these readings.
+  // Longer than the pause after any of these readings.
   nowMs += 15_000;
   await source.refresh();
   taken(source);

@@ -1,5 +1,5 @@
-// Our listening to a namespace's conntrack as the agent does it: events, re-dumps, and each second the flows
-// that changed. Listens from one line on its standard input to the next, and then tells what came.
+// Listens to a namespace's conntrack as the agent does: events, re-dumps, and each second the flows that
+// changed. Listens from one line on standard input to the next, then reports what arrived.
 
 import { createInterface } from "node:readline";
 

@@ -1,6 +1,5 @@
-// What whotalks costs a node on which nothing happens: the agent as it runs in a cluster, and `whotalks
-// local`, on quiet namespaces at the default interval. CPU and memory are those that the kernel counted for
-// the whole process.
+// The cost of whotalks on an idle node: the agent as it runs in a cluster, and `whotalks local`, on quiet
+// namespaces at the default interval. CPU and memory are the kernel's figures for the whole process.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
@@ -25,10 +24,7 @@ import { makeSocketLoad } from "../socket-load.ts";
 const NAMESPACES = 110;
 const SOCKETS = 10_000;
 
-/**
- * Seconds until the credit that an agent starts with is used up, and the code compiled; seconds that are
- * measured, in parts.
- */
+/** Seconds until an agent's initial credit is used up and its code is compiled; seconds measured, in parts. */
 const WARM_SECONDS = 240;
 const PART_SECONDS = 10;
 const PARTS = 3;
@@ -40,7 +36,7 @@ interface Candidate {
   readonly script: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Where its metrics are; null where it has none. */
+  /** URL of its metrics; null if it has none. */
   readonly metrics: string | null;
 }
 
@@ -50,7 +46,7 @@ interface Figures {
   readonly intervalSeconds: number | null;
 }
 
-/** Prints a table of all candidates, or of those that the command line names. */
+/** Prints a table of all candidates, or of those named on the command line. */
 export async function run(): Promise<void> {
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make network namespaces");
@@ -97,7 +93,7 @@ async function measureAll(): Promise<void> {
   ]);
 }
 
-// The aggregator would make it: without it an agent keeps its reports and tries again and again.
+// The aggregator normally creates it: without it an agent keeps its reports and retries.
 async function makeStream(url: string): Promise<void> {
   const connection = await connect({ servers: url });
   await ensureStream(await jetstreamManager(connection), defaultStreamSettings);
@@ -142,7 +138,7 @@ async function measure({ script, args, environment, metrics }: Candidate): Promi
   const child = spawn(process.execPath, ["--max-semi-space-size=1", script, ...args], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
-    // As `npm start` and the chart run it.
+    // The environment of `npm start` and of the chart.
     env: {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],
@@ -172,7 +168,7 @@ async function measure({ script, args, environment, metrics }: Candidate): Promi
   }
 }
 
-// utime and stime are the 14th and 15th field; comm, the second one, may hold anything.
+// utime and stime are fields 14 and 15; comm, field 2, may contain anything.
 function cpuSeconds({ pid }: ChildProcess): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,5 +1,5 @@
-// Ingest: what taking reports costs the aggregator, and, in a cluster with whotalks in it, how long it takes
-// from a socket's birth to its line in `kubectl whotalks watch`.
+// Ingest: the aggregator's cost of taking reports and, in a cluster with whotalks, the time from a socket's
+// birth to its line in `kubectl whotalks watch`.
 
 import { measureThroughput } from "./throughput.ts";
 import { measureWatchLatency } from "./watch-latency.ts";

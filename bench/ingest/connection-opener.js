@@ -1,5 +1,5 @@
-// Runs in a pod: opens connections one after the other at uneven intervals, keeps them, and tells when each socket was
-// born. Its last argument is JSON: {"host","port","connections","pauseMs":[least,most]}.
+// Runs in a pod: opens connections one after the other at uneven intervals, keeps them, and prints when each
+// socket was created. Its last argument is JSON: {"host","port","connections","pauseMs":[least,most]}.
 
 import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";

@@ -1,5 +1,5 @@
-// The aggregator under measurement, in a process of its own: NATS's subscription and the whole pipeline, no
-// queries. Tells its parent what the replay of the stream cost, then what each further round of reports cost.
+// The measured aggregator, in its own process: NATS's subscription and the whole pipeline, without queries.
+// Reports to its parent the cost of replaying the stream, then the cost of each further round of reports.
 
 import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";
@@ -12,16 +12,16 @@ import { KEYFRAME_AGE_MS_MAX } from "../../services/aggregator/ingest/nats-repla
 import { NatsSubscription } from "../../services/aggregator/ingest/nats-subscription.ts";
 import { createAggregator } from "../../services/aggregator/aggregator.ts";
 
-/** What taking reports cost, until all that follows from them was settled. */
+/** The cost of taking reports, until everything that follows from them is settled. */
 export interface IngestFigures {
-  /** CPU of the whole process, user and system: NATS's protocol and the garbage collector are in it. */
+  /** CPU of the whole process, user and system, including NATS's protocol and the garbage collector. */
   readonly cpuMs: number;
   readonly reports: number;
   readonly sockets: number;
   readonly connections: number;
-  /** Connections of which both ends are known. */
+  /** Connections with both ends known. */
   readonly joined: number;
-  /** By what memory has grown since before the first report, garbage left out. */
+  /** Growth of memory since before the first report, without garbage. */
   readonly rssBytes: number;
   readonly heapAndExternalBytes: number;
 }
@@ -52,7 +52,7 @@ const subscription = new NatsSubscription({
 await subscription.ready;
 tell();
 
-// Each message is a round: how many reports it will bring.
+// Each message is a round: the number of reports in it.
 process.on("message", (reports: number) => {
   expected = aggregator.counts().applied + reports;
   cpuBefore = process.cpuUsage();

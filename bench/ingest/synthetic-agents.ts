@@ -1,14 +1,14 @@
-// The agents of the cluster that is not there: each publishes its node's keyframes as real agents do, with the
-// order, the acknowledgements and the message ids of theirs.
+// The agents of a simulated cluster: each publishes its node's keyframes as real agents do, with the same
+// order, acknowledgements and message ids.
 
 import type { NatsLink } from "../../lib/nats/connection.ts";
 import { silentLog } from "../../lib/testing/silent-log.ts";
 import { NatsPublisher } from "../../services/node-agent/publish/nats-publisher.ts";
 import { keyframeReports, NODES } from "./synthetic-reports.ts";
 
-/** One publisher for each node, all over one connection. */
+/** One publisher per node, all over one connection. */
 export class SyntheticAgents {
-  /** Of one round, all nodes together. */
+  /** In one round, for all nodes together. */
   reportsPerRound = 0;
   bytesPerRound = 0;
   readonly #publishers: readonly NatsPublisher[];
@@ -18,7 +18,7 @@ export class SyntheticAgents {
 
   constructor(link: NatsLink) {
     this.#publishers = Array.from({ length: NODES }, () => {
-      // What is sent again to a stream that went back is not kept: no crash is part of this.
+      // No tail is kept for republishing after the stream goes back: this bench has no crashes.
       const publisher = new NatsPublisher({ log: silentLog, monotonicMs: now, bounds: { tailBytesMax: 0 } });
       publisher.attach(link);
       return publisher;
@@ -26,8 +26,8 @@ export class SyntheticAgents {
   }
 
   /**
-   * Encodes every node's next keyframe, with or without traffic since; the function that it gives publishes
-   * them.
+   * Encodes every node's next keyframe, with or without traffic since the previous one; returns a function
+   * that publishes them.
    */
   prepareRound(traffic: boolean): () => Promise<void> {
     if (traffic) this.#traffic++;

@@ -1,5 +1,5 @@
-// A cluster that is not there: nodes with pods that keep connections to pods of the next few nodes, as the
-// reports that their agents would publish. Both ends of every connection are in them, each with its process.
+// A simulated cluster: nodes with pods that keep connections to pods of the next few nodes, as their agents'
+// reports. The reports contain both ends of every connection, each with its process.
 
 import { NetworkNamespace, NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../lib/holder-table.ts";
@@ -12,9 +12,9 @@ import { encodeReports } from "../../services/node-agent/delta/reports.ts";
 
 export const NODES = 100;
 const PODS_PER_NODE = 50;
-/** Connections that each pod opens; it accepts as many. */
+/** Connections that each pod opens; it accepts the same number. */
 const CONNECTIONS_PER_POD = 100;
-/** Pods that a pod talks to, one on each of the nodes after its own: its connections make so many edges. */
+/** Pods that a pod talks to, one on each of the next nodes: the number of edges from its connections. */
 const PEERS = 5;
 
 const SERVER_PORT = 8080;
@@ -23,18 +23,18 @@ const EPHEMERAL_PORT = 32_768;
 const FIRST_TICKS = 100_000;
 const ROUND_TICKS = 18_000;
 
-/** Connections of the whole cluster: what an aggregator must find. */
+/** Connections in the whole cluster, which an aggregator must find. */
 export const CONNECTIONS: number = NODES * PODS_PER_NODE * CONNECTIONS_PER_POD;
 /** Sockets in a keyframe of all nodes: both ends of each connection, and each pod's listener. */
 export const RECORDS: number = 2 * CONNECTIONS + NODES * PODS_PER_NODE;
 
-/** Which of its keyframes a node reports. All have the same sockets. */
+/** One of a node's keyframes. All have the same sockets. */
 export interface Round {
   /** The agents' start, milliseconds since 1970. */
   readonly epoch: number;
   readonly number: number;
   readonly firstSequence: number;
-  /** How often every connection has carried something: counters, queues and timers follow from it. */
+  /** How often every connection has carried data: determines counters, queues and timers. */
   readonly traffic: number;
 }
 
@@ -61,8 +61,7 @@ export function keyframeReports(node: number, round: Round): Uint8Array[] {
   });
 }
 
-// The tables of one node, filled pod by pod. A pod's namespace and process have its number plus one as their
-// id.
+// The tables of one node, filled pod by pod. The ids of a pod's namespace and process are its number plus one.
 class NodeTables {
   readonly sockets = new SocketTable();
   readonly holders = new HolderTable();
@@ -87,7 +86,7 @@ class NodeTables {
     }
   }
 
-  // Every column is filled that the best reader fills: what is left out costs nothing to read.
+  // Fills every column that the best reader fills: an absent column costs nothing to decode.
   #add(
     pod: number,
     state: number,
@@ -117,13 +116,13 @@ class NodeTables {
     sockets.bytesSent[row] = 1e6 + this.#traffic * (1 + (id % 5000));
     sockets.bytesReceived[row] = 1e6 + this.#traffic * (1 + (id % 3000));
     sockets.rttMicros[row] = 200 + (id % 700);
-    // Both ends of a connection are as old as its ports say.
+    // Both ends of a connection derive the same age from its ports.
     sockets.firstSeen[row] = 1 + (((local[1] + remote[1]) * 331) % FIRST_TICKS);
     holders.append(id, pod + 1, 5 + (row % (2 * CONNECTIONS_PER_POD + 1)));
   }
 }
 
-// Nodes and pods count in a circle.
+// Nodes and pods wrap around.
 function addressOf(node: number, pod: number): number {
   const nodeNumber = (node + NODES) % NODES;
   const podNumber = (pod + PODS_PER_NODE) % PODS_PER_NODE;

@@ -1,4 +1,4 @@
-// Reports through a real NATS into an aggregator: records per second of its CPU and bytes of its memory per
+// Reports through a real NATS into an aggregator: records per second of CPU, and bytes of memory per
 // connection.
 
 import type { ChildProcess } from "node:child_process";
@@ -18,18 +18,15 @@ import type { IngestFigures } from "./measured-aggregator.ts";
 import { SyntheticAgents } from "./synthetic-agents.ts";
 import { CONNECTIONS, NODES, RECORDS } from "./synthetic-reports.ts";
 
-/**
- * Aggregators that are started one after the other, and the rounds of each kind that each takes after its
- * replay.
- */
+/** Aggregators started one after the other, and the rounds of each kind that each takes after its replay. */
 const AGGREGATORS = 3;
 const ROUNDS = 2;
 
-/** What is wanted: records per second of one core, and bytes per live joined connection. */
+/** Targets: records per second of one core, and bytes per live matched connection. */
 const RATE_WANTED = 1_000_000;
 const BYTES_WANTED = 400;
 
-/** Measures and prints, or prints why not. */
+/** Measures and prints, or prints why it cannot. */
 export async function measureThroughput(): Promise<void> {
   const missing = natsServerMissing();
   if (missing !== null) {
@@ -101,7 +98,7 @@ async function nextMessage<Message>(aggregator: ChildProcess): Promise<Message> 
   return message;
 }
 
-// What is wrong is not worth measuring.
+// Rejects figures of a wrong result.
 function checked(figures: IngestFigures): IngestFigures {
   const { sockets, connections, joined } = figures;
   if (sockets === RECORDS && connections === CONNECTIONS && joined === CONNECTIONS) return figures;

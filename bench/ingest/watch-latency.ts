@@ -16,14 +16,17 @@ import { median, printTable } from "../measure.ts";
 const NAMESPACE = "whotalks-bench";
 const PORT = 8080;
 const CONNECTIONS = 100;
-/** Between two connections, evenly spread, so that they fall anywhere between two passes of the agent. */
+/**
+ * Pause between two connections, evenly distributed, so that they fall anywhere between two passes of the
+ * agent.
+ */
 const PAUSE_MS = [100, 500] as const;
-/** After the last connection: whatever has no line by then counts as missing. */
+/** After the last connection: connections without a line by then count as missing. */
 const LAST_LINE_MS = 15_000;
 
 const repository = path.resolve(import.meta.dirname, "../..");
 
-/** Measures and prints, or prints why not. Brings a namespace and removes it. */
+/** Measures and prints, or prints why it cannot. Creates a namespace and removes it. */
 export async function measureWatchLatency(): Promise<void> {
   const missing = await whotalksMissing();
   if (missing !== null) {
@@ -73,14 +76,14 @@ async function measureWith(watch: Watch): Promise<void> {
   print(births, watch);
 }
 
-// The births are told by the pod's clock and the lines by ours.
+// Births are in the pod's time, lines in ours.
 async function hasOurTime(): Promise<boolean> {
   const beforeMs = Date.now();
   const told = await kubectl("exec", "-n", NAMESPACE, "client", "--", "/nodejs/bin/node", "-p", "Date.now()");
   return beforeMs <= Number(told) && Number(told) <= Date.now();
 }
 
-/** A connection as the pod that opened it knows it. */
+/** A connection as its pod reports it. */
 interface Birth {
   readonly bornMs: number;
   readonly ip: string;
@@ -94,7 +97,7 @@ async function openedConnections(): Promise<Birth[]> {
   return lines.map((line) => JSON.parse(line) as Birth);
 }
 
-// `kubectl whotalks watch`, with the time at which each client's first line came.
+// `kubectl whotalks watch`, recording the time of each client's first line.
 class Watch {
   readonly #child: ChildProcess;
   readonly #lineMs = new Map<string, number>();
@@ -110,7 +113,7 @@ class Watch {
     createInterface(this.#child.stdout!).on("line", (line) => this.#take(line));
   }
 
-  /** Resolves once it says that it watches. */
+  /** Resolves once it reports that it is watching. */
   async started(): Promise<void> {
     await eventually(LAST_LINE_MS, () =>
       this.#started ? Promise.resolve() : Promise.reject(new Error("watch does not start")),
@@ -121,7 +124,7 @@ class Watch {
     return this.#lineMs.get(`${birth.ip} ${birth.port}`);
   }
 
-  /** Rejects while some have no line. */
+  /** Rejects while some connections have no line. */
   knows(births: readonly Birth[]): Promise<void> {
     const all = births.every((birth) => this.lineMs(birth) !== undefined);
     return all ? Promise.resolve() : Promise.reject(new Error("some have no line yet"));

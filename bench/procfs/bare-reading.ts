@@ -1,4 +1,4 @@
-// The floor: reads the same tables of the same namespaces as the procfs reader and drops what it read.
+// The lower bound: reads the same tables of the same namespaces as the procfs reader and drops the content.
 
 import { closeSync, openSync, readSync } from "node:fs";
 

@@ -1,5 +1,5 @@
-// Reading /proc: a whole pass of ours (tables, holders, ids, delta, report) against the bare reading of the
-// same files and against the tools that people use, in every namespace of the load.
+// Reading /proc: our whole pass (tables, holders, ids, delta, report) compared with the bare reading of the
+// same files and with common tools, in every namespace of the load.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";
@@ -9,7 +9,7 @@ import { compare, printTable, shellContender, Worker } from "../measure.ts";
 import type { SocketLoad } from "../socket-load.ts";
 import { makeSocketLoad } from "../socket-load.ts";
 
-/** What is measured: how many namespaces share how many sockets. */
+/** The loads: how many namespaces share how many sockets. */
 const loads = [
   { namespaces: 50, sockets: 10_000 },
   { namespaces: 1, sockets: 100_000 },
@@ -18,10 +18,10 @@ const loads = [
 const ROUNDS = 9;
 const TOOL_ROUNDS = 3;
 
-/** RSS of a pass at 100k sockets that is wanted at most, in MiB. */
+/** Wanted maximum RSS of a pass at 100k sockets, in MiB. */
 const RSS_WANTED_MIB = 96;
 
-/** Makes each load, measures and prints a table. */
+/** Creates each load, measures and prints a table. */
 export async function run(): Promise<void> {
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make network namespaces");
@@ -31,7 +31,7 @@ export async function run(): Promise<void> {
   for (const { namespaces, sockets } of loads) {
     console.error(`making ${sockets} sockets in ${namespaces} namespaces`);
     await using load = await makeSocketLoad(namespaces, sockets);
-    // The first start from changed sources strips their types, which costs 20 MiB once: it is not what is
+    // The first start after a change strips the sources' types, which costs 20 MiB once and must not be
     // measured.
     (await warmWorker("our-pass.ts", load)).worker.close();
     const ours = await warmWorker("our-pass.ts", load);
@@ -70,7 +70,7 @@ export async function run(): Promise<void> {
   console.log(`wanted: at most 1.10 × the bare reading, at most ${RSS_WANTED_MIB} MiB`);
 }
 
-// The first pass also looks at every file descriptor; what is compared are the passes after it.
+// The first pass also reads every file descriptor; the passes after it are compared.
 async function warmWorker(script: string, load: SocketLoad): Promise<{ worker: Worker; firstMs: number }> {
   const worker = new Worker(path.join(import.meta.dirname, script), load.pids);
   const first = await worker.round();

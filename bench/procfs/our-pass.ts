@@ -1,4 +1,4 @@
-// Ours: a whole pass of the agent over the namespaces of the load, from the tables to encoded reports.
+// Our whole pass over the namespaces of the load, from the tables to encoded reports.
 
 import { ticksOf } from "../../lib/ticks.ts";
 import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
@@ -16,7 +16,7 @@ const agent = createNodeAgent(
   { node: "bench", procRoot: "/proc", reader: "procfs", conntrack: "none" },
   {
     processes: {
-      // The load's namespaces only: what else this machine runs is not part of the comparison.
+      // Only the load's namespaces: whatever else runs on this machine is not compared.
       scan() {
         const scan = scanner.scan();
         return {

@@ -1,5 +1,5 @@
-// Every reader of ours against the bare reading of /proc and the tools that people use, in every namespace of
-// the load.
+// Each of our readers compared with the bare reading of /proc and with common tools, in every namespace of the
+// load.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { compare, printTable, shellContender, Worker } from "../measure.ts";
 import type { SocketLoad } from "../socket-load.ts";
 import { makeSocketLoad } from "../socket-load.ts";
 
-/** What is measured: how many namespaces share how many sockets. */
+/** The loads: how many namespaces share how many sockets. */
 const loads = [
   { namespaces: 50, sockets: 10_000 },
   { namespaces: 200, sockets: 10_000 },
@@ -22,16 +22,16 @@ const loads = [
 const ROUNDS = 5;
 const TOOL_ROUNDS = 3;
 /**
- * Tools that look at every process for each namespace take minutes for many: they are run once, in a few of
- * the namespaces, and what they took is reckoned up for all, which cost the same.
+ * Tools that scan every process for each namespace take minutes for many namespaces: they run once, in this
+ * many namespaces, and their cost is extrapolated to all, which cost the same.
  */
 const SLOW_TOOL_NAMESPACES = 5;
 
 const BARE = "bare reading of /proc";
 
 /**
- * Makes each load, measures and prints a table. `NAMESPACES/SOCKETS …` on the command line measures these
- * loads only.
+ * Creates each load, measures and prints a table. `NAMESPACES/SOCKETS …` on the command line measures only
+ * these loads.
  */
 export async function run(): Promise<void> {
   if (process.getuid?.() !== 0) {
@@ -100,7 +100,7 @@ async function readerContender(
     quiet,
   });
   return warm(worker, `whotalks ${name}${quiet ? ", nothing having moved" : ""}`, (figures) => {
-    // A reader that is fast for leaving sockets out would win unjustly.
+    // A reader must not win by skipping sockets.
     if (figures["sockets"]! < sockets)
       throw new Error(`${name} read ${figures["sockets"]} of ${sockets} sockets`);
     rss.set(name, Math.max(rss.get(name) ?? 0, figures["rssMiB"]!));

@@ -1,5 +1,4 @@
-// One reader of ours over the namespaces of the load, in a process of its own: each round reads all of them
-// once.
+// One of our readers on the namespaces of the load, in its own process: each round reads all of them once.
 
 import { endianness } from "node:os";
 
@@ -20,7 +19,7 @@ const {
 } = JSON.parse(process.argv[2]!) as {
   reader: ReaderName;
   pids: number[];
-  /** Whether a namespace in which nothing moved need not be read. */
+  /** Whether an unchanged namespace may be skipped. */
   quiet: boolean;
 };
 const wanted = new Set(pids);
@@ -29,7 +28,7 @@ const options = { procRoot: "/proc", nowTicks: () => ticksOf(performance.now() -
 const reader = quiet ? chooseReader(name, options) : wholeReader(name);
 const obstacle = reader.probe();
 if (obstacle !== null) throw new Error(`${name}: ${obstacle}`);
-// Which processes there are is the scanner's work, and the same for every reader.
+// Finding processes is the scanner's work, and the same for every reader.
 const namespaces = createProcessScanner({ procRoot: "/proc" })
   .scan()
   .namespaces.filter((namespace) => namespace.pids.some((pid) => wanted.has(pid)));
@@ -45,7 +44,7 @@ await serveRounds(() => {
   return Promise.resolve({ sockets: sockets.length });
 });
 
-// One that reads every namespace in each round. The iterator tells every socket anew in any case.
+// Reads every namespace in each round. The iterator always reports every socket.
 function wholeReader(whole: ReaderName): SocketReader {
   switch (whole) {
     case "bpf-iter":

@@ -1,5 +1,5 @@
-// What is seen of short connections: how many of those that a generator makes, and whether their bytes are
-// known, by the whole of whotalks in one process at several intervals, and by polling `ss -tan` every second.
+// How many of a generator's short connections are seen, and whether their bytes are known: by all of whotalks
+// in one process at several intervals, and by polling `ss -tan` every second.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
@@ -15,14 +15,14 @@ import { createAggregator } from "../../services/aggregator/aggregator.ts";
 import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
 import { printTable } from "../measure.ts";
 
-/** What the clients do: how many there are, how long each connection lasts, for how many seconds. */
+/** The clients: their number, the duration of each connection, and of the load in seconds. */
 const loads = [
   { name: "5 ms each", clients: 32, holdMicros: 5000, seconds: 8 },
   { name: "as fast as the machine can", clients: 4, holdMicros: 0, seconds: 8 },
 ] as const;
 const INTERVALS_MS = [1000, 5000, 30_000];
 
-/** Bytes of one connection, there and back. */
+/** Bytes of one connection, in each direction. */
 const SENT = 100;
 const ANSWERED = 50;
 
@@ -37,10 +37,7 @@ interface Seen {
   readonly rssMiB: number | null;
 }
 
-/**
- * Runs every load against every way of looking and prints a table. Seconds on the command line choose
- * intervals.
- */
+/** Runs every load with every method and prints a table. Seconds on the command line select intervals. */
 export async function run(): Promise<void> {
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make a network namespace");
@@ -104,7 +101,7 @@ function row(load: Load, by: string, seen: Seen): string[] {
   ];
 }
 
-// The generator in a network namespace of its own, that has a number in ours.
+// The generator in its own network namespace, which has an id in ours.
 class Generated {
   readonly namespace = `wt-short-${process.pid}`;
   readonly #lines: AsyncIterator<string>;
@@ -161,7 +158,7 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
   const generated = new Generated(generator, load);
   const port = await generated.number();
   const made = await generated.number();
-  // The pass after the one after the end has told all, and has held it against the counters.
+  // The second pass after the end has reported everything and compared it with the counters.
   const last = state.passes + 2;
   while (state.passes < last) await sleep(50);
   stop.abort();
@@ -194,8 +191,7 @@ function told(coverage: NodeCoverage | null): NodeCoverage {
   return coverage;
 }
 
-// What a loop around ss can tell: the clients' tuples that it ever showed. A port that was used again is one
-// of them.
+// All clients' tuples that a loop around ss ever showed. A reused port counts once.
 async function bySs(generator: string, load: Load): Promise<Seen> {
   const generated = new Generated(generator, load);
   const port = await generated.number();

@@ -1,5 +1,6 @@
-/* Makes short TCP connections over loopback: generator CLIENTS HOLD_MICROS SECONDS. Each client connects, sends 100 bytes,
- * reads 50, waits and closes, again and again. Prints the servers' port at once, and how many connections were made. */
+/* Opens short TCP connections over loopback: generator CLIENTS HOLD_MICROS SECONDS. Each client repeatedly
+ * connects, sends 100 bytes, reads 50, waits and closes. Prints the servers' port at once, and the number of
+ * connections at the end. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -47,7 +48,7 @@ static void talk(unsigned port, useconds_t hold, time_t until, unsigned self, un
     struct sockaddr_in server = address_of(1 + turn % ADDRESSES, port);
     if (client < 0 || connect(client, (struct sockaddr *)&server, sizeof server) < 0) {
       if (client >= 0) close(client);
-      /* Out of ports for a moment: that is an attempt that the kernel does not count. */
+      /* Out of ports for a moment: the kernel does not count this attempt. */
       usleep(1000);
       continue;
     }
@@ -73,12 +74,12 @@ int main(int count, char **words) {
   unsigned port = ntohs(any.sin_port);
   printf("%u\n", port);
   fflush(stdout);
-  /* Servers wait for their client's goodbye: as many as there may be clients. */
+  /* Servers wait until their client closes, so there must be as many as clients. */
   int servers = hold > 0 ? clients + 1 : SERVERS + clients;
   pid_t *pids = calloc(servers, sizeof *pids);
   for (int i = 0; i < servers; i++)
     if ((pids[i] = fork()) == 0) serve(listener);
-  /* The reader has a moment to see the listener. */
+  /* Give the reader time to see the listener. */
   sleep(2);
   time_t until = time(NULL) + seconds;
   for (int i = 0; i < clients; i++)
@@ -89,7 +90,7 @@ int main(int count, char **words) {
   for (int i = 0; i < clients; i++) wait(NULL);
   printf("%lu\n", *made);
   fflush(stdout);
-  /* The namespace and its listener stay until we are told. */
+  /* Keep the namespace and its listener until standard input has a line. */
   getchar();
   for (int i = 0; i < servers; i++) kill(pids[i], SIGKILL);
   return 0;
