@@ -1,5 +1,5 @@
-// Joins any number of random histories (test/simulation) and counts what was found: history N of seed S is
-// that of seed S + N alone, so that each can be had again by `--histories 1 --seed`.
+// Simulates any number of random histories (test/simulation) and counts the findings. History N of seed S is
+// history 0 of seed S + N, so each can be reproduced with `--histories 1 --seed`.
 
 import fc from "fast-check";
 
@@ -11,20 +11,20 @@ import { scenarios } from "../test/simulation/scenario.ts";
 import { simulate } from "../test/simulation/simulate.ts";
 import type { SoakOptions } from "./main.ts";
 
-/** Histories between two lines of progress. */
+/** Histories per line of progress. */
 const PROGRESS_EVERY = 2000;
-/** Seeds that are printed of each kind of finding. */
+/** Seeds printed for each kind of finding. */
 const SEEDS_SHOWN = 10;
-/** New findings that are shrunk and described; the rest are named by their seeds. */
+/** New findings that are shrunk and described; of the others only the seeds are printed. */
 const DESCRIBED_MAX = 5;
 
-/** Histories with findings, by what explains them or by the kind of those that nothing explains. */
+/** Histories with findings, by the fault that explains them, or by kind if nothing explains them. */
 interface Tally {
   count: number;
   readonly seeds: number[];
 }
 
-/** Runs the soak; false where something unexpected was found. */
+/** Runs the soak; returns false if there was an unexpected finding. */
 export function run({ histories, seed }: SoakOptions): boolean {
   const tallies = new Map<string, Tally>();
   const unexpected = new Map<string, Tally>();
@@ -84,7 +84,7 @@ function tallyText({ count: histories, seeds }: Tally): string {
   return `${histories} histories, seeds ${seeds.join(" ")}${histories > seeds.length ? " …" : ""}`;
 }
 
-// The smallest history that shrinking leads to and that still has a finding that nothing explains.
+// The smallest shrunk history that still has an unexplained finding.
 function describeSmallest(seed: number): string {
   const isExpected = (scenario: Scenario): boolean => unexplainedOf(scenario).length === 0;
   const { counterexample } = fc.check(fc.property(scenarios, isExpected), { seed, numRuns: 1 });

@@ -1,4 +1,4 @@
-// `npm run soak -- NAME [--histories N] [--seed S]`: runs for as long as wanted what `npm test` runs for
+// `npm run soak -- NAME [--histories N] [--seed S]`: runs for any length of time what `npm test` runs for
 // seconds.
 
 import { parseArgs } from "node:util";
