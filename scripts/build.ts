@@ -1,17 +1,17 @@
-// Builds everything that is shipped: the kubectl plugin as one runnable file, and the two programs that run in
-// the cluster. `npm run build`.
+// Builds everything that is shipped: the kubectl plugin as one executable file, and the two programs that run
+// in the cluster. `npm run build`.
 
 import { chmod, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { bundle, repository } from "./bundle.ts";
 
-/** One program: its source and what becomes of it. */
+/** One program: its source and its output. */
 interface Program {
   readonly entry: string;
   readonly outfile: string;
-  /** Whether it is started by its name, from wherever it was copied to. */
+  /** Whether it is started by its name, from any directory it was copied to. */
   readonly executable: boolean;
-  /** Packages with native code that it needs beside it. */
+  /** Packages with native code that must be shipped with it. */
   readonly native: readonly string[];
 }
 
@@ -26,7 +26,7 @@ const programs: readonly Program[] = [
   { entry: "services/aggregator/main.ts", outfile: "dist/aggregator/main.js", executable: false, native: [] },
 ];
 
-/** Builds all programs into dist/. Returns the sizes of the files made, in bytes, by their paths. */
+/** Builds all programs into dist/. Returns the sizes of the files in bytes, by path. */
 export async function buildPrograms(): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for (const { entry, outfile, executable, native } of programs) {
@@ -42,7 +42,7 @@ export async function buildPrograms(): Promise<Map<string, number>> {
   return sizes;
 }
 
-/** Copies a native package, with its binary for this kind of machine, beside a bundle. */
+/** Copies a native package, with its binary for this platform, next to a bundle. */
 async function shipPackage(name: string, directory: string): Promise<void> {
   const binary = `@koromix/${name}-${process.platform}-${process.arch}`;
   for (const each of [name, binary]) {
@@ -54,7 +54,7 @@ async function shipPackage(name: string, directory: string): Promise<void> {
   }
 }
 
-/** Leaves out the C++ sources and the documentation that native packages bring along. */
+/** Excludes the C++ sources and the documentation in native packages. */
 function isNeededAtRunTime(file: string): boolean {
   return !/\/(doc|vendor)$|\.(cc|hh|S|asm|md|d\.ts|txt)$/.test(file);
 }

@@ -1,6 +1,6 @@
-// Bundles one program into one file of plain JavaScript, since Node strips types neither below node_modules
-// nor where the sources are not. What some packages read from their own directories at run time is built in
-// here.
+// Bundles one program into one file of plain JavaScript, since Node does not strip types below node_modules
+// and needs the sources for it. Files that some packages read from their own directories at run time are
+// embedded.
 
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
@@ -11,23 +11,24 @@ import { build, type Plugin } from "esbuild";
 export const repository: string = path.resolve(import.meta.dirname, "..");
 
 /**
- * Bundles run on this Node.js and later: undici, which the Kubernetes client loads, needs 22.19 by its own statement. Tried: on
- * 22.15 the plugin works, on 22.14 and 20.20 undici finds no zstd, on 20 Promise.withResolvers is missing too.
+ * Bundles run on this Node.js and later: undici, which the Kubernetes client loads, states that it needs
+ * 22.19. Tried: on 22.15 the plugin works, on 22.14 and 20.20 undici finds no zstd, on 20
+ * Promise.withResolvers is missing too.
  */
 export const BUNDLE_NODE = "22.19";
 
 /** Packages with native code cannot be bundled. */
 const nativePackages = ["koffi"];
 
-/** What bundled CommonJS expects to find around it. */
+/** Globals that bundled CommonJS expects. */
 const commonJsBanner = [
   `import { createRequire as bundleRequire } from "node:module";`,
   `const require = bundleRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;`,
 ];
 
 /**
- * Bundles `entry` into `outfile`, both paths below the repository. A line `#!` at the entry's start stays the
- * first one.
+ * Bundles `entry` into `outfile`, both paths below the repository. A `#!` line at the start of the entry stays
+ * first.
  */
 export async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
@@ -48,8 +49,8 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
 }
 
 /**
- * gRPC's health and reflection packages parse .proto files of their own at run time: here they are parsed
- * beforehand.
+ * gRPC's health and reflection packages parse .proto files of their own at run time: parse them at build time
+ * instead.
  */
 const embedProtos: Plugin = {
   name: "embed-protos",
@@ -63,8 +64,8 @@ const embedProtos: Plugin = {
 };
 
 /**
- * Rewrites the one call of loadSync in such a file to proto-loader's fromJSON. Throws where it is not as
- * known.
+ * Rewrites the only call of loadSync in such a file to proto-loader's fromJSON. Throws if the file has
+ * changed.
  */
 function withEmbeddedProto(source: string, file: string): string {
   const call = /(\w+\.|\(0, \w+\.)loadSync(\))?\((protoPath|'[^']+\.proto')/.exec(source);
@@ -87,7 +88,7 @@ interface ProtobufJs {
   };
 }
 
-/** Parses the first of these files that is there. */
+/** Parses the first of these files that exists. */
 function loadFirst(protobuf: ProtobufJs, files: readonly string[], keepCase: boolean): unknown {
   const failures: string[] = [];
   for (const file of files) {
@@ -101,8 +102,8 @@ function loadFirst(protobuf: ProtobufJs, files: readonly string[], keepCase: boo
 }
 
 /**
- * Our own sources read a few files of the repository by `readFileSync(new URL(…))`: a bundle holds what they
- * would.
+ * Our own sources read a few files of the repository with `readFileSync(new URL(…))`: embeds their content in
+ * the bundle.
  */
 const embedFiles: Plugin = {
   name: "embed-files",

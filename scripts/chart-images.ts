@@ -1,4 +1,4 @@
-// Which images the chart asks for by default: the one place that names them is the chart.
+// The default images of the chart, which is the only place that names them.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -10,15 +10,15 @@ const image = z.object({ registry: z.string(), repository: z.string(), tag: z.st
 const valuesSchema = z.object({ image, nats: z.object({ image }) });
 const chartSchema = z.object({ appVersion: z.string() });
 
-/** Names with tags, as pods will name them. */
+/** Names with tags, as in pods. */
 interface ChartImages {
   readonly whotalks: string;
   readonly nats: string;
-  /** The version of NATS that the tag promises. */
+  /** The version of NATS that the tag names. */
   readonly natsVersion: string;
 }
 
-/** Reads the chart's defaults. Throws where the chart lacks them. */
+/** Reads the chart's defaults. Throws if the chart lacks them. */
 export async function chartImages(): Promise<ChartImages> {
   const chart = chartSchema.parse(await readYaml("charts/whotalks/Chart.yaml"));
   const values = valuesSchema.parse(await readYaml("charts/whotalks/values.yaml"));

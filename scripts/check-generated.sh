@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails where the generated code is not what the schemas of tables and the protos describe.
+# Fails if the generated code does not match the table schemas and the protos.
 set -euo pipefail
 node scripts/generate-tables.ts --check
 fresh=$(mktemp -d)

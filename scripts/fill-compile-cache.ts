@@ -1,13 +1,13 @@
-// Strips the types of all that `npm start` and the agent load, once, into Node's compile cache: a program that
-// finds them stripped does without the stripper, which takes 17 MiB and stays. Run by `npm run setup` with the
-// environment and the flags of `npm start`, by which the cache is kept.
+// Strips the types of everything that `npm start` and the agent load, once, into Node's compile cache: a
+// program that finds its sources stripped does not load the stripper, which takes 17 MiB for good. `npm run
+// setup` runs it with the environment and the flags of `npm start`, on which the cache depends.
 
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 
 const root = path.join(import.meta.dirname, "..");
 
-// The programs' first files run what they load: each in a process of its own that ends at once.
+// The programs' entry files run what they load, so each gets a process that exits at once.
 for (const program of ["cli/main.ts", "services/node-agent/main.ts"]) {
   const args = [...process.execArgv, path.join(root, program), "--version"];
   execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });

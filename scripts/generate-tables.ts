@@ -1,5 +1,5 @@
-// Writes what is generated from the schemas of tables: their classes, their binding to reports, and their part
-// of the protos. With --check it writes nothing and fails where a file is not what the schemas describe.
+// Generates code from the table schemas: classes, mappings to reports, and parts of the protos. With --check
+// it writes nothing and fails if a file is out of date.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

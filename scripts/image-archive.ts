@@ -1,4 +1,4 @@
-// Packs files as a container image in the archive form of `docker save` (manifest.json, a config, layers),
+// Packs files as a container image in the archive format of `docker save` (manifest.json, a config, layers),
 // which `docker load`, `podman load`, `ctr images import` and `kind load image-archive` read. Needs no
 // container engine.
 
@@ -8,11 +8,11 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { tar, type TarEntry } from "./tar.ts";
 
-/** What an image is and how it starts. */
+/** An image's name, platform and start command. */
 interface ImageConfig {
-  /** Repository and tag, as a pod's `image` names it. */
+  /** Repository and tag, as in a pod's `image`. */
   readonly name: string;
-  /** Architecture in Go's words: amd64, arm64. */
+  /** Architecture in Go's terms: amd64, arm64. */
   readonly architecture: string;
   /** Numeric user and group (`65532:65532`), or empty for root. */
   readonly user: string;
@@ -44,7 +44,7 @@ export async function writeImageArchive(
   return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 }
 
-/** The image's configuration as the OCI image specification (config.md) lays it down. */
+/** The image's configuration as specified by the OCI image specification (config.md). */
 function imageConfigJson(config: ImageConfig, digests: readonly string[]): unknown {
   return {
     created: "1970-01-01T00:00:00Z",

@@ -1,6 +1,5 @@
-// Packs the images that the chart asks for by default into dist/images/*.tar, without a container engine: the
-// same content and the same paths inside as images/Dockerfile makes, for this machine's architecture. `npm run
-// images`.
+// Packs the chart's default images into dist/images/*.tar without a container engine: the same content and
+// paths as images/Dockerfile, for this machine's architecture. `npm run images`.
 
 import { execFile } from "node:child_process";
 import { access, constants, mkdir, readdir, readFile } from "node:fs/promises";
@@ -17,7 +16,7 @@ const run = promisify(execFile);
 const outputDirectory = path.join(repository, "dist/images");
 const architectures: Partial<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
-/** The user that distroless images call nonroot. */
+/** The user nonroot of distroless images. */
 const nonroot = "65532:65532";
 
 const accounts = {
@@ -27,7 +26,7 @@ const accounts = {
   "etc/nsswitch.conf": "hosts: files dns\n",
 };
 
-/** An archive that was written. */
+/** A written archive. */
 interface PackedImage {
   /** Path below the repository. */
   readonly file: string;
@@ -36,7 +35,7 @@ interface PackedImage {
 }
 
 /**
- * Builds the programs and packs both images (NATS's where nats-server is on the PATH). Returns what was
+ * Builds the programs and packs both images (NATS's only if nats-server is on the PATH). Returns what was
  * written.
  */
 export async function packImages(): Promise<PackedImage[]> {
@@ -61,7 +60,9 @@ export async function packImages(): Promise<PackedImage[]> {
   return written;
 }
 
-/** The image of the agent, the aggregator and the command line: Node below, the programs above. */
+/**
+ * The image of the agent, the aggregator and the command line: Node in the lower layer, the programs above.
+ */
 async function packWhotalks(name: string, architecture: string): Promise<PackedImage> {
   const node = path.join(repository, `node_modules/node-linux-${process.arch}/bin/node`);
   const runtime: TarEntry[] = [
@@ -92,7 +93,7 @@ async function packWhotalks(name: string, architecture: string): Promise<PackedI
   return { file: path.relative(repository, file), name, bytes };
 }
 
-/** An image like Docker's official one of NATS: /nats-server and nothing else. */
+/** An image like NATS's official one for Docker: only /nats-server. */
 async function packNats(
   program: string,
   name: string,
@@ -148,7 +149,7 @@ async function directoryEntries(source: string, target: string): Promise<TarEntr
   return Promise.all(files.map((file) => fileEntry(path.join(source, file), path.join(target, file), 0o644)));
 }
 
-/** Where a program is on the PATH, if it is. */
+/** The path of a program on the PATH, if it exists. */
 async function findProgram(name: string): Promise<string | undefined> {
   for (const directory of (process.env["PATH"] ?? "").split(":")) {
     const candidate = path.join(directory, name);

@@ -1,5 +1,4 @@
-// Which files a dynamically linked program needs beside it, for an image that has no operating system under
-// it.
+// The files that a dynamically linked program needs in an image without an operating system.
 
 import { execFile } from "node:child_process";
 import { access, readFile, realpath } from "node:fs/promises";
@@ -9,12 +8,12 @@ import type { TarEntry } from "./tar.ts";
 
 const run = promisify(execFile);
 
-/** glibc before 2.34 loads these by name when a host name is looked up; ldd does not list them. */
+/** glibc before 2.34 loads these by name to resolve host names; ldd does not list them. */
 const loadedByName = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"];
 
 /**
- * The program's loader and shared libraries, by the paths where the loader looks for them, as ldd(1) lists
- * them. Throws where ldd is missing or does not know the program.
+ * The program's loader and shared libraries, by the paths where the loader searches for them, as ldd(1) lists
+ * them. Throws if ldd is missing or rejects the program.
  */
 export async function sharedLibraries(program: string): Promise<TarEntry[]> {
   const { stdout } = await run("ldd", [program]);

@@ -1,5 +1,5 @@
 // Writes tar archives (POSIX.1-1988 ustar): the layers of an image and the image archive itself.
-// Deterministic: no owner but root, no time but 0, so that the same content has the same digest.
+// Deterministic: owner root, time 0, so that the same content has the same digest.
 
 import { Buffer } from "node:buffer";
 
@@ -13,8 +13,8 @@ const nameBytesMax = 100;
 const prefixBytesMax = 155;
 
 /**
- * The archive of these entries, in this order, as chunks. Throws a RangeError for a path that ustar cannot
- * hold.
+ * Returns the archive of these entries, in this order, as chunks. Throws a RangeError for a path that ustar
+ * cannot hold.
  */
 export function tar(entries: Iterable<TarEntry>): Uint8Array[] {
   const chunks: Uint8Array[] = [];
@@ -29,7 +29,7 @@ export function tar(entries: Iterable<TarEntry>): Uint8Array[] {
   return chunks;
 }
 
-/** All directories that lead to these files, parents first, each once, as entries. */
+/** All parent directories of these files, parents first, each once, as entries. */
 export function parentDirectories(paths: Iterable<string>): TarEntry[] {
   const found = new Set<string>();
   for (const path of paths) {
@@ -58,7 +58,9 @@ function header(entry: TarEntry): Buffer {
   return block;
 }
 
-/** A path as ustar's two fields: at most 100 bytes after, at most 155 before, a slash between them. */
+/**
+ * Splits a path into ustar's two fields: at most 100 bytes after, at most 155 before, a slash between them.
+ */
 function splitPath(path: string): { name: string; prefix: string } {
   if (Buffer.byteLength(path) <= nameBytesMax) return { name: path, prefix: "" };
   for (let slash = path.indexOf("/"); slash !== -1; slash = path.indexOf("/", slash + 1)) {
@@ -69,7 +71,7 @@ function splitPath(path: string): { name: string; prefix: string } {
   throw new RangeError(`path too long for a tar archive: ${path}`);
 }
 
-/** A number as exactly this many octal digits. */
+/** Formats a number as exactly this many octal digits. */
 function octal(value: number, digits: number): string {
   return value.toString(8).padStart(digits, "0");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests use beside npm's packages, where this is a Debian machine and we are root. Elsewhere the tests
-# that lack a tool skip and say which.
+# Installs the tools that the tests need besides npm's packages, on a Debian machine as root. Elsewhere, tests
+# that lack a tool skip and name it.
 set -euo pipefail
 declare -A package_of=(
   [ip]=iproute2 [ss]=iproute2 [iptables]=iptables [conntrack]=conntrack [lsof]=lsof [netstat]=net-tools

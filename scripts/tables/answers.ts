@@ -1,16 +1,16 @@
-// What the query API answers with of a connection's counted socket: the aggregator's part, and the names for
-// JSON and CSV.
+// The columns of a connection's counted socket that the query API returns: the aggregator's part, and the
+// names for JSON and CSV.
 
 import type { AnswerSchema, ReportColumnSchema, ReportTableSchema } from "../../lib/tables/schema.ts";
 import type { GeneratedFile } from "./code.ts";
 import { docComment, fileHead } from "./code.ts";
 
-/** The columns of a table that the query API answers with. */
+/** The columns of a table that the query API returns. */
 export function answersIn({ columns }: ReportTableSchema): (readonly [ReportColumnSchema, AnswerSchema])[] {
   return columns.flatMap((column) => (column.answer === undefined ? [] : [[column, column.answer] as const]));
 }
 
-/** The files for the columns that the query API answers with. */
+/** The files for the columns that the query API returns. */
 export function answerFiles(table: ReportTableSchema, schemaPath: string): GeneratedFile[] {
   const answers = answersIn(table);
   const list = answers.map(([, { name }]) => `  "${name}",\n`).join("");

@@ -1,9 +1,9 @@
-// What all generated tables have in common: the names of types, comments, and which of a table's columns a
-// method is for.
+// Shared by all generated tables: the names of types, comments, and which of a table's columns a method
+// covers.
 
 import type { ColumnSchema, ElementType, MethodSchema } from "../../lib/tables/schema.ts";
 
-/** Characters of a generated line of code at most. */
+/** Length of a generated line of code. */
 const LINE_MAX = 110;
 
 /** A generated file: its path from the repository's root, and its text. */
@@ -23,17 +23,17 @@ export const arrayOf: Readonly<Record<ElementType, string>> = {
 
 const bytesOf: Readonly<Record<ElementType, number>> = { u8: 1, u16: 2, u32: 4, i32: 4, f64: 8 };
 
-/** Elements of a column in a row. */
+/** Elements of a column per row. */
 export function widthOf({ width = 1 }: ColumnSchema): number {
   return width;
 }
 
-/** Bytes of some columns in a row. */
+/** Bytes of some columns per row. */
 export function rowBytes(columns: readonly ColumnSchema[]): number {
   return columns.reduce((bytes, column) => bytes + bytesOf[column.type] * widthOf(column), 0);
 }
 
-/** The file of a class: SocketColumns is in socket-columns.ts. */
+/** The file name of a class: SocketColumns is in socket-columns.ts. */
 export function fileName(className: string): string {
   return `${className.replaceAll(/(?<=.)[A-Z]/g, (letter) => `-${letter}`).toLowerCase()}.ts`;
 }
@@ -43,7 +43,7 @@ export function fileHead(schemaPath: string): string {
   return `// Generated from ${schemaPath} by scripts/generate-tables.ts: do not edit.\n`;
 }
 
-/** Sentences as a documentation comment. */
+/** Formats sentences as a documentation comment. */
 export function docComment(text: string, indent = ""): string {
   const line = `${indent}/** ${text} */\n`;
   if (line.length <= LINE_MAX + 1) return line;
@@ -51,7 +51,7 @@ export function docComment(text: string, indent = ""): string {
   return `${indent}/**\n${lines.map((each) => `${indent} * ${each}\n`).join("")}${indent} */\n`;
 }
 
-/** Sentences in lines of so many characters at most. */
+/** Wraps sentences into lines of at most `charactersMax` characters. */
 export function wrapped(text: string, charactersMax: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -72,7 +72,7 @@ export function columnsOf<Column extends ColumnSchema>(
   return columns.filter(({ group = "" }) => groups.includes(group));
 }
 
-/** One statement for each element that a column has in a row: a loop where there are several. */
+/** One statement per element that a column has in a row: a loop if there are several. */
 export function perElement(
   column: ColumnSchema,
   statement: (row: (index: string) => string) => string,

@@ -1,11 +1,11 @@
-// The class of a table's columns in the aggregator: read by everyone as fields (a getter for each would count
-// against what V8 inlines), written by the table that extends it.
+// Generates the class of a table's columns in the aggregator: everyone reads them as fields (a getter for each
+// would use up V8's inlining budget), and the table that extends the class writes them.
 
 import type { MethodSchema, ModelColumnSchema, ModelTableSchema } from "../../lib/tables/schema.ts";
 import type { GeneratedFile } from "./code.ts";
 import { arrayOf, columnsOf, docComment, fileHead, fileName, perElement, rowBytes, widthOf } from "./code.ts";
 
-/** The file of a table, whose schema is at a path. */
+/** The file of a table whose schema is at `schemaPath`. */
 export function modelTableFile(table: ModelTableSchema, schemaPath: string): GeneratedFile {
   const inPlace = table.columns.filter(({ grows }) => grows === "in place");
   const byCopy = table.columns.filter(({ grows }) => grows === "by copy");
@@ -75,7 +75,7 @@ function methodOf({ columns }: ModelTableSchema, method: MethodSchema): string {
 function growingInPlace({ limit }: ModelTableSchema, columns: readonly ModelColumnSchema[]): string {
   const each = columns.map(({ name }) => `        this._${name},\n`).join("");
   return (
-    `  /** Gives the columns that grow in place one step more room. */\n` +
+    `  /** Grows the columns that grow in place by one step. */\n` +
     `  protected growInPlace(): void {\n` +
     `    growInPlace(\n      [\n${each}      ],\n      ${limit.name},\n    );\n  }\n`
   );

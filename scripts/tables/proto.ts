@@ -1,5 +1,5 @@
-// The messages of report.proto that carry tables, and the fields of query.proto that answer with a socket's
-// column. They stand in regions of files that are otherwise written by hand.
+// Generates the messages of report.proto that carry tables, and the fields of query.proto that return a
+// socket's column. They are regions of otherwise handwritten files.
 
 import type {
   AnswerSchema,
@@ -10,7 +10,7 @@ import type {
 } from "../../lib/tables/schema.ts";
 import { widthOf, wrapped } from "./code.ts";
 
-/** Characters of a line in a proto at most. */
+/** Length of a line in a proto. */
 const LINE_MAX = 80;
 
 const wireTypes: Readonly<Record<ElementType, string>> = {
@@ -21,7 +21,7 @@ const wireTypes: Readonly<Record<ElementType, string>> = {
   f64: "double",
 };
 
-/** Replaces what is between the marks of a region. */
+/** Replaces the content between the marks of a region. */
 export function withRegion(text: string, name: string, content: string): string {
   const begin = `// Begin of what is generated from ${name}.\n`;
   const end = `// End of what is generated from ${name}.\n`;
@@ -51,7 +51,7 @@ export function messagesOf(table: ReportTableSchema): string {
   );
 }
 
-/** The fields of Connection that answer with columns. */
+/** The fields of Connection that return columns. */
 export function answersOf(answers: readonly (readonly [ReportColumnSchema, AnswerSchema])[]): string {
   return answers
     .map(([{ type }, { field, name, doc }]) => {

@@ -1,11 +1,12 @@
-// The class of a table that agents keep, and how its columns are bound to the messages of report.proto. Rows
-// are copied and compared column by column: a loop over names at run time costs four to ten times as much.
+// Generates the class of a table that agents keep, and the mapping of its columns to the messages of
+// report.proto. Rows are copied and compared column by column: a loop over names at run time costs four to ten
+// times as much.
 
 import type { MethodSchema, ReportColumnSchema, ReportTableSchema } from "../../lib/tables/schema.ts";
 import type { GeneratedFile } from "./code.ts";
 import { arrayOf, columnsOf, docComment, fileHead, fileName, perElement, rowBytes, widthOf } from "./code.ts";
 
-/** Where a table's schema is, where its class goes, and how that file imports the codec. */
+/** Path of a table's schema, path of its class, and how that file imports the codec. */
 export interface ReportTablePlace {
   readonly table: ReportTableSchema;
   readonly schemaPath: string;
@@ -28,7 +29,7 @@ export function reportTableFile({ table, schemaPath, folder }: ReportTablePlace)
     `\n${appending(table)}`,
     `\n${copying(table)}`,
     ...(table.methods ?? []).map((method) => `\n${methodOf(table, method)}`),
-    `\n  /** Forgets all rows, keeping the memory. */\n  clear(): void {\n    this.length = 0;\n  }\n`,
+    `\n  /** Removes all rows, keeping the memory. */\n  clear(): void {\n    this.length = 0;\n  }\n`,
     `\n${growing(table)}`,
     "}\n",
     table.message === undefined ? "" : bindings(table),
@@ -75,7 +76,7 @@ function appendingValues({ name, columns, limit }: ReportTableSchema): string {
   const assignments = columns.map((column) => `    this.${column.name}[row] = ${column.name};\n`).join("");
   const values = columns.map((column) => `from.${column.name}[fromRow]!`).join(", ");
   return (
-    `  /** Appends a row; returns its index, or -1 where ${limit.name} is reached. */\n` +
+    `  /** Appends a row; returns its index, or -1 if ${limit.name} is reached. */\n` +
     `  append(${parameters}): number {\n` +
     `    const row = this.length;\n` +
     `    if (row === this.capacity) {\n` +
@@ -83,7 +84,7 @@ function appendingValues({ name, columns, limit }: ReportTableSchema): string {
     `      this.#grow();\n` +
     `    }\n${assignments}` +
     `    return this.length++;\n  }\n\n` +
-    `  /** Appends a copy of another table's row; returns its index, or -1 where the table is full. */\n` +
+    `  /** Appends a copy of another table's row; returns its index, or -1 if the table is full. */\n` +
     `  appendRow(from: ${name}, fromRow: number): number {\n` +
     `    return this.append(${values});\n  }\n`
   );
@@ -99,14 +100,14 @@ function appendingRows({ name, columns, limit }: ReportTableSchema): string {
     })
     .join("");
   return (
-    `  /** Makes room for one more row, which is not cleared; returns its index, or -1 where ${limit.name} is reached. */\n` +
+    `  /** Makes room for one more row, which is not cleared; returns its index, or -1 if ${limit.name} is reached. */\n` +
     `  append(): number {\n` +
     `    if (this.length === this.capacity) {\n` +
     `      if (this.length >= ${limit.name}) return -1;\n` +
     `      this.#grow();\n` +
     `    }\n` +
     `    return this.length++;\n  }\n\n` +
-    `  /** Appends a copy of another table's row; returns its index, or -1 where the table is full. */\n` +
+    `  /** Appends a copy of another table's row; returns its index, or -1 if the table is full. */\n` +
     `  appendRow(from: ${name}, fromRow: number): number {\n` +
     `    const row = this.append();\n` +
     `    if (row >= 0) this.copyRow(row, from, fromRow);\n` +
@@ -218,7 +219,7 @@ function binding(
     });
   const named = (number === "wire" ? message : changeMessage)!.name;
   return (
-    `\n/** Which column is which field of ${named} (report.proto). */\n` +
+    `\n/** Maps columns to the fields of ${named} (report.proto). */\n` +
     `export const ${constant}: TableColumns<${name}> = {\n` +
     `  key: [2, "${key!.name}"],\n  columns: [\n${rows.join("")}  ],\n${addressField ?? ""}};\n`
   );

@@ -63,7 +63,7 @@ export class FlowColumns {
     return this.id.length;
   }
 
-  /** Makes room for one more row, which is not cleared; returns its index, or -1 where FLOW_ROWS_MAX is reached. */
+  /** Makes room for one more row, which is not cleared; returns its index, or -1 if FLOW_ROWS_MAX is reached. */
   append(): number {
     if (this.length === this.capacity) {
       if (this.length >= FLOW_ROWS_MAX) return -1;
@@ -72,7 +72,7 @@ export class FlowColumns {
     return this.length++;
   }
 
-  /** Appends a copy of another table's row; returns its index, or -1 where the table is full. */
+  /** Appends a copy of another table's row; returns its index, or -1 if the table is full. */
   appendRow(from: FlowColumns, fromRow: number): number {
     const row = this.append();
     if (row >= 0) this.copyRow(row, from, fromRow);
@@ -115,7 +115,7 @@ export class FlowColumns {
     this.firstSeen[row] = from.firstSeen[fromRow]!;
   }
 
-  /** Forgets all rows, keeping the memory. */
+  /** Removes all rows, keeping the memory. */
   clear(): void {
     this.length = 0;
   }
@@ -164,7 +164,7 @@ export class FlowColumns {
 /** Bytes of a row on the wire at most: every column, IPv6 addresses. */
 export const FLOW_WIRE_BYTES = 123;
 
-/** Which column is which field of FlowColumns (report.proto). */
+/** Maps columns to the fields of FlowColumns (report.proto). */
 export const flowColumns: TableColumns<FlowColumns> = {
   key: [2, "id"],
   columns: [
@@ -184,7 +184,7 @@ export const flowColumns: TableColumns<FlowColumns> = {
 /** Bytes of a change on the wire at most. */
 export const FLOW_CHANGE_WIRE_BYTES = 41;
 
-/** Which column is which field of FlowChangeColumns (report.proto). */
+/** Maps columns to the fields of FlowChangeColumns (report.proto). */
 export const flowChangeColumns: TableColumns<FlowColumns> = {
   key: [2, "id"],
   columns: [

@@ -29,7 +29,7 @@ export class HolderColumns {
     return this.socket.length;
   }
 
-  /** Appends a row; returns its index, or -1 where HOLDER_ROWS_MAX is reached. */
+  /** Appends a row; returns its index, or -1 if HOLDER_ROWS_MAX is reached. */
   append(socket: number, process: number, fd: number): number {
     const row = this.length;
     if (row === this.capacity) {
@@ -42,7 +42,7 @@ export class HolderColumns {
     return this.length++;
   }
 
-  /** Appends a copy of another table's row; returns its index, or -1 where the table is full. */
+  /** Appends a copy of another table's row; returns its index, or -1 if the table is full. */
   appendRow(from: HolderColumns, fromRow: number): number {
     return this.append(from.socket[fromRow]!, from.process[fromRow]!, from.fd[fromRow]!);
   }
@@ -54,7 +54,7 @@ export class HolderColumns {
     this.fd[row] = from.fd[fromRow]!;
   }
 
-  /** Forgets all rows, keeping the memory. */
+  /** Removes all rows, keeping the memory. */
   clear(): void {
     this.length = 0;
   }
@@ -76,7 +76,7 @@ export class HolderColumns {
 /** Bytes of a row on the wire at most: every column, IPv6 addresses. */
 export const HOLDER_WIRE_BYTES = 12;
 
-/** Which column is which field of HolderColumns (report.proto). */
+/** Maps columns to the fields of HolderColumns (report.proto). */
 export const holderColumns: TableColumns<HolderColumns> = {
   key: [2, "socket"],
   columns: [

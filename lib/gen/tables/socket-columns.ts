@@ -107,7 +107,7 @@ export class SocketColumns {
     return this.id.length;
   }
 
-  /** Makes room for one more row, which is not cleared; returns its index, or -1 where SOCKET_ROWS_MAX is reached. */
+  /** Makes room for one more row, which is not cleared; returns its index, or -1 if SOCKET_ROWS_MAX is reached. */
   append(): number {
     if (this.length === this.capacity) {
       if (this.length >= SOCKET_ROWS_MAX) return -1;
@@ -116,7 +116,7 @@ export class SocketColumns {
     return this.length++;
   }
 
-  /** Appends a copy of another table's row; returns its index, or -1 where the table is full. */
+  /** Appends a copy of another table's row; returns its index, or -1 if the table is full. */
   appendRow(from: SocketColumns, fromRow: number): number {
     const row = this.append();
     if (row >= 0) this.copyRow(row, from, fromRow);
@@ -212,7 +212,7 @@ export class SocketColumns {
     this.totalRetransmits[row] = from.totalRetransmits[fromRow]!;
   }
 
-  /** Forgets all rows, keeping the memory. */
+  /** Removes all rows, keeping the memory. */
   clear(): void {
     this.length = 0;
   }
@@ -300,7 +300,7 @@ export class SocketColumns {
 /** Bytes of a row on the wire at most: every column, IPv6 addresses. */
 export const SOCKET_WIRE_BYTES = 107;
 
-/** Which column is which field of SocketColumns (report.proto). */
+/** Maps columns to the fields of SocketColumns (report.proto). */
 export const socketColumns: TableColumns<SocketColumns> = {
   key: [2, "id"],
   columns: [
@@ -334,7 +334,7 @@ export const socketColumns: TableColumns<SocketColumns> = {
 /** Bytes of a change on the wire at most. */
 export const SOCKET_CHANGE_WIRE_BYTES = 63;
 
-/** Which column is which field of SocketChangeColumns (report.proto). */
+/** Maps columns to the fields of SocketChangeColumns (report.proto). */
 export const socketChangeColumns: TableColumns<SocketColumns> = {
   key: [2, "id"],
   columns: [

@@ -75,7 +75,7 @@ export class ConnectionColumns {
     this._serial[slot] = 0;
   }
 
-  /** Gives the columns that grow in place one step more room. */
+  /** Grows the columns that grow in place by one step. */
   protected growInPlace(): void {
     growInPlace(
       [

@@ -140,7 +140,7 @@ export class SocketColumns {
     this._totalRetransmits[slot] = from.totalRetransmits[row]!;
   }
 
-  /** Gives the columns that grow in place one step more room. */
+  /** Grows the columns that grow in place by one step. */
   protected growInPlace(): void {
     growInPlace(
       [

@@ -34,7 +34,7 @@ export class DestroyedColumns {
     return this.place.length;
   }
 
-  /** Appends a row; returns its index, or -1 where DESTROYED_EVENTS_MAX is reached. */
+  /** Appends a row; returns its index, or -1 if DESTROYED_EVENTS_MAX is reached. */
   append(place: number, nsid: number, maybeFin: number): number {
     const row = this.length;
     if (row === this.capacity) {
@@ -47,7 +47,7 @@ export class DestroyedColumns {
     return this.length++;
   }
 
-  /** Appends a copy of another table's row; returns its index, or -1 where the table is full. */
+  /** Appends a copy of another table's row; returns its index, or -1 if the table is full. */
   appendRow(from: DestroyedColumns, fromRow: number): number {
     return this.append(from.place[fromRow]!, from.nsid[fromRow]!, from.maybeFin[fromRow]!);
   }
@@ -59,7 +59,7 @@ export class DestroyedColumns {
     this.maybeFin[row] = from.maybeFin[fromRow]!;
   }
 
-  /** Forgets all rows, keeping the memory. */
+  /** Removes all rows, keeping the memory. */
   clear(): void {
     this.length = 0;
   }
