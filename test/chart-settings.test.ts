@@ -1,5 +1,5 @@
-// The chart offers what the programs accept, and its defaults are theirs: values.yaml and values.schema.json
-// are compared with the programs' settings.
+// The chart offers the settings that the programs accept, with the same defaults: compares values.yaml and
+// values.schema.json with the programs' settings.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -26,7 +26,7 @@ function at(root: unknown, keys: readonly string[]): unknown {
   return keys.reduce((node, key) => tree.parse(node)[key], root);
 }
 
-// The schema of a value ("agent.reader"), behind its $ref.
+// The schema of a value ("agent.reader"), with its $ref resolved.
 function schemaOf(value: string): Record<string, unknown> {
   const found = tree.parse(
     at(

@@ -1,5 +1,5 @@
-// What the chart must be whatever its values: it renders for every supported shape, refuses what cannot work
-// with a sentence, gives agents no more than they need, and agrees with the programs about version and names.
+// Properties of the chart for all values: it renders for every supported shape, rejects impossible values with
+// a sentence, grants agents no more than they need, and agrees with the programs about version and names.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ const noHelm = spawnSync("helm", ["version"]).status === 0 ? false : "no helm on
 const natsServer = spawnSync("sh", ["-c", "command -v nats-server"], { encoding: "utf8" }).stdout.trim();
 const noNats = natsServer === "" ? "no nats-server on the PATH" : false;
 
-/** What the tests look at in a rendered object. */
+/** The fields of a rendered object that the tests read. */
 interface Rendered {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
@@ -139,7 +139,7 @@ describe("NATS takes its configuration", { skip: noHelm === false ? noNats : noH
       const config = render("-f", `${chart}ci/${shape}`).find(
         (object) => object.data?.["nats.conf"] !== undefined,
       );
-      // Where an existing NATS is used the chart has none to configure.
+      // With an external NATS there is none for the chart to configure.
       assert.equal(config === undefined, shape.startsWith("external-nats"));
       if (config === undefined) return;
       const file = path.join(mkdtempSync(path.join(tmpdir(), "nats-")), "nats.conf");

@@ -1,4 +1,4 @@
-// Documentation that cannot lead astray: links and anchors exist, paths named in it exist, workflows are YAML.
+// Documentation is consistent: its links, anchors and paths exist, and workflows are YAML.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -9,10 +9,10 @@ import { parse } from "yaml";
 
 const repository = path.resolve(import.meta.dirname, "..");
 
-/** Folders whose files are named in `code` as paths from the repository's root. */
+/** Folders whose files `code` names as paths from the repository's root. */
 const rootFolders = /^(?:bench|charts|cli|docs|images|lib|proto|scripts|services|soak|test)\//;
 
-/** What is in a checkout and is not of the repository. */
+/** Folders in a checkout that are not part of the repository. */
 const foreignFolders: ReadonlySet<string> = new Set([".git", "dist", "node_modules"]);
 
 /** Paths of the repository's files with this ending. */
@@ -28,28 +28,25 @@ function filesEnding(ending: string): readonly string[] {
   return [...names, ...inFolders].filter((name) => name.endsWith(ending));
 }
 
-/** The text without fenced blocks, in which links and headings mean nothing. */
+/** The text without fenced blocks, where links and headings have no meaning. */
 function withoutFences(text: string): string {
   return text.replaceAll(/^(```|~~~)[\s\S]*?^\1/gm, "");
 }
 
-/** Targets of links and images, `code` left out. */
+/** Targets of links and images, except in `code`. */
 function linksOf(text: string): readonly string[] {
   const prose = withoutFences(text).replaceAll(/`[^`\n]*`/g, "");
   return [...prose.matchAll(/\]\(([^()\s]+)\)/g)].map(([, target]) => target!);
 }
 
-/** Paths from the repository's root that the text names in `code`; patterns and placeholders left out. */
+/** Paths from the repository's root in `code`, except patterns and placeholders. */
 function pathsOf(text: string): readonly string[] {
   return [...withoutFences(text).matchAll(/`([^`\n]+)`/g)]
     .map(([, code]) => code!)
     .filter((code) => rootFolders.test(code) && /^[\w./-]+$/.test(code));
 }
 
-/**
- * The anchors that GitHub makes of headings: lower case, punctuation dropped, spaces to hyphens, repetitions
- * numbered.
- */
+/** GitHub's anchors for headings: lower case, punctuation dropped, spaces to hyphens, duplicates numbered. */
 function anchorsOf(text: string): ReadonlySet<string> {
   const anchors = new Set<string>();
   const counts = new Map<string, number>();
@@ -67,7 +64,7 @@ function anchorsOf(text: string): ReadonlySet<string> {
   return anchors;
 }
 
-/** What is wrong with a link of a file; null if nothing is. */
+/** What is wrong with a link in a file; null if it is correct. */
 function faultOf(file: string, link: string): string | null {
   if (/^[a-z][a-z0-9+.-]*:/i.test(link)) return null;
   const [target = "", anchor] = link.split("#");
@@ -108,7 +105,7 @@ void test("every workflow and issue form is valid YAML with what GitHub requires
   const workflows = files.filter((name) => name.startsWith(".github/workflows/"));
   assert.ok(workflows.length > 0, "workflows are found");
   for (const file of files) {
-    // Throws on what is not YAML, duplicate keys included.
+    // Throws if it is not YAML, or has duplicate keys.
     const document = parse(readFileSync(path.join(repository, file), "utf8")) as Record<string, unknown>;
     if (workflows.includes(file)) assertWorkflow(file, document);
     else if (path.basename(file) !== "config.yml") {

@@ -1,5 +1,5 @@
-// Which Node.js is needed is said in one place (docs/install.md, "Node.js versions"), and everything else
-// agrees with it.
+// The required Node.js version is defined in one place (docs/install.md, "Node.js versions"), and everything
+// else agrees with it.
 
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const packageSchema = z.object({
 const own = packageSchema.parse(JSON.parse(read("package.json")));
 const install = read("docs/install.md");
 
-// The version in the row of the table that begins with these words.
+// The version in the table's row that begins with these words.
 function stated(row: string): string {
   const found = new RegExp(`^\\| ${row}.*? \\| ([\\d.]+) or newer \\|`, "m").exec(install)?.[1];
   assert.ok(found !== undefined, row);

@@ -1,5 +1,5 @@
-// Loaded before the tests: property tests take the same values in every run, so that a run that failed can be
-// had again and a change is judged by itself. PROPERTY_SEED=random (or a number) looks further.
+// Loaded before the tests: property tests use the same values in every run, so that failures can be reproduced
+// and changes compared. PROPERTY_SEED=random (or a number) explores further.
 
 import fc from "fast-check";
 

@@ -1,5 +1,5 @@
-// The spec reporter, and after it every skipped test with its reason and one line of totals: what a run did
-// not test must be as visible as what failed.
+// The spec reporter, followed by every skipped test with its reason and one line of totals: what a run did not
+// test must be as visible as what failed.
 
 import { Readable } from "node:stream";
 import type { TestEvent } from "node:test/reporters";

@@ -52,7 +52,7 @@ function withUniqueIds(rows: readonly Row[]): Row[] {
   return rows.filter(({ id }) => !taken.has(id) && taken.add(id));
 }
 
-// Columns without an arbitrary of their own: few values, so that rows differ in each and are often equal.
+// Columns without their own arbitrary: few values, so that rows differ in each and are often equal.
 const fewNumbers = Object.fromEntries(
   columnNames.map((name) => [name, fc.integer({ min: 0, max: 3 })]),
 ) as Record<NumberName, fc.Arbitrary<number>>;

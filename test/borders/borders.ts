@@ -1,18 +1,18 @@
-// Who may import whom, by folder: the table of ARCHITECTURE.md, held by borders.test.ts. Product code only:
-// tests and what stands in testing/ may import anything.
+// Which folder may import which: the table of ARCHITECTURE.md, enforced by borders.test.ts. Product code only:
+// tests and the content of testing/ may import anything.
 
-/** A room: a folder with everything below it that is no room of its own, or a few files. */
+/** A room: a folder with everything below it that is not a room itself, or a few files. */
 export interface Room {
   /** A path from the project's root: a folder, or a file. */
   readonly path: string;
-  /** Rooms that it may import beside itself, by path. Everyone may import lib. */
+  /** Rooms that it may import besides itself, by path. Every room may import lib. */
   readonly imports: readonly string[];
 }
 
 const agent = "services/node-agent";
 const aggregator = "services/aggregator";
 
-/** Types that the agent's stages hand to each other; the stages below import them. */
+/** Types that the agent's stages pass to each other; the stages below import them. */
 const shapes = [`${agent}/observation.ts`, `${agent}/agent-parts.ts`];
 const agentRooms: Readonly<Record<string, readonly string[]>> = {
   gen: [],
@@ -31,7 +31,7 @@ const agentRooms: Readonly<Record<string, readonly string[]>> = {
 };
 const aggregatorRooms: Readonly<Record<string, readonly string[]>> = {
   gen: ["model"],
-  // Types of who is who: endpoints name pods. The embedded identity reads the model.
+  // Identity types: endpoints name pods. The embedded identity reads the model.
   identity: ["model"],
   model: ["gen", "identity"],
   match: ["identity", "model"],
@@ -52,7 +52,8 @@ const cliRooms: Readonly<Record<string, readonly string[]>> = {
   live: ["output", "text"],
   print: ["ask", "command", "live", "output", "text", "views"],
   docs: ["command", "views"],
-  // `whotalks local` is both services in one process: it sees what they offer, and nothing behind it.
+  // `whotalks local` runs both services in one process: it may use their entry points, and nothing behind
+  // them.
   local: [
     "ask",
     "command",
@@ -65,7 +66,7 @@ const cliRooms: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Rooms, the most special first: a file is in the first room whose path it begins with. */
+/** Rooms, the most specific first: a file belongs to the first room whose path is a prefix of its own. */
 export const rooms: readonly Room[] = [
   ...shapes.map((path) => ({ path, imports: [...shapes, `${agent}/destroyed`, `${agent}/delta`] })),
   ...roomsOf(agent, agentRooms),
@@ -97,5 +98,5 @@ export const writingRooms: readonly string[] = [
   `${aggregator}/ingest`,
 ];
 
-/** Product files of one folder at most; tests and generated files are not counted. */
+/** Product files per folder; tests and generated files are not counted. */
 export const FOLDER_FILES_MAX = 15;

@@ -1,4 +1,4 @@
-// Asks the product as a user does, by `kubectl-whotalks … -o json`, and reads the documented shapes.
+// Queries the product as a user does, with `kubectl-whotalks … -o json`, and parses the documented shapes.
 
 import path from "node:path";
 import { must } from "./command.ts";
@@ -30,14 +30,14 @@ export interface Connection {
     readonly port: number;
     readonly service?: { readonly namespace: string; readonly name: string };
   };
-  /** What the server saw in place of the client, where that differs. */
+  /** The client's address as the server saw it, if different. */
   readonly snat?: { readonly ip: string; readonly port: number };
   readonly protocol: string;
   readonly state?: string;
   readonly outcome?: string;
   readonly evidence?: readonly string[];
   readonly closed?: boolean;
-  /** How many conversations are kept as this one. */
+  /** How many conversations it represents. */
   readonly count?: number;
   readonly firstSeen?: string;
   readonly lastSeen?: string;
@@ -86,7 +86,7 @@ export interface PodCoverage {
   readonly unseen: number;
 }
 
-/** What every answer rests on. */
+/** The coverage of an answer. */
 export interface Coverage {
   readonly pods?: readonly PodCoverage[];
   readonly nodes?: readonly NodeCoverage[];
@@ -98,14 +98,14 @@ interface List<Item> {
   readonly items: readonly Item[];
 }
 
-/** Runs the command line with these arguments; gives its stdout. */
+/** Runs the command line with these arguments; returns its stdout. */
 export function whotalks(...args: readonly string[]): Promise<string> {
   const program = path.join(repository, "dist/kubectl-whotalks");
   const where = ["--whotalks-namespace", environment.namespace];
   return must(process.execPath, [program, ...args, ...where]);
 }
 
-/** The connections that touch a namespace of Kubernetes. */
+/** The connections of a Kubernetes namespace, in either direction. */
 export async function connectionsOf(namespace: string, ...args: readonly string[]): Promise<Connection[]> {
   return list<Connection>("ConnectionList", "connections", "-n", namespace, ...args);
 }
@@ -115,7 +115,7 @@ export async function allConnections(...args: readonly string[]): Promise<Connec
   return list<Connection>("ConnectionList", "connections", "-A", ...args);
 }
 
-/** The edges that touch a namespace. */
+/** The edges of a namespace, in either direction. */
 export async function edgesOf(namespace: string, ...args: readonly string[]): Promise<Edge[]> {
   return list<Edge>("EdgeList", "edges", "-n", namespace, ...args);
 }
@@ -125,13 +125,13 @@ export async function listenersOf(namespace: string): Promise<Listener[]> {
   return list<Listener>("ListenerList", "listeners", "-n", namespace);
 }
 
-/** What the product says of its own completeness. */
+/** The product's own coverage. */
 export async function coverage(): Promise<readonly NodeCoverage[]> {
   const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
   return answer.nodes ?? answer.coverage?.nodes ?? [];
 }
 
-/** What the product says of its completeness for one pod. */
+/** The product's own coverage of one pod. */
 export async function podCoverage(namespace: string, pod: string): Promise<PodCoverage | undefined> {
   const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
   const pods = answer.pods ?? answer.coverage?.pods ?? [];
@@ -144,7 +144,7 @@ async function list<Item>(kind: string, ...args: readonly string[]): Promise<Ite
   return [...answer.items];
 }
 
-/** A connection in one line, for messages. */
+/** Formats a connection in one line, for messages. */
 export function shown({ client, server, via, snat, protocol, state, evidence, closed }: Connection): string {
   const dialled = via === undefined ? "" : ` via ${via.service?.name ?? ""}[${via.ip}]:${via.port}`;
   const hidden = snat === undefined ? "" : ` snat [${snat.ip}]:${snat.port}`;

@@ -1,24 +1,24 @@
-// Holds the product's answer against what both programs of each connection say.
+// Compares the product's answer with what both programs of each connection report.
 
 import assert from "node:assert/strict";
 import { type Connection, shown } from "./answer.ts";
 import type { Front, Told, ToldEnd } from "./echo.ts";
 
-/** What the answer may rest on. */
+/** The evidence that the answer may have. */
 export interface Expected {
   readonly namespace: string;
   /** Whether conntrack is read: then every translated connection has its flow as evidence, else none has. */
   readonly flows: boolean;
 }
 
-/** Those that dialled this. */
+/** The connections that dialled this front. */
 export function through(told: readonly Told[], front: Front): Told[] {
   return told.filter(({ dialled, protocol }) => protocol === front.protocol && isAt(dialled, front));
 }
 
 /**
  * Asserts that each connection is in the answer exactly once, from the right client to the right server, with
- * the Service that was dialled and the address that the server saw.
+ * the dialled Service and the client's address as the server saw it.
  */
 export function assertTold(
   answer: readonly Connection[],
@@ -43,8 +43,8 @@ export function assertTold(
 }
 
 /**
- * The same for datagrams of a client whose sockets nobody sees: those between the same client, address dialled
- * and server are kept as one connection with a count.
+ * The same for datagrams of a client whose sockets are not seen: conversations with the same client, dialled
+ * address and server are one connection with a count.
  */
 export function assertFolded(answer: readonly Connection[], told: readonly Told[]): void {
   for (const each of told) {
@@ -74,12 +74,12 @@ export function assertFolded(answer: readonly Connection[], told: readonly Told[
   }
 }
 
-/** How many conversations these are. */
+/** The total number of conversations. */
 export function countOf(answer: readonly Connection[]): number {
   return answer.reduce((sum, { count }) => sum + (count ?? 1), 0);
 }
 
-/** The open connections of the answer that are this one by the client's address and what it dialled. */
+/** The open connections in the answer with this connection's client and dialled address. */
 export function foundFor(answer: readonly Connection[], { protocol, client, dialled }: Told): Connection[] {
   return answer.filter(
     (one) =>
@@ -105,7 +105,7 @@ function expectedVia({ dialled, server }: Told, namespace: string, name?: string
   return { ip: dialled.ip, port: dialled.port, service: { namespace, name } };
 }
 
-/** An address is left out where the server's own datagram socket does not know it. */
+/** The address is absent if the server's own datagram socket does not know it. */
 function expectedEnd({ pod, ip, port }: ToldEnd): object {
   return { kind: pod === undefined ? "external" : "pod", pod, port, ...(pod === undefined ? { ip } : {}) };
 }
@@ -123,7 +123,7 @@ function toldLine({ protocol, client, dialled, server, seen }: Told): string {
   return `${client.pod ?? "outside"} ${client.ip} ${client.port} -> ${to} ${protocol}, seen as ${seen.ip} ${seen.port}`;
 }
 
-/** What the answer has of any of its addresses and ports. */
+/** The connections in the answer with any of its addresses and ports. */
 function linesAbout(answer: readonly Connection[], { client, seen }: Told): string {
   const about = answer.filter(
     (one) =>

@@ -1,5 +1,5 @@
-// The frame of a claim: a numbered sentence about the product that is true on a real cluster, with a namespace
-// of its own for its workloads.
+// The frame of a claim: a numbered sentence about the product that holds on a real cluster, with its own
+// namespace for workloads.
 
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
@@ -8,23 +8,23 @@ import { type Connection, shown } from "./answer.ts";
 import { ensureInstalled } from "./release.ts";
 import { type OwnConnection } from "./truth.ts";
 
-/** What a claim has to work with. */
+/** What a claim works with. */
 export interface Scene {
   readonly t: TestContext;
-  /** A namespace of its own, removed afterwards. */
+  /** The claim's own namespace, removed afterwards. */
   readonly namespace: string;
   /** Names of the nodes that pods can run on, at least one. */
   readonly nodes: readonly string[];
 }
 
-/** Whatever ends: a claim, or all those of a file. */
+/** Anything that ends: a claim, or all claims of a file. */
 export interface Lifetime {
   after(done: () => unknown): void;
 }
 
 const claimTimeoutMs = 420_000;
 
-/** States one claim. `installed: false` for claims that install the product themselves. */
+/** Declares one claim. `installed: false` is for claims that install the product themselves. */
 export function claim(
   number: number,
   sentence: string,
@@ -38,15 +38,15 @@ export function claim(
   });
 }
 
-/** Where several claims of a file have their workloads together. */
+/** The shared workloads of several claims in a file. */
 export interface Stage extends Lifetime {
   readonly namespace: string;
   readonly nodes: readonly string[];
 }
 
 /**
- * Workloads that all claims of a file look at: the first claim that runs makes them, and they go with the last
- * one. Gives what states such a claim.
+ * Workloads shared by all claims of a file: the first claim that runs creates them, and they are removed after
+ * the last one. Returns a function that declares such a claim.
  */
 export function stage<Made>(
   number: number,
@@ -54,7 +54,7 @@ export function stage<Made>(
 ): (number: number, sentence: string, prove: (made: Made, t: TestContext) => Promise<void>) => void {
   let made: Promise<Made> | undefined;
   const endings: (() => unknown)[] = [];
-  after(() => Promise.all(endings.map((end) => end()))); // Called within a test it would mean the end of that test.
+  after(() => Promise.all(endings.map((end) => end()))); // Within a test it would be bound to that test.
   const lifetime: Lifetime = { after: (done) => endings.push(done) };
   const begin = async (): Promise<Made> => {
     const namespace = await ownNamespace(number, lifetime);
@@ -69,10 +69,10 @@ export function stage<Made>(
   };
 }
 
-/** A namespace of its own, as long as this lives. */
+/** Creates a namespace that is removed when the lifetime ends. */
 async function ownNamespace(number: number, lifetime: Lifetime): Promise<string> {
   const namespace = `whotalks-e2e-${number}`;
-  await kubectl("delete", "namespace", namespace, "--ignore-not-found"); // what an interrupted run left
+  await kubectl("delete", "namespace", namespace, "--ignore-not-found"); // left by an interrupted run
   const labels = { "pod-security.kubernetes.io/enforce": "privileged" };
   await apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } }]);
   lifetime.after(() =>
@@ -81,7 +81,7 @@ async function ownNamespace(number: number, lifetime: Lifetime): Promise<string>
   return namespace;
 }
 
-/** Names of the nodes that pods of the claims may run on: workers first. */
+/** Names of the nodes that the claims' pods may run on: workers first. */
 async function schedulableNodes(): Promise<string[]> {
   const { items } = await kubectlJson<NodeList>("get", "nodes");
   return items
@@ -103,7 +103,7 @@ interface NodeList {
   readonly items: readonly NodeObject[];
 }
 
-/** The two nodes that a claim about two nodes needs, or undefined after having skipped it. */
+/** The two nodes for a claim about two nodes; undefined if there are fewer, after skipping the claim. */
 export function twoNodes({ t, nodes }: Scene): [string, string] | undefined {
   const [first, second] = nodes;
   if (first !== undefined && second !== undefined) return [first, second];
@@ -111,20 +111,20 @@ export function twoNodes({ t, nodes }: Scene): [string, string] | undefined {
   return undefined;
 }
 
-/** The connections in the answer whose client end is this one. */
+/** The connections in the answer with this client end. */
 export function withClient(answer: readonly Connection[], own: OwnConnection): Connection[] {
   return answer.filter(
     ({ client, closed }) => client.ip === own.ip && client.port === own.port && closed !== true,
   );
 }
 
-/** Who both ends must be. */
+/** The expected ends. */
 export interface Ends {
   readonly client: { readonly pod: string; readonly container?: string };
   readonly server: { readonly pod: string; readonly container?: string };
 }
 
-/** Asserts that each of the client's connections is in the answer exactly once, between these two. */
+/** Asserts that each of the client's connections is in the answer exactly once, between these two ends. */
 export function assertEachOnce(
   answer: readonly Connection[],
   truth: readonly OwnConnection[],

@@ -9,10 +9,10 @@ export interface Result {
   readonly stderr: string;
 }
 
-/** No command of the claims takes longer. */
+/** Timeout of every command of the claims. */
 const timeoutMs = 180_000;
 
-/** Runs a program to its end; `input` goes to its stdin. Never rejects because of its exit status. */
+/** Runs a program to its end; `input` is its stdin. Never rejects because of the exit status. */
 export function run(program: string, args: readonly string[], input = ""): Promise<Result> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], timeout: timeoutMs });
@@ -26,7 +26,7 @@ export function run(program: string, args: readonly string[], input = ""): Promi
   });
 }
 
-/** Runs a program that must succeed; gives its stdout. */
+/** Runs a program that must succeed; returns its stdout. */
 export async function must(program: string, args: readonly string[], input = ""): Promise<string> {
   const { status, stdout, stderr } = await run(program, args, input);
   if (status === 0) return stdout;
@@ -38,7 +38,7 @@ export function kubectl(...args: readonly string[]): Promise<string> {
   return must("kubectl", args);
 }
 
-/** Runs `kubectl … -o json`. The caller says what the object is. */
+/** Runs `kubectl … -o json`. The caller chooses the object's type. */
 export async function kubectlJson<T>(...args: readonly string[]): Promise<T> {
   return JSON.parse(await kubectl(...args, "-o", "json")) as T;
 }

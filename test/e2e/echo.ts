@@ -1,6 +1,6 @@
-// A Service with three pods behind it, reached in every way that Kubernetes has, by a Deployment of callers,
-// by a pod that calls itself and by the host outside. Callers tell servers who they are, so that both sides'
-// words together say which pod answered whom, under which address.
+// A Service with three pods behind it, called in every way that Kubernetes offers: by a Deployment of callers,
+// by a pod that calls itself and by the host outside. Callers identify themselves to servers, so that both
+// sides' output together shows which pod answered whom, under which address.
 
 import type { Stage } from "./claim.ts";
 import { apply, kubectl, kubectlJson } from "./command.ts";
@@ -9,7 +9,7 @@ import { type OwnConnection, openByPod } from "./truth.ts";
 import { client, deployment, pod, ready, server, service, type Target } from "./workload.ts";
 import { callFromWorld, serveInWorld, type WorldProgram } from "./world.ts";
 
-/** Something to dial. */
+/** An address to dial. */
 export interface Front {
   readonly kind: "cluster-ip" | "external-ip" | "node-port" | "load-balancer";
   readonly service: string;
@@ -18,31 +18,31 @@ export interface Front {
   readonly protocol: "tcp" | "udp";
 }
 
-/** One end of a connection as a program knows it. The host outside has no pod. */
+/** One end of a connection as its program knows it. The host outside has no pod. */
 export interface ToldEnd {
   readonly pod?: string;
   readonly ip: string;
   readonly port: number;
 }
 
-/** A connection as both of its programs know it. */
+/** A connection as both programs know it. */
 export interface Told {
   readonly protocol: string;
   readonly client: ToldEnd;
   readonly dialled: ToldEnd;
-  /** The server; its address is "" where a datagram did not tell it. */
+  /** The server; its address is "" if a datagram socket does not know it. */
   readonly server: ToldEnd;
   /** The client's address as the server saw it. */
   readonly seen: ToldEnd;
 }
 
-/** The workloads at work. */
+/** The running workloads. */
 export interface Echo {
   readonly namespace: string;
   readonly fronts: readonly Front[];
-  /** How many connections through this there should be, from pods or from outside. */
+  /** The expected number of connections through this front, from pods or from outside. */
   countOf(front: Front, fromOutside: boolean): number;
-  /** Every connection that is open now. */
+  /** Every open connection. */
   told(): Promise<Told[]>;
 }
 
@@ -51,7 +51,7 @@ export const worldPort = 18_480;
 const podPort = 8080;
 const servicePort = 80;
 const callers = 4;
-/** Out of the ranges for documentation: only kube-proxy knows them. */
+/** From the ranges for documentation: only kube-proxy knows them. */
 const externalIPs = ["198.51.100.20", "2001:db8:100::20"];
 const label = { part: "echo" };
 
@@ -78,8 +78,8 @@ interface NodeList {
 }
 
 /**
- * Starts everything and waits until all of it runs: with all that leads in and out of the cluster, or, where
- * no addresses outside are given, only what is within.
+ * Starts everything and waits until all of it runs: with every path into and out of the cluster or, if there
+ * are no outside addresses, only the paths within it.
  */
 export async function startEcho(stage: Stage, worldAddresses: readonly string[] | null): Promise<Echo> {
   const { namespace } = stage;
@@ -133,7 +133,7 @@ export async function startEcho(stage: Stage, worldAddresses: readonly string[] 
   return { namespace, fronts, countOf, told: () => told(namespace, outside) };
 }
 
-/** The host outside serves, and calls what can be reached from there. */
+/** The host outside serves, and calls the fronts that it can reach. */
 function startOutside(stage: Stage, fronts: readonly Front[]): WorldProgram[] {
   const reachable = fronts.filter(({ kind }) => kind === "node-port" || kind === "load-balancer");
   return [serveInWorld(stage, worldPort), callFromWorld(stage, ...reachable.map((front) => target(front)))];
@@ -152,7 +152,7 @@ export function familyOf(ip: string): 4 | 6 {
   return ip.includes(":") ? 6 : 4;
 }
 
-/** Plays the controller that gives load balancers their addresses, where there is none. */
+/** Replaces the controller that assigns addresses to load balancers, if there is none. */
 async function giveAddresses(namespace: string): Promise<void> {
   if (environment.loadBalancerAddresses.length === 0) return;
   const ingress = environment.loadBalancerAddresses.map((ip) => ({ ip }));
@@ -186,7 +186,7 @@ async function frontsOf(namespace: string): Promise<Front[]> {
   return fronts;
 }
 
-/** What both sides say, put together; throws where a caller is known to no server yet, or to two. */
+/** Combines what both sides report; throws if no server, or more than one, knows a caller. */
 async function told(namespace: string, outside: readonly WorldProgram[]): Promise<Told[]> {
   const byPod = await openByPod(namespace, "part=echo");
   const all: { pod?: string; own: OwnConnection }[] = [

@@ -1,4 +1,4 @@
-// What differs between the clusters that the claims run against. Only this file reads the environment.
+// Settings that differ between the clusters on which the claims run. Only this file reads the environment.
 
 import path from "node:path";
 
@@ -7,23 +7,23 @@ export const repository: string = path.resolve(import.meta.dirname, "../..");
 
 /** Settings of a run. */
 export interface Environment {
-  /** Command that takes image archives and puts them on every node. */
+  /** Command that loads image archives on every node. */
   readonly load: string;
-  /** Command that runs what follows it on a host outside the cluster; empty where there is none. */
+  /** Command prefix that runs a command on a host outside the cluster; empty if there is none. */
   readonly world: string;
   /** Node.js on that host. */
   readonly worldNode: string;
-  /** Command that runs, on the node whose name follows, what follows that; empty where there is none. */
+  /** Command prefix that runs a command on the node that is its first argument; empty if there is none. */
   readonly node: string;
-  /** Image with busybox; empty where there is none. */
+  /** Image with busybox; empty if there is none. */
   readonly toolsImage: string;
-  /** Addresses to give to a Service of type LoadBalancer where no controller does. */
+  /** Addresses for a Service of type LoadBalancer if no controller assigns them. */
   readonly loadBalancerAddresses: readonly string[];
-  /** Namespace that the product is installed in. */
+  /** Namespace of the installed product. */
   readonly namespace: string;
   /** Name of its release. */
   readonly release: string;
-  /** Use the release that is there, and leave it there. */
+  /** Use the existing release, and leave it installed. */
   readonly reuse: boolean;
 }
 

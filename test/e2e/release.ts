@@ -1,4 +1,4 @@
-// Installs and uninstalls the product with Helm, as the documentation says, with no values.
+// Installs and uninstalls the product with Helm, as documented, without values.
 
 import path from "node:path";
 import type { Lifetime } from "./claim.ts";
@@ -9,12 +9,12 @@ import { eventually } from "../../lib/testing/eventually.ts";
 const chart = path.join(repository, "charts/whotalks");
 const { namespace, release } = environment;
 
-/** Whether a release of this name is there. */
+/** Whether a release of this name exists. */
 export async function isInstalled(): Promise<boolean> {
   return (await run("helm", ["status", release, "-n", namespace])).status === 0;
 }
 
-/** `helm install … --wait`, with no values. */
+/** `helm install … --wait`, without values. */
 export async function install(...args: readonly string[]): Promise<void> {
   await must("helm", ["install", release, chart, "-n", namespace, "--create-namespace", "--wait", ...args]);
 }
@@ -24,25 +24,25 @@ export async function upgrade(...args: readonly string[]): Promise<void> {
   await must("helm", ["upgrade", release, chart, "-n", namespace, "--wait", ...args]);
 }
 
-/** Has the release run with these values (`key=value`) until the claims end, all agents restarted at once. */
+/** Runs the release with these values (`key=value`) until the claims end; all agents restart at once. */
 export async function upgradeWhile(lifetime: Lifetime, ...values: readonly string[]): Promise<void> {
   const all = [...values, "agent.updateStrategy.rollingUpdate.maxUnavailable=100%"];
   lifetime.after(() => upgrade("--reset-values"));
   await upgrade(...all.flatMap((value) => ["--set", value]));
 }
 
-/** Installs where it is not installed, so that each claim can run alone. */
+/** Installs the product if necessary, so that each claim can run alone. */
 export async function ensureInstalled(): Promise<void> {
   if (!(await isInstalled())) await install();
 }
 
-/** `helm uninstall … --wait`, and the namespace, which Helm leaves. */
+/** `helm uninstall … --wait`, and removes the namespace, which Helm leaves. */
 export async function uninstall(): Promise<void> {
   await must("helm", ["uninstall", release, "-n", namespace, "--wait", "--ignore-not-found"]);
   await kubectl("delete", "namespace", namespace, "--ignore-not-found");
 }
 
-/** Names of the component's pods that are not about to go, oldest first, with their nodes. */
+/** Names of the component's pods that are not terminating, oldest first, with their nodes. */
 export async function podsOf(component: "agent" | "aggregator" | "nats"): Promise<ProductPod[]> {
   const selector = `app.kubernetes.io/name=whotalks,app.kubernetes.io/component=${component}`;
   const { items } = await kubectlJson<PodList>("get", "pods", "-n", namespace, "-l", selector);
@@ -72,7 +72,7 @@ function isReady(pod: PodObject): boolean {
   return (pod.status.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
-/** Waits until as many pods of the component are ready, none of them among `gone`. */
+/** Waits until this many pods of the component are ready, none of them among `gone`. */
 export async function replaced(
   component: "agent" | "aggregator" | "nats",
   count: number,
@@ -85,7 +85,7 @@ export async function replaced(
   });
 }
 
-/** Waits until all three components are ready: after a restart that keeps names. */
+/** Waits until all three components are ready, after a restart that keeps names. */
 export async function allReady(): Promise<void> {
   for (const name of [
     `daemonset/${release}-agent`,

@@ -1,5 +1,6 @@
-// `npm run e2e [-- NUMBER…]`: builds, packs and loads the images, runs the claims one after the other against
-// $KUBECONFIG, and removes what they brought. Numbers choose claims by the start of their file's name.
+// `npm run e2e [-- NUMBER…]`: builds, packs and loads the images, runs the claims one after the other on the
+// cluster of $KUBECONFIG, and removes what they created. Numbers select claims by the start of their file's
+// name.
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -34,13 +35,13 @@ async function main(numbers: readonly string[]): Promise<number> {
   }
 }
 
-/** Runs the files one after the other, since claims restart what others rely on. */
+/** Runs the files one after the other, because claims restart what others depend on. */
 function runTests(files: readonly string[]): Promise<number> {
   const reporter = path.join(repository, "test/reporter.ts");
   const args = ["--test", "--test-concurrency=1", `--test-reporter=${reporter}`, ...files];
   const child = spawn(process.execPath, args, { stdio: "inherit" });
   const stop = (): void => void child.kill("SIGINT");
-  process.on("SIGINT", stop).on("SIGTERM", stop); // What they brought is removed all the same.
+  process.on("SIGINT", stop).on("SIGTERM", stop); // The clean-up still runs.
   return new Promise((resolve) => child.on("close", (status) => resolve(status ?? 1)));
 }
 

@@ -1,5 +1,5 @@
-// What the workloads themselves say on their stdout of the connections that they have: the truth that claims
-// hold the product's answers against.
+// The connections that the workloads report on their stdout: the truth with which claims compare the product's
+// answers.
 
 import { kubectl } from "./command.ts";
 
@@ -10,7 +10,7 @@ export interface OwnConnection {
   readonly port: number;
   readonly remoteIp: string;
   readonly remotePort: number;
-  /** Of a server's connection: what the client said of itself. */
+  /** On the server's side: how the client identified itself. */
   readonly caller?: string;
 }
 
@@ -21,7 +21,7 @@ export interface PastConnection extends OwnConnection {
   readonly closedMs?: number;
 }
 
-/** All connections that a client says it has or had, and the time of its last word. */
+/** All connections that a client reports, open and closed, and the time of its last line. */
 export async function pastConnections(
   namespace: string,
   name: string,
@@ -30,7 +30,7 @@ export async function pastConnections(
   return pastIn((await kubectl("logs", "-n", namespace, name, "-c", containerName)).split("\n"));
 }
 
-/** The connections that a client says it has open now. */
+/** The connections that a client reports as open. */
 export async function openConnections(
   namespace: string,
   name: string,
@@ -40,7 +40,7 @@ export async function openConnections(
   return connections.filter(isOpen);
 }
 
-/** The connections that the pods with this label say they have open now, by the pod's name. */
+/** The connections that the pods with this label report as open, by pod name. */
 export async function openByPod(namespace: string, label: string): Promise<Map<string, OwnConnection[]>> {
   const many = ["--prefix", "--all-containers", "--tail=-1", "--max-log-requests=50", "--ignore-errors"];
   const lines = (await kubectl("logs", "-n", namespace, "-l", label, ...many)).split("\n");
@@ -64,7 +64,7 @@ function isOpen({ closedMs }: PastConnection): boolean {
   return closedMs === undefined;
 }
 
-/** What these lines of a client or server tell. */
+/** Parses these lines of a client or server. */
 export function pastIn(lines: readonly string[]): { connections: PastConnection[]; lastMs: number } {
   const open = new Map<string, PastConnection>();
   const closed: PastConnection[] = [];

@@ -1,5 +1,5 @@
-// The workloads of the claims: pods that serve and pods that keep connections open. They run from the
-// product's own image, which has Node.js in it, so that no other image is needed anywhere.
+// The workloads of the claims: pods that serve and pods that keep connections open. They use the product's own
+// image, which contains Node.js, so that no other image is needed.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -19,19 +19,19 @@ export function programArguments(program: keyof typeof programs, argument: unkno
   return ["--input-type=module-typescript", "-e", programs[program], JSON.stringify(argument)];
 }
 
-/** Whom a client talks to. */
+/** A client's target. */
 export interface Target {
   readonly host: string;
   readonly port: number;
   readonly family?: 4 | 6;
   readonly protocol?: "tcp" | "udp";
-  /** How many connections it keeps. */
+  /** Number of connections that it keeps. */
   readonly count?: number;
-  /** How long each lives before it is opened anew; for ever where not given. */
+  /** How long each connection lives before it is reopened; unlimited by default. */
   readonly livesMs?: number;
 }
 
-/** A container that serves, by UDP too where asked. */
+/** A container that serves, optionally by UDP too. */
 export function server(
   name: string,
   port: number,
@@ -46,14 +46,14 @@ export function client(name: string, ...targets: readonly Target[]): Record<stri
   return container(name, programArguments("client", filled(targets)));
 }
 
-/** How many short connections, to whom. */
+/** The number of short connections, and their target. */
 export interface Burst {
   readonly host: string;
   readonly port: number;
   readonly count: number;
   readonly rounds?: number;
   readonly pauseMs?: number;
-  /** One after the other with this pause, in place of ten at a time. */
+  /** Opens connections at this interval instead of ten at a time. */
   readonly paceMs?: number;
 }
 
@@ -63,7 +63,7 @@ export function burst(name: string, what: Burst): Record<string, unknown> {
   return container(name, programArguments("burst", argument));
 }
 
-/** Targets with all that the program wants to know. */
+/** Fills in the defaults of targets. */
 export function filled(targets: readonly Target[]): Required<Omit<Target, "livesMs">>[] {
   return targets.map((target) => Object.assign({ family: 4, protocol: "tcp", count: 1 } as const, target));
 }
@@ -73,7 +73,7 @@ export function scriptContainer(name: string, script: string): Record<string, un
   return container(name, ["-e", script]);
 }
 
-/** A container that runs a program of busybox, which may do what ping needs. */
+/** A container that runs a program of busybox, with the capability that ping needs. */
 export function toolContainer(name: string, ...command: readonly string[]): Record<string, unknown> {
   const securityContext = { capabilities: { add: ["NET_RAW"] } };
   return { name, image: environment.toolsImage, imagePullPolicy: "IfNotPresent", command, securityContext };
@@ -91,7 +91,7 @@ function container(name: string, args: readonly string[], port?: object): Record
   };
 }
 
-/** What a pod is apart from its containers. */
+/** Options of a pod besides its containers. */
 export interface PodOptions {
   readonly node?: string;
   readonly hostNetwork?: boolean;
@@ -123,7 +123,7 @@ export function pod(
   return { apiVersion: "v1", kind: "Pod", metadata, spec: podSpec(options, containers) };
 }
 
-/** A Deployment, as many of its pods on each node as on the others. */
+/** A Deployment whose pods are evenly spread over the nodes. */
 export function deployment(
   namespace: string,
   name: string,
@@ -150,7 +150,7 @@ export function deployment(
   };
 }
 
-/** A Service for the pods with this `app`, on both IP families where the cluster has both. */
+/** A Service for the pods with this `app`, on both IP families if the cluster has both. */
 export function service(
   namespace: string,
   name: string,
@@ -189,7 +189,7 @@ interface PodStatus {
   readonly status: { readonly podIPs?: readonly { readonly ip: string }[] };
 }
 
-/** Addresses told apart by family. */
+/** Splits addresses by family. */
 export function byFamily(addresses: readonly string[]): { ipv4?: string; ipv6?: string } {
   const ipv4 = addresses.find((address) => !address.includes(":"));
   const ipv6 = addresses.find((address) => address.includes(":"));

@@ -1,4 +1,4 @@
-// A host outside the cluster, where E2E_WORLD gives one: it runs the same programs as the pods.
+// A host outside the cluster, if E2E_WORLD has a command for one: it runs the same programs as the pods.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import type os from "node:os";
@@ -9,14 +9,14 @@ import { environment } from "./environment.ts";
 import { openIn, type OwnConnection } from "./truth.ts";
 import { byFamily, filled, programArguments, type Target } from "./workload.ts";
 
-/** Whether there is one; if not, the claim is skipped with the reason. */
+/** Whether there is such a host; if not, skips the claim with the reason. */
 export function hasWorld(t: TestContext): boolean {
   if (environment.world !== "") return true;
   t.skip("E2E_WORLD names no host outside the cluster");
   return false;
 }
 
-/** The words of the command that runs something there. */
+/** The command that runs something there. */
 function outside(args: readonly string[]): [program: string, args: string[]] {
   const [program = "", ...words] = environment.world.split(/\s+/);
   return [program, [...words, environment.worldNode, ...args]];
@@ -34,7 +34,7 @@ export async function worldAddresses(): Promise<{ ipv4?: string; ipv6?: string }
 
 /** A program that runs outside until the claim ends. */
 export interface WorldProgram {
-  /** The connections it says it has open. */
+  /** The connections that it reports as open. */
   openConnections(): OwnConnection[];
 }
 

@@ -1,9 +1,9 @@
-// Which tests run on which kernels: those of code that asks the kernel what differs from version to version.
-// They run emulated, 5 to 10 times slower than here: their deadlines must allow for that.
+// Which tests run on which kernels: tests of code that depends on the kernel's version. They run emulated, 5
+// to 10 times slower than here, so their deadlines must allow for that.
 
-/** Tests of conntrack: events, dumps, translations, what is missing. */
+/** Tests of conntrack: events, dumps, translations, missing features. */
 export const conntrackTests: readonly string[] = [
-  // First, since it needs a kernel that nothing has asked for conntrack yet.
+  // First, since it needs a kernel on which nothing has used conntrack yet.
   "services/node-agent/conntrack/no-conntrack.test.ts",
   "services/node-agent/conntrack/flow-source.test.ts",
   "services/node-agent/conntrack/nat.test.ts",
@@ -19,7 +19,7 @@ export const readerTests: readonly string[] = [
   "services/node-agent/still-pass.test.ts",
 ];
 
-/** A kernel that is booted. */
+/** A kernel to boot. */
 export interface Kernel {
   /** Its Debian suite. */
   readonly suite: string;
@@ -30,7 +30,8 @@ export interface Kernel {
 }
 
 const everything = [...conntrackTests, ...readerTests];
-// Between two kernels that run everything: what reads each table once, and the iterators, which go by its BTF.
+// For kernels between two that run everything: tests that read each table once, and the iterators, which
+// depend on the kernel's BTF.
 const between = [
   "services/node-agent/conntrack/no-conntrack.test.ts",
   "services/node-agent/conntrack/flow-source.test.ts",
@@ -38,11 +39,11 @@ const between = [
   "services/node-agent/readers/bpf-iter.test.ts",
   "services/node-agent/kernel/bpf/socket-digest.test.ts",
 ];
-// What a lockdown may forbid: BPF, and with it readers. Of conntrack one file shows that it is loaded and read
-// all the same.
+// Lockdown may forbid BPF, and with it some readers. For conntrack, one file shows that it is still loaded and
+// read.
 const lockedDown = ["services/node-agent/conntrack/no-conntrack.test.ts", ...readerTests];
 
-/** 5.10, 6.1, 6.12 and the newest, and two of them locked down as Talos boots. */
+/** 5.10, 6.1, 6.12 and the newest, and two of them locked down as on Talos. */
 export const kernels: readonly Kernel[] = [
   { suite: "bullseye", parameters: "", tests: everything },
   { suite: "bookworm", parameters: "", tests: everything },

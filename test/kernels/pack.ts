@@ -1,19 +1,19 @@
-// What the tests need, in one archive that a kernel's machine unpacks into its memory: Node.js, the sources,
-// the tools and their libraries. Such a machine reads this one's files over 9p without a cache, where each
-// open and read waits for the emulator: a start of Node.js takes 15 s there, and 2 s from memory.
+// Packs what the tests need into one archive that a kernel's machine unpacks into its memory: Node.js, the
+// sources, the tools and their libraries. Such a machine reads this one's files over uncached 9p, where each
+// open and read waits for the emulator: Node.js takes 15 s to start there, and 2 s from memory.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-/** Of the project, what the tests of a kernel read. */
+/** The parts of the project that the tests of a kernel read. */
 const sources = ["lib", "services", "test", "package.json"];
 
-/** The packages that they import; those that these need come with them. */
+/** The packages that they import; their dependencies are added. */
 const packages = ["@bufbuild/protobuf", "fast-check", "koffi"];
 
-/** Programs that the tests start. One that is not here is not there either: its tests skip. */
+/** Programs that the tests start. Tests skip if a program is missing here and therefore there. */
 const tools = [
   "bash",
   "conntrack",
@@ -31,17 +31,17 @@ const tools = [
   "unshare",
 ];
 
-/** An archive, gone when it is disposed of. */
+/** An archive that is removed when it is disposed of. */
 export interface Pack extends Disposable {
-  /** Lines of shell that unpack it into memory and go to the project in it. */
+  /** Shell lines that unpack it into memory and change to the project in it. */
   readonly unpack: string;
 }
 
-/** Packs what the tests need out of the project in `directory`. */
+/** Packs what the tests need from the project in `directory`. */
 export function packTests(directory: string): Pack {
   const place = mkdtempSync(path.join(tmpdir(), "whotalks-kernels-"));
   const staged = path.join(place, "staged");
-  // Links only: tar follows them.
+  // Links suffice: tar follows them.
   const stage = (from: string, ...to: string[]): void => {
     const link = path.join(staged, ...to);
     mkdirSync(path.dirname(link), { recursive: true });
@@ -69,7 +69,7 @@ export function packTests(directory: string): Pack {
   return {
     unpack: [
       "here=$(mktemp -d /dev/shm/whotalks.XXXXXX)",
-      // Few and large reads.
+      // Read in few large blocks.
       `dd if=${archive} bs=4M status=none | gzip -d | tar --extract --directory $here`,
       "cd $here/project || exit",
       "export PATH=$here/bin:$PATH LD_LIBRARY_PATH=$here/lib",
@@ -79,7 +79,7 @@ export function packTests(directory: string): Pack {
   };
 }
 
-// Packages and all that they need, as far as it is installed beside them.
+// Packages and their dependencies, if installed next to them.
 function withDependencies(directory: string, names: readonly string[]): Set<string> {
   const found = new Set<string>();
   const add = (name: string): void => {
@@ -96,7 +96,7 @@ function withDependencies(directory: string, names: readonly string[]): Set<stri
   return found;
 }
 
-// The shared libraries of a program; none of a script.
+// The shared libraries of a program; none for a script.
 function librariesOf(program: string): string[] {
   const { stdout } = spawnSync("ldd", [program], { encoding: "utf8" });
   return [...stdout.matchAll(/=> (\/\S+)/g)].map(([, library]) => library!);

@@ -1,11 +1,11 @@
-// `npm run test:kernels [-- SUITE …]`: the tests of test/kernels/kernels.ts on other kernels. $KERNEL_RUNNER
-// names the command that boots one: called as `RUNNER SUITE COMMAND` in this directory, it runs COMMAND as
-// root on the suite's kernel with this machine's files, prints its output and exits with its status; $APPEND
-// has kernel parameters.
+// `npm run test:kernels [-- SUITE …]`: runs the tests of test/kernels/kernels.ts on other kernels.
+// $KERNEL_RUNNER names the command that boots one: called as `RUNNER SUITE COMMAND` in this directory, it runs
+// COMMAND as root on the suite's kernel with this machine's files, prints its output and exits with its
+// status; $APPEND has kernel parameters.
 //
-// One line per kernel and file, what was skipped and what failed below it, and at the end `N passed, N failed,
-// N skipped`. Emulated machines are slow and their times drift: a file that failed runs once more, on a kernel
-// booted anew, and the line of one that passed then says so. What fails twice has failed.
+// Prints one line per kernel and file, followed by what was skipped and what failed, and at the end `N passed,
+// N failed, N skipped`. Emulated machines are slow and their clocks drift: a failed file runs once more, on a
+// freshly booted kernel, and if it passes its line says so. A file that fails twice has failed.
 
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -16,27 +16,27 @@ import { kernels } from "./kernels.ts";
 import { packTests } from "./pack.ts";
 
 /**
- * Seconds that one file may take, and a kernel to boot; one that hangs must not keep the others from running.
+ * Timeouts of one file and of booting a kernel, in seconds, so that one that hangs does not block the others.
  */
 const FILE_SECONDS_MAX = 300;
 const BOOT_SECONDS_MAX = 240;
 
-/** Kernels that run side by side: each keeps little more than one processor busy. */
+/** Kernels that run in parallel: each uses little more than one processor. */
 const SIDE_BY_SIDE = Math.min(2, availableParallelism());
 
 /**
- * What every kernel is booted with. One processor: with two, on a busy machine, starts of Node.js now and then
- * ended by a segmentation fault, on every kernel; with one none has, and one process is as fast. The
- * emulator's clock: the processor's once ran tens of times too fast.
+ * Boot parameters of every kernel. One processor: with two, on a busy machine, Node.js occasionally crashed
+ * with a segmentation fault at startup, on every kernel; with one it never did, and one process is as fast.
+ * The emulator's clock: the processor's once ran tens of times too fast.
  */
 const PARAMETERS = "maxcpus=1 clocksource=hpet";
 
-/** Begins the lines in a kernel's output that are ours. */
+/** Prefix of our own lines in a kernel's output. */
 const MARK = "@kernels@";
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
-/** What a test file gave. */
+/** The result of a test file. */
 interface FileResult {
   readonly file: string;
   readonly passed: number;
@@ -67,7 +67,7 @@ async function runKernel(runner: string, unpack: string, kernel: Kernel): Promis
   console.log(`     ${name} took ${Math.round((performance.now() - startMs) / 1000)} s`);
 }
 
-// Boots a kernel for some test files and gives what became of each.
+// Boots a kernel for some test files and returns their results.
 async function boot(
   runner: string,
   unpack: string,
@@ -104,13 +104,13 @@ async function boot(
   return { version, results };
 }
 
-// What the kernel is to run. Node runs a file's tests in its own process: a start is dear where it is
-// emulated.
+// The command for the kernel. Node runs a file's tests in its own process, because starting one is expensive
+// under emulation.
 function commandOf(unpack: string, files: readonly string[]): string {
   const node =
     "node --import ./test/property-seed.ts --test --test-isolation=none --test-reporter=./test/reporter.ts";
   const lines = [
-    // Tests may do here what would disturb another machine: unload modules, set sysctls.
+    // Allows tests that would disturb another machine: unload modules, set sysctls.
     "export OWN_KERNEL=1",
     `echo ${MARK} kernel $(uname -r)`,
     unpack,
@@ -118,11 +118,11 @@ function commandOf(unpack: string, files: readonly string[]): string {
       `echo ${MARK} file ${file} $(cut -d ' ' -f 1 /proc/uptime)`,
       `timeout ${FILE_SECONDS_MAX} ${node} ${file} 2>&1`,
       "status=$?; echo",
-      // Ended by a signal: the kernel knows where.
+      // If a signal ended it, the kernel log says where.
       "[ $status -lt 128 ] || dmesg | grep -E 'segfault|traps:|general protection|Out of memory' | tail -n 5",
       `echo ${MARK} exit $status $(cut -d ' ' -f 1 /proc/uptime)`,
     ]),
-    // Whatever failed is told above.
+    // Failures were printed above.
     "true",
   ];
   return lines.join("\n");
@@ -134,7 +134,7 @@ function resultOf(file: string, status: number, seconds: number, output: readonl
   return { file, passed, failed: status === 0 ? failed : Math.max(1, failed), skipped, seconds, output };
 }
 
-// Counts a result and tells it.
+// Counts a result and prints it.
 function settle(where: string, result: FileResult, ...more: readonly string[]): void {
   const { passed, failed, skipped } = result;
   totals.passed += passed;

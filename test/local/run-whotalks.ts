@@ -1,4 +1,4 @@
-// Runs the CLI from the checkout as a user would, and reads what it printed.
+// Runs the CLI from the checkout as a user would, and parses its output.
 
 import { execFile } from "node:child_process";
 import path from "node:path";
@@ -9,7 +9,7 @@ const execFileAsync = promisify(execFile);
 /** Path of the CLI's sources. */
 export const cliPath = path.join(import.meta.dirname, "../../cli/main.ts");
 
-/** One side of a connection in JSON, as far as tests look. */
+/** One side of a connection in JSON, with the fields that tests read. */
 export interface EndpointJson {
   kind: string;
   ip?: string;
@@ -21,13 +21,13 @@ export interface EndpointJson {
   holders?: { pid: number; fd: number }[];
 }
 
-/** A connection in JSON, as far as tests look. */
+/** A connection in JSON, with the fields that tests read. */
 export interface ConnectionJson {
   client: EndpointJson;
   server: EndpointJson;
-  /** What the client dialled, where that is not the server. */
+  /** What the client dialled, if that is not the server. */
   via?: { ip: string; port: number };
-  /** What the server saw, where that is not the client. */
+  /** What the server saw, if that is not the client. */
   snat?: { ip: string; port: number };
   protocol: string;
   state?: string;
@@ -37,7 +37,7 @@ export interface ConnectionJson {
   unixPath?: string;
 }
 
-/** A listener in JSON, as far as tests look. */
+/** A listener in JSON, with the fields that tests read. */
 export interface ListenerJson {
   endpoint: EndpointJson;
   protocol: string;
@@ -56,25 +56,25 @@ export interface ListJson<Item> {
   items: Item[];
 }
 
-/** Output of `whotalks ARGUMENTS`; rejects where it ends with another exit code than 0. */
+/** Returns the output of `whotalks ARGUMENTS`; rejects if its exit code is not 0. */
 export async function whotalks(...words: string[]): Promise<string> {
   const { stdout } = await execFileAsync(process.execPath, [cliPath, ...words], { maxBuffer: 2 ** 28 });
   return stdout;
 }
 
-/** What `whotalks local --once connections -o json` gives. */
+/** Returns the output of `whotalks local --once connections -o json`. */
 export async function connectionsOnce(...words: string[]): Promise<ListJson<ConnectionJson>> {
   const text = await whotalks("local", "--once", "connections", "-o", "json", "--listen", "none", ...words);
   return JSON.parse(text) as ListJson<ConnectionJson>;
 }
 
-/** What `whotalks local --once listeners -o json` gives. */
+/** Returns the output of `whotalks local --once listeners -o json`. */
 export async function listenersOnce(...words: string[]): Promise<ListJson<ListenerJson>> {
   const text = await whotalks("local", "--once", "listeners", "-o", "json", "--listen", "none", ...words);
   return JSON.parse(text) as ListJson<ListenerJson>;
 }
 
-/** Calls until the check no longer throws, or throws what it threw last once the deadline has passed. */
+/** Calls until the check no longer throws; after the deadline, throws its last error. */
 export async function eventually<Value>(check: () => Promise<Value>, deadlineMs = 30_000): Promise<Value> {
   const end = Date.now() + deadlineMs;
   for (;;) {

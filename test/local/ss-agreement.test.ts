@@ -1,4 +1,4 @@
-// Every TCP and UDP socket of every namespace, as `whotalks local` shows it, against `ss -tuanp` in that
+// Compares every TCP and UDP socket of every namespace, as `whotalks local` shows it, with `ss -tuanp` in that
 // namespace at the same quiet moment.
 
 import assert from "node:assert/strict";
@@ -30,13 +30,13 @@ function namespaces(): Map<number, number> {
       const inode = Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))![0]);
       if (!pids.has(inode)) pids.set(inode, Number(pid));
     } catch {
-      // It has ended.
+      // The process has ended.
     }
   }
   return pids;
 }
 
-// What ss says in a namespace; null where its process has ended meanwhile.
+// The output of ss in a namespace; null if its process has ended meanwhile.
 function ssOf(pid: number): string[] | null {
   const command = [`--net=/proc/${pid}/ns/net`, "ss", "-tuanpeH"];
   const { status, stdout } = spawnSync("nsenter", command, { encoding: "utf8", maxBuffer: 2 ** 28 });
@@ -55,9 +55,9 @@ async function ours(): Promise<Map<number, string[]>> {
     set.add(socketLine(protocol, end, far));
   };
   for (const { protocol, client, server, via, snat } of connections.items) {
-    // A socket has the far address that it was told, not the one that a translation leads to.
+    // A socket has the remote address that was dialled, not the translated one.
     add(protocol, client, via ?? server);
-    // A UDP server's one unconnected socket answers many clients: it is a listener and compared as one.
+    // A UDP server's unconnected socket answers many clients: it is compared as a listener.
     if (!(protocol === "udp" && server.state === "CLOSE")) add(protocol, server, snat ?? client);
   }
   for (const { protocol, endpoint } of listeners.items) add(protocol, endpoint, null);
@@ -68,7 +68,7 @@ function socketLine(protocol: string, end: EndpointJson, far: FarAddress | null)
   const local = `${end.ip}:${end.port ?? 0}`;
   const remote = far === null ? "*" : `${far.ip}:${far.port ?? 0}`;
   const inode = end.inode ?? 0;
-  // Whose a socket was that nobody holds any more, ss cannot tell.
+  // ss does not show the former holders of an orphaned socket.
   const holders = inode === 0 ? [] : (end.holders ?? []);
   const pids = [...new Set(holders.map(({ pid }) => pid))].toSorted((a, b) => a - b);
   return `${protocol} ${end.state} ${local} ${remote} inode ${inode} pids ${pids.join(",")}`;
@@ -123,15 +123,15 @@ describe("sockets against ss", { skip }, () => {
         const expected = before.get(inode) ?? null;
         const after = pid === undefined ? null : ssOf(pid);
         if (expected === null || after === null) {
-          // The namespace is gone, or about to be.
+          // The namespace is gone, or about to go.
           if (pid === undefined) open.delete(inode);
           continue;
         }
-        const [then, now, told] = [new Set(expected), new Set(after), new Set(seen.get(inode))];
-        const missing = expected.filter((line) => now.has(line) && !told.has(line));
+        const [then, now, shown] = [new Set(expected), new Set(after), new Set(seen.get(inode))];
+        const missing = expected.filter((line) => now.has(line) && !shown.has(line));
         assert.deepEqual(missing, [], "sockets that ss showed before and after");
-        // What came and went between two runs of ss, ss cannot confirm: look again.
-        if ([...told].every((line) => then.has(line) || now.has(line))) open.delete(inode);
+        // ss cannot confirm sockets that opened and closed between its two runs: check again.
+        if ([...shown].every((line) => then.has(line) || now.has(line))) open.delete(inode);
       }
       assert.equal(open.size, 0, `${open.size} namespaces had sockets that ss did not confirm`);
     }, 120_000);

@@ -1,6 +1,6 @@
-// What `ss -tuanpeH` prints, as lines that can be compared: protocol, state, addresses, inode, pids.
+// Parses the output of `ss -tuanpeH` into lines that can be compared: protocol, state, addresses, inode, pids.
 
-/** ss's words for states, and the kernel's. An unconnected UDP socket is in CLOSE. */
+/** Maps ss's words for states to the kernel's. An unconnected UDP socket is in CLOSE. */
 const states: Readonly<Record<string, string>> = {
   ESTAB: "ESTABLISHED",
   UNCONN: "CLOSE",
@@ -15,7 +15,7 @@ const states: Readonly<Record<string, string>> = {
   CLOSING: "CLOSING",
 };
 
-/** One sorted line a socket: "tcp ESTABLISHED 10.0.0.1:80 10.0.0.2:40000 inode 7 pids 1,2". */
+/** Returns one line per socket, sorted: "tcp ESTABLISHED 10.0.0.1:80 10.0.0.2:40000 inode 7 pids 1,2". */
 export function parseSs(text: string): string[] {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   return lines.map(parseSsLine).toSorted();

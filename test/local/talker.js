@@ -1,5 +1,5 @@
-// A process that talks: opens what its arguments ask for, prints one JSON line a socket and holds them open until its
-// standard input ends. Plain JavaScript, so that any Node can run it in any namespace.
+// A process that talks: opens the sockets in its arguments, prints one JSON line per socket and keeps them open
+// until its standard input ends. Plain JavaScript, so that any Node can run it in any namespace.
 //   listen-tcp ADDRESS PORT · connect-tcp ADDRESS PORT · listen-udp ADDRESS PORT · connect-udp ADDRESS PORT ·
 //   listen-unix PATH · connect-unix PATH
 
@@ -27,7 +27,7 @@ function connect(options) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(options);
     socket.on("error", reject);
-    // The echo proves that the server has accepted.
+    // The echo proves that the server has accepted the connection.
     socket.on("connect", () => socket.write("hello"));
     socket.once("data", () => resolve(say({ local: socket.localAddress, port: socket.localPort })));
   });

@@ -1,5 +1,5 @@
-// Unix sockets between network namespaces, as between two pods that share a volume: a server in one namespace,
-// clients in another one and in the machine's own, all by one path.
+// Unix sockets across network namespaces, as between two pods that share a volume: a server in one namespace,
+// clients in another and in the machine's own, all on one path.
 
 import assert from "node:assert/strict";
 import { readlinkSync } from "node:fs";
@@ -42,7 +42,7 @@ for (const reader of ["procfs", "sock-diag"]) {
         const edges = items.filter(({ unixPath }) => unixPath === socketPath);
         const { client, server: end, protocol, open } = edges[0]!;
         assert.deepEqual([edges.length, protocol, open], [1, "unix", 2]);
-        // A unit or a container is one endpoint wherever its processes are.
+        // A unit or a container is one endpoint, whatever namespaces its processes are in.
         if (client.unit !== undefined || client.container !== undefined) return;
         assert.deepEqual(
           [client.networkNamespace, end.networkNamespace],

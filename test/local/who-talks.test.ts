@@ -1,4 +1,4 @@
-// The main job on a real kernel: a server in one network namespace, clients in two others.
+// The main use on a real kernel: a server in one network namespace, clients in two others.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -80,7 +80,7 @@ describe("who talks to what on one machine", { skip }, () => {
         `udp ${s.ipv6} 7003`,
         `unix ${socketPath} `,
       ]);
-      // Each conversation once: nothing else has this client at an end, in either direction.
+      // Each conversation once: no other connection has this client at either end.
       const touching = items.filter(({ client: x, server: y }) =>
         [x, y].some((end) => end.process?.pid === client.pid),
       );

@@ -1,5 +1,5 @@
 // A small world of network namespaces for tests: hosts on one bridge, each with an IPv4 and an IPv6 address,
-// made with iproute2 and taken down again with everything in it.
+// created with iproute2 and removed with everything in it.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 
 const talkerPath = path.join(import.meta.dirname, "talker.js");
 
-/** Why no world can be made here; null where one can. */
+/** Why no world can be created here; null if one can. */
 export function worldObstacle(): string | null {
   if (process.getuid?.() !== 0) return "needs root to make network namespaces";
   try {
@@ -36,10 +36,10 @@ export interface Host {
   readonly ipv6: string;
 }
 
-/** A process of talker.js and what it said. */
+/** A process of talker.js and its output. */
 export interface Talker {
   readonly pid: number;
-  /** What the talker printed, a line a socket. */
+  /** The talker's output, one line per socket. */
   readonly lines: readonly Record<string, unknown>[];
   /** Kills it and waits for its end. */
   kill(): Promise<void>;
@@ -88,8 +88,8 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Starts a talker in a host (null: in this process's own namespace) and waits until it holds all its
-   * sockets.
+   * Starts a talker in a host (null: in this process's own namespace) and waits until it has all its sockets
+   * open.
    */
   async talk(host: Host | null, ...words: string[]): Promise<Talker> {
     const command = [process.execPath, talkerPath, ...words];

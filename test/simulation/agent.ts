@@ -1,6 +1,5 @@
-// A node's agent, as far as its reports go: looks at the kernel's state from pass to pass and reports what
-// changed, with the ids, times and rows that services/node-agent would send. It notes which witnesses each
-// report has.
+// Simulates the reports of a node's agent: reads the kernel's state in each pass and reports what changed,
+// with the ids, times and rows that services/node-agent would send. It records the witnesses in each report.
 
 import type { NetworkNamespace } from "../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage, ProcessInfo } from "../../lib/gen/whotalks/v1/report.ts";
@@ -15,19 +14,19 @@ import type { AgentTraits } from "./scenario.ts";
 import type { Row } from "./socket-rows.ts";
 import { endedRow, finalRow, isOpenRow, isSameRow, rowOf } from "./socket-rows.ts";
 
-/** When histories begin, in milliseconds since 1970. */
+/** Start of all histories, in milliseconds since 1970. */
 export const START_MS = 1_700_000_100_000;
-/** How often conntrack's table is dumped beside events, in milliseconds. */
+/** Interval of conntrack dumps in addition to events, in milliseconds. */
 const DUMP_MS = 5000;
 const TICK_MS = 10;
-/** What a report takes from its pass to the stream, in milliseconds: so many, and a few more that differ. */
+/** Latency of a report from its pass to the stream, in milliseconds: a minimum, and a spread. */
 const LATENCY_MS = 3;
 const LATENCY_SPREAD_MS = 25;
 
 /** A report and its witnesses. */
 export interface RenderedReport {
   readonly node: Node;
-  /** When its pass was, and when it is in the stream at the earliest. */
+  /** The time of its pass, and the earliest time at which it is in the stream. */
   readonly atMs: number;
   readonly publishedMs: number;
   readonly bytes: Uint8Array;
@@ -35,7 +34,7 @@ export interface RenderedReport {
   readonly flows: readonly Flow[];
 }
 
-/** What an agent remembers of a socket that it reported. */
+/** What an agent remembers about a socket that it reported. */
 interface Known {
   readonly id: number;
   readonly firstSeen: number;
@@ -43,7 +42,7 @@ interface Known {
   held: boolean;
 }
 
-/** An agent from its start on. */
+/** An agent, from its start. */
 export class Agent {
   readonly #node: Node;
   readonly #traits: AgentTraits;
@@ -70,12 +69,12 @@ export class Agent {
     this.#flows = history.flows.filter((flow) => flow.node === node);
   }
 
-  /** The report of a pass at a time of the history. */
+  /** Returns the report of a pass at a time of the history. */
   pass(atMs: number, keyframe: boolean): RenderedReport {
     const content = new ReportContent(this.#accounting);
     const ended: Socket[] = [];
     for (const socket of this.#sockets) if (this.#report(content, socket, atMs, keyframe)) ended.push(socket);
-    // Those that came and went come last, the one that ended first first.
+    // Sockets that came and went are last, in order of their ends.
     for (const socket of ended.toSorted((a, b) => a.destroyedMs - b.destroyedMs))
       this.#reportEnded(content, socket);
     if (this.#traits.conntrack !== "none") this.#reportFlows(content, atMs, keyframe);
@@ -89,7 +88,7 @@ export class Agent {
     return { node: this.#node, atMs, publishedMs: atMs + latencyMs, bytes, sockets: sightings, flows };
   }
 
-  // True if the socket came and went since the pass before.
+  // Returns true if the socket came and went since the previous pass.
   #report(content: ReportContent, socket: Socket, atMs: number, keyframe: boolean): boolean {
     const known = this.#known.get(socket);
     const row = rowOf(socket, {
@@ -108,7 +107,7 @@ export class Agent {
   #reportLiving(content: ReportContent, socket: Socket, row: Row, atMs: number, keyframe: boolean): void {
     const before = this.#known.get(socket);
     const known = before ?? { id: this.#ids.take(), firstSeen: this.#ticksOf(atMs), row, held: false };
-    // An entry keeps the holders that its socket had; if that was never seen it has the listener's.
+    // An entry keeps the holders of its socket; if the socket was never seen, it has the listener's.
     const held = known.held || row.inode !== 0 || (before === undefined && this.#hasListener(socket));
     const isNew = before === undefined || keyframe;
     if (isNew) content.addSocket("new", socket, known.id, known.firstSeen, row);
@@ -126,7 +125,7 @@ export class Agent {
     if (isAnnounced) {
       const row = finalRow(socket, known.row);
       content.addSocket(keyframe ? "new" : "changed", socket, id, firstSeen, row);
-      // A keyframe has the holders of what is still there alone.
+      // A keyframe has holders only for sockets that still exist.
       const held = known.held && !keyframe;
       content.sightings.push({ socket, isOpen: false, ended: true, held, row });
     }
@@ -146,13 +145,13 @@ export class Agent {
     content.sightings.push({ socket, isOpen: false, ended: true, held, row });
   }
 
-  // Whether the socket's end is among the announcements that this pass takes: not those before the first one.
+  // Whether this pass receives the announcement of the socket's end; the first pass receives none.
   #isAnnounced({ destroyedMs, kind }: Socket, atMs: number): boolean {
     if (!this.#traits.hears || this.#passes === 0 || kind === "listener") return false;
     return destroyedMs > this.#lastMs && destroyedMs <= atMs;
   }
 
-  // A socket that lost its remote port is known again by its other end, if that is on the same node.
+  // A socket that lost its remote port is identified by its other end, if that is on the same node.
   #isWhole(socket: Socket): boolean {
     if (!socket.losesPort) return true;
     return this.#sockets.some(
@@ -194,7 +193,7 @@ export class Agent {
     }
   }
 
-  // Events announce that an entry is made and that it goes; dumps find what became of it between.
+  // Events announce only the creation and removal of an entry; dumps find its changes in between.
   #reportLivingFlow(
     content: ReportContent,
     flow: Flow,

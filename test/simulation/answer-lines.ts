@@ -1,20 +1,20 @@
-// An answer of the aggregator as lines that can be compared: connections, groups of datagram conversations,
-// edges.
+// Formats an answer of the aggregator as lines that can be compared: connections, groups of datagram
+// conversations, edges.
 
 import type { Connection, Edge, Endpoint } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Answer } from "./delivery.ts";
 
-/** The connections that are made of TCP. */
+/** The TCP connections. */
 export function tcpConnections({ connections }: Answer): Connection[] {
   return connections.filter(({ protocol }) => protocol === "tcp");
 }
 
-/** A line that says who talks to whom. */
+/** A line with the ends of a connection. */
 export function endsLine({ client, server, via, snat }: Connection): string {
   return `tcp ${endpointText(client)} > ${endpointText(server)} via ${ipText(via)} snat ${ipText(snat)}`;
 }
 
-/** What a connection rests on and what it carried. */
+/** A line with the evidence and bytes of a connection. */
 export function detailsLine({
   evidence,
   closed,
@@ -22,12 +22,12 @@ export function detailsLine({
   bytesToServer,
   bytesToClient,
 }: Connection): string {
-  // Counted sockets have a round trip time too; without one the bytes are conntrack's.
+  // Counted sockets also have a round-trip time; without one, the bytes are conntrack's.
   const bytes = rttMicros === undefined ? "-" : `${bytesToServer}/${bytesToClient}`;
   return `${evidence.map((word) => word[0]).join("")} ${closed ? "closed" : "open"} ${bytes}`;
 }
 
-/** Datagram conversations are folded: how many there are between two ends. */
+/** Datagram conversations are folded: returns their number between each two ends. */
 export function datagramGroups({ connections }: Answer): Map<string, number> {
   const groups = new Map<string, number>();
   for (const { protocol, client, server, via, count } of connections) {
@@ -38,7 +38,7 @@ export function datagramGroups({ connections }: Answer): Map<string, number> {
   return groups;
 }
 
-/** A line for each group and its count. */
+/** A line for each group, with its count. */
 export function groupLines(groups: ReadonlyMap<string, number>): string[] {
   return [...groups].map(([key, count]) => `${key} ×${count}`);
 }
@@ -49,7 +49,8 @@ export function edgeLines({ edges }: Answer): string[] {
 }
 
 /**
- * What is wrong with the edges: nothing is forgotten while a history lasts, so they add up to the connections.
+ * Returns the sums of the connections and the edges, a line each: nothing expires during a history, so both are
+ * equal.
  */
 export function edgeSums({ connections, edges }: Answer): {
   readonly ofConnections: string[];
@@ -72,7 +73,7 @@ export function edgeSums({ connections, edges }: Answer): {
   };
 }
 
-/** What the aggregator counts that should be zero. */
+/** A line with the aggregator's counters that should be zero. */
 export function countsLine({ ambiguousEnds, rowsRejected, overflowed }: Answer): string {
   return `ambiguous ${ambiguousEnds} rejected ${rowsRejected} overflowed ${overflowed}`;
 }
@@ -87,7 +88,7 @@ function edgeText(
   return `edge ${protocol} ${edgeEndText(client)} > ${edgeEndText(server)}:${port} via ${via}`;
 }
 
-// Ends that are neither pods nor programs differ by their addresses.
+// Ends that are neither pods nor programs are distinguished by address.
 function edgeEndText(end: Endpoint | undefined): string {
   const isAddress = end?.kind === "external" || end?.kind === "node" || end?.kind === "unknown";
   return isAddress ? `${whoText(end)} ${end.ip}` : whoText(end);

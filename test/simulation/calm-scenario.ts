@@ -1,8 +1,8 @@
-// A scenario in which nothing goes wrong, for tests to change.
+// A scenario without faults, which tests modify.
 
 import type { AgentTraits, Scenario, Talk } from "./scenario.ts";
 
-/** A TCP connection between two pods, open from before the first report on. */
+/** A TCP connection between two pods, open since before the first report. */
 export const calmTalk: Talk = {
   way: "pod",
   protocol: "tcp",

@@ -1,5 +1,5 @@
-// A small cluster: nodes, pods with addresses of both families, Services; and who is who in it, as the API
-// server knows.
+// A small cluster: nodes, pods with addresses of both families, Services; and their identity, as the API
+// server knows it.
 
 import { addressBytes, parseAddress } from "../../lib/address.ts";
 import type { Identity, PodIdentity } from "../../services/aggregator/identity/identity.ts";
@@ -22,7 +22,7 @@ export interface Node {
   readonly index: number;
   readonly name: string;
   readonly addresses: Addresses;
-  /** The bridge to its pods: what a masqueraded packet to one of them comes from. */
+  /** Address of the bridge to its pods: the source of masqueraded packets to them. */
   readonly gateway: Addresses;
   /** Its own network namespace and those of its pods. */
   readonly places: Place[];
@@ -40,7 +40,7 @@ export interface Place {
   /** Uid of the pod, also of one in the node's own namespace; empty if there is none. */
   readonly podUid: string;
   readonly addresses: Addresses;
-  /** When it begins to run, in milliseconds since the history's beginning. */
+  /** When it starts to run, in milliseconds since the start of the history. */
   readonly bornMs: number;
 }
 
@@ -55,18 +55,18 @@ export interface Service {
 export interface Cluster {
   readonly nodes: readonly Node[];
   readonly pods: readonly Place[];
-  /** Programs in the nodes' own namespaces: a unit's and a hostNetwork pod's on each. */
+  /** Programs in the nodes' own namespaces: on each node, a unit and a hostNetwork pod. */
   readonly hosts: readonly Place[];
   readonly services: readonly Service[];
 }
 
-/** Ports of servers by protocol: what they listen on, what Services and nodes offer. */
+/** Server ports by protocol: what they listen on, and what Services and nodes expose. */
 export const ports = {
   tcp: { target: 8080, service: 80, node: 30_080 },
   udp: { target: 5353, service: 53, node: 30_053 },
 } as const;
 
-// Each address that was parsed, by its text: the same few serve every history.
+// Parsed addresses by text: every history uses the same few.
 const parsed = new Map<string, Address>();
 
 /** A peer outside the cluster. */
@@ -74,7 +74,7 @@ export const outside: Addresses = { 4: address("203.0.113.5"), 6: address("2001:
 export const loopback: Addresses = { 4: address("127.0.0.1"), 6: address("::1") };
 export const wildcard: Addresses = { 4: address("0.0.0.0"), 6: address("::") };
 
-/** Inode of the first namespace; the same numbers are used on every node. */
+/** Inode of the first namespace; every node uses the same numbers. */
 const FIRST_INODE = 4_026_531_840;
 /** The node's own network namespace. */
 export const HOST_NAMESPACE = 1;
@@ -89,7 +89,7 @@ function address(text: string): Address {
   return made;
 }
 
-/** The cluster of a scenario. */
+/** Creates the cluster of a scenario. */
 export function createCluster(scenario: Scenario): Cluster {
   const { nodes: nodeCount, podsPerNode, podsBornMs } = scenario;
   const nodes: Node[] = [];
@@ -127,7 +127,7 @@ export function createCluster(scenario: Scenario): Cluster {
           4: address(`10.1.${index + 1}.${pod + 2}`),
           6: address(`fd01:${index + 1}::${pod + 2}`),
         },
-        // The last pod of each node is the late one.
+        // The last pod of each node is the one that starts late.
         bornMs: pod === podsPerNode - 1 && podsBornMs !== null ? podsBornMs : Number.NEGATIVE_INFINITY,
       });
     }
@@ -144,14 +144,14 @@ export function createCluster(scenario: Scenario): Cluster {
   return { nodes, pods, hosts, services };
 }
 
-/** Addresses of a namespace as reports have them. */
+/** The addresses of a namespace in the format of reports. */
 export function localAddressBytes({ node, namespace, addresses }: Place): Uint8Array[] {
   const own = [addresses[4], addresses[6]];
   const all = namespace === HOST_NAMESPACE ? [...own, node.gateway[4], node.gateway[6]] : own;
   return all.map(({ text }) => addressBytes(text)!);
 }
 
-/** Who is who in a cluster. Services are left out if they are not known. */
+/** The identity of a cluster. It has no Services if they are unknown. */
 export function identityOf({ nodes, pods, hosts, services }: Cluster, knowsServices: boolean): Identity {
   const byUid = new Map<string, PodIdentity>();
   const podByIp = new Map<string, PodIdentity>();

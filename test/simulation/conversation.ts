@@ -1,5 +1,5 @@
-// A conversation and what it leaves in the kernels of a cluster: its witnesses. Times are in milliseconds
-// since the beginning of the history.
+// A conversation and its traces in the kernels of a cluster: its witnesses. Times are in milliseconds since
+// the start of the history.
 
 import type { Address, Node, Place } from "./cluster.ts";
 import type { Talk } from "./scenario.ts";
@@ -20,17 +20,21 @@ export interface Socket {
   readonly remote: Spot;
   readonly inode: number;
   readonly cookie: number;
-  /** Whether a reader has asked for its cookie while it lived. */
+  /** Whether a reader requested its cookie while it existed. */
   wasAsked: boolean;
   readonly bornMs: number;
-  /** When it is accepted; before that no file refers to it. */
+  /** When it is accepted; before, no file refers to it. */
   readonly acceptedMs: number;
-  /** When the other end has said goodbye. */
+  /** When the other end has closed. */
   readonly halfClosedMs: number;
   readonly destroyedMs: number;
-  /** What the kernel keeps after the socket: FIN_WAIT2 until one time, TIME_WAIT until another. */
+  /**
+   * The entry that the kernel keeps after the socket: FIN_WAIT2 until `timeWaitMs`, TIME_WAIT until `untilMs`.
+   */
   entry: { readonly timeWaitMs: number; untilMs: number } | null;
-  /** Whether it has lost its remote port and its counters when it is destroyed, by a reset of its own. */
+  /**
+   * Whether it has lost its remote port and its counters when it is destroyed, because it was reset locally.
+   */
   readonly losesPort: boolean;
   readonly sent: number;
   readonly received: number;
@@ -47,7 +51,7 @@ export interface Flow {
   readonly original: readonly [Spot, Spot];
   readonly reply: readonly [Spot, Spot];
   readonly bornMs: number;
-  /** When the conversation in it is over. */
+  /** When its conversation ends. */
   endMs: number;
   goneMs: number;
   readonly reset: boolean;
@@ -70,18 +74,18 @@ export interface Conversation {
   readonly clientSocket: Socket | null;
   /** Null for datagrams, which a listener receives. */
   readonly serverSocket: Socket | null;
-  /** One for each node on the way, in the order of the way. */
+  /** One per node on the path, in order. */
   readonly flows: readonly Flow[];
 }
 
-/** All that happens. */
+/** Everything that happens. */
 export interface History {
   readonly sockets: readonly Socket[];
   readonly flows: readonly Flow[];
   readonly conversations: readonly Conversation[];
 }
 
-/** What a conversation carries: figures of its own, so that none is taken for another's. */
+/** The bytes of a conversation: unique figures, so that none can be mistaken for another's. */
 export function bytesOf(number: number): { readonly toServer: number; readonly toClient: number } {
   return { toServer: 100 + number * 2, toClient: 10_000 + number * 2 };
 }
@@ -101,7 +105,7 @@ export function isPair(a: readonly [Spot, Spot], b: readonly [Spot, Spot]): bool
   return isSpot(a[0], b[0]) && isSpot(a[1], b[1]);
 }
 
-/** Whether two programs are in one network namespace. */
+/** Whether two programs are in the same network namespace. */
 export function shareNamespace(a: Place, b: Place): boolean {
   return a.node === b.node && a.namespace === b.namespace;
 }

@@ -1,5 +1,5 @@
-// Delivers a history's reports to an aggregator: every node's in their order, nodes interleaved in any way,
-// late, some twice, with ticks and perhaps queries between.
+// Delivers a history's reports to an aggregator: each node's in order, nodes interleaved arbitrarily, late,
+// some twice, with ticks and possibly queries in between.
 
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import type { Connection, Edge } from "../../lib/gen/whotalks/v1/query.ts";
@@ -9,24 +9,24 @@ import type { RenderedReport } from "./agent.ts";
 import { START_MS } from "./agent.ts";
 import { Random } from "./random.ts";
 
-/** Kept far longer than a history lasts, so that nothing is forgotten before it is compared. */
+/** Much longer than a history, so that nothing expires before it is compared. */
 const KEEP_MS = 3_600_000;
-/** Time that passes after the last report, in ticks of so many milliseconds. */
+/** Time after the last report, in ticks of SETTLE_TICK_MS. */
 const SETTLE_TICKS = 14;
 const SETTLE_TICK_MS = 5000;
 const ANY = Filter.fromPartial({ includeAnonymous: true });
 const ITEMS_MAX = 10_000;
 
-/** Something that happens to the aggregator. */
+/** An input of the aggregator. */
 export interface Step {
   readonly atMs: number;
   readonly kind: "report" | "tick" | "query";
-  /** The report, and the time of the stream that it has. */
+  /** The report, and its time in the stream. */
   readonly bytes?: Uint8Array;
   readonly timeMs?: number;
 }
 
-/** What the aggregator says in the end. */
+/** The aggregator's final answer. */
 export interface Answer {
   readonly connections: readonly Connection[];
   readonly edges: readonly Edge[];
@@ -35,7 +35,7 @@ export interface Answer {
   readonly overflowed: number;
 }
 
-/** Reports in the order of their passes, a tick a second. */
+/** Reports in the order of their passes, with a tick every second. */
 export function promptSteps(reports: readonly RenderedReport[]): Step[] {
   const steps: Step[] = [];
   let lastMs = 0;
@@ -47,7 +47,7 @@ export function promptSteps(reports: readonly RenderedReport[]): Step[] {
   return inTurn(steps);
 }
 
-/** Reports in another order that streams allow. */
+/** Reports in another order that streams permit. */
 export function shuffledSteps(reports: readonly RenderedReport[], seed: number): Step[] {
   const random = new Random(seed);
   const steps: Step[] = [];
@@ -82,7 +82,7 @@ export function shuffledSteps(reports: readonly RenderedReport[], seed: number):
   return inTurn(steps);
 }
 
-/** The same steps with queries between them. */
+/** The same steps with queries in between. */
 export function withQueries(steps: readonly Step[], seed: number): Step[] {
   const random = new Random(seed);
   const all: Step[] = [];
@@ -93,7 +93,7 @@ export function withQueries(steps: readonly Step[], seed: number): Step[] {
   return all;
 }
 
-/** Takes the steps one by one, lets time pass, and asks. */
+/** Executes the steps one by one, lets time pass, and queries. */
 export function deliver(identity: Identity, steps: readonly Step[]): Answer {
   let nowMs = START_MS;
   const aggregator = createAggregator({
@@ -120,7 +120,7 @@ export function deliver(identity: Identity, steps: readonly Step[]): Answer {
   return { ...ask(), ambiguousEnds, rowsRejected, overflowed };
 }
 
-// Stable: reports of one node that arrive together stay in their order.
+// Stable: reports of one node that arrive together keep their order.
 function inTurn(steps: Step[]): Step[] {
   return steps.toSorted((a, b) => a.atMs - b.atMs);
 }

@@ -1,11 +1,11 @@
-// A history and what is wrong with its answer, as text for debugging a failure.
+// Formats a history and the findings about its answer, for debugging a failure.
 
 import type { Conversation, Spot } from "./conversation.ts";
 import type { Finding } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Simulation } from "./simulate.ts";
 
-/** The scenario's circumstances, its conversations and its findings, a line each. */
+/** The scenario's parameters, its conversations and its findings, one line each. */
 export function describeSimulation(
   scenario: Scenario,
   { history }: Simulation,

@@ -1,4 +1,4 @@
-// Lists of lines against each other.
+// Compares lists of lines.
 
 /** The lines that only one of two lists has. */
 export interface Difference {
@@ -6,7 +6,7 @@ export interface Difference {
   readonly extra: readonly string[];
 }
 
-/** Compares two lists, whatever their order. A line that is there more often counts as often. */
+/** Compares two lists, ignoring their order. Duplicate lines count as often as they occur. */
 export function difference(expected: readonly string[], actual: readonly string[]): Difference {
   const counts = new Map<string, number>();
   for (const line of expected) counts.set(line, (counts.get(line) ?? 0) + 1);

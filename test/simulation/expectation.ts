@@ -1,9 +1,8 @@
-// The connections that should come out of a history, by what was reported of it.
+// The expected connections of a history, derived from what was reported.
 //
-// A conversation's packets have one source and destination before each translation and others after it. What
-// is known reaches from the client's socket as far as the translations on its way were reported, one after the
-// other, and from the server's socket as far back. Where both reach the whole way, the two sockets are one
-// connection.
+// A conversation's packets have one source and destination before each translation and another after it.
+// Knowledge reaches from the client's socket over all consecutive translations that were reported, and
+// likewise back from the server's socket. If both reach the whole path, the two sockets are one connection.
 
 import type { Address, Cluster, Place } from "./cluster.ts";
 import { HOST_NAMESPACE, loopback } from "./cluster.ts";
@@ -11,38 +10,38 @@ import type { Conversation, Flow, Socket, Spot } from "./conversation.ts";
 import { isPair, isSpot, isTranslation, isUnconnected, shareNamespace } from "./conversation.ts";
 import type { SocketWitness, Witnesses } from "./witnesses.ts";
 
-/** A connection as two lines: its ends, and what it rests on and carried. */
+/** A connection as two lines: its ends; its evidence and bytes. */
 export interface ExpectedConnection {
   readonly ends: string;
   readonly details: string;
 }
 
-/** Who is at an end, and where. */
+/** The owner and address of an end. */
 interface Side {
   readonly who: string;
   readonly spot: Spot;
 }
 
-/** A part of a conversation's way: source and destination at its beginning, and at its end. */
+/** A part of a conversation's path: source and destination at its start, and at its end. */
 interface Stretch {
   readonly from: readonly [Spot, Spot];
   readonly to: readonly [Spot, Spot];
   readonly flows: readonly Flow[];
 }
 
-/** The connections that should come out. */
+/** The expected connections. */
 export class Expectation {
   readonly tcp: ExpectedConnection[] = [];
-  /** Connections of which two halves are as right as the whole. */
+  /** Connections for which two halves are as acceptable as the whole. */
   readonly eitherWay: { readonly halves: readonly [string, string]; readonly whole: string }[] = [];
-  /** Lines that may be there or not. */
+  /** Lines that may or may not be present. */
   readonly optional: string[] = [];
   readonly #datagrams = new Map<string, number>();
   readonly #unnamed = new Map<string, string>();
   readonly #cluster: Cluster;
   readonly #witnesses: Witnesses;
   readonly #knowsServices: boolean;
-  // Flows that are of a conversation that was added.
+  // Flows of conversations that were added.
   readonly #explained = new Set<Flow>();
 
   constructor(cluster: Cluster, witnesses: Witnesses, knowsServices: boolean) {
@@ -51,7 +50,7 @@ export class Expectation {
     this.#knowsServices = knowsServices;
   }
 
-  /** Adds all that was said. */
+  /** Adds all conversations. */
   add(conversations: readonly Conversation[]): void {
     for (const conversation of conversations) {
       if (conversation.talk.protocol === "tcp") this.#addStream(conversation);
@@ -61,14 +60,13 @@ export class Expectation {
       if (conversation.talk.protocol === "udp") this.#addFlowsAlone(conversation);
   }
 
-  /** Datagram conversations by edge, and how many each has. */
+  /** The number of datagram conversations by edge. */
   get datagrams(): ReadonlyMap<string, number> {
     return this.#datagrams;
   }
 
   /**
-   * The edges of datagram conversations whose client may have no name: what they are then, by what they should
-   * be.
+   * Edges of datagram conversations whose client may be unnamed: maps the expected edge to the unnamed one.
    */
   get unnamed(): ReadonlyMap<string, string> {
     return this.#unnamed;
@@ -96,7 +94,7 @@ export class Expectation {
       const ends = this.#endsOf(whole, fromClient.socket, toServer.socket);
       this.eitherWay.push({ halves: [one!.ends, two!.ends], whole: ends });
     }
-    // Flows that no socket explains may be shown or not.
+    // Flows without sockets may or may not be shown.
     for (const stretch of stretches) this.optional.push(this.#endsOf(stretch, null, null));
   }
 
@@ -110,7 +108,7 @@ export class Expectation {
     for (const flow of stretch!.flows) this.#explained.add(flow);
   }
 
-  // Datagram conversations, or parts of their way, that only flows are known of.
+  // Datagram conversations, or parts of their path, of which only flows are known.
   #addFlowsAlone(conversation: Conversation): void {
     const { talk, clientPlace } = conversation;
     for (const stretch of this.#stretchesOf(conversation)) {
@@ -123,7 +121,7 @@ export class Expectation {
         this.#count(this.#byAddress(stretch.from[0]), server, via);
         continue;
       }
-      // A loopback address is its namespace's: the client may have the name of the program that is known
+      // A loopback address belongs to its namespace: the client may have the name of the program that is known
       // there.
       const [spot] = stretch.from;
       const named = { who: this.#nameOf(clientPlace, true), spot };
@@ -133,7 +131,7 @@ export class Expectation {
     }
   }
 
-  /** The parts of a conversation's way between translations that were not reported: one part if all were. */
+  /** The parts of a conversation's path between unreported translations: one part if all were reported. */
   #stretchesOf({ client, dialled, seenAs, server, flows }: Conversation): Stretch[] {
     const stretches: Stretch[] = [];
     let from: readonly [Spot, Spot] = [client, dialled];
@@ -190,15 +188,15 @@ export class Expectation {
     return { who: this.#nameOf(socket.place, this.#witnessOf(socket)?.held === true), spot };
   }
 
-  // In a node's own namespace only the holder of a socket says whose it is.
+  // In a node's own namespace only the holder identifies a socket's owner.
   #nameOf({ namespace, podUid, node, processName }: Place, held: boolean): string {
     if (namespace !== HOST_NAMESPACE) return podUid;
     if (!held) return `${node.name}/`;
     return podUid === "" ? `${node.name}/${processName}` : podUid;
   }
 
-  // The listener at the end of a stretch, or the owner of the address if that is not the server's or nothing
-  // listens.
+  // The listener at the end of a stretch, or the owner of the address if the stretch does not end at the
+  // server or nothing listens there.
   #receiverOf({ serverPlace, server, talk }: Conversation, { to }: Stretch): Side {
     const [, destination] = to;
     if (serverPlace === null || !isSpot(destination, server)) return this.#byAddress(destination);

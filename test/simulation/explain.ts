@@ -1,5 +1,5 @@
 // Explains findings by known faults. Each fault has a pattern: a condition on the conversations that a line of
-// a finding names. What no pattern explains is new.
+// a finding names. A finding without a matching pattern is new.
 
 import type { RenderedReport } from "./agent.ts";
 import type { Conversation, Flow, History, Socket } from "./conversation.ts";
@@ -13,14 +13,14 @@ import { SightingIndex } from "./sightings.ts";
 /** LAG_MS of services/aggregator/match/lag.ts. */
 const LAG_MS = 10_000;
 
-/** What patterns look at. */
+/** Inputs of the patterns. */
 export interface FaultContext {
   readonly scenario: Scenario;
   readonly history: History;
   readonly reports: readonly RenderedReport[];
 }
 
-/** Faults by which datagram conversations are counted too often or not at all. */
+/** Faults that make datagram conversations be counted too often or not at all. */
 const countingFaults: readonly KnownFaultName[] = [
   "id-again",
   "shown-peer-stays",
@@ -28,7 +28,7 @@ const countingFaults: readonly KnownFaultName[] = [
   "datagram-flow-older",
 ];
 
-/** The faults that explain the lines of a finding; null if a line has no explanation. */
+/** The faults that explain the lines of a finding; null if a line is unexplained. */
 export function explain(finding: Finding, context: FaultContext): ReadonlySet<KnownFaultName> | null {
   const names = new Set<KnownFaultName>();
   let found: Difference = finding;
@@ -41,7 +41,7 @@ export function explain(finding: Finding, context: FaultContext): ReadonlySet<Kn
   const patterns = new Patterns(context, inAnyOrder, isCounted);
   const lines = [...found.missing, ...found.extra];
   const others = lines.filter((line) => !line.startsWith("edge "));
-  // An edge follows its connections; of folded datagrams it shows more than they do.
+  // Edges follow their connections; for folded datagrams, edges show more than the connections.
   for (const line of others.length > 0 ? others : lines) {
     const name = patterns.nameOf(line);
     if (name === null) return null;
@@ -50,22 +50,22 @@ export function explain(finding: Finding, context: FaultContext): ReadonlySet<Kn
   return isCounted || countingFaults.some((name) => names.has(name)) ? names : null;
 }
 
-// How many datagram conversations some lines have in all.
+// The total number of datagram conversations in some lines.
 function countOf(lines: readonly string[]): number {
   let sum = 0;
   for (const line of lines) if (line.startsWith("udp ")) sum += Number(line.slice(line.lastIndexOf("×") + 1));
   return sum;
 }
 
-/** Holds lines against what is known. */
+/** Matches lines against known faults. */
 class Patterns {
   readonly #scenario: Scenario;
   readonly #conversations: readonly Conversation[];
   readonly #sightings: SightingIndex;
-  // Of findings that compare two orders, the order of reports that the index knows is one of many.
+  // For findings that compare two orders, the index knows only one of many orders of reports.
   readonly #inAnyOrder: boolean;
 
-  // Whether there are as many datagram conversations as there should be.
+  // Whether the number of datagram conversations is right.
   readonly #isCounted: boolean;
 
   constructor({ scenario, history, reports }: FaultContext, inAnyOrder: boolean, isCounted: boolean) {
@@ -103,7 +103,7 @@ class Patterns {
     return conversations.some(pattern) ? name : null;
   }
 
-  // Pairs of sockets with one tuple, the earlier one first, of which one is the conversation's.
+  // Pairs of sockets with one tuple, the earlier one first, of which one belongs to the conversation.
   *#successions(conversation: Conversation): Generator<readonly [Socket, Socket]> {
     for (const other of this.#conversations) {
       if (other === conversation) continue;
@@ -146,7 +146,7 @@ class Patterns {
         after.bornMs - before.destroyedMs <= LAG_MS + 2 * this.#scenario.intervalMs,
     );
 
-  // Without translations: its sockets have each other's tuples.
+  // Without translations, its sockets mirror each other's tuples.
   readonly #isTupleAgain = (conversation: Conversation): boolean =>
     !conversation.flows.some(isTranslation) && !this.#successions(conversation).next().done;
 
@@ -161,8 +161,7 @@ class Patterns {
       ),
     );
 
-  // One socket was reported for the last time before the other one was reported at all, or may have been so in
-  // another order.
+  // One socket was last reported before the other was first reported, or may have been in another order.
   readonly #hasGoneHalf = ({ clientSocket, serverSocket, ...rest }: Conversation): boolean => {
     if (isSpot(rest.client, rest.seenAs) && isSpot(rest.dialled, rest.server)) return false;
     if (clientSocket === null || serverSocket === null) return false;
@@ -172,20 +171,20 @@ class Patterns {
     return this.#inAnyOrder && (a.hasLeft || b.hasLeft);
   };
 
-  // One of its sockets was found at its agent's first look, long after it was made.
+  // One of its sockets was found in its agent's first pass, long after it was created.
   readonly #isOlderThanFirstLook = ({ clientSocket, serverSocket, startMs }: Conversation): boolean =>
     [clientSocket, serverSocket].some((socket) => {
       const sighting = socket === null ? null : this.#sightings.of(socket);
       return sighting !== null && sighting.isFirstLook && sighting.firstMs - startMs >= LAG_MS;
     });
 
-  // One of its flows is of a node whose agent restarted.
+  // One of its flows is on a node whose agent restarted.
   readonly #isReportedAgain = ({ flows }: Conversation): boolean => {
     const { kind, node } = this.#scenario.incident;
     return kind === "restart" && flows.some((flow) => flow.node.index === node && this.#sightings.has(flow));
   };
 
-  // A client's socket shares an entry with sockets before it.
+  // A client's socket shares an entry with earlier sockets.
   readonly #hasOlderFlow = ({ talk, clientSocket, flows, startMs }: Conversation): boolean =>
     clientSocket !== null &&
     !isUnconnected(talk) &&
@@ -201,7 +200,7 @@ class Patterns {
   readonly #hasFlowGone = ({ flows }: Conversation): boolean =>
     flows.some(({ goneMs }) => goneMs <= this.#sightings.endMs);
 
-  // Its source port is translated to one that another conversation's client has, or the other way round.
+  // Its source port is translated to one that another conversation's client has, or vice versa.
   readonly #isGuessed = (conversation: Conversation): boolean =>
     this.#conversations.some(
       (other) =>
@@ -236,7 +235,7 @@ function haveOneTuple(a: Socket, b: Socket): boolean {
   );
 }
 
-// Whether two entries of one table have the same original tuple, or the same reply.
+// Whether two entries of one table have the same original tuple, or the same reply tuple.
 function haveOneSide(a: Flow, b: Flow): boolean {
   return (
     a !== b &&
@@ -246,7 +245,7 @@ function haveOneSide(a: Flow, b: Flow): boolean {
   );
 }
 
-// Whether a line has the client's address and port of a conversation, as itself or as its server saw it.
+// Whether a line has a conversation's client address and port, original or as the server saw it.
 function isNamed(line: string, { client, seenAs, talk }: Conversation): boolean {
   if (!line.startsWith(talk.protocol)) return false;
   return [client, seenAs].some(
@@ -255,12 +254,12 @@ function isNamed(line: string, { client, seenAs, talk }: Conversation): boolean 
   );
 }
 
-// Whether a line begins in the middle of a conversation's way.
+// Whether a line begins in the middle of a conversation's path.
 function hasShownPeer(line: string, { flows, client }: Conversation): boolean {
   return flows.length > 1 && !line.includes(` ${client.address.text}:${client.port} `);
 }
 
-// Whether a line has the server but not what was dialled, or the address that a client was translated to.
+// Whether a line has the server but not what was dialled, or the translated address of a client.
 function isMidway(line: string, { flows, dialled, server, seenAs, client }: Conversation): boolean {
   if (flows.length < 2) return false;
   const withoutVia = !isSpot(dialled, server) && line.includes(`:${server.port} via -`);
@@ -271,7 +270,7 @@ function isOfFlowAlone(line: string): boolean {
   return line.includes(" f closed ") || line.includes(" f open ");
 }
 
-// Takes out what differs in its last word alone.
+// Removes pairs of lines that differ only in their last word.
 function withoutDirections({ missing, extra }: Difference): Difference {
   const left = [...extra];
   const kept = missing.filter((line) => {

@@ -1,5 +1,5 @@
-// What happens in a cluster: the conversations of a scenario, each begun when its ports are free, and their
-// witnesses.
+// Creates the events in a cluster: the conversations of a scenario, each started when its ports are free, and
+// their witnesses.
 
 import type { Cluster, Place } from "./cluster.ts";
 import { wildcard } from "./cluster.ts";
@@ -16,24 +16,24 @@ const TIME_WAIT_MS = 60_000;
 const FLOW_TIME_WAIT_MS = 120_000;
 const FLOW_CLOSE_MS = 10_000;
 const FLOW_UDP_MS = 30_000;
-/** Ports of clients; unconnected datagram clients have ports of their own, and so do random translations. */
+/** Client ports; unconnected datagram clients and random translations use their own ranges. */
 const FIRST_CLIENT_PORT = 40_000;
 const FIRST_UNCONNECTED_PORT = 45_000;
 const FIRST_RANDOM_PORT = 50_000;
 const RANDOM_PORTS = 1000;
-/** Ports that a client tries at most. */
+/** Ports that a client tries. */
 const TRIES_MAX = 50;
-/** Conversations begin so long before the first report at most. */
+/** Conversations start at most this long before the first report. */
 const BEFORE_MS_MAX = 5000;
 
-/** A talk and one time that it takes place. */
+/** A talk, and one time at which it happens. */
 interface Occasion {
   readonly talk: Talk;
   readonly startMs: number;
   readonly endMs: number;
 }
 
-/** What a packet has after each hop, and the entries that made it so. */
+/** A packet's addresses after each hop, and the entries that translated them. */
 interface Passage {
   readonly server: Spot;
   readonly seenAs: Spot;
@@ -44,7 +44,7 @@ interface Passage {
   }[];
 }
 
-/** The history of a scenario, which is watched for so long. */
+/** Creates the history of a scenario, which is observed for `lengthMs`. */
 export function createHistory(scenario: Scenario, cluster: Cluster, lengthMs: number): History {
   return new HistoryMaker(scenario, cluster).make(lengthMs);
 }
@@ -76,7 +76,7 @@ class HistoryMaker {
       if (this.#start(later(occasion, route), route, { address: route.clientAddress, port })) return;
   }
 
-  // False if the client cannot have the port.
+  // Returns false if the client cannot use the port.
   #start(occasion: Occasion, planned: Route, client: Spot): boolean {
     const { talk, startMs } = occasion;
     const { protocol } = talk;
@@ -122,7 +122,7 @@ class HistoryMaker {
     return true;
   }
 
-  // A datagram before an entry's timeout goes the way of the one before.
+  // A datagram before an entry's timeout takes the path of the previous one.
   #routeOfEntry({ talk, startMs }: Occasion, { hops, dialled }: Route, client: Spot): Route | null {
     if (talk.protocol !== "udp" || hops.length === 0) return null;
     const entry = this.#tables.flowAt(hops[0]!.node, "udp", [client, dialled], startMs);
@@ -130,7 +130,7 @@ class HistoryMaker {
     return before === undefined ? null : routeOf(before.talk, this.#cluster);
   }
 
-  // The way of a conversation's packets; null if an entry with its tuple is another living conversation's.
+  // The path of a conversation's packets; null if another live conversation has an entry with its tuple.
   #pass({ talk, startMs }: Occasion, { dialled, hops }: Route, client: Spot): Passage | null {
     let from = client;
     let to = dialled;
@@ -147,7 +147,7 @@ class HistoryMaker {
     return { server: to, seenAs: from, entries };
   }
 
-  // The reply tuple: with a source port that no other entry of the table has.
+  // The reply tuple, with a source port that no other entry of the table uses.
   #translate(
     { protocol, port: wanted }: Talk,
     { node, to, masquerade }: Hop,
@@ -216,7 +216,7 @@ function occasionsOf(talk: Talk, lengthMs: number, beforeMs: number): Occasion[]
   return occasions;
 }
 
-// Not before both programs run.
+// Delays an occasion until both programs run.
 function later({ talk, startMs, endMs }: Occasion, { clientPlace, serverPlace }: Route): Occasion {
   const bornMs = Math.max(clientPlace?.bornMs ?? startMs, serverPlace?.bornMs ?? startMs);
   const waitMs = Math.max(0, bornMs - startMs);
@@ -273,7 +273,7 @@ function serverSocketOf(
   };
 }
 
-// Who closes first keeps an entry; a reset leaves none on either side (RFC 9293, 3.5.2 and 3.6).
+// The side that closes first keeps an entry; a reset leaves none on either side (RFC 9293, 3.5.2 and 3.6).
 function closingOf(
   talk: Talk,
   endMs: number,

@@ -1,5 +1,4 @@
-// Ids as services/node-agent/ids/id-pool.ts hands them out: a returned id is used again from the next report
-// on.
+// Assigns ids like services/node-agent/ids/id-pool.ts: a returned id is reused from the next report on.
 
 /** Small integer ids. */
 export class Ids {

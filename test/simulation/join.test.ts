@@ -1,4 +1,5 @@
-// What the aggregator joins is what was generated, in whatever order the reports of a cluster arrive.
+// The aggregator's connections are those that were generated, in whatever order the reports of a cluster
+// arrive.
 
 import { it } from "node:test";
 import fc from "fast-check";
@@ -8,7 +9,7 @@ import { explain } from "./explain.ts";
 import { scenarios } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
-/** Some 15 seconds. */
+/** About 15 seconds. */
 const HISTORIES = 2000;
 
 it(`the connections of ${HISTORIES} histories are those that were generated, in every order`, (context) => {

@@ -1,24 +1,24 @@
-// The socket and conntrack tables of a cluster's kernels, as far as they decide which ports can be used: no
-// two living sockets of a namespace have one tuple, a client's TIME_WAIT entry keeps its port for a minute
-// while a server's is replaced by a new connection (net/ipv4/tcp_minisocks.c), and no two entries of a
+// The socket and conntrack tables of a cluster's kernels, as far as they determine which ports are free: no
+// two live sockets of a namespace have one tuple; a client's TIME_WAIT entry keeps its port for a minute,
+// while a server's is replaced by a new connection (net/ipv4/tcp_minisocks.c); and no two entries of a
 // conntrack table have one tuple.
 
 import type { Node, Place } from "./cluster.ts";
 import type { Flow, Socket, Spot } from "./conversation.ts";
 import { isPair, isSpot, shareNamespace } from "./conversation.ts";
 
-/** What a socket needs to be made. */
+/** The fields of a socket to be created. */
 export type NewSocket = Omit<Socket, "inode" | "cookie" | "wasAsked">;
 
-/** The first inode that a socket has. */
+/** The inode of the first socket. */
 const FIRST_INODE = 5000;
 
-/** The tables, filled in the order of time. */
+/** The tables, filled in chronological order. */
 export class KernelTables {
   readonly sockets: Socket[] = [];
   readonly flows: Flow[] = [];
 
-  /** Adds a socket; a server's TIME_WAIT entry with its tuple ends. */
+  /** Adds a socket; ends a server's TIME_WAIT entry with its tuple. */
   addSocket(made: NewSocket): Socket {
     const number = this.sockets.length + 1;
     const socket: Socket = { inode: FIRST_INODE + number, cookie: number, wasAsked: false, ...made };
@@ -42,7 +42,7 @@ export class KernelTables {
     );
   }
 
-  /** Whether a client cannot have a tuple at a time. */
+  /** Whether a tuple is unavailable to a client at a time. */
   isClientTaken(place: Place, protocol: string, local: Spot, remote: Spot, atMs: number): boolean {
     return this.sockets.some((socket) => {
       if (Math.max(socket.destroyedMs, socket.entry?.untilMs ?? 0) < atMs) return false;
@@ -52,7 +52,7 @@ export class KernelTables {
     });
   }
 
-  /** Whether a living socket has the tuple that a new server's socket would have. */
+  /** Whether a live socket has the tuple of a new server's socket. */
   isServerTaken(place: Place, protocol: string, local: Spot, remote: Spot, atMs: number): boolean {
     return this.sockets.some(
       (socket) =>

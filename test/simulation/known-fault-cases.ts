@@ -1,10 +1,10 @@
-// A small history for each known fault, as shrinking found it.
+// A small history for each known fault, found by shrinking.
 
 import { calm, calmAgent, calmTalk } from "./calm-scenario.ts";
 import type { KnownFaultName } from "./known-faults.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** A history that has the fault, by the fault's name. */
+/** A history that shows the fault, by the fault's name. */
 export const knownFaultCases: Readonly<Record<KnownFaultName, Scenario>> = {
   "direction-label": {
     ...calm,

@@ -1,4 +1,4 @@
-// Each known fault is still there. A fix takes its entry out of the list.
+// Each known fault still exists. A fix removes its entry from the list.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

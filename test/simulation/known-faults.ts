@@ -1,5 +1,5 @@
-// Faults of joining that the simulator finds today. The list may only shrink: a fix takes its entry out. Files
-// are those of services/aggregator unless they say otherwise.
+// Faults of matching that the simulator finds today. The list may only shrink: a fix removes its entry. Files
+// are those of services/aggregator unless noted otherwise.
 
 /** What happens, and why, by the fault's name. */
 export const knownFaults = {

@@ -1,4 +1,4 @@
-// The oracle itself: it finds what is wrong with an answer, and nothing in one that is right.
+// Tests the oracle: it finds what is wrong with an answer, and nothing in a right one.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,5 +1,5 @@
-// What is wrong with an answer: held against what was generated, and against the answer to another order of
-// delivery.
+// Finds what is wrong with an answer: compares it with what was generated, and with the answer to another
+// order of delivery.
 
 import {
   countsLine,
@@ -20,13 +20,13 @@ import type { History } from "./conversation.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Witnesses } from "./witnesses.ts";
 
-/** Something that is wrong. */
+/** Something wrong with an answer. */
 export interface Finding extends Difference {
   /**
-   * truth: not the connections that were generated; details: the right ones, but not what they rest on or
-   * carried; order: another order of delivery leads to another answer; query: queries change later answers;
-   * edges: the edges do not add up to the connections; counts: ends are ambiguous or rows rejected where none
-   * should be.
+   * truth: the connections differ from those generated; details: the connections are right, but not their
+   * evidence or bytes; order: another order of delivery leads to another answer; query: queries change later
+   * answers; edges: the edges do not add up to the connections; counts: ends are ambiguous, or rows rejected,
+   * where none should be.
    */
   readonly kind: "truth" | "details" | "order" | "query" | "edges" | "counts";
 }
@@ -91,7 +91,7 @@ function judgeStreams({ tcp, eitherWay, optional }: Expectation, answer: Answer)
 function judgeDatagrams({ datagrams, unnamed }: Expectation, answer: Answer): Finding[] {
   const actual = datagramGroups(answer);
   const wanted = new Map(datagrams);
-  // What should have a name and may have none, as often as it has none.
+  // Moves expected lines to their unnamed variants, as often as the answer lacks the name.
   for (const [key, other] of unnamed) {
     const lacks = (wanted.get(key) ?? 0) - (actual.get(key) ?? 0);
     const isElsewhere = (actual.get(other) ?? 0) - (wanted.get(other) ?? 0) >= lacks;
@@ -109,7 +109,7 @@ function addTo(groups: Map<string, number>, key: string, count: number): void {
   else groups.set(key, sum);
 }
 
-// Where two halves are expected and the whole came out, takes all three out.
+// If two halves are expected and the answer has the whole, removes all three.
 function takeOut(
   { missing, extra }: { readonly missing: string[]; readonly extra: string[] },
   halves: readonly string[],

@@ -1,4 +1,4 @@
-// Random numbers that follow from a seed alone (mulberry32), so that a delivery order can be had again.
+// Random numbers determined by a seed (mulberry32), so that a delivery order can be reproduced.
 
 /** A sequence of random numbers. */
 export class Random {
@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A number from 0 up to 1, 1 excluded. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -17,12 +17,12 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** An integer from 0 up to a limit, the limit excluded. */
+  /** Returns an integer from 0 (inclusive) to a limit (exclusive). */
   below(limit: number): number {
     return Math.floor(this.next() * limit);
   }
 
-  /** True with a probability. */
+  /** Returns true with a given probability. */
   chance(probability: number): boolean {
     return this.next() < probability;
   }

@@ -1,4 +1,4 @@
-// One report while it is filled, and its bytes.
+// A report under construction, and its encoding.
 
 import { FlowStatus } from "../../lib/conntrack/flow-status.ts";
 import { FlowTable } from "../../lib/flow-table.ts";
@@ -15,19 +15,16 @@ import type { Flow, Socket } from "./conversation.ts";
 import { isSpot } from "./conversation.ts";
 import type { Row } from "./socket-rows.ts";
 
-/**
- * Packets and bytes of a flow and of its reply: with an answer, without one, and where conntrack does not
- * count.
- */
+/** Packets and bytes of a flow and of its reply: with a reply, without one, and without accounting. */
 const COUNTED = [9, 900, 8, 8000];
 const COUNTED_ONE_PACKET = [1, 60, 0, 0];
 const NOT_COUNTED = [0, 0, 0, 0];
 
-/** What a report has of a socket. */
+/** A socket in a report. */
 export interface SocketSighting {
   readonly socket: Socket;
   readonly isOpen: boolean;
-  /** Whether the report is the last one that has it. */
+  /** Whether this is the last report that contains it. */
   readonly ended: boolean;
   readonly held: boolean;
   readonly row: Row;
@@ -41,7 +38,7 @@ export interface FlowRow {
   readonly status: number;
 }
 
-// One set of tables for all reports: what is encoded is a copy.
+// One set of tables for all reports: encoding copies them.
 const tables = {
   sockets: new SocketTable(64),
   changes: new SocketTable(64),
@@ -50,7 +47,7 @@ const tables = {
   flowChanges: new FlowTable(64),
 };
 
-/** A report that is being filled; one at a time. */
+/** A report under construction; only one at a time. */
 export class ReportContent {
   readonly removed: number[] = [];
   readonly flowsRemoved: number[] = [];
@@ -63,7 +60,7 @@ export class ReportContent {
     for (const table of Object.values(tables)) table.length = 0;
   }
 
-  /** Adds a socket's row: to those that are new, or to those that changed. */
+  /** Adds a socket's row to the new or to the changed ones. */
   addSocket(kind: "new" | "changed", socket: Socket, id: number, firstSeen: number, row: Row): void {
     const table = kind === "new" ? tables.sockets : tables.changes;
     const to = table.append();
@@ -95,7 +92,7 @@ export class ReportContent {
     return [...tables.holders.process.subarray(0, tables.holders.length)];
   }
 
-  /** Adds a flow's row: to those that are new, or to those that changed. */
+  /** Adds a flow's row to the new or to the changed ones. */
   addFlow(kind: "new" | "changed", flow: Flow, { id, firstSeen, state, status }: FlowRow): void {
     const table = kind === "new" ? tables.flows : tables.flowChanges;
     const to = table.append();
@@ -114,7 +111,7 @@ export class ReportContent {
     table.counters.set(this.#accounting ? counted : NOT_COUNTED, to * 4);
   }
 
-  /** The report's bytes, with a header. */
+  /** Encodes the report, with a header. */
   encode(header: Partial<ReportMessage>): Uint8Array {
     const { sockets, changes, holders, flows, flowChanges } = tables;
     const filled: ReportTables = {
@@ -136,7 +133,7 @@ export class ReportContent {
   }
 }
 
-/** The state of a TCP flow: its first packet makes the entry, the next two establish it. */
+/** The state of a TCP flow: its first packet creates the entry, the next two establish it. */
 export function flowStateAt({ bornMs, endMs, reset }: Flow, atMs: number): number {
   if (atMs <= bornMs) return TcpFlowState.synSent;
   if (atMs < endMs) return TcpFlowState.established;

@@ -1,4 +1,4 @@
-// The way that a conversation takes: who dials what, on which nodes it is translated, and who answers.
+// The path of a conversation: who dials what, which nodes translate it, and who answers.
 
 import type { Address, Cluster, Node, Place } from "./cluster.ts";
 import { HOST_NAMESPACE, loopback, outside, ports } from "./cluster.ts";
@@ -8,13 +8,13 @@ import type { Talk } from "./scenario.ts";
 /** What a node's conntrack does to a conversation. */
 export interface Hop {
   readonly node: Node;
-  /** What the destination is translated to; null if it is not. */
+  /** The translated destination; null if it is not translated. */
   readonly to: Spot | null;
-  /** What the source's address is translated to; null if it is not. */
+  /** The translated source address; null if it is not translated. */
   readonly masquerade: Address | null;
 }
 
-/** A way. */
+/** A path. */
 export interface Route {
   /** Null outside the cluster. */
   readonly clientPlace: Place | null;
@@ -24,7 +24,7 @@ export interface Route {
   readonly hops: readonly Hop[];
 }
 
-/** The way of a talk through a cluster. */
+/** Returns the path of a talk through a cluster. */
 export function routeOf(talk: Talk, cluster: Cluster): Route {
   const { family, protocol } = talk;
   const pod = pick(cluster.pods, talk.client);
@@ -66,7 +66,7 @@ export function routeOf(talk: Talk, cluster: Cluster): Route {
   }
 }
 
-/** The port that a program's server has. */
+/** The port of a program's server. */
 export function targetPort({ namespace, process }: Place, protocol: "tcp" | "udp"): number {
   return ports[protocol].target + (namespace === HOST_NAMESPACE ? 1000 + process : 0);
 }
@@ -75,8 +75,8 @@ function targetOf(place: Place, { family, protocol }: Talk): Spot {
   return { address: place.addresses[family], port: targetPort(place, protocol) };
 }
 
-// What a pod says to its own address does not leave its namespace. What it says to another node is
-// masqueraded, since that is no pod.
+// A pod's traffic to its own address stays in its namespace. Traffic to another node is masqueraded, because
+// nodes are not pods.
 function direct(talk: Talk, client: Place, serverPlace: Place): Route {
   const isHost = serverPlace.namespace === HOST_NAMESPACE;
   const isHere = client.node === serverPlace.node;
@@ -100,7 +100,7 @@ function throughService(parts: {
   const { talk, client, backend, dialled } = parts;
   const { node } = client;
   const isHere = backend.node === node;
-  // kube-proxy masquerades what does not come from a pod, and what comes back to where it came from.
+  // kube-proxy masquerades traffic that does not come from a pod, or that returns to its source.
   const isMasqueraded = client.namespace === HOST_NAMESPACE || client === backend;
   const masquerade = isMasqueraded ? (isHere ? node.gateway : node.addresses)[talk.family] : null;
   const first = { node, to: targetOf(backend, talk), masquerade };
@@ -113,7 +113,7 @@ function throughService(parts: {
   };
 }
 
-// A pod's way to another node's port is translated twice.
+// A pod's path to another node's port is translated twice.
 function throughNodePort(talk: Talk, client: Place | null, node: Node, backend: Place): Route {
   const { family, protocol } = talk;
   const isHere = backend.node === node;
@@ -144,7 +144,7 @@ function toOutside({ family }: Talk, client: Place): Route {
   };
 }
 
-// Pods' own tables have no entries; the node's sees its loopback traffic.
+// Pods' own tables have no entries; the node's table contains the node's loopback traffic.
 function withinNamespace({ family, protocol }: Talk, place: Place): Route {
   const isHost = place.namespace === HOST_NAMESPACE;
   return {

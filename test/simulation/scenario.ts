@@ -1,22 +1,22 @@
-// What fast-check varies: the shape of a cluster, its agents, who talks to whom and when, and what goes wrong.
-// Small numbers only, so that a failure shrinks to a history that can be read.
+// The parameters that fast-check varies: the shape of a cluster, its agents, who talks to whom and when, and
+// which incidents happen. Small numbers only, so that failures shrink to readable histories.
 
 import fc from "fast-check";
 
 /** How a node's agent reads. */
 export interface AgentTraits {
-  /** When its passes begin within an interval, in milliseconds. */
+  /** Offset of its passes within an interval, in milliseconds. */
   readonly offsetMs: number;
-  /** Whether it has run for some passes before the aggregator's first keyframe. */
+  /** Whether it has made some passes before the aggregator's first keyframe. */
   readonly old: boolean;
   readonly conntrack: "events" | "dump" | "none";
   /** Whether its reader gets cookies and byte counts (sock-diag, bpf-iter) or not (procfs). */
   readonly counts: boolean;
-  /** Whether it hears of destroyed sockets. */
+  /** Whether it receives events of destroyed sockets. */
   readonly hears: boolean;
 }
 
-/** The ways that a conversation may take. */
+/** The paths of conversations. */
 export const ways = [
   "pod",
   "service",
@@ -38,29 +38,27 @@ export interface Talk {
   readonly family: 4 | 6;
   readonly client: number;
   readonly server: number;
-  /** When it begins, in thousandths of the history. */
+  /** When it starts, in thousandths of the history. */
   readonly start: number;
   /** How long it lasts; null if it outlasts the history. */
   readonly lifeMs: number | null;
   readonly closer: "client" | "server" | "reset";
-  /** How long the other end takes to close too. */
+  /** How long the other end takes to close. */
   readonly lingerMs: number;
   /** How long the connection waits to be accepted. */
   readonly acceptMs: number;
-  /** Which of a few client ports it has. */
+  /** Which of a few client ports it uses. */
   readonly port: number;
-  /**
-   * How often the same client begins the same conversation again with the same port, and after which pause.
-   */
+  /** How often the same client repeats the conversation with the same port, and after which pause. */
   readonly repeats: number;
   readonly pauseMs: number;
-  /** Whether the TCP server's listener is there. */
+  /** Whether the TCP server's listener exists. */
   readonly listens: boolean;
 }
 
-/** What goes wrong with a node's reports. */
+/** A fault in a node's reports. */
 export interface Incident {
-  /** Reports are lost until a keyframe; the agent restarts; a keyframe comes out of turn. */
+  /** Reports are lost until a keyframe; the agent restarts; a keyframe comes out of order. */
   readonly kind: "none" | "lost" | "restart" | "keyframe";
   readonly node: number;
   readonly pass: number;
@@ -71,7 +69,7 @@ export interface Incident {
 export interface Scenario {
   readonly nodes: number;
   readonly podsPerNode: number;
-  /** When the last pod of each node begins to run; null if it always did. */
+  /** When the last pod of each node starts; null if it always ran. */
   readonly podsBornMs: number | null;
   readonly intervalMs: number;
   readonly passes: number;
@@ -84,11 +82,11 @@ export interface Scenario {
   readonly randomPorts: boolean;
   readonly talks: readonly Talk[];
   readonly incident: Incident;
-  /** Makes the order in which reports are delivered. */
+  /** Determines the order in which reports are delivered. */
   readonly orderSeed: number;
 }
 
-/** Nodes at most. */
+/** Maximum number of nodes. */
 const NODES_MAX = 3;
 
 const weighted = <Value>(...choices: readonly (readonly [number, Value])[]): fc.Arbitrary<Value> =>

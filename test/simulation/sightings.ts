@@ -1,25 +1,25 @@
-// When witnesses were reported: which reports have a socket, and when it had left.
+// When witnesses were reported: which reports contain a socket, and when it was gone.
 
 import type { RenderedReport } from "./agent.ts";
 import type { Flow, Socket } from "./conversation.ts";
 
-/** Where a socket is in the reports of all nodes, by their place in the order of passes. */
+/** Where a socket is in the reports of all nodes, by index in the order of passes. */
 export interface Sighting {
-  /** The first report that has it, and when its pass was. */
+  /** The first report that contains it, and the time of its pass. */
   first: number;
   readonly firstMs: number;
   /** Whether that was the first report of its node. */
   readonly isFirstLook: boolean;
-  /** The last report that has it. */
+  /** The last report that contains it. */
   last: number;
-  /** The report of its node that says that it is gone; beyond the end where none does. */
+  /** The report of its node that shows that it is gone; beyond the end if there is none. */
   left: number;
   hasLeft: boolean;
 }
 
-/** The reports by what they have. */
+/** Indexes reports by their content. */
 export class SightingIndex {
-  /** When the last pass was. */
+  /** The time of the last pass. */
   readonly endMs: number;
   readonly #sockets = new Map<Socket, Sighting>();
   readonly #flows = new Set<Flow>();

@@ -1,4 +1,4 @@
-// One history from its scenario to what is wrong with what the aggregator made of it.
+// Simulates one history, from its scenario to the findings about the aggregator's answer.
 
 import type { RenderedReport } from "./agent.ts";
 import { Agent } from "./agent.ts";
@@ -13,12 +13,10 @@ import { compareAnswers, judge } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
 import { witnessesOf } from "./witnesses.ts";
 
-/**
- * Passes that an agent has made before the first keyframe that the aggregator receives, if it is an old one.
- */
+/** Passes that an old agent has made before the first keyframe that the aggregator receives. */
 const PASSES_BEFORE = 4;
 
-/** A history as it was simulated. */
+/** A simulated history. */
 export interface Simulation {
   readonly cluster: Cluster;
   readonly history: History;
@@ -27,7 +25,9 @@ export interface Simulation {
   readonly findings: readonly Finding[];
 }
 
-/** Simulates a scenario in three deliveries: in order, out of order, and so with queries between. */
+/**
+ * Simulates a scenario in three deliveries: in order, out of order, and out of order with queries in between.
+ */
 export function simulate(scenario: Scenario): Simulation {
   const cluster = createCluster(scenario);
   const lengthMs = scenario.passes * scenario.intervalMs;

@@ -1,9 +1,9 @@
-// What a reader finds of a socket at a time, and what the announcement of its end adds.
+// What a reader finds about a socket at a time, and what the announcement of its end adds.
 
 import { SocketState } from "../../lib/vocabulary/states.ts";
 import type { Socket } from "./conversation.ts";
 
-/** Cookies of TIME_WAIT entries that have not their socket's: those of sockets, and this. */
+/** Offset of the cookies of TIME_WAIT entries that do not have their socket's cookie. */
 const ENTRY_COOKIES = 1_000_000;
 
 /** The columns of a socket that change. */
@@ -17,20 +17,20 @@ export interface Row {
   readonly cookie: number;
 }
 
-/** What a socket's row rests on, besides the socket. */
+/** The inputs of a socket's row besides the socket. */
 export interface Reading {
   readonly atMs: number;
   /** Whether the reader gets cookies and byte counts. */
   readonly counts: boolean;
-  /** The row of the reading before; null if there is none. */
+  /** The row of the previous reading; null if there is none. */
   readonly before: Row | null;
-  /** Whether the socket's end was announced since the reading before. */
+  /** Whether the socket's end was announced since the previous reading. */
   readonly announced: boolean;
-  /** Whether an entry whose end was not announced is left out: an earlier report had it as ended. */
+  /** Whether an entry whose end was not announced is omitted: an earlier report had it as ended. */
   readonly leavesOutEntries: boolean;
 }
 
-/** The row of a socket, or of the TIME_WAIT entry that it left; null if neither is there. */
+/** Returns the row of a socket, or of its TIME_WAIT entry; null if neither exists. */
 export function rowOf(socket: Socket, reading: Reading): Row | null {
   const { bornMs, acceptedMs, destroyedMs, protocol, kind, sent, received } = socket;
   const { atMs, counts } = reading;
@@ -48,7 +48,7 @@ export function rowOf(socket: Socket, reading: Reading): Row | null {
   };
 }
 
-/** The row of a socket that came and went between two readings. */
+/** Returns the row of a socket that came and went between two readings. */
 export function endedRow(socket: Socket): Row {
   return {
     state: socket.protocol === "tcp" ? SocketState.CLOSE : SocketState.ESTABLISHED,
@@ -61,13 +61,13 @@ export function endedRow(socket: Socket): Row {
   };
 }
 
-/** The last row of a socket whose end was announced. */
+/** Returns the last row of a socket whose end was announced. */
 export function finalRow(socket: Socket, before: Row): Row {
   const state = socket.protocol === "tcp" ? SocketState.CLOSE : before.state;
   return { ...before, state, ...lastFigures(socket) };
 }
 
-/** Whether a row is of a connection that still carries something. */
+/** Whether a row's connection can still carry data. */
 export function isOpenRow({ protocol }: Socket, { state }: Row): boolean {
   return protocol === "udp" || (state !== SocketState.TIME_WAIT && state !== SocketState.CLOSE);
 }
@@ -84,7 +84,7 @@ export function isSameRow(a: Row, b: Row): boolean {
   );
 }
 
-// Without the announcement an entry has what was known before.
+// Without the announcement, an entry keeps what was known before.
 function entryRow(
   socket: Socket,
   { atMs, counts, before, announced, leavesOutEntries }: Reading,
@@ -103,15 +103,15 @@ function entryRow(
   };
 }
 
-// The kernel makes a cookie when it is first asked for one: an entry has its socket's only if that was asked
-// for (net/ipv4/inet_timewait_sock.c inet_twsk_alloc). Where tables have no cookies the announcement's is
-// taken.
+// The kernel creates a cookie when it is first requested: an entry has its socket's cookie only if that was
+// requested (net/ipv4/inet_timewait_sock.c inet_twsk_alloc). If tables have no cookies, the announcement's is
+// used.
 function entryCookie(socket: Socket, counts: boolean, announced: boolean, before: Row | null): number {
   if (counts) return socket.wasAsked ? socket.cookie : socket.cookie + ENTRY_COOKIES;
   return announced ? socket.cookie : (before?.cookie ?? 0);
 }
 
-// Nothing is left of the counters after a reset of its own (tcp_disconnect).
+// A local reset clears the counters (tcp_disconnect).
 function lastFigures({ protocol, losesPort, sent, received }: Socket): Partial<Row> {
   return protocol === "tcp" && !losesPort ? { counted: true, sent, received } : {};
 }

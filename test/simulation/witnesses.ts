@@ -1,9 +1,9 @@
-// What the reports of a history say in all: the sockets and flows that an aggregator can know of.
+// The content of all reports of a history: the sockets and flows that an aggregator can know.
 
 import type { RenderedReport } from "./agent.ts";
 import type { Flow, Socket } from "./conversation.ts";
 
-/** What is known of a socket by the reports. */
+/** What the reports say about a socket. */
 export interface SocketWitness {
   isOpen: boolean;
   held: boolean;
@@ -11,13 +11,13 @@ export interface SocketWitness {
   bytes: { readonly sent: number; readonly received: number } | null;
 }
 
-/** What reports say in all. */
+/** The content of all reports. */
 export interface Witnesses {
   readonly sockets: ReadonlyMap<Socket, SocketWitness>;
   readonly flows: ReadonlySet<Flow>;
 }
 
-/** What the reports of a history, which are applied all, say in all. */
+/** Combines the reports of a history; all of them are applied. */
 export function witnessesOf(reports: readonly RenderedReport[]): Witnesses {
   const sockets = new Map<Socket, SocketWitness>();
   const flows = new Set<Flow>();

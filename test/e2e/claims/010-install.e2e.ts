@@ -1,5 +1,4 @@
-// The first minutes of a user: install with no values, a right answer within seconds, and an upgrade that
-// breaks nothing.
+// A user's first minutes: installation without values, a right answer within seconds, and a harmless upgrade.
 
 import assert from "node:assert/strict";
 import { connectionsOf, coverage, edgesOf, listenersOf } from "../answer.ts";
@@ -11,7 +10,7 @@ import { install, isInstalled, podsOf, uninstall, upgrade } from "../release.ts"
 import { openConnections } from "../truth.ts";
 import { client, pod, ready, server, service } from "../workload.ts";
 
-/** From the start of `helm install` to the first right answer, with images on the nodes. */
+/** From the start of `helm install` to the first right answer, with images already on the nodes. */
 const firstAnswerMsMax = 20_000;
 
 claim(
@@ -75,7 +74,7 @@ claim(12, "edges and listeners name the workloads", async ({ namespace }) => {
   ]);
   await ready(namespace, "db", "api");
   await eventually(30_000, async () => {
-    // Attempts before the Service led anywhere are edges of their own.
+    // Attempts before the Service had endpoints are separate edges.
     const edges = (await edgesOf(namespace)).filter(
       ({ port, outcome }) => port === 5432 && outcome === "established",
     );

@@ -1,4 +1,4 @@
-// The heart of it: pods that talk to pods, through a Service and directly, on one node and on two.
+// The main case: pods that talk to pods, through a Service and directly, on one node and on two.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
@@ -11,8 +11,8 @@ import { addressesOf, client, pod, ready, server, service } from "../workload.ts
 const count = 4;
 
 /**
- * A client and a server, through a Service or directly; each connection must be shown exactly once, both ends
- * named.
+ * Proves that each connection of a client and a server, through a Service or directly, is shown exactly once,
+ * with both ends named.
  */
 async function provePair(
   scene: Scene,
@@ -107,7 +107,7 @@ claim(
         const name = found[0]?.server.pod ?? "nobody";
         servers.set(name, (servers.get(name) ?? 0) + 1);
       }
-      // kube-proxy chooses at random: of 12 connections all go to one backend once in 2048 runs.
+      // kube-proxy chooses at random: all 12 connections go to one backend once in 2048 runs.
       assert.deepEqual([...servers.keys()].toSorted(), ["web-a", "web-b"]);
     });
   },

@@ -1,5 +1,4 @@
-// Pods on the node's network: their sockets are all in one namespace with the node's, and their address is the
-// node's.
+// Pods on the node's network: they share the node's network namespace and its address.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";

@@ -1,5 +1,5 @@
-// Inside a pod: containers share an address and a network namespace, so only the process tells whose a socket
-// is.
+// Inside a pod: containers share an address and a network namespace, so only the process identifies the owner
+// of a socket.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
@@ -62,8 +62,7 @@ claim(
       for (const name of ["left", "right"]) {
         const truth = await openConnections(namespace, name, "outside");
         assert.equal(truth.length, 2);
-        // The same loopback address and port may well be in use in the other pod: only this pod's are looked
-        // at.
+        // The other pod may use the same loopback address and port: look only at this pod's.
         const ofPod = answer.filter((one) => one.client.pod === name);
         const ends = {
           client: { pod: name, container: "outside" },

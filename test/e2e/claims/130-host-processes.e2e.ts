@@ -1,4 +1,4 @@
-// What runs on a node outside every pod.
+// Processes on a node outside all pods.
 
 import assert from "node:assert/strict";
 import { allConnections, shown } from "../answer.ts";

@@ -1,4 +1,4 @@
-// The cluster's edge: pods that call the world, and the world that calls pods.
+// The cluster's edge: pods that call outside hosts, and outside hosts that call pods.
 
 import assert from "node:assert/strict";
 import { type Connection, connectionsOf, shown } from "../answer.ts";
@@ -14,7 +14,7 @@ type Family = "ipv4" | "ipv6";
 const number = { ipv4: 4, ipv6: 6 } as const;
 const worldPort = 18_480;
 
-/** The one open connection with this client end. */
+/** The only open connection with this client end. */
 function only(answer: readonly Connection[], own: OwnConnection): Connection {
   const found = withClient(answer, own);
   const lines = answer.map(shown).join("\n");
@@ -52,7 +52,10 @@ claim(141, "a pod that calls an address outside the cluster, over IPv6", (scene)
   podToWorld(scene, "ipv6"),
 );
 
-/** A Service of this type that keeps the caller's address, its backend on a node that the caller reaches. */
+/**
+ * Creates a Service of this type that preserves the caller's address, its backend on a node that the caller
+ * reaches.
+ */
 async function exposed({ namespace, nodes }: Scene, type: "NodePort" | "LoadBalancer"): Promise<void> {
   await apply([
     pod(namespace, "web", { node: nodes[0] ?? "" }, server("web", 8080)),
@@ -70,7 +73,7 @@ interface NodeObject {
   readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
 }
 
-/** An outside client that calls this address must be shown as external, talking to the pod. */
+/** Proves that an outside client that calls this address is shown as external, talking to the pod. */
 async function proveCaller(scene: Scene, family: Family, host: string, port: number): Promise<void> {
   const target = { host, port, family: number[family], count: 2 };
   const caller = callFromWorld(scene.t, target);
@@ -109,7 +112,7 @@ async function worldToLoadBalancer(scene: Scene, family: Family): Promise<void> 
   const { t, namespace } = scene;
   if (!hasWorld(t)) return;
   await exposed(scene, "LoadBalancer");
-  // The next claim uses the same addresses.
+  // The next claim reuses these addresses.
   t.after(() => kubectl("delete", "service", "-n", namespace, "web", "--ignore-not-found"));
   if (environment.loadBalancerAddresses.length > 0) {
     const ingress = environment.loadBalancerAddresses.map((ip) => ({ ip }));
@@ -161,8 +164,8 @@ claim(
       );
       assert.equal(answer.length, 1, answer.map(shown).join("\n"));
       const [found] = answer;
-      // With the flow of the node between, the caller itself is known; without it, the node whose address it
-      // took.
+      // With the flow of the node in between, the caller itself is known; without it, only the node whose
+      // address it got.
       const named =
         found?.client.kind === "external"
           ? found.client.ip === truth[0]?.ip

@@ -1,4 +1,4 @@
-// The same over IPv6, where the cluster has it.
+// The same over IPv6, if the cluster supports it.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";

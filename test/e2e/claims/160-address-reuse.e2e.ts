@@ -1,5 +1,5 @@
-// An address is whose it was at the time: a pod goes, another gets its address, and the past stays the first
-// one's.
+// An address belongs to its owner at the time: after a pod is deleted and another gets its address, earlier
+// connections still name the first.
 
 import assert from "node:assert/strict";
 import { connectionsOf, shown } from "../answer.ts";
@@ -9,7 +9,7 @@ import { eventually } from "../../../lib/testing/eventually.ts";
 import { openConnections } from "../truth.ts";
 import { addressesOf, client, pod, podSpec, ready, server } from "../workload.ts";
 
-/** Address pools of a node are often 254 addresses, given out one after the other. */
+/** A node's address pool often has 254 addresses, assigned in order. */
 const podsMax = 300;
 const batch = 50;
 
@@ -51,7 +51,7 @@ claim(160, "a deleted pod keeps its connections, though another pod has its addr
   return undefined;
 });
 
-/** Makes clients on the node, batch after batch, until one of them has the address; gives its name. */
+/** Creates clients on the node, batch by batch, until one of them gets the address; returns its name. */
 async function takeAddress(
   namespace: string,
   node: string,

@@ -1,4 +1,4 @@
-// Nothing is lost silently: agents, NATS and aggregator are killed while workloads talk.
+// Nothing is lost silently: agents, NATS and the aggregator are killed while workloads talk.
 
 import assert from "node:assert/strict";
 import { connectionsOf, coverage, shown } from "../answer.ts";
@@ -13,10 +13,10 @@ import { client, pod, ready, server, service, type Target } from "../workload.ts
 const steady = 5;
 const churnLifeMs = 3000;
 
-/** After so long what a client did must be in the answers: some passes, and the way through NATS. */
+/** What a client did must be in the answers after this time: some passes, and the way through NATS. */
 const settleMs = 8000;
 
-/** A client with steady connections, and one whose connections come and go where `livesMs` is given. */
+/** Starts a client with steady connections, and, if `livesMs` is given, one with short-lived ones. */
 async function talk({ namespace, nodes }: Scene, ...more: readonly Target[]): Promise<void> {
   await apply([
     pod(namespace, "web", { node: nodes.at(-1) ?? "" }, server("web", 8080)),
@@ -39,7 +39,7 @@ async function proveSteady(namespace: string): Promise<void> {
   assertEachOnce(await connectionsOf(namespace), truth, { client: { pod: "shop" }, server: { pod: "web" } });
 }
 
-/** Asserts that coverage has every node, each lately. */
+/** Asserts that coverage has every node, read recently. */
 async function proveCovered(nodes: readonly string[]): Promise<void> {
   const covered = await coverage();
   assert.deepEqual(covered.map((each) => each.node).toSorted(), [...nodes].toSorted());
@@ -84,12 +84,12 @@ claim(171, "NATS restarted under load: no connection is lost, doubled or left op
     assert.ok(during.length >= 60, `only ${during.length} connections were opened since NATS was killed`);
     const missing = settled.filter((own) => !answer.some(({ client: from }) => from.port === own.port));
     const share = `${missing.length} of ${settled.length} are missing`;
-    // What is not there must be told: as reports that were lost, or connections that the kernel counted and
+    // Missing connections must be reported: as lost reports, or as connections that the kernel counted and
     // nobody saw.
-    const told = (await coverage()).some(
+    const reported = (await coverage()).some(
       (each) => (each.gaps ?? 0) > 0 || (each.unseen ?? 0) >= missing.length,
     );
-    assert.ok(missing.length === 0 || told, `${share}, and nothing says so`);
+    assert.ok(missing.length === 0 || reported, `${share}, and nothing says so`);
     assert.ok(missing.length <= settled.length / 10, share);
     const ended = settled.filter(({ closedMs }) => (closedMs ?? Infinity) < lastMs - settleMs);
     const endedPorts = new Set(ended.map((own) => own.port));

@@ -1,4 +1,4 @@
-// Many pods at once: a Deployment goes up to 60 pods and down to 3.
+// Many pods at once: a Deployment scales up to 60 pods and down to 3.
 
 import assert from "node:assert/strict";
 import { type Connection, connectionsOf, coverage, shown } from "../answer.ts";
@@ -44,7 +44,7 @@ claim(
     await eventually(60_000, async () => {
       const answer = await connectionsOf(namespace);
       proveRight(answer, left);
-      // Those that ended still are whose they were.
+      // Closed connections keep their owners.
       for (const one of answer.filter((each) => each.closed === true && each.server.pod === "web")) {
         assert.equal(one.client.pod, owners.get(one.client.ip ?? "") ?? one.client.pod, shown(one));
       }
@@ -52,7 +52,9 @@ claim(
   },
 );
 
-/** Every address has exactly one open connection, and it is its pod's; nobody else has one. */
+/**
+ * Asserts that every address has exactly one open connection, of its own pod, and that there are no others.
+ */
 function proveRight(answer: readonly Connection[], owners: ReadonlyMap<string, string>): void {
   const open = answer.filter(
     (one) => one.server.pod === "web" && one.closed !== true && one.state === "ESTABLISHED",
@@ -66,7 +68,7 @@ function proveRight(answer: readonly Connection[], owners: ReadonlyMap<string, s
   assert.equal(open.length, owners.size, lines);
 }
 
-/** Which pod has which address, once as many run as should. */
+/** Returns the owners of addresses, once the expected number of pods runs. */
 function addressOwners(namespace: string, count: number): Promise<Map<string, string>> {
   return eventually(120_000, async () => {
     const { items } = await kubectlJson<PodList>("get", "pods", "-n", namespace, "-l", "app=swarm");

@@ -1,5 +1,5 @@
-// Behind a Service's address: which pod answered, whatever the address that was dialled and whoever was hidden
-// by whom. What both programs say of each connection is held against the answer.
+// Behind a Service's address: which pod answered, whichever address was dialled and whichever was translated.
+// The answer is compared with what both programs of each connection report.
 
 import assert from "node:assert/strict";
 import { type Connection, connectionsOf, shown } from "../answer.ts";
@@ -20,13 +20,13 @@ const claim = stage<Made>(200, async (place) => {
   return { world, echo: await startEcho(place, world) };
 });
 
-/** What is dialled, by whom. */
+/** A way to dial: which address, from where. */
 interface Way {
   readonly number: number;
   readonly words: string;
   readonly service: Front["service"];
   readonly protocol: Front["protocol"];
-  /** Any address of the Service where not given. */
+  /** Any address of the Service by default. */
   readonly kind?: Front["kind"];
   readonly fromOutside?: boolean;
 }
@@ -132,8 +132,8 @@ claim(240, "--to svc/echo and --to deploy/echo agree", async ({ echo }) => {
   await eventually(30_000, async () => {
     const told = (await echo.told()).filter(({ server }) => server.pod?.startsWith("echo-") === true);
     const pods = new Set(told.map(({ server }) => server.pod));
-    // conntrack keeps datagrams' flows for minutes, also of pods that an earlier run had in a namespace of
-    // this name.
+    // conntrack keeps datagrams' flows for minutes, even those of an earlier run's pods in a namespace of this
+    // name.
     const toThese = async (selector: string): Promise<Connection[]> =>
       (await connectionsOf(namespace, "--to", selector, "--open")).filter((one) => pods.has(one.server.pod));
     const [byService, byWorkload] = await Promise.all([toThese("svc/echo"), toThese("deploy/echo")]);

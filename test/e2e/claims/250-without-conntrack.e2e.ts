@@ -1,5 +1,5 @@
-// Conntrack switched off for the agent, as where there is none or it is bypassed: sockets alone say who talks
-// to whom, the Service's endpoints are the proof, and what cannot be known is not guessed.
+// The agent without conntrack, as on nodes that lack or bypass it: only sockets show who talks to whom, the
+// Service's endpoints are the proof, and what cannot be known is not guessed.
 
 import assert from "node:assert/strict";
 import { type Connection, connectionsOf, coverage, shown } from "../answer.ts";
@@ -73,7 +73,7 @@ for (const family of [4, 6] as const) {
           assert.equal(found.length, 1, lines);
           const { client, server, evidence } = found[0] as Connection;
           assert.equal(client.pod, each.client.pod, lines);
-          // A node port is the node's as far as its address goes.
+          // The address of a node port belongs to the node.
           assert.ok(server.kind === "node" || (server.kind === "service" && server.name === "echo"), lines);
           assert.deepEqual(evidence, ["client-socket"], lines);
         }

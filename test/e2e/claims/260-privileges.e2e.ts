@@ -1,5 +1,5 @@
-// Each privilege profile, installed with exactly its capabilities: what it may, what it is right about all the
-// same, and what it leaves alone.
+// Each privilege profile, installed with exactly its capabilities: what it reads, what it still gets right,
+// and what it leaves alone.
 
 import assert from "node:assert/strict";
 import { connectionsOf, coverage } from "../answer.ts";
@@ -12,7 +12,7 @@ import { eventually } from "../../../lib/testing/eventually.ts";
 import { podsOf, upgradeWhile } from "../release.ts";
 import { pod, ready, scriptContainer } from "../workload.ts";
 
-/** After a deleted pod is gone its end of the wire must be gone from the node. */
+/** A deleted pod's veth end must disappear from the node within this time. */
 const wireGoneMs = 5000;
 
 /** Bits of capabilities, from include/uapi/linux/capability.h. */
@@ -105,7 +105,7 @@ for (const { number, name, reader } of environment.reuse ? [] : profiles) {
   });
 }
 
-/** The capabilities that the agents' DaemonSet asks for. */
+/** The capabilities that the agents' DaemonSet requests. */
 async function grantedCapabilities(): Promise<readonly string[]> {
   const name = `${environment.release}-agent`;
   const { spec } = await kubectlJson<DaemonSet>("get", "daemonset", "-n", environment.namespace, name);
@@ -131,7 +131,7 @@ async function indexes(namespace: string): Promise<string[]> {
   return (await evaluate(namespace, "watcher", script)).trim().split(" ");
 }
 
-/** What an expression of JavaScript is worth in a pod's first container. */
+/** Evaluates a JavaScript expression in a pod's first container. */
 function evaluate(namespace: string, name: string, expression: string): Promise<string> {
   return kubectl("exec", "-n", namespace, name, "--", "/nodejs/bin/node", "-p", expression);
 }

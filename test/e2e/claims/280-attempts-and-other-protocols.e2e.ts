@@ -1,5 +1,5 @@
-// What is not talk, and what has no socket: attempts that are refused or go unanswered, ping, and protocols
-// that only conntrack knows.
+// Attempts and traffic without sockets: attempts that are refused or time out, ping, and protocols that only
+// conntrack knows.
 
 import assert from "node:assert/strict";
 import { allConnections, type Connection, connectionsOf, shown } from "../answer.ts";
@@ -66,7 +66,7 @@ claim(
     if (!hasNodeCommand(t)) return;
     const { namespace, nodes, web } = made;
     const { ipv4: host = "" } = web;
-    // The pod begins when its packets are dropped already.
+    // Create the pod after the rule that drops its packets.
     const rule = ["FORWARD", "-p", "tcp", "-d", host, "--dport", "8081", "-j", "DROP"];
     await onNode(nodes[1], "iptables", "-I", ...rule);
     t.after(() => tryOnNode(nodes[1], "iptables", "-D", ...rule));

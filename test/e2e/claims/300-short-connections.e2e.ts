@@ -1,5 +1,5 @@
-// Connections that come and go between two looks, and ports that are used again and again: every one is
-// counted, and none is anybody else's.
+// Connections that open and close between two passes, and reused ports: every connection is counted, each for
+// the right client.
 
 import assert from "node:assert/strict";
 import { edgesOf, podCoverage } from "../answer.ts";
@@ -16,7 +16,7 @@ const pauseMs = 30_000;
 const lifeMs = 5;
 const payloadBytes = 100;
 
-/** So few ports that each is used again in every round; one of the sysctls that every cluster allows. */
+/** So few ports that each is reused in every round; a sysctl that every cluster allows. */
 const fewPorts = [{ name: "net.ipv4.ip_local_port_range", value: "30000 33999" }];
 
 interface Done {
@@ -24,7 +24,7 @@ interface Done {
   readonly failed: number;
 }
 
-/** What a burst said when it was done. */
+/** Returns what a burst printed when it was done. */
 function done(namespace: string, name: string, deadlineMs: number): Promise<Done> {
   return eventually(deadlineMs, async () => {
     const lines = (await kubectl("logs", "-n", namespace, name)).split("\n");
@@ -101,8 +101,7 @@ claim(
       const counted = edges.map((edge) => [edge.server.workload?.name, edge.connections, edge.open ?? 0]);
       assert.deepEqual(counted, [["web", made, 0]], JSON.stringify(edges));
       const [edge] = edges;
-      // The kernel counts a FIN as a byte that came, and of one end alone it cannot always be told whether it
-      // did.
+      // The kernel counts a FIN as a received byte, and one end alone does not always show whether it arrived.
       const lone = made / 10_000;
       for (const bytes of [edge?.bytesToServer, edge?.bytesToClient])
         assert.ok(Math.abs((bytes ?? 0) - made * payloadBytes) <= lone, `${bytes} bytes`);

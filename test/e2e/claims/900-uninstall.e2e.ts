@@ -1,4 +1,4 @@
-// Last: what helm install brought, helm uninstall takes away.
+// Last: helm uninstall removes everything that helm install created.
 
 import assert from "node:assert/strict";
 import { claim } from "../claim.ts";
@@ -8,7 +8,7 @@ import { eventually } from "../../../lib/testing/eventually.ts";
 import { install, isInstalled, podsOf, uninstall } from "../release.ts";
 import { pod, ready, scriptContainer } from "../workload.ts";
 
-/** Kinds whose objects come and go by themselves. */
+/** Kinds whose objects appear and disappear by themselves. */
 const volatile = /^(events|leases|endpoints|componentstatuses|controllerrevisions)(\.|$)|metrics\.k8s\.io/;
 
 claim(
@@ -55,7 +55,7 @@ const watch = `
   }, 1000);
 `;
 
-/** A pod on each node that sees all its processes; gives their names. */
+/** Creates a pod on each node that sees all its processes; returns their names. */
 async function processWatchers(namespace: string, nodes: readonly string[]): Promise<string[]> {
   const names = nodes.map((_, index) => `watcher-${index}`);
   await apply(
@@ -68,15 +68,13 @@ async function processWatchers(namespace: string, nodes: readonly string[]): Pro
   return names;
 }
 
-/** What a watcher saw last, one line for each process. */
+/** A watcher's latest output, one line per process. */
 async function productProcesses(namespace: string, watcher: string): Promise<string> {
   const last = await kubectl("logs", "-n", namespace, watcher, "--tail=1");
   return (JSON.parse(last) as string[]).join("\n");
 }
 
-/**
- * The names of all objects of the cluster, apart from the volatile ones and those of the claims themselves.
- */
+/** The names of all objects of the cluster, except the volatile ones and those of the claims. */
 async function objects(ownNamespace: string): Promise<string[]> {
   const kinds = (await kubectl("api-resources", "--verbs=list", "-o", "name")).split("\n");
   const listed = kinds.filter((kind) => kind !== "" && !volatile.test(kind));

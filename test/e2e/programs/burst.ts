@@ -1,8 +1,7 @@
-// A workload of the claims: opens many short connections and says on stdout how many there were. The server
-// ends each one first, so that the same ports can be used again at once. Runs by `node
-// --input-type=module-typescript -e`; its argument is JSON:
-// {"host","port","family","count","rounds","pauseMs","paceMs"}: `count` connections, a new one every `paceMs`
-// or ten at a time, `rounds` times with a pause between.
+// A workload of the claims: opens many short connections and prints how many there were. The server closes
+// each one first, so that the same ports can be reused at once. Runs with `node --input-type=module-typescript
+// -e`; its argument is JSON: {"host","port","family","count","rounds","pauseMs","paceMs"}: `count`
+// connections, a new one every `paceMs` or ten at a time, `rounds` times with a pause in between.
 
 import { lookup } from "node:dns/promises";
 import net from "node:net";
@@ -21,10 +20,10 @@ interface Burst {
 const burst = JSON.parse(process.argv[1] ?? "{}") as Burst;
 const atOnce = 10;
 const payload = "x".repeat(100);
-const { address } = await lookup(burst.host, { family: burst.family }); // Once: this is not about DNS.
+const { address } = await lookup(burst.host, { family: burst.family }); // Resolve once: DNS is not under test.
 const told = { made: 0, failed: 0 };
 
-/** One connection from its first packet to its end; whether there was one. */
+/** Makes one connection; returns whether it was established. */
 function call(): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: address, port: burst.port });
@@ -46,7 +45,7 @@ async function callAgain(times: number): Promise<void> {
   }
 }
 
-// The Service may lead nowhere in the first moments.
+// The Service may have no endpoints at first.
 while (!(await call())) await delay(100);
 told.made++;
 for (let round = 0; round < burst.rounds; round++) {

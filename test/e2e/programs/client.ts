@@ -1,8 +1,8 @@
-// A workload of the claims: keeps connections open and says on stdout which it has, so that a claim knows the
-// truth; to the server it says the same first, so that both sides' words can be held together. Runs by `node
+// A workload of the claims: keeps connections open and prints them, so that a claim knows the truth; it first
+// sends the same to the server, so that both sides' output can be compared. Runs with `node
 // --input-type=module-typescript -e`; its argument is JSON: a list of targets
 // {"host","port","family","protocol","count","livesMs"}. A connection that is lost, or has lived `livesMs`, is
-// opened anew.
+// reopened.
 
 import dgram from "node:dgram";
 import net from "node:net";
@@ -16,7 +16,7 @@ interface Target {
   readonly livesMs?: number;
 }
 
-/** What the two kinds of sockets have in common here. */
+/** The common interface of the two kinds of sockets. */
 interface Line {
   readonly write: (text: string) => unknown;
   readonly end: () => void;
@@ -28,8 +28,8 @@ const retryMs = 300;
 const talkMs = 1000;
 
 /**
- * A first packet that a firewall dropped is not repeated by the kernel for seconds: it is faster to begin
- * anew.
+ * The kernel retransmits a first packet that a firewall dropped only after seconds: it is faster to start
+ * over.
  */
 const connectMs = 2000;
 

@@ -1,8 +1,8 @@
-// A workload of the claims: answers what it is sent on a port, by TCP and where asked by UDP, until it is
-// stopped. It says on stdout whom it saw, and what each caller said of itself, so that a claim knows this
-// side's truth too. Runs by `node --input-type=module-typescript -e`, in a pod or on a host outside; its
-// argument is JSON: {"host","port","udp"}; with "briefMs" it answers once after so long, ends the connection
-// and says nothing.
+// A workload of the claims: echoes on a port, by TCP and optionally by UDP, until it is stopped. It prints
+// which clients it saw and how each identified itself, so that a claim knows this side's truth too. Runs with
+// `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON:
+// {"host","port","udp"}; with "briefMs" it answers once after this time, closes the connection and prints
+// nothing.
 
 import dgram from "node:dgram";
 import net from "node:net";
@@ -19,7 +19,7 @@ function tell(event: string, what: object = {}): void {
   console.log(JSON.stringify({ event, atMs: Date.now(), ...what }));
 }
 
-/** IPv4 addresses as such, where one socket serves both families. */
+/** Converts IPv4-mapped addresses to IPv4, since one socket serves both families. */
 function plain(address = ""): string {
   return address.replace(/^::ffff:(?=[0-9.]+$)/, "");
 }
