@@ -1,5 +1,5 @@
-// A process that talks: opens the sockets in its arguments, prints one JSON line per socket and keeps them open
-// until its standard input ends. Plain JavaScript, so that any Node can run it in any namespace.
+// A process that talks: opens the sockets in its arguments, prints one JSON line per socket and keeps them
+// open until its standard input ends. Plain JavaScript, so that any Node can run it in any namespace.
 //   listen-tcp ADDRESS PORT · connect-tcp ADDRESS PORT · listen-udp ADDRESS PORT · connect-udp ADDRESS PORT ·
 //   listen-unix PATH · connect-unix PATH
 

@@ -48,10 +48,7 @@ export function edgeLines({ edges }: Answer): string[] {
   return edges.map(edgeLine);
 }
 
-/**
- * Returns the sums of the connections and the edges, a line each: nothing expires during a history, so both are
- * equal.
- */
+/** Returns sums of connections, and edges, as lines: nothing expires during a history, so both are equal. */
 export function edgeSums({ connections, edges }: Answer): {
   readonly ofConnections: string[];
   readonly ofEdges: string[];

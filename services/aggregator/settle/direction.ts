@@ -2,10 +2,11 @@
 //
 //   flow       a translated flow has the client's address first: final
 //   handshake  an end was seen in SYN_SENT, or one in SYN_RECV: final
-//   listener   one end's port has a listener in its namespace; of unix sockets, one end has a path
-//   flow       an untranslated flow, which conntrack may have picked up in the middle, where ports do not contradict it
-//   port       one end's port is outside the range that clients are assigned
-//   guess      the lower port, or the side whose namespace was read and has no listener; of unix sockets the older one
+//   listener   one end's port has a listener in its namespace; for unix sockets, one end has a path
+//   flow       an untranslated flow, which conntrack may have picked up in the middle, unless ports contradict it
+//   port       one end's port is outside the ephemeral range
+//   guess      the lower port, or the side whose namespace was read and has no listener; for unix sockets, the
+//              older one
 //
 // Earlier evidence that no longer exists (a listener that is gone) is still better than a weaker answer now.
 

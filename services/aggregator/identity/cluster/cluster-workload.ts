@@ -48,8 +48,8 @@ function bareWorkload(pod: OwnedPod): Workload {
   return { kind: "Pod", name: pod.labels["app.kubernetes.io/name"] ?? pod.name };
 }
 
-// A Deployment names its ReplicaSets <deployment>-<pod-template-hash>, a CronJob its Jobs <cronjob>-<minutes since
-// 1970> (pkg/controller/deployment/sync.go, pkg/controller/cronjob/utils.go).
+// A Deployment names its ReplicaSets <deployment>-<pod-template-hash>, a CronJob its Jobs <cronjob>-<minutes
+// since 1970> (pkg/controller/deployment/sync.go, pkg/controller/cronjob/utils.go).
 function goneWorkload(pod: OwnedPod, owner: OwnerReference): Workload {
   if (owner.kind === "ReplicaSet") {
     const hash = pod.labels["pod-template-hash"];
