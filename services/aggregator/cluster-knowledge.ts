@@ -18,7 +18,7 @@ import { TICK_MS } from "../../lib/ticks.ts";
 /** Knowledge about the cluster. */
 export interface ClusterKnowledge {
   readonly identity: ClusterIdentity;
-  /** Resolves once every kind of object has been listed or is known to be forbidden. */
+  /** Resolves once each kind of object is listed or known to be forbidden; at once without an API server. */
   readonly synced: Promise<void>;
   /** Stores the pods of a report. */
   readonly onReport: ReportListener;

@@ -4,7 +4,7 @@ import { columnInPlace, FIRST_ROWS, growInPlace, grownColumn, nextCapacity } fro
 import type { Column } from "../model/storage/column.ts";
 import { writable } from "../model/storage/column.ts";
 
-/** Connections at most, living and recently ended. */
+/** Connections, live and recently ended. */
 export const CONNECTIONS_MAX = 2097152;
 
 /** Columns of connections, read by everyone and written by the connection table. A row takes 44 bytes. */
@@ -40,7 +40,7 @@ export class ConnectionColumns {
   /** Slot of the server's socket, or -1. */
   readonly server: Column = this._server;
 
-  /** Slot of the flow that the connection rests on, or -1. */
+  /** Slot of the flow attached to the connection, or -1. */
   readonly flow: Column = this._flow;
 
   /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
@@ -48,7 +48,7 @@ export class ConnectionColumns {
 
   /**
    * When it was last seen, in milliseconds since 1970 by the stream's clock, once it is closed; while it is
-   * open its nodes know better.
+   * open, the time of its nodes' latest passes counts instead.
    */
   readonly lastSeenMs: Column = this._lastSeenMs;
 

@@ -4,7 +4,7 @@ import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity
 import type { Column } from "../model/storage/column.ts";
 import { writable } from "../model/storage/column.ts";
 
-/** Edges at most. */
+/** Edges. */
 export const EDGES_MAX = 131072;
 
 /** Columns of edges, read by everyone and written by the edge table. A row takes 125 bytes. */
@@ -42,7 +42,7 @@ export class EdgeColumns {
   /** The server's port. */
   readonly port: Column = this._port;
 
-  /** The port that the clients dialled, where it was not the server's own address and port. */
+  /** The port that the clients dialled, if it was not the server's own address and port. */
   readonly viaPort: Column = this._viaPort;
 
   /** Connections since the edge was first seen. */
@@ -60,28 +60,28 @@ export class EdgeColumns {
   /** Connections that nobody answered. */
   readonly timedOut: Column = this._timedOut;
 
-  /** Connections of which it is not known yet how they went. */
+  /** Connections whose outcome is not known yet. */
   readonly pending: Column = this._pending;
 
   /** The connection into which others of the edge are folded, or -1. */
   readonly aggregate: Column = this._aggregate;
 
-  /** Connections that rest on a client's socket. */
+  /** Connections with a client's socket as evidence. */
   readonly withClientSocket: Column = this._withClientSocket;
 
-  /** Connections that rest on a server's socket. */
+  /** Connections with a server's socket as evidence. */
   readonly withServerSocket: Column = this._withServerSocket;
 
-  /** Connections that rest on a flow. */
+  /** Connections with a flow as evidence. */
   readonly withFlow: Column = this._withFlow;
 
   /** Connections whose bytes are known. */
   readonly withBytes: Column = this._withBytes;
 
-  /** Bytes from clients to the server of all connections, the closed and forgotten ones included. */
+  /** Bytes from clients to the server of all connections, including closed and freed ones. */
   readonly bytesToServer: Column = this._bytesToServer;
 
-  /** Bytes from the server to clients of all connections, the closed and forgotten ones included. */
+  /** Bytes from the server to clients of all connections, including closed and freed ones. */
   readonly bytesToClient: Column = this._bytesToClient;
 
   /** When its first connection was first seen, in milliseconds since 1970 by the stream's clock. */

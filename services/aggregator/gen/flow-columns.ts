@@ -4,7 +4,7 @@ import { FIRST_ROWS, grownColumn, nextCapacity } from "../model/storage/capacity
 import type { Column } from "../model/storage/column.ts";
 import { writable } from "../model/storage/column.ts";
 
-/** Flows at most: those of a hundred nodes with ten thousand each; what overflows is counted. */
+/** Flows of a hundred nodes with ten thousand each; what overflows is counted. */
 export const FLOWS_MAX = 1048576;
 
 /** Columns of flows, read by everyone and written by the flow table. A row takes 106 bytes. */
@@ -30,7 +30,7 @@ export class FlowColumns {
   /** The agent's id. */
   readonly id: Column = this._id;
 
-  /** Number of the network namespace whose table has the flow. */
+  /** Slot of the network namespace whose table has the flow. */
   readonly namespace: Column = this._namespace;
 
   /** IANA protocol number. */
@@ -51,23 +51,24 @@ export class FlowColumns {
   /** Bits of FlowFlag. */
   readonly flags: Column = this._flags;
 
-  /** The connection that rests on the flow, or that the flow makes alone; -1 if there is none. */
+  /** The connection that the flow is attached to, or that it makes alone; -1 if there is none. */
   readonly connection: Column = this._connection;
 
-  /** The flow on another node that translates again what this one has translated; -1 if there is none. */
+  /** The flow on another node that translates this flow's packets again; -1 if there is none. */
   readonly next: Column = this._next;
 
-  /** Four a slot, by FlowPlace: numbers of addresses. */
+  /** Four per slot, by FlowPlace: address numbers. */
   readonly addresses: Column = this._addresses;
 
   /**
-   * Four a slot, by FlowPlace. Of ICMP the client's port is the id and the server's is type * 256 + code as
-   * the client sends them, in both tuples, so that they mirror each other as ports do.
+   * Four per slot, by FlowPlace. For ICMP, the client's port is the id and the server's is type * 256 + code
+   * as the client sends them, in both tuples, so that they mirror each other as ports do.
    */
   readonly ports: Column = this._ports;
 
   /**
-   * Four a slot: packets and bytes of the original direction, then of the reply's; zeros where none are kept.
+   * Four per slot: packets and bytes of the original direction, then of the reply's; zeros without
+   * accounting.
    */
   readonly counters: Column = this._counters;
 
@@ -77,13 +78,13 @@ export class FlowColumns {
   /** When the flow was found gone; 0 while it exists. */
   readonly goneMs: Column = this._goneMs;
 
-  /** Reasons to keep the flow once it is gone: connections, a wait, the flow before it in a chain. */
+  /** References that keep the flow once it is gone: connections, a wait, the flow before it in a chain. */
   readonly references: Column = this._references;
 
   /** Number of the keyframe that last named the flow, modulo 256. */
   readonly keyframe: Column = this._keyframe;
 
-  /** Clears what does not come with a report: nothing refers to the flow, and it refers to nothing. */
+  /** Clears the columns that reports do not set: nothing refers to the flow, and it refers to nothing. */
   protected clearLife(slot: number): void {
     this._flags[slot] = 0;
     this._connection[slot] = -1;

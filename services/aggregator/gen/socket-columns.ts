@@ -4,12 +4,12 @@ import type { SocketColumns as Reported } from "../../../lib/gen/tables/socket-c
 import { columnInPlace, growInPlace } from "../model/storage/capacity.ts";
 import type { Column } from "../model/storage/column.ts";
 
-/** Sockets at most: both ends of 2^21 connections, and 2^18 listeners. */
+/** Sockets: both ends of 2^21 connections, and 2^18 listeners. */
 export const SOCKETS_MAX = 4456448;
 
 /**
- * Columns of sockets, read by everyone and written by the socket table. What joining reads of a socket is in
- * its record instead (socket-rows.ts). A row takes 67 bytes.
+ * Columns of sockets, read by everyone and written by the socket table. Fields that matching reads are in the
+ * socket's record instead (socket-rows.ts). A row takes 67 bytes.
  */
 export class SocketColumns {
   protected readonly _id = columnInPlace(Uint32Array, SOCKETS_MAX);
@@ -87,8 +87,8 @@ export class SocketColumns {
   readonly attempt: Column = this._attempt;
 
   /**
-   * When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was
-   * last there.
+   * When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it last
+   * existed.
    */
   readonly sinceMs: Column = this._sinceMs;
 

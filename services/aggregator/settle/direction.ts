@@ -3,7 +3,7 @@
 //   flow       a translated flow has the client's address first: final
 //   handshake  an end was seen in SYN_SENT, or one in SYN_RECV: final
 //   listener   one end's port has a listener in its namespace; for unix sockets, one end has a path
-//   flow       an untranslated flow, which conntrack may have picked up in the middle, unless ports contradict it
+//   flow       an untranslated flow (conntrack may have picked it up midway), unless ports contradict it
 //   port       one end's port is outside the ephemeral range
 //   guess      the lower port, or the side whose namespace was read and has no listener; for unix sockets, the
 //              older one

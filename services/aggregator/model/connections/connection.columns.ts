@@ -6,7 +6,7 @@ import type { ModelTableSchema } from "../../../../lib/tables/schema.ts";
 export const connectionModelTable: ModelTableSchema = {
   name: "ConnectionColumns",
   doc: "Columns of connections, read by everyone and written by the connection table.",
-  limit: { name: "CONNECTIONS_MAX", rows: 2 ** 21, doc: "Connections at most, living and recently ended." },
+  limit: { name: "CONNECTIONS_MAX", rows: 2 ** 21, doc: "Connections, live and recently ended." },
   columns: [
     { name: "lifecycle", type: "u8", grows: "by copy", doc: "As Lifecycle." },
     { name: "traits", type: "u8", grows: "by copy", doc: "Bits of Trait." },
@@ -19,7 +19,7 @@ export const connectionModelTable: ModelTableSchema = {
       type: "i32",
       empty: -1,
       grows: "by copy",
-      doc: "Slot of the flow that the connection rests on, or -1.",
+      doc: "Slot of the flow attached to the connection, or -1.",
     },
     {
       name: "firstSeenMs",
@@ -31,7 +31,7 @@ export const connectionModelTable: ModelTableSchema = {
       name: "lastSeenMs",
       type: "f64",
       grows: "in place",
-      doc: "When it was last seen, in milliseconds since 1970 by the stream's clock, once it is closed; while it is open its nodes know better.",
+      doc: "When it was last seen, in milliseconds since 1970 by the stream's clock, once it is closed; while it is open, the time of its nodes' latest passes counts instead.",
     },
     {
       name: "serial",

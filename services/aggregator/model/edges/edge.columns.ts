@@ -6,7 +6,7 @@ import type { ModelTableSchema } from "../../../../lib/tables/schema.ts";
 export const edgeModelTable: ModelTableSchema = {
   name: "EdgeColumns",
   doc: "Columns of edges, read by everyone and written by the edge table.",
-  limit: { name: "EDGES_MAX", rows: 2 ** 17, doc: "Edges at most." },
+  limit: { name: "EDGES_MAX", rows: 2 ** 17, doc: "Edges." },
   columns: [
     { name: "client", type: "u32", grows: "by copy", doc: "Number of the client's endpoint key." },
     { name: "server", type: "u32", grows: "by copy", doc: "Number of the server's endpoint key." },
@@ -16,7 +16,7 @@ export const edgeModelTable: ModelTableSchema = {
       name: "viaPort",
       type: "u16",
       grows: "by copy",
-      doc: "The port that the clients dialled, where it was not the server's own address and port.",
+      doc: "The port that the clients dialled, if it was not the server's own address and port.",
     },
     {
       name: "connections",
@@ -52,7 +52,7 @@ export const edgeModelTable: ModelTableSchema = {
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Connections of which it is not known yet how they went.",
+      doc: "Connections whose outcome is not known yet.",
     },
     {
       name: "aggregate",
@@ -67,21 +67,21 @@ export const edgeModelTable: ModelTableSchema = {
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Connections that rest on a client's socket.",
+      doc: "Connections with a client's socket as evidence.",
     },
     {
       name: "withServerSocket",
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Connections that rest on a server's socket.",
+      doc: "Connections with a server's socket as evidence.",
     },
     {
       name: "withFlow",
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Connections that rest on a flow.",
+      doc: "Connections with a flow as evidence.",
     },
     {
       name: "withBytes",
@@ -95,14 +95,14 @@ export const edgeModelTable: ModelTableSchema = {
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Bytes from clients to the server of all connections, the closed and forgotten ones included.",
+      doc: "Bytes from clients to the server of all connections, including closed and freed ones.",
     },
     {
       name: "bytesToClient",
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Bytes from the server to clients of all connections, the closed and forgotten ones included.",
+      doc: "Bytes from the server to clients of all connections, including closed and freed ones.",
     },
     {
       name: "firstSeenMs",

@@ -9,7 +9,7 @@ export const flowModelTable: ModelTableSchema = {
   limit: {
     name: "FLOWS_MAX",
     rows: 2 ** 20,
-    doc: "Flows at most: those of a hundred nodes with ten thousand each; what overflows is counted.",
+    doc: "Flows of a hundred nodes with ten thousand each; what overflows is counted.",
   },
   columns: [
     { name: "id", type: "u32", grows: "by copy", doc: "The agent's id." },
@@ -17,7 +17,7 @@ export const flowModelTable: ModelTableSchema = {
       name: "namespace",
       type: "u32",
       grows: "by copy",
-      doc: "Number of the network namespace whose table has the flow.",
+      doc: "Slot of the network namespace whose table has the flow.",
     },
     { name: "protocol", type: "u8", grows: "by copy", doc: "IANA protocol number." },
     { name: "state", type: "u8", grows: "by copy", doc: "The kernel's number of the protocol's state." },
@@ -36,7 +36,7 @@ export const flowModelTable: ModelTableSchema = {
       empty: -1,
       group: "life",
       grows: "by copy",
-      doc: "The connection that rests on the flow, or that the flow makes alone; -1 if there is none.",
+      doc: "The connection that the flow is attached to, or that it makes alone; -1 if there is none.",
     },
     {
       name: "next",
@@ -44,28 +44,28 @@ export const flowModelTable: ModelTableSchema = {
       empty: -1,
       group: "life",
       grows: "by copy",
-      doc: "The flow on another node that translates again what this one has translated; -1 if there is none.",
+      doc: "The flow on another node that translates this flow's packets again; -1 if there is none.",
     },
     {
       name: "addresses",
       type: "u32",
       width: 4,
       grows: "by copy",
-      doc: "Four a slot, by FlowPlace: numbers of addresses.",
+      doc: "Four per slot, by FlowPlace: address numbers.",
     },
     {
       name: "ports",
       type: "u16",
       width: 4,
       grows: "by copy",
-      doc: "Four a slot, by FlowPlace. Of ICMP the client's port is the id and the server's is type * 256 + code as the client sends them, in both tuples, so that they mirror each other as ports do.",
+      doc: "Four per slot, by FlowPlace. For ICMP, the client's port is the id and the server's is type * 256 + code as the client sends them, in both tuples, so that they mirror each other as ports do.",
     },
     {
       name: "counters",
       type: "f64",
       width: 4,
       grows: "by copy",
-      doc: "Four a slot: packets and bytes of the original direction, then of the reply's; zeros where none are kept.",
+      doc: "Four per slot: packets and bytes of the original direction, then of the reply's; zeros without accounting.",
     },
     {
       name: "sinceMs",
@@ -85,7 +85,7 @@ export const flowModelTable: ModelTableSchema = {
       type: "u32",
       group: "life",
       grows: "by copy",
-      doc: "Reasons to keep the flow once it is gone: connections, a wait, the flow before it in a chain.",
+      doc: "References that keep the flow once it is gone: connections, a wait, the flow before it in a chain.",
     },
     {
       name: "keyframe",
@@ -99,7 +99,7 @@ export const flowModelTable: ModelTableSchema = {
       name: "clearLife",
       does: "clear",
       groups: ["life"],
-      doc: "Clears what does not come with a report: nothing refers to the flow, and it refers to nothing.",
+      doc: "Clears the columns that reports do not set: nothing refers to the flow, and it refers to nothing.",
     },
   ],
 };

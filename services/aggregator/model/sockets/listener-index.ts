@@ -105,8 +105,8 @@ export class ListenerIndex {
     );
   }
 
-  // 3 if bound to the address, 2 if to the wildcard of its family, 1 if to :: for an IPv4 address, 0 if it does
-  // not receive from there.
+  // 3 if bound to the address, 2 if to the wildcard of its family, 1 if to :: for an IPv4 address, 0 if it
+  // does not receive what is sent to the address.
   #rank(slot: number, address: number): number {
     const { sockets, addresses } = this.#places;
     const bound = sockets.localAddress(slot);

@@ -10,11 +10,11 @@ import { socketTable } from "../../../../lib/tables/socket.columns.ts";
  */
 export const socketModelTable: ModelTableSchema = {
   name: "SocketColumns",
-  doc: "Columns of sockets, read by everyone and written by the socket table. What joining reads of a socket is in its record instead (socket-rows.ts).",
+  doc: "Columns of sockets, read by everyone and written by the socket table. Fields that matching reads are in the socket's record instead (socket-rows.ts).",
   limit: {
     name: "SOCKETS_MAX",
     rows: 2 ** 22 + 2 ** 18,
-    doc: "Sockets at most: both ends of 2^21 connections, and 2^18 listeners.",
+    doc: "Sockets: both ends of 2^21 connections, and 2^18 listeners.",
   },
   copiesFrom: socketTable,
   columns: [
@@ -25,7 +25,7 @@ export const socketModelTable: ModelTableSchema = {
       type: "f64",
       group: "own",
       grows: "in place",
-      doc: "When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it was last there.",
+      doc: "When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it last existed.",
     },
     {
       name: "keyframe",
