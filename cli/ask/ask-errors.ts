@@ -2,7 +2,8 @@
 
 import { status } from "@grpc/grpc-js";
 import { writeDuration } from "../../lib/duration.ts";
-import { FailureError, UsageError } from "../command/errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
+import { FailureError } from "../command/errors.ts";
 
 /** The failure: a gRPC status, or "late" if our own timeout ended the wait. */
 export interface AskError {

@@ -5,7 +5,8 @@ import { text } from "node:stream/consumers";
 import { JsonShapeError } from "../../lib/json/codec.ts";
 import { type Document, parseDocument } from "../../lib/json/list.ts";
 import type { AnswerPart } from "./answer.ts";
-import { FailureError, UsageError } from "../command/errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
+import { FailureError } from "../command/errors.ts";
 import type { View } from "../views/view.ts";
 
 // The command that shows each kind of document.

@@ -3,7 +3,8 @@
 
 import type { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
-import { FailureError, UsageError } from "../command/errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
+import { FailureError } from "../command/errors.ts";
 
 /** Namespace in the installation instructions. */
 const NAMESPACE_DEFAULT = "whotalks";

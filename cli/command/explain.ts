@@ -1,9 +1,10 @@
 // Converts any error to one line for the user and an exit code. Nothing else decides this.
 
 import { type Command, CommanderError } from "commander";
-import { ExitCode, FailureError, UsageError } from "./errors.ts";
+import { didYouMean } from "../../lib/program/suggest.ts";
+import { UsageError, usageSentence } from "../../lib/program/usage-error.ts";
+import { ExitCode, FailureError } from "./errors.ts";
 import { commandNames } from "./program.ts";
-import { didYouMean } from "../text/suggest.ts";
 
 /** The message for the user and the exit code. */
 interface Explanation {
@@ -34,10 +35,9 @@ export function sentenceOf(error: unknown, program: string, words: readonly stri
   if (error instanceof CommanderError && error.exitCode === 0)
     return { sentence: "", exitCode: ExitCode.success };
   if (error instanceof UsageError) {
-    const hint = error.hint === "" ? "" : ` ${error.hint}`;
     const command = commandOf(words);
     const help = `${program}${command === null ? "" : ` ${command}`} --help`;
-    return { sentence: `${program}: ${error.message}${hint} See '${help}'.`, exitCode: ExitCode.usage };
+    return { sentence: usageSentence(error, program, help), exitCode: ExitCode.usage };
   }
   if (error instanceof FailureError)
     return { sentence: `${program}: ${error.message}`, exitCode: ExitCode.failure };

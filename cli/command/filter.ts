@@ -2,13 +2,12 @@
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { normalizeState, stateWords } from "../../lib/vocabulary/states.ts";
-import { findWord } from "../../lib/vocabulary/word-list.ts";
+import { knownWord, parseNumber } from "../../lib/program/typed-values.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 import { normalizeOutcome, outcomeWords } from "../../lib/vocabulary/outcomes.ts";
 import { normalizeProtocol, protocolChoices } from "../../lib/vocabulary/protocols.ts";
-import { UsageError } from "./errors.ts";
 import type { Flags } from "./flags.ts";
 import { parseSelector } from "./selectors.ts";
-import { didYouMean } from "../text/suggest.ts";
 
 const PORT_MAX = 65_535;
 
@@ -55,35 +54,6 @@ export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
     openOnly: flags.open === true,
     includeAnonymous: flags.anonymous === true,
   };
-}
-
-/** Parses an integer in a range; throws UsageError naming the flag. */
-export function parseNumber(flag: string, text: string, min: number, max: number): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < min || number > max) {
-    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
-    throw new UsageError(`${flag} takes a whole number ${range}, not '${text}'.`);
-  }
-  return number;
-}
-
-/**
- * Resolves a word of a vocabulary with its function; throws UsageError that lists the words if it is unknown.
- */
-export function knownWord<Word extends string>(
-  flag: string,
-  text: string,
-  normalize: (text: string) => Word | null,
-  words: readonly Word[],
-): Word {
-  const word = normalize(text);
-  if (word !== null) return word;
-  throw new UsageError(`${flag} takes one of ${words.join(", ")}, not '${text}'.`, didYouMean(text, words));
-}
-
-/** Resolves one of several words; throws UsageError that lists them. */
-export function oneOf<Word extends string>(flag: string, text: string, words: readonly Word[]): Word {
-  return knownWord(flag, text, (typed) => findWord(words, typed), words);
 }
 
 function values(flag: string, texts: readonly string[] = []): string[] {

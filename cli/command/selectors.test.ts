@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { EndpointSelector } from "../../lib/gen/whotalks/v1/query.ts";
-import { UsageError } from "./errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 import { parseSelector } from "./selectors.ts";
 
 const workload = (kind: string, name: string): object => ({ workload: { namespace: "", kind, name } });

@@ -4,8 +4,8 @@ import type { EndpointSelector } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseRange } from "../../lib/address.ts";
 import type { EndpointKind } from "../../lib/vocabulary/endpoint-kinds.ts";
 import { findWord } from "../../lib/vocabulary/word-list.ts";
-import { UsageError } from "./errors.ts";
-import { nearest } from "../text/suggest.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
+import { nearest } from "../../lib/program/suggest.ts";
 
 type SelectKind = (name: string) => EndpointSelector;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { UsageError } from "./errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 import type { Flags } from "./flags.ts";
 import { localSettings, querySettings, type Subject } from "./settings.ts";
 

@@ -3,14 +3,15 @@
 
 import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseDuration, writeDuration } from "../../lib/duration.ts";
-import { UsageError } from "./errors.ts";
-import { knownWord, oneOf, openFilter, parseFilter, parseNumber } from "./filter.ts";
+import { didYouMean } from "../../lib/program/suggest.ts";
+import { knownWord, listedWord, parseNumber } from "../../lib/program/typed-values.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
+import { openFilter, parseFilter } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
 import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import type { ListenAddress, LocalOptions } from "./local-options.ts";
-import { didYouMean } from "../text/suggest.ts";
 import { viewColumnKeys } from "../views/views.ts";
 import type { ViewName } from "../views/view.ts";
 import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
@@ -153,7 +154,7 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
         byteOrder:
           flags.byteOrder === undefined
             ? undefined
-            : oneOf("--byte-order", flags.byteOrder, ["little", "big"] as const),
+            : listedWord("--byte-order", flags.byteOrder, ["little", "big"] as const),
         reader:
           flags.reader === undefined
             ? "auto"
@@ -239,8 +240,9 @@ function parseOutput(
   subject: Subject,
   flags: Flags,
 ): Pick<Settings, "format" | "headers" | "sort" | "limit"> {
-  const format = flags.output === undefined ? "table" : oneOf("-o", flags.output, formats);
-  if (flags.sort !== undefined && subject !== "watch") oneOf("--sort", flags.sort, viewColumnKeys(subject));
+  const format = flags.output === undefined ? "table" : listedWord("-o", flags.output, formats);
+  if (flags.sort !== undefined && subject !== "watch")
+    listedWord("--sort", flags.sort, viewColumnKeys(subject));
   return {
     format,
     headers: flags.headers !== false,

@@ -5,7 +5,7 @@ import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { World } from "../../services/aggregator/testing/world.ts";
 import type { Asker } from "../ask/ask.ts";
 import { connect } from "../ask/ask.ts";
-import { UsageError } from "../command/errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 import { askPipeline } from "./ask-pipeline.ts";
 import { serveLater } from "./serve-later.ts";
 

@@ -10,7 +10,7 @@ import type { Answer as QueryAnswer, Query } from "../../services/aggregator/que
 import { ITEMS_MAX } from "../../services/aggregator/query/query.ts";
 import type { AnswerPart } from "../ask/answer.ts";
 import type { Asker, AskOptions } from "../ask/ask.ts";
-import { UsageError } from "../command/errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 
 /** Items per batch: other work runs between two batches. */
 const BATCH_ITEMS_MAX = 256;

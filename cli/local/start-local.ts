@@ -10,7 +10,7 @@ import type { ServerOptions } from "../../services/aggregator/serve/server.ts";
 import type { NodeAgent, OuterParts } from "../../services/node-agent/node-agent.ts";
 import { createNodeAgent, ReaderObstacle } from "../../services/node-agent/node-agent.ts";
 import { isLiveProc } from "../../services/node-agent/readers/live-proc.ts";
-import { UsageError } from "../command/errors.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 import { askPipeline } from "./ask-pipeline.ts";
 import type { ListenAddress, LocalOptions } from "../command/local-options.ts";
 import type { LocalPipeline } from "./local-pipeline.ts";

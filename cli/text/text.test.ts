@@ -3,7 +3,6 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { formatAge } from "./age.ts";
 import { escapeText } from "./escape-text.ts";
-import { didYouMean } from "./suggest.ts";
 import { fitText, padText, textWidth } from "./text-width.ts";
 import { formatBytes, referencePart } from "../views/view.ts";
 
@@ -108,18 +107,4 @@ describe("referencePart", () => {
       }),
     );
   });
-});
-
-describe("didYouMean", () => {
-  const known = ["edges", "connections", "listeners"];
-  const cases: ReadonlyArray<readonly [word: string, answer: string]> = [
-    ["conections", "Did you mean connections?"],
-    ["edgse", "Did you mean edges?"],
-    ["EDGES", "Did you mean edges?"],
-    ["zebra", ""],
-    ["", ""],
-  ];
-  for (const [word, answer] of cases) {
-    it(`answers '${answer}' to '${word}'`, () => assert.equal(didYouMean(word, known), answer));
-  }
 });

@@ -45,7 +45,7 @@ const aggregatorRooms: Readonly<Record<string, readonly string[]>> = {
 const cliRooms: Readonly<Record<string, readonly string[]>> = {
   text: [],
   views: ["text"],
-  command: ["text", "views"],
+  command: ["views"],
   ask: ["command", "views"],
   output: ["ask", "command", "text", "views"],
   cluster: ["command"],
