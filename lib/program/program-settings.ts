@@ -2,10 +2,11 @@
 // validated by one schema into one frozen object, with all problems reported at once. main.ts passes the
 // environment and the arguments.
 
-import { parseArgs } from "node:util";
 import { z } from "zod";
 
 import { parseDuration } from "../duration.ts";
+import { type CommandLine, readCommandLine } from "./command-line.ts";
+import { UsageError, usageSentence } from "./usage-error.ts";
 
 /** Description of a setting besides its schema. */
 export interface Setting {
@@ -45,26 +46,25 @@ export function readSettings<Shape extends z.ZodRawShape>(
   args: readonly string[],
 ): SettingsResult<z.output<z.ZodObject<Shape>>> {
   const entries: [string, Setting][] = Object.entries(definition.settings);
-  const flags = entries.filter(([, setting]) => setting.secret !== true);
-  const options = Object.fromEntries([
-    ...flags.map(([, setting]) => [flagOf(setting), { type: "string" }] as const),
-    ["help", { type: "boolean" }] as const,
-    ["version", { type: "boolean" }] as const,
+  const { program, summary } = definition;
+  const helpCommand = `${program} --help`;
+  const visible = entries.filter(([, setting]) => setting.secret !== true);
+  const known = Object.fromEntries([
+    ...visible.map(([, setting]) => [flagOf(setting), { value: setting.example, help: setting.help }]),
+    ["version", { help: "print the version" }],
   ]);
-  let given: Record<string, unknown>;
+  let given: CommandLine<string>["flags"];
   try {
-    given = parseArgs({ args: [...args], options, strict: true }).values;
+    given = readCommandLine(known, false, args).flags;
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return { kind: "problems", text: `${definition.program}: ${text}\nTry --help.` };
+    if (!(error instanceof UsageError)) throw error;
+    return { kind: "problems", text: usageSentence(error, program, helpCommand) };
   }
-  if (given["help"] === true)
-    return { kind: "help", text: helpText(definition.program, definition.summary, entries) };
-  if (given["version"] === true) return { kind: "version" };
+  if (given.has("help")) return { kind: "help", text: helpText(program, summary, entries) };
+  if (given.has("version")) return { kind: "version" };
   const raw: Record<string, string> = {};
   for (const [key, setting] of entries) {
-    const flag = given[flagOf(setting)];
-    const value = typeof flag === "string" ? flag : environment[setting.variable];
+    const value = given.get(flagOf(setting)) ?? environment[setting.variable];
     if (value !== undefined && value !== "") raw[key] = value;
   }
   const parsed = definition.schema.safeParse(raw);
@@ -72,7 +72,7 @@ export function readSettings<Shape extends z.ZodRawShape>(
   const lines = parsed.error.issues.map((issue) => problem(issue, new Map(entries), raw));
   return {
     kind: "problems",
-    text: [`${definition.program}: the settings are not usable:`, ...lines].join("\n"),
+    text: [`${program}: the settings are not usable (see '${helpCommand}'):`, ...lines].join("\n"),
   };
 }
 
@@ -158,6 +158,6 @@ function helpText(
     "Environment variable            Flag                      Meaning",
     ...lines,
     `  ${"".padEnd(31)} ${"--version".padEnd(25)} Print the version`,
-    `  ${"".padEnd(31)} ${"--help".padEnd(25)} Print this`,
+    `  ${"".padEnd(31)} ${"-h, --help".padEnd(25)} Print this`,
   ].join("\n");
 }

@@ -6,9 +6,7 @@ import type { Log } from "./log.ts";
 import type { LogLevel } from "../vocabulary/log-levels.ts";
 import { createLog } from "./log.ts";
 import type { SettingsResult } from "./program-settings.ts";
-
-/** Exit code for unusable settings. */
-const EXIT_USAGE = 2;
+import { EXIT_USAGE } from "./usage-error.ts";
 
 /**
  * Runs a program until SIGTERM or SIGINT; a second signal ends it at once. Resolves with its exit code: 0, 1
