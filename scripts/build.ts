@@ -3,6 +3,7 @@
 
 import { chmod, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { runTool } from "../lib/program/run-tool.ts";
 import { bundle, repository } from "./bundle.ts";
 
 /** One program: its source and its output. */
@@ -59,8 +60,16 @@ function isNeededAtRunTime(file: string): boolean {
   return !/\/(doc|vendor)$|\.(cc|hh|S|asm|md|d\.ts|txt)$/.test(file);
 }
 
+const tool = {
+  start: "npm run build",
+  summary: "Builds what is shipped into dist/: the kubectl plugin, the agent, the aggregator.",
+  flags: {},
+};
+
 if (import.meta.main) {
-  for (const [file, bytes] of await buildPrograms()) {
-    console.log(`${file} ${(bytes / 2 ** 20).toFixed(1)} MiB`);
-  }
+  await runTool(tool, process.argv.slice(2), async () => {
+    for (const [file, bytes] of await buildPrograms()) {
+      console.log(`${file} ${(bytes / 2 ** 20).toFixed(1)} MiB`);
+    }
+  });
 }

@@ -5,6 +5,7 @@ import { execFile } from "node:child_process";
 import { access, constants, mkdir, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { runTool } from "../lib/program/run-tool.ts";
 import { buildPrograms } from "./build.ts";
 import { repository } from "./bundle.ts";
 import { chartImages } from "./chart-images.ts";
@@ -162,8 +163,17 @@ async function findProgram(name: string): Promise<string | undefined> {
   return undefined;
 }
 
+const tool = {
+  start: "npm run images",
+  summary:
+    "Builds the programs and packs the chart's images into dist/images/*.tar, without a container engine.",
+  flags: {},
+};
+
 if (import.meta.main) {
-  for (const { file, name, bytes } of await packImages()) {
-    console.log(`${file} ${name} ${(bytes / 2 ** 20).toFixed(0)} MiB`);
-  }
+  await runTool(tool, process.argv.slice(2), async () => {
+    for (const { file, name, bytes } of await packImages()) {
+      console.log(`${file} ${name} ${(bytes / 2 ** 20).toFixed(0)} MiB`);
+    }
+  });
 }

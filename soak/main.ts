@@ -1,7 +1,9 @@
 // `npm run soak -- NAME [--histories N] [--seed S]`: runs for any length of time what `npm test` runs for
 // seconds.
 
-import { parseArgs } from "node:util";
+import { runTool, type Tool } from "../lib/program/run-tool.ts";
+import { firstName, parseNumber } from "../lib/program/typed-values.ts";
+import { refuseWords } from "../lib/program/command-line.ts";
 
 const soaks: Readonly<Record<string, () => Promise<{ run(options: SoakOptions): boolean }>>> = {
   join: () => import("./join.ts"),
@@ -13,21 +15,37 @@ export interface SoakOptions {
   readonly seed: number;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    histories: { type: "string", default: "100000" },
-    seed: { type: "string", default: "20261122" },
+const DEFAULTS: SoakOptions = { histories: 100_000, seed: 20_261_122 };
+
+/** At 120 histories a second, more than a year. */
+const HISTORIES_MAX = 2 ** 32;
+/** fast-check's seeds are 32-bit integers; the negative ones are of no use here. */
+const SEED_MAX = 2 ** 31 - 1;
+
+const tool = {
+  start: "npm run soak",
+  summary: "Simulates random histories and counts what is found; exits with 1 if anything is unexpected.",
+  words: {
+    usage: "NAME",
+    help: ["NAME is:", "  join  random clusters and conversations, joined in any order"],
   },
+  flags: {
+    histories: { value: "N", help: `how many histories (default ${DEFAULTS.histories})` },
+    seed: {
+      value: "S",
+      help: `seed of the first one; each next one has the next seed (default ${DEFAULTS.seed})`,
+    },
+  },
+} satisfies Tool<"histories" | "seed">;
+
+await runTool(tool, process.argv.slice(2), async ({ flags, words }) => {
+  const name = firstName("NAME", words, Object.keys(soaks));
+  refuseWords(words.slice(1));
+  const number = (flag: keyof SoakOptions, min: number, max: number): number => {
+    const text = flags.get(flag);
+    return text === undefined ? DEFAULTS[flag] : parseNumber(`--${flag}`, text, min, max);
+  };
+  const options = { histories: number("histories", 1, HISTORIES_MAX), seed: number("seed", 0, SEED_MAX) };
+  const soak = await soaks[name]!();
+  process.exit(soak.run(options) ? 0 : 1);
 });
-const [name] = positionals;
-const load = name === undefined ? undefined : soaks[name];
-const options: SoakOptions = { histories: Number(values.histories), seed: Number(values.seed) };
-if (load === undefined || !Number.isInteger(options.histories) || !Number.isInteger(options.seed)) {
-  console.error(
-    `usage: npm run soak -- NAME [--histories N] [--seed S], where NAME is one of: ${Object.keys(soaks).join(", ")}`,
-  );
-  process.exit(2);
-}
-const soak = await load();
-process.exit(soak.run(options) ? 0 : 1);

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
+import { listedWord } from "../../lib/program/typed-values.ts";
 import { freePort, TestNatsServer, natsServerMissing } from "../../lib/testing/nats-server.ts";
 import { ensureStream } from "../../lib/nats/stream.ts";
 import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
@@ -46,8 +47,10 @@ interface Figures {
   readonly intervalSeconds: number | null;
 }
 
-/** Prints a table of all candidates, or of those named on the command line. */
-export async function run(): Promise<void> {
+/** Prints a table of all candidates, or of those that words name. */
+export async function run(words: readonly string[]): Promise<void> {
+  const names = ["agent", "local"].flatMap((program) => readerNames.map((reader) => `${program} ${reader}`));
+  const asked = words.map((word) => listedWord("CANDIDATE", word, names));
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make network namespaces");
     return;
@@ -57,15 +60,14 @@ export async function run(): Promise<void> {
     console.log(`SKIP: ${missing}`);
     return;
   }
-  await onQuietNode(measureAll);
+  await onQuietNode(() => measureAll(asked));
 }
 
-async function measureAll(): Promise<void> {
+async function measureAll(asked: readonly string[]): Promise<void> {
   console.error(`making ${SOCKETS} sockets in ${NAMESPACES} namespaces`);
   await using _load = await makeSocketLoad(NAMESPACES, SOCKETS);
   const nats = await TestNatsServer.start();
   await makeStream(nats.url);
-  const asked = process.argv.slice(3);
   const rows: string[][] = [];
   try {
     for (const candidate of await candidates(nats.url)) {

@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 
+import { listedWord } from "../../lib/program/typed-values.ts";
 import { readerNames } from "../../lib/vocabulary/reader-names.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import type { Contender } from "../measure.ts";
@@ -30,18 +31,16 @@ const SLOW_TOOL_NAMESPACES = 5;
 const BARE = "bare reading of /proc";
 
 /**
- * Creates each load, measures and prints a table. `NAMESPACES/SOCKETS …` on the command line measures only
- * these loads.
+ * Creates each load, measures and prints a table. Words (`NAMESPACES/SOCKETS`) select loads.
  */
-export async function run(): Promise<void> {
+export async function run(words: readonly string[]): Promise<void> {
+  const names = loads.map(nameOf);
+  const asked = words.map((word) => listedWord("NAMESPACES/SOCKETS", word, names));
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make network namespaces");
     return;
   }
-  const asked = process.argv.slice(3);
-  const wanted = loads.filter(
-    ({ namespaces, sockets }) => asked.length === 0 || asked.includes(`${namespaces}/${sockets}`),
-  );
+  const wanted = loads.filter((load) => asked.length === 0 || asked.includes(nameOf(load)));
   const columns: { head: string; cpu: Map<string, number>; rss: Map<string, number> }[] = [];
   for (const { namespaces, sockets } of wanted) {
     console.error(`making ${sockets} sockets in ${namespaces} namespaces`);
@@ -62,10 +61,10 @@ export async function run(): Promise<void> {
     );
     columns.push({ head: `${namespaces} ns / ${sockets / 1000}k`, cpu: await compare(contenders), rss });
   }
-  const names = [...new Set(columns.flatMap(({ cpu }) => [...cpu.keys()]))];
+  const rows = [...new Set(columns.flatMap(({ cpu }) => [...cpu.keys()]))];
   printTable([
     ["CPU ms a pass, median", ...columns.flatMap(({ head }) => [head, "bare ÷ it"])],
-    ...names.map((name) => [
+    ...rows.map((name) => [
       name,
       ...columns.flatMap(({ cpu }) => {
         const ms = cpu.get(name);
@@ -77,6 +76,10 @@ export async function run(): Promise<void> {
       ...columns.flatMap(({ rss }) => [(rss.get(name) ?? 0).toFixed(0), ""]),
     ]),
   ]);
+}
+
+function nameOf({ namespaces, sockets }: (typeof loads)[number]): string {
+  return `${namespaces}/${sockets}`;
 }
 
 function usableReaders(): string[] {

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { MemoryBus } from "../../lib/bus.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
+import { parseNumber } from "../../lib/program/typed-values.ts";
 import { createAggregator } from "../../services/aggregator/aggregator.ts";
 import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
 import { printTable } from "../measure.ts";
@@ -21,6 +22,8 @@ const loads = [
   { name: "as fast as the machine can", clients: 4, holdMicros: 0, seconds: 8 },
 ] as const;
 const INTERVALS_MS = [1000, 5000, 30_000];
+/** The longest interval that can be chosen. */
+const SECONDS_MAX = 3600;
 
 /** Bytes of one connection, in each direction. */
 const SENT = 100;
@@ -37,8 +40,9 @@ interface Seen {
   readonly rssMiB: number | null;
 }
 
-/** Runs every load with every method and prints a table. Seconds on the command line select intervals. */
-export async function run(): Promise<void> {
+/** Runs every load with every method and prints a table. Words are intervals in seconds. */
+export async function run(words: readonly string[]): Promise<void> {
+  const asked = words.map((word) => parseNumber("SECONDS", word, 1, SECONDS_MAX) * 1000);
   if (process.getuid?.() !== 0) {
     console.log("SKIP: needs root to make a network namespace");
     return;
@@ -52,7 +56,6 @@ export async function run(): Promise<void> {
     rmSync(directory, { recursive: true });
     return;
   }
-  const asked = process.argv.slice(3).map((seconds) => Number(seconds) * 1000);
   const rows: string[][] = [];
   for (const load of loads) {
     for (const intervalMs of asked.length > 0 ? asked : INTERVALS_MS) {

@@ -3,6 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Option } from "commander";
+import { runTool } from "../../lib/program/run-tool.ts";
 import { type Shape } from "../../lib/json/codec.ts";
 import {
   connectionShape,
@@ -108,13 +109,20 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-const before = readFileSync(path, "utf8");
-const after = generate(before);
-if (process.argv.includes("--check")) {
-  if (after !== before) {
+const tool = {
+  start: "node cli/docs/cli-reference.ts",
+  summary: "Generates the tables of docs/cli.md from the program itself.",
+  flags: { check: { help: "write nothing, and exit with 1 if docs/cli.md is out of date" } },
+};
+
+await runTool(tool, process.argv.slice(2), ({ flags }) => {
+  const before = readFileSync(path, "utf8");
+  const after = generate(before);
+  if (after === before) return;
+  if (flags.has("check")) {
     console.error("docs/cli.md is out of date: run node cli/docs/cli-reference.ts");
     process.exitCode = 1;
+  } else {
+    writeFileSync(path, after);
   }
-} else if (after !== before) {
-  writeFileSync(path, after);
-}
+});

@@ -28,7 +28,7 @@ export function rowsOf(table: SocketTable): Row[] {
 }
 
 /** A table of rows. */
-export function tableOf(rows: readonly Row[]): SocketTable {
+function tableOf(rows: readonly Row[]): SocketTable {
   const table = new SocketTable(Math.max(1, rows.length));
   for (const row of rows) {
     const at = table.append();
@@ -58,7 +58,7 @@ const fewNumbers = Object.fromEntries(
 ) as Record<NumberName, fc.Arbitrary<number>>;
 
 /** One row. */
-export function anyRow(): fc.Arbitrary<Row> {
+function anyRow(): fc.Arbitrary<Row> {
   const word = fc.oneof(fc.constantFrom(0, 0x0a000001, 0x7f000001), fc.integer({ min: 0, max: 0xffffffff }));
   const ipv4 = fc.tuple(word, word).map(([local, remote]) => [0, 0, 0xffff, local, 0, 0, 0xffff, remote]);
   const ipv6 = fc.array(word, { minLength: 8, maxLength: 8 });

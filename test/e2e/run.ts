@@ -2,22 +2,51 @@
 // cluster of $KUBECONFIG, and removes what they created. Numbers select claims by the start of their file's
 // name.
 
-import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
+import { runTool } from "../../lib/program/run-tool.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
 import { packImages } from "../../scripts/images.ts";
 import { kubectl, must } from "./command.ts";
 import { environment, repository } from "./environment.ts";
 import { isInstalled, uninstall } from "./release.ts";
+import { runTestFiles } from "../run-test-files.ts";
 
 const claimsDirectory = path.join(import.meta.dirname, "claims");
 
-async function main(numbers: readonly string[]): Promise<number> {
-  const files = readdirSync(claimsDirectory)
-    .filter((file) => file.endsWith(".e2e.ts"))
-    .filter((file) => numbers.length === 0 || numbers.some((number) => file.startsWith(number)))
-    .toSorted();
-  if (files.length === 0) throw new Error(`no claim's file begins with ${numbers.join(" or ")}`);
+const claims = readdirSync(claimsDirectory)
+  .filter((file) => file.endsWith(".e2e.ts"))
+  .toSorted();
+
+const tool = {
+  start: "npm run e2e",
+  summary:
+    "Runs the claims one after the other on the cluster of $KUBECONFIG, and removes what they created.",
+  words: {
+    usage: "[NUMBER…]",
+    help: [
+      "NUMBER is the beginning of a claim's name; all claims by default:",
+      ...claims.map((file) => `  ${nameOf(file)}`),
+    ],
+  },
+  flags: {},
+};
+
+function nameOf(file: string): string {
+  return file.replace(/\.e2e\.ts$/, "");
+}
+
+function selectClaims(numbers: readonly string[]): string[] {
+  for (const number of numbers) {
+    if (number !== "" && claims.some((file) => file.startsWith(number))) continue;
+    throw new UsageError(
+      `NUMBER takes the beginning of one of ${claims.map(nameOf).join(", ")}, not '${number}'.`,
+    );
+  }
+  return claims.filter((file) => numbers.length === 0 || numbers.some((number) => file.startsWith(number)));
+}
+
+async function main(files: readonly string[]): Promise<number> {
   await kubectl("get", "nodes");
   const present = await isInstalled();
   if (present && !environment.reuse) {
@@ -29,25 +58,20 @@ async function main(numbers: readonly string[]): Promise<number> {
   const [load = "", ...loadArguments] = environment.load.split(/\s+/);
   for (const { file } of archives) await must(load, [...loadArguments, path.join(repository, file)]);
   try {
-    return await runTests(files.map((file) => path.join(claimsDirectory, file)));
+    // One after the other, because claims restart what others depend on.
+    const paths = files.map((file) => path.join(claimsDirectory, file));
+    return await runTestFiles(paths, ["--test-concurrency=1"]);
   } finally {
     if (!environment.reuse) await uninstall();
   }
 }
 
-/** Runs the files one after the other, because claims restart what others depend on. */
-function runTests(files: readonly string[]): Promise<number> {
-  const reporter = path.join(repository, "test/reporter.ts");
-  const args = ["--test", "--test-concurrency=1", `--test-reporter=${reporter}`, ...files];
-  const child = spawn(process.execPath, args, { stdio: "inherit" });
-  const stop = (): void => void child.kill("SIGINT");
-  process.on("SIGINT", stop).on("SIGTERM", stop); // The clean-up still runs.
-  return new Promise((resolve) => child.on("close", (status) => resolve(status ?? 1)));
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`e2e: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
-}
+await runTool(tool, process.argv.slice(2), async ({ words }) => {
+  const files = selectClaims(words);
+  try {
+    process.exitCode = await main(files);
+  } catch (error) {
+    console.error(`e2e: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+});

@@ -11,6 +11,8 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 
+import { runTool } from "../../lib/program/run-tool.ts";
+import { listedWord } from "../../lib/program/typed-values.ts";
 import type { Kernel } from "./kernels.ts";
 import { kernels } from "./kernels.ts";
 import { packTests } from "./pack.ts";
@@ -34,6 +36,7 @@ const PARAMETERS = "maxcpus=1 clocksource=hpet";
 /** Prefix of our own lines in a kernel's output. */
 const MARK = "@kernels@";
 
+const suiteNames = [...new Set(kernels.map(({ suite }) => suite))];
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
 /** The result of a test file. */
@@ -150,22 +153,36 @@ function tell(word: string, where: string, result: FileResult, ...more: readonly
   for (const line of output) if (failed > 0 || line.startsWith("SKIP ")) console.log(`     ${line}`);
 }
 
-const runner = process.env["KERNEL_RUNNER"];
-const suites = process.argv.slice(2);
-if (runner === undefined || runner === "") {
-  console.log(
-    "SKIP: KERNEL_RUNNER names no command that boots other kernels (RUNNER SUITE COMMAND); see CONTRIBUTING.md",
-  );
-  totals.skipped += kernels.length;
-} else {
-  using pack = packTests(process.cwd());
+async function runSuites(words: readonly string[]): Promise<void> {
+  const suites = words.map((word) => listedWord("SUITE", word, suiteNames));
   const left = kernels.filter(({ suite }) => suites.length === 0 || suites.includes(suite));
-  await Promise.all(
-    Array.from({ length: SIDE_BY_SIDE }, async () => {
-      for (let kernel = left.shift(); kernel !== undefined; kernel = left.shift())
-        await runKernel(runner, pack.unpack, kernel);
-    }),
-  );
+  const runner = process.env["KERNEL_RUNNER"];
+  if (runner === undefined || runner === "") {
+    console.log(
+      "SKIP: KERNEL_RUNNER names no command that boots other kernels (RUNNER SUITE COMMAND); see CONTRIBUTING.md",
+    );
+    totals.skipped += left.length;
+  } else {
+    using pack = packTests(process.cwd());
+    await Promise.all(
+      Array.from({ length: SIDE_BY_SIDE }, async () => {
+        for (let kernel = left.shift(); kernel !== undefined; kernel = left.shift())
+          await runKernel(runner, pack.unpack, kernel);
+      }),
+    );
+  }
+  console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+  process.exitCode = totals.failed > 0 ? 1 : 0;
 }
-console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
-process.exitCode = totals.failed > 0 ? 1 : 0;
+
+const tool = {
+  start: "npm run test:kernels",
+  summary: "Runs the tests that depend on the kernel on other kernels, which $KERNEL_RUNNER boots.",
+  words: {
+    usage: "[SUITE…]",
+    help: [`SUITE is one of ${suiteNames.join(", ")}; all by default.`],
+  },
+  flags: {},
+};
+
+await runTool(tool, process.argv.slice(2), ({ words }) => runSuites(words));

@@ -45,7 +45,7 @@ export interface Place {
 }
 
 /** A Service: an address and two backends. */
-export interface Service {
+interface Service {
   readonly name: string;
   readonly addresses: Addresses;
   readonly backends: readonly Place[];

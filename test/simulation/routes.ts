@@ -67,7 +67,7 @@ export function routeOf(talk: Talk, cluster: Cluster): Route {
 }
 
 /** The port of a program's server. */
-export function targetPort({ namespace, process }: Place, protocol: "tcp" | "udp"): number {
+function targetPort({ namespace, process }: Place, protocol: "tcp" | "udp"): number {
   return ports[protocol].target + (namespace === HOST_NAMESPACE ? 1000 + process : 0);
 }
 

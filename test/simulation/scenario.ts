@@ -17,7 +17,7 @@ export interface AgentTraits {
 }
 
 /** The paths of conversations. */
-export const ways = [
+const ways = [
   "pod",
   "service",
   "host-to-service",
@@ -57,7 +57,7 @@ export interface Talk {
 }
 
 /** A fault in a node's reports. */
-export interface Incident {
+interface Incident {
   /** Reports are lost until a keyframe; the agent restarts; a keyframe comes out of order. */
   readonly kind: "none" | "lost" | "restart" | "keyframe";
   readonly node: number;
