@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Family, normalizeProtocol, Protocol, protocolWord, storeProtocolWord } from "./protocols.ts";
+import {
+  Family,
+  isFamily,
+  normalizeProtocol,
+  Protocol,
+  protocolWord,
+  storeProtocolWord,
+} from "./protocols.ts";
 
 describe("normalizeProtocol", () => {
   const cases: ReadonlyArray<readonly [text: string, word: string | null]> = [
@@ -21,8 +28,13 @@ describe("normalizeProtocol", () => {
     ["unix", "unix"],
     ["0", "0"],
     ["99", "99"],
-    // The aggregator's numbers for families are not IANA numbers.
-    ["250", "250"],
+    ["249", "249"],
+    // The aggregator's numbers for families: no protocol of an answer has them.
+    ["250", null],
+    ["251", null],
+    ["252", null],
+    ["0250", null],
+    ["253", "253"],
     ["256", null],
     ["99999999999", null],
     ["-6", null],
@@ -45,6 +57,13 @@ describe("words of protocols", () => {
     for (const [word, number] of Object.entries(Family)) {
       assert.equal(storeProtocolWord(number), word);
       assert.equal(normalizeProtocol(word), word);
+    }
+  });
+
+  it("are found again for every number that an answer can have", () => {
+    for (let number = 0; number <= 255; number++) {
+      const word = isFamily(number) ? null : storeProtocolWord(number);
+      assert.equal(normalizeProtocol(String(number)), word, String(number));
     }
   });
 

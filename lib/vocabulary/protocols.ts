@@ -50,7 +50,7 @@ export const protocolWords: readonly string[] = [...ipWords, ...familyWords];
 /** What a filter may name, for error messages. */
 export const protocolChoices: readonly string[] = [
   ...protocolWords,
-  `a number from 0 to ${PROTOCOL_NUMBER_MAX}`,
+  `a number from 0 to ${Family.unix - 1} or ${Family.packet + 1} to ${PROTOCOL_NUMBER_MAX}`,
 ];
 
 /** Other names for these protocols in /etc/protocols, the kernel and tcpdump. */
@@ -78,13 +78,13 @@ export function storeProtocolWord(number: number): string {
 
 /**
  * The word that answers use for the protocol that a filter names by its word, a synonym or its IANA number:
- * `tcp` for `TCP` and `6`, `99` for `99`. Null if unknown.
+ * `tcp` for `TCP` and `6`, `99` for `99`. Null if unknown, also for the numbers of families, which are our own.
  */
 export function normalizeProtocol(text: string): string | null {
   const trimmed = text.trim();
   if (!/^\d{1,9}$/.test(trimmed)) return findWord(protocolWords, trimmed, synonyms);
   const number = Number(trimmed);
-  return number <= PROTOCOL_NUMBER_MAX ? protocolWord(number) : null;
+  return number <= PROTOCOL_NUMBER_MAX && !isFamily(number) ? protocolWord(number) : null;
 }
 
 /** Protocols with a word in conntrack's text forms (net/netfilter/nf_conntrack_standalone.c l4proto_name). */

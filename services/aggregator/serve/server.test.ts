@@ -114,8 +114,14 @@ test("a filter that cannot be meant is INVALID_ARGUMENT with a sentence", async 
     [{ states: ["asleep"] }, /unknown state "asleep"; expected one of ESTABLISHED, SYN_SENT, /],
     [{ protocols: ["256"] }, /unknown protocol "256"/],
     [
+      { protocols: ["tcp", "250"] },
+      /unknown protocol "250"; expected one of icmp, .*, a number from 0 to 249 or 253/,
+    ],
+    [{ protocols: ["251"] }, /unknown protocol "251"/],
+    [{ protocols: ["252"] }, /unknown protocol "252"/],
+    [
       { protocols: ["carrier-pigeon"] },
-      /unknown protocol "carrier-pigeon"; expected one of icmp, igmp, .* packet, a number from 0 to 255/,
+      /unknown protocol "carrier-pigeon"; expected one of icmp, igmp, .* packet, a number from 0 to 249 or 253 to 255/,
     ],
     [{ outcomes: ["won"] }, /unknown outcome "won"; expected one of established, /],
     [{ ports: [70_000] }, /70000 is no port/],
