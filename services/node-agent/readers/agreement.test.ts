@@ -1,5 +1,5 @@
-// The readers against each other: on a quiet namespace of the same kernel they tell the same sockets, but for
-// what testing/blind-spots.ts says that one of them cannot see.
+// Compares the readers: on a quiet namespace of the same kernel they report the same sockets, except for what
+// testing/blind-spots.ts lists as invisible to one of them.
 
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
@@ -47,7 +47,7 @@ function readAll(reader: SocketReader, namespace: NamespaceRecord): SocketSink {
   return sink;
 }
 
-// And those that only readers with counters share.
+// Plus the columns that only readers with counters share.
 const countedColumns = [
   ...columns,
   ...(columnsUnseen.procfs as (typeof changingSocketColumns)[number][]),
@@ -67,7 +67,7 @@ function inetLines(
   }).toSorted();
 }
 
-// Those that a file refers to.
+// Rows of sockets that a file refers to.
 function heldLines(sink: SocketSink, left: ReadonlySet<string>): string[] {
   return inetLines(sink, left).filter((line) => !line.includes(" inode=0 "));
 }
@@ -79,7 +79,7 @@ function familyLines({ familySockets }: SocketSink): string[] {
     .toSorted();
 }
 
-// Opens sockets that Node.js has no way to, in a namespace; they stay there until they are closed.
+// Opens sockets in a namespace that Node.js cannot open; they stay there until they are closed.
 function openOdd(pid: number): number[] {
   const { socket } = syscalls();
   const [inet, inet6, netlink, packet] = [2, 10, 16, 17];
@@ -190,8 +190,8 @@ describe("the readers on one kernel", { skip }, () => {
       const { namespaces } = createProcessScanner({ procRoot }).scan();
       for (const holder of [pid, talker.pid]) {
         const namespace = namespaces.find(({ pids }) => pids.includes(holder))!;
-        // The first pass may read the namespace whole; the second one, nothing having moved, is the
-        // iterator's.
+        // The first pass may read the whole table; nothing having moved, the second one uses the iterator's
+        // records.
         for (let pass = 0; pass < 2; pass++) {
           const before = wholeReadings;
           iterator.begin!();

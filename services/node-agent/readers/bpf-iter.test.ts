@@ -1,5 +1,5 @@
-// What the BPF iterators tell beside sockets' rows, against what /proc tells: processes, holders, peers of
-// unix sockets; in a pid namespace of its own too.
+// Compares what the BPF iterators report besides socket rows (processes, holders, peers of unix sockets) with
+// /proc, also in a new pid namespace.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -12,8 +12,8 @@ import { chooseReader } from "./choose-reader.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
 /**
- * Kernels before 5.11 have pids only as the first pid namespace numbers them: the reader has to refuse
- * elsewhere.
+ * Kernels before 5.11 report pids only as the first pid namespace numbers them; elsewhere the reader must
+ * refuse.
  */
 const numbersPids = !/^([1-4]|5\.([0-9]|10))\./.test(release());
 const script = path.join(import.meta.dirname, "testing/bpf-iter.ts");
@@ -27,7 +27,7 @@ describe("the BPF iterators", { skip: obstacle ?? false }, () => {
     const inNamespace = ["--pid", "--fork", "--mount-proc"];
     if (spawnSync("unshare", [...inNamespace, "true"]).status !== 0)
       return t.skip("pid namespaces cannot be made here");
-    // A shell between, so that the reader is not the first process of its namespace.
+    // The shell in between keeps the reader from being the first process of its namespace.
     const command = `"${process.execPath}" "${script}"; exit $?`;
     const impossible = await runChecks(t, ["unshare", ...inNamespace, "sh", "-c", command]);
     if (numbersPids) return assert.equal(impossible, null);

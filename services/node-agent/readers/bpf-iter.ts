@@ -1,9 +1,9 @@
-// The reader `bpf-iter`: every socket of the node that a file refers to in one read of a BPF iterator,
-// whatever the number of namespaces, and with it who holds which. TCP sockets come from its records whole.
-// What no file refers to (TIME_WAIT, half-open, not yet accepted, orphaned) it cannot see: a namespace's TCP
-// table is read by another reader too, but only when the namespace's counters say that something there opened,
-// closed or went. Of the other families the records tell that something changed, and who the peer of a unix
-// socket is; their tables are read then.
+// The reader `bpf-iter`: one read of a BPF iterator returns every socket of the node that a file refers to,
+// together with its holders, however many namespaces there are. TCP sockets come from its records completely.
+// The iterator cannot see sockets without a file (TIME_WAIT, half-open, not yet accepted, orphaned): another
+// reader reads a namespace's TCP table for those, but only when the namespace's counters show that a socket
+// opened, closed or disappeared there. For the other families the records only show that something changed,
+// and the peer of each unix socket; their tables are then read too.
 
 import { readlinkSync } from "node:fs";
 
@@ -29,83 +29,80 @@ import { isLiveProc } from "./live-proc.ts";
 import { RecordIndex } from "./socket-records.ts";
 
 /**
- * Ticks of 10 ms after which the counters of a namespace are looked at though the records say that nothing
- * came, went or changed its state there: 5 s. What only counters tell (a connection that lived between two
- * passes, a TIME_WAIT entry that went) shows by then at the latest.
+ * Ticks of 10 ms after which a namespace's counters are read although the records show no new, closed or
+ * changed socket there: 5 s. This bounds the delay of what only counters show (a connection that lived between
+ * two passes, a TIME_WAIT entry that expired).
  */
 export const COUNTERS_TICKS = 500;
 
-/** Ticks for which a namespace in which something moved is looked at in each pass: 5 s. */
+/** Ticks for which a namespace is read in each pass after something moved in it: 5 s. */
 const BUSY_TICKS = 500;
 
 /**
- * Ticks after which datagram, unix, netlink and packet tables are read though none of their sockets came, went
- * or changed its state: 60 s. Their queues and drops may be that old.
+ * Ticks after which datagram, unix, netlink and packet tables are read although none of their sockets was
+ * opened, closed or changed state: 60 s. Their queues and drops can be that old.
  */
 const REST_TICKS = 6000;
 
-/**
- * Namespaces whose tables are read for no other reason than their age, for each second since the pass before.
- */
+/** Namespaces per second since the previous pass whose tables may be read only because they are old. */
 const REFRESHES_PER_SECOND = 4;
 
 /**
- * Namespaces are first due for it after a part of the time that is their own, so that not all are due at once.
+ * Jitter slots: staggers the first refresh of each namespace by its id, so that they are not all due at once.
  */
 const SPREAD = 32;
 
 /**
- * Share of one core that reading whole TCP tables for sockets without a file may take, and milliseconds of it
- * that may be saved up. Where namespaces change faster, those sockets are told late; what files refer to never
- * is.
+ * Share of one core that reading whole TCP tables for sockets without a file may take, and the milliseconds of
+ * it that may accumulate. Where namespaces change faster, those sockets are reported late; sockets that a file
+ * refers to never are.
  */
 const ORPHANS_SHARE = 0.005;
 const ORPHANS_CREDIT_MS = 1000;
 
-/**
- * Digests in a row that were not the one before, after which they pause: one pass longer each time, up to …
- */
+/** Back off after this many changing digests in a row; the pause grows by one pass up to DIGEST_PAUSE_MAX. */
 const DIGESTS_MOVED = 3;
 const DIGEST_PAUSE_MAX = 15;
 
-/** TCP_TIMEWAIT_LEN of include/net/tcp.h, in ticks, and what tells such an entry. */
+/** TCP_TIMEWAIT_LEN of include/net/tcp.h in ticks: how long a TIME_WAIT entry lives. */
 const TIME_WAIT_TICKS = 6000;
 
-/** What a reader is made with. */
+/** Options of the reader. */
 interface BpfIterReaderOptions {
-  /** "/proc" or "/host/proc": the live kernel's. */
+  /** Root of the live kernel's proc: "/proc" or "/host/proc". */
   readonly procRoot: string;
   /** Ticks of 10 ms since the epoch's start. */
   readonly nowTicks: () => number;
-  /** Reads the tables tcp and tcp6 alone, and every other one. */
+  /** Reads only the tables tcp and tcp6; `restReader` reads all other tables. */
   readonly tcpReader: SocketReader;
   readonly restReader: SocketReader;
-  /** Where the kernel's BTF is, unless where it always is. */
+  /** Path of the kernel's BTF; BTF_PATH by default. */
   readonly btfPath?: string;
 }
 
 /**
- * The reader `bpf-iter`. Needs BPF and PERFMON, a kernel from 5.8 with BTF, and what the readers within need.
+ * Creates the reader `bpf-iter`. It needs BPF and PERFMON, a kernel from 5.8 with BTF, and whatever the two
+ * readers in `options` need.
  */
 export function createBpfIterReader(options: BpfIterReaderOptions): SocketReader {
   return new BpfIterReader(options);
 }
 
-// What is kept of a namespace between its readings.
+// State of a namespace between its readings.
 interface Kept {
   readonly namespaceId: number;
-  /** TCP sockets that no file refers to, and the records' mark when they were read. */
+  /** TCP sockets that no file refers to; `tcpMark` is the records' mark at that reading. */
   orphans: KeptRows | null;
   tcpMark: string;
   rest: KeptRows | null;
   restMark: number;
-  /** When both are due again. */
+  /** When the other tables are due for a refresh. */
   restTicks: number;
   restReading: NamespaceReading;
   counts: Counts | null;
   lookTicks: number;
   busyTicks: number;
-  /** When its table was due to be read and was not. */
+  /** When its TCP table was due but could not be read for lack of credit. */
   blindTicks: number;
   pass: number;
 }
@@ -123,22 +120,24 @@ class BpfIterReader implements SocketReader {
   #overflowed = 0;
   #failure: string | null = null;
   #pass = 0;
-  // Milliseconds that whole TCP tables may take now, and when that was reckoned; how many namespaces wait for
-  // it.
+  // Milliseconds that whole TCP tables may take now, when that was computed, and how many namespaces wait for
+  // credit.
   #creditMs = ORPHANS_CREDIT_MS;
   #creditTicks = 0;
   #waiting = 0;
   #waitingBefore = 0;
   #refreshesLeft = 0;
-  // When the pass that reads began, and until when a namespace in which sockets moved is looked at in each
-  // pass.
+  // When the current pass began, and until when each pass must read the node because sockets moved in some
+  // namespace.
   #nowTicks = 0;
   #busyTicks = 0;
-  // The digest from before the records were read, and as isStill() found it; undefined where it was not asked.
+  // The digest taken before the records were read, and the one that isStill() read; undefined if it did not
+  // ask.
   #digest: string | null = null;
   #digestNow: string | null | undefined = undefined;
   #isAsked = false;
-  // Digests in a row that were not the one before, and passes in which none is read for that.
+  // Digests in a row that differed from the previous one, and passes left in which none is read because of
+  // that.
   #digestsMoved = 0;
   #digestPause = 0;
   #heard: ReadonlySet<number> | null = null;
@@ -155,8 +154,8 @@ class BpfIterReader implements SocketReader {
       return `${procRoot} is not the running kernel's: BPF would tell of another one`;
     if (ownPid(procRoot) !== String(process.pid))
       return `${procRoot} is of another pid namespace: BPF would tell other pids (set hostPID)`;
-    // A socket of our own must show under our own pid: before 5.11 the kernel numbers them as its first pid
-    // namespace.
+    // A socket of our own must appear under our own pid: before 5.11 the kernel numbers pids as its first pid
+    // namespace does.
     const { socket, close } = syscalls();
     const own = socket(AF_UNIX, SOCK_STREAM, 0);
     this.#readRecords();
@@ -169,7 +168,7 @@ class BpfIterReader implements SocketReader {
 
   isStill(): boolean {
     const nowTicks = this.#options.nowTicks();
-    // Counters and data are looked at as often as ever, and namespaces in which something moves in each pass.
+    // Counters and data are read as often as ever; while sockets move in some namespace, every pass reads.
     const isDue = nowTicks >= this.#nowTicks + COUNTERS_TICKS || nowTicks < this.#busyTicks;
     if (!this.#readable || isDue || this.#waiting > 0 || this.#overflowed > 0) return false;
     this.#isAsked = true;
@@ -216,7 +215,7 @@ class BpfIterReader implements SocketReader {
     if (!this.#readable || namespace.inode === 0) return UNREAD;
     const { inode } = namespace;
     const nowTicks = this.#nowTicks;
-    // An inode number that is used again is another namespace's: its id tells.
+    // The inode number may be reused by another namespace; its id differs then.
     if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
     const kept = this.#kept.get(inode) ?? newlyKept(namespaceId);
     this.#kept.set(inode, kept);
@@ -231,7 +230,7 @@ class BpfIterReader implements SocketReader {
       this.#forget(inode);
       return tcp;
     }
-    // What found no place in the iterator's records belongs to no namespace: it is told once.
+    // Records that overflowed the iterator's buffer belong to no known namespace: count them once.
     const overflowed = rest.overflowed + tcp.overflowed + this.#overflowed;
     this.#overflowed = 0;
     return {
@@ -243,8 +242,7 @@ class BpfIterReader implements SocketReader {
     };
   }
 
-  // Reads the records, unless the digest says that those of a pass before tell what there is but for what data
-  // moved.
+  // Reads the records, unless the digest shows that nothing but data changed since they were last read.
   #readRecords(): void {
     const digest = this.#takeDigest();
     const isNew = this.#nowTicks < this.#indexTicks + TRAFFIC_TICKS;
@@ -265,8 +263,9 @@ class BpfIterReader implements SocketReader {
     }
   }
 
-  // The digest as isStill() read it in this pass, else as it is now; null where the kernel tells none, and
-  // where nobody asked since the records were read: passes so far apart read them each time.
+  // Returns the digest that isStill() read in this pass, else reads it now. Null if the kernel reports none,
+  // or if isStill() was not called since the records were read: passes that far apart read the records each
+  // time.
   #takeDigest(): string | null {
     const digest = this.#digestNow;
     const isAsked = this.#isAsked;
@@ -276,7 +275,8 @@ class BpfIterReader implements SocketReader {
     return isAsked ? this.#readDigest() : null;
   }
 
-  // Where it keeps changing it is asked for in ever fewer passes: there it only adds to what records cost.
+  // A digest that keeps changing only adds to the cost of the records, so it is read in fewer and fewer
+  // passes.
   #readDigest(): string | null {
     if (this.#iterator === null || this.#digestPause > 0) {
       this.#digestPause--;
@@ -286,7 +286,7 @@ class BpfIterReader implements SocketReader {
     try {
       digest = this.#iterator.readDigest();
     } catch {
-      // Reading the records will say why.
+      // Reading the records will report the reason.
     }
     this.#digestsMoved = digest === this.#digest ? 0 : this.#digestsMoved + 1;
     this.#digestPause = Math.min(DIGEST_PAUSE_MAX, Math.max(0, this.#digestsMoved - DIGESTS_MOVED));
@@ -312,7 +312,7 @@ class BpfIterReader implements SocketReader {
     return reading;
   }
 
-  // Tables of /proc do not tell the peers of unix sockets.
+  // Tables of /proc do not have the peers of unix sockets.
   #completePeers({ familySockets }: SocketSink, first: number): void {
     for (let at = first; at < familySockets.length; at++) {
       const socket = familySockets[at]!;
@@ -331,12 +331,12 @@ class BpfIterReader implements SocketReader {
       const isFirst = kept.counts === null;
       kept.counts = this.#gate.look(namespace, !moved && kept.orphans?.length === 0);
       kept.lookTicks = nowTicks + COUNTERS_TICKS;
-      // Data moves what the records have; of the other sockets only states that are on their way to the end.
+      // Data changes what the records hold; of the other sockets it only changes those that are closing.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
       const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
       if (movement === "sockets" || movement === "due") moved = true;
       if (movement !== "nothing" && movement !== "due" && !isFirst) kept.busyTicks = nowTicks + BUSY_TICKS;
-      // Data alone opens nothing that a digest or an event would not tell of.
+      // Data alone opens no socket that a digest or an event would miss.
       if (movement === "sockets" && !isFirst) this.#busyTicks = kept.busyTicks;
       if (moved && this.#areAllHeld(inode, kept.counts)) {
         kept.orphans = NO_ROWS;
@@ -356,14 +356,14 @@ class BpfIterReader implements SocketReader {
     return this.#readOrphans(namespace, kept, sink, nowTicks, mark);
   }
 
-  // Whether the kernel counts no more TCP sockets than files refer to: then there is nothing else to look for.
+  // Whether the kernel counts no more TCP sockets than files refer to, so that no others are left to find.
   #areAllHeld(inode: number, counts: Counts | null): boolean {
     if (counts === null) return false;
     const { ipv4, ipv6, timeWait } = counts.tcpSockets;
     return timeWait === 0 && ipv4 + ipv6 === this.#index!.tcpCount(inode);
   }
 
-  // The whole TCP table, of which the rows stay that no file refers to: the records have the others.
+  // Reads the whole TCP table and keeps only the rows that no file refers to: the records have the others.
   #readOrphans(
     namespace: NamespaceRecord,
     kept: Kept,
@@ -392,8 +392,8 @@ class BpfIterReader implements SocketReader {
     return { ...reading, overflowed: reading.overflowed + overflowed };
   }
 
-  // Whether a row is the TIME_WAIT entry of a connection whose end was heard in a pass that had no credit to
-  // look for it: it would count twice.
+  // Whether a row is the TIME_WAIT entry of a connection whose end arrived as an event in a pass without
+  // credit to read the table: it would be counted twice.
   #wasHeard({ timer, timerDeadline }: SocketTable, row: number, blindTicks: number): boolean {
     if (this.#heard === null || timer[row] !== Timer.timeWait) return false;
     return timerDeadline[row]! - TIME_WAIT_TICKS <= blindTicks;
@@ -431,7 +431,7 @@ function newlyKept(namespaceId: number): Kept {
   };
 }
 
-// The number that a mounted proc gives this process.
+// The pid of this process as the mounted proc numbers it.
 function ownPid(procRoot: string): string {
   try {
     return readlinkSync(`${procRoot}/self`);

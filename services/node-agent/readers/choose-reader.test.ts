@@ -8,7 +8,7 @@ import { chainReaders, chooseReader } from "./choose-reader.ts";
 const namespace: NamespaceRecord = { inode: 1, host: true, pids: [process.pid] };
 const options = { procRoot: "/proc", nowTicks: () => 0 };
 
-// Readers that fail on purpose: faults are what no kernel makes when asked.
+// Readers that fail on purpose: a real kernel does not fail on request.
 function faulty(name: string, works: () => boolean, obstacle: string | null = null): SocketReader {
   return {
     name,

@@ -1,6 +1,6 @@
-// Which reader reads: the best that works here, by probe, or the one that was asked for. Where the chosen one
-// fails at run time the next takes its place, for a namespace or for good; coverage says which reads and why
-// no better one does.
+// Chooses the reader: the best one whose probe succeeds, or the one that was asked for. If the chosen reader
+// fails at run time, the next one replaces it, for one namespace or permanently; coverage names the reader in
+// use and why no better one works.
 
 import { endianness } from "node:os";
 
@@ -20,28 +20,28 @@ import type { ReaderChoice, ReaderName } from "../../../lib/vocabulary/reader-na
 import { createSockDiagReader } from "./sock-diag.ts";
 
 /**
- * Passes in a row in which a reader reads nothing that the next one reads, after which the next one takes
- * over.
+ * After this many passes in a row in which the first reader reads nothing and another one does, the next
+ * reader replaces it permanently.
  */
 const FAILED_PASSES_MAX = 3;
 
-/** What readers are made with. */
+/** Options of the readers. */
 interface ReaderOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid>/net tables. */
   readonly procRoot: string;
-  /** Byte order of the kernel that wrote the tables; this machine's unless told. */
+  /** Byte order of the kernel that wrote the tables; by default this machine's. */
   readonly littleEndian?: boolean;
   /** Ticks of 10 ms since the epoch's start. */
   readonly nowTicks: () => number;
 }
 
 /**
- * The reader that was asked for, or a chain of all that work. Its probe() says why the one that was asked for
- * cannot work here, or why none can.
+ * Returns the reader that was asked for, or a chain of all that work. The reader's probe() returns why the
+ * requested one cannot work here, or why none can.
  */
 export function chooseReader(choice: ReaderChoice, options: ReaderOptions): SocketReader {
   if (choice !== "auto") return createReader(choice, options);
-  // Of a saved tree only the tables are there: that is no shortcoming of this machine's to report.
+  // A saved tree has only the tables; that is not a limitation of this machine to report.
   if (!isLiveProc(options.procRoot)) return createReader("procfs", options);
   return chainReaders(readerNames.map((name) => createReader(name, options)));
 }
@@ -59,7 +59,7 @@ function createReader(name: ReaderName, options: ReaderOptions, tables?: Readonl
       if (tables === undefined) return createGated(name, options);
       return createSockDiagReader({ procRoot, nowTicks, tables });
     case "procfs":
-      // Counters and tables of a saved tree may be of different moments.
+      // A saved tree's counters and tables may come from different moments.
       if (tables === undefined && isLiveProc(procRoot)) return createGated(name, options);
       return createProcfsReader({
         procRoot,
@@ -80,7 +80,7 @@ function createGated(name: ReaderName, options: ReaderOptions): SocketReader {
 const tcpTables: ReadonlySet<string> = new Set(["tcp", "tcp6"]);
 const otherTables: ReadonlySet<string> = new Set(procfsTables.filter((name) => !tcpTables.has(name)));
 
-/** One reader out of several, the best first: those whose probe says that they cannot work are left out. */
+/** Combines several readers, best first, into one; leaves out those whose probe reports an obstacle. */
 export function chainReaders(readers: readonly SocketReader[]): SocketReader {
   return new ReaderChain(readers);
 }
@@ -89,8 +89,7 @@ class ReaderChain implements SocketReader {
   readonly #reasons: string[] = [];
   readonly #working: SocketReader[] = [];
   readonly #obstacle: string | null;
-  // Of the pass that goes on: namespaces that the first reader read, and those that another one read in its
-  // place.
+  // In the current pass: namespaces that the first reader read, and those that another one read in its place.
   #read = 0;
   #handedOver = 0;
   #handedOverBefore = 0;
@@ -100,7 +99,7 @@ class ReaderChain implements SocketReader {
     for (const reader of readers) {
       const obstacle = reader.probe();
       if (obstacle === null) this.#working.push(reader);
-      // What is worse than the one that works is of no interest.
+      // Obstacles of readers below the one that works do not matter.
       else if (this.#working.length === 0)
         this.#reasons.push(`The reader ${reader.name} cannot work here: ${obstacle}`);
     }

@@ -1,20 +1,20 @@
-// What the reader `sock-diag` asks the kernel, and what it takes from /proc instead.
+// Lists the sock_diag requests of the reader `sock-diag`, and the tables that it reads from /proc instead.
 
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 
-/** Tables that no diag module has on any kernel (ping sockets): sock-diag takes them from /proc. */
+/** Tables without a diag module on any kernel (ping sockets): sock-diag reads them from /proc. */
 export const tablesWithoutDiag: readonly string[] = ["icmp", "icmp6"];
 
 /**
- * One question to sock_diag: the tables of /proc/<pid>/net that its answer covers, read there where it has
- * none.
+ * One sock_diag request and the tables of /proc/<pid>/net that its answer covers; they are read from /proc if
+ * the kernel does not support the request.
  */
 type DiagTable =
   | {
       readonly kind: "inet";
       readonly name: string;
       readonly protocol: number;
-      /** Null where one question is for both families. */
+      /** Null if one request covers both families. */
       readonly family: 4 | 6 | null;
       readonly covers: readonly string[];
     }
@@ -32,8 +32,8 @@ function datagrams(name: string, protocol: number): readonly DiagTable[] {
 }
 
 /**
- * Everything that sock-diag asks of a namespace. Kernels may lack any of the modules behind it (udp_diag,
- * raw_diag, unix_diag, netlink_diag, packet_diag): the tables that they cover come from /proc there.
+ * All requests of sock-diag for one namespace. A kernel may lack any of the modules that serve them (udp_diag,
+ * raw_diag, unix_diag, netlink_diag, packet_diag); the tables that these cover then come from /proc.
  */
 export const diagTables: readonly DiagTable[] = [
   { kind: "inet", name: "tcp", protocol: Protocol.tcp, family: null, covers: ["tcp", "tcp6"] },

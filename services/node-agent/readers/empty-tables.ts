@@ -1,10 +1,13 @@
-// Which tables of a network namespace hold nothing, by their counts: these take microseconds, a walk through
-// the kernel's hash milliseconds.
+// Finds the empty tables of a network namespace by its socket counts: reading these takes microseconds, a walk
+// through the kernel's hash takes milliseconds.
 
 import { readText } from "../processes/small-file.ts";
 import { emptyDatagramTables, emptyTcpTables, parseTcpSockets } from "../procfs/net-sockstat.ts";
 
-/** Names of the empty tables below a directory like /proc/<pid>/net; null if its counts cannot be read. */
+/**
+ * Returns the names of the empty tables in a directory like /proc/<pid>/net; null if its counts cannot be
+ * read.
+ */
 export function readEmptyTables(directory: string): readonly string[] | null {
   const ipv4 = readText(`${directory}/sockstat`);
   const ipv6 = readText(`${directory}/sockstat6`);

@@ -1,5 +1,5 @@
-// Where BPF is refused, the next reader takes over and says why: as another user would run it, and on other
-// kernels.
+// If BPF is refused, the next reader replaces it and reports why: with the capabilities of another user, and
+// on other kernels.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -20,7 +20,7 @@ interface Chosen {
   readonly limits: readonly string[];
 }
 
-// What is chosen in a process with these capabilities only.
+// Returns what a process with only these capabilities chooses.
 function chosenWith(capabilities: string): Chosen | null {
   const script = path.join(import.meta.dirname, "testing/reader-choice.ts");
   const bounds = `--bounding-set=-all,${capabilities}`;

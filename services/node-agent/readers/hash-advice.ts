@@ -1,20 +1,23 @@
-// What would make reading cheaper on this node, told and never done: on kernels from 6.1 each new network
-// namespace can have a TCP hash of its own (Documentation/networking/ip-sysctl.rst, tcp_child_ehash_entries).
-// Without it the kernel walks the whole node's hash for each namespace whose table is read.
+// Advises how to make reading cheaper on this node; whotalks itself changes nothing. On kernels from 6.1 each
+// new network namespace can have its own TCP hash (Documentation/networking/ip-sysctl.rst,
+// tcp_child_ehash_entries). Without it the kernel walks the whole node's hash for each namespace whose table
+// is read.
 
 import { readText } from "../processes/small-file.ts";
 
-/** Network namespaces from which on, and buckets of the node's hash from which on, it would help. */
+/** Minimum number of network namespaces, and of buckets in the node's hash, for the advice to help. */
 const NAMESPACES_MIN = 10;
 const BUCKETS_MIN = 65_536;
 
-/** Buckets that are enough for a pod's own connections. */
+/** Buckets that suffice for a pod's own connections. */
 const BUCKETS_ADVISED = 4096;
 
-/** Milliseconds that reading one namespace takes at least before it is worth a word. */
+/** Minimum milliseconds per namespace for the advice to be worth giving. */
 const MS_MIN = 0.5;
 
-/** The sentence for a node whose namespaces take so many milliseconds each; null where nothing would help. */
+/**
+ * Returns the advice for a node whose namespaces take `msEach` milliseconds each; null if nothing would help.
+ */
 export function hashAdvice(procRoot: string, namespaces: number, msEach: number): string | null {
   const buckets = numberOf(`${procRoot}/sys/net/ipv4/tcp_ehash_entries`);
   const ofChildren = numberOf(`${procRoot}/sys/net/ipv4/tcp_child_ehash_entries`);
@@ -22,8 +25,8 @@ export function hashAdvice(procRoot: string, namespaces: number, msEach: number)
 }
 
 /**
- * The same from the sysctls' values: buckets of the node's hash and of a new namespace's; null where there are
- * none.
+ * Returns the same from the values of the sysctls: buckets of the node's hash and of a new namespace's hash;
+ * null if the kernel lacks them.
  */
 export function adviceFor(
   namespaces: number,
@@ -32,7 +35,7 @@ export function adviceFor(
   ofChildren: number | null,
 ): string | null {
   if (namespaces < NAMESPACES_MIN || msEach < MS_MIN || ofChildren !== 0) return null;
-  // Negative where this namespace itself shares another one's.
+  // Negative if this namespace itself shares the hash of another one.
   if (buckets === null || Math.abs(buckets) < BUCKETS_MIN) return null;
   return (
     `The kernel walks a TCP hash of ${Math.abs(buckets)} buckets for each of ${namespaces} network namespaces, ` +

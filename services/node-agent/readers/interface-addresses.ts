@@ -1,5 +1,5 @@
-// The addresses of a namespace's interfaces, kept for a while: they hardly change, and a node's routing table
-// can be long. Who answers for a socket that is bound to the wildcard rests on them.
+// Caches the addresses of each namespace's interfaces: they hardly change, and a node's routing table can be
+// long. They decide which namespace answers for a socket that is bound to the wildcard address.
 
 import { addressBytes } from "../../../lib/address.ts";
 import { readText } from "../processes/small-file.ts";
@@ -7,15 +7,15 @@ import { localIpv4Addresses } from "../procfs/net-fib-trie.ts";
 import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
 
 /**
- * Ticks of 10 ms for which a namespace's addresses are taken as known: 10 s, twice as long each time that they
- * are the same again …
+ * Ticks of 10 ms for which a namespace's addresses are cached: 10 s, doubled each time they turn out
+ * unchanged.
  */
 const KEPT_TICKS = 1000;
-/** … up to 80 s. */
+/** Upper bound of that: 80 s. */
 const KEPT_TICKS_MAX = 8000;
 const SPREAD = 16;
 
-/** Addresses of one namespace at most: a host with more is no host whose addresses tell anything. */
+/** Maximum addresses of one namespace: with more, they no longer identify a host. */
 const ADDRESSES_MAX = 4096;
 
 interface Kept {
@@ -34,7 +34,9 @@ export class InterfaceAddresses {
     this.#procRoot = procRoot;
   }
 
-  /** The addresses of a namespace through one of its processes: 4 or 16 bytes each, loopback left out. */
+  /**
+   * Returns a namespace's addresses, read through one of its processes: 4 or 16 bytes each, without loopback.
+   */
   of(namespaceInode: number, pid: number, nowTicks: number): readonly Uint8Array[] {
     const kept = this.#kept.get(namespaceInode);
     if (kept !== undefined && nowTicks < kept.untilTicks) return kept.addresses;
@@ -48,7 +50,7 @@ export class InterfaceAddresses {
     const addresses = same
       ? kept.addresses
       : texts.slice(0, ADDRESSES_MAX).flatMap((address) => addressBytes(address) ?? []);
-    // Spread, so that not all namespaces are due at once.
+    // Jitter, so that not all namespaces are due at once.
     const spreadTicks = (((namespaceInode % SPREAD) / SPREAD) * keptTicks) / 2;
     const untilTicks = nowTicks + keptTicks - spreadTicks;
     this.#kept.set(namespaceInode, { addresses, texts: text, keptTicks, untilTicks });

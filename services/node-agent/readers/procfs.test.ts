@@ -19,7 +19,7 @@ const captures = new URL("../../../test/fixtures/captures/", import.meta.url);
 const roots: string[] = [];
 after(() => roots.forEach((root) => rmSync(root, { recursive: true })));
 
-// A captured process as a saved tree has it: net-tcp becomes <pid>/net/tcp.
+// Builds a saved tree from a captured process: net-tcp becomes <pid>/net/tcp.
 function savedTree(pid: number, capture: string): string {
   const root = mkdtempSync(path.join(tmpdir(), "whotalks-net-"));
   roots.push(root);

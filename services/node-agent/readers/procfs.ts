@@ -1,6 +1,6 @@
-// The reader that works everywhere: every socket of a network namespace from the tables below /proc/<pid>/net
-// of any process in it, or from a saved tree of them. Peers of unix sockets, which no table has, come from
-// sock_diag where the tables are the live kernel's.
+// The reader that works everywhere: reads every socket of a network namespace from the tables in
+// /proc/<pid>/net of any process in it, or from a saved tree of them. No table has the peers of unix sockets;
+// they come from sock_diag if the tables are the live kernel's.
 
 import { readdirSync, statfsSync } from "node:fs";
 
@@ -18,7 +18,7 @@ import { TableFile } from "./table-file.ts";
 import { UnixPeers } from "./unix-peers.ts";
 import { readTcpCounters } from "./tcp-counters.ts";
 
-/** Every table that is read of a namespace, by its name below <pid>/net. */
+/** All tables that are read of a namespace, by their names in <pid>/net. */
 export const procfsTables: readonly string[] = [
   ...inetTables.map(({ name }) => name),
   "unix",
@@ -26,33 +26,30 @@ export const procfsTables: readonly string[] = [
   "packet",
 ];
 
-// Tables that the counts of sockstat and sockstat6 may tell to be empty.
+// Tables that the counts of sockstat and sockstat6 can show to be empty.
 const gatedTables: readonly string[] = ["tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6"];
 
-/**
- * Processes of a namespace that are tried at most before it counts as unreadable: more than exit between two
- * reads.
- */
+/** Processes of a namespace to try before it counts as unreadable: more than exit between two reads. */
 const READ_THROUGH_MAX = 64;
 
-/** Unix, netlink and packet sockets of one pass at most: 2^20 of about 250 bytes each (250 MB). */
+/** Maximum unix, netlink and packet sockets of one pass: 2^20 of about 250 bytes each (250 MB). */
 export const FAMILY_SOCKETS_MAX = 2 ** 20;
 
-/** What a reader is made with. */
+/** Options of the reader. */
 interface ProcfsReaderOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid>/net tables. */
   readonly procRoot: string;
   /** Whether the kernel that wrote the tables is little-endian. */
   readonly littleEndian: boolean;
-  /** Ticks of 10 ms since the epoch's start: what timers are counted from. */
+  /** Ticks of 10 ms since the epoch's start; timers are relative to it. */
   readonly nowTicks: () => number;
-  /** Whether to ask sock_diag for the peers of unix sockets: only where procRoot is the live kernel's. */
+  /** Whether to ask sock_diag for the peers of unix sockets; only valid if procRoot is the live kernel's. */
   readonly unixPeers: boolean;
-  /** Names of the tables that are read; all of procfsTables unless told. May change between readings. */
+  /** Names of the tables to read; by default all of procfsTables. May change between readings. */
   readonly tables?: ReadonlySet<string>;
 }
 
-/** The reader `procfs`. Needs nothing but the tables. */
+/** Creates the reader `procfs`. It needs nothing but the tables. */
 export function createProcfsReader(options: ProcfsReaderOptions): SocketReader {
   return new ProcfsReader(options);
 }
@@ -95,7 +92,7 @@ class ProcfsReader implements SocketReader {
       READ_THROUGH_MAX,
     );
     if (pid === undefined) {
-      // Half of a namespace would look like sockets that were closed: all or nothing.
+      // Half of a namespace would look as if its other sockets were closed: all or nothing.
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;
       return {
@@ -131,12 +128,13 @@ class ProcfsReader implements SocketReader {
     return new Map(tables === undefined ? all : all.filter(([name]) => tables.has(name)));
   }
 
-  // Reads the tables that are left through one process and takes those that were read from the map. False
-  // where the process did not answer for all of them: it is gone, or not for us to read.
+  // Reads the remaining tables through one process and removes those that were read from the map. Returns
+  // false if the process did not provide all of them: it is gone, or we may not read it.
   #readThrough(pid: number, tables: Map<string, TableParser>, sink: SocketSink): boolean {
     const directory = `${this.#options.procRoot}/${pid}/net`;
     let absent = 0;
-    // In a saved tree counts and tables may be of different moments: only the running kernel is believed.
+    // Counts and tables of a saved tree may come from different moments; only the running kernel's are
+    // trusted.
     if (this.#live && gatedTables.some((name) => tables.has(name))) {
       for (const name of readEmptyTables(directory) ?? []) tables.delete(name);
     }
@@ -148,7 +146,7 @@ class ProcfsReader implements SocketReader {
         tables.delete(name);
         continue;
       }
-      // What was read of a table before it failed is read again through another process.
+      // Discard what was read before the failure: another process reads the table from its start.
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;
       if (failure === "denied") return false;
@@ -158,7 +156,7 @@ class ProcfsReader implements SocketReader {
   }
 }
 
-// PROC_SUPER_MAGIC of include/uapi/linux/magic.h: a mounted /proc, whatever it is called.
+// PROC_SUPER_MAGIC of include/uapi/linux/magic.h: recognizes a mounted /proc under any path.
 function isProc(directory: string): boolean {
   try {
     return statfsSync(directory).type === 0x9fa0;
@@ -167,8 +165,8 @@ function isProc(directory: string): boolean {
   }
 }
 
-// A table that is not there is none: kernels lack what they were built without. But of a process that is gone
-// nothing is there: its directory tells.
+// A missing table is fine, since kernels lack what they were built without. But if the process is gone all its
+// tables are missing; its directory shows which case it is.
 function hasEntries(directory: string): boolean {
   try {
     return readdirSync(directory).length > 0;

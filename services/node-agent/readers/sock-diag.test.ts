@@ -50,7 +50,7 @@ describe("sock-diag", () => {
         assert.doesNotMatch(links(), /v1@/);
         return Promise.resolve();
       });
-      // The world takes its hosts down itself.
+      // The world removes its hosts itself and needs this one back.
       execFileSync("ip", ["netns", "add", host.name]);
     },
   );

@@ -1,10 +1,10 @@
-// The reader `sock-diag`: the sockets of a network namespace by the kernel's sock_diag interface, asked from
-// within the namespace. The kernel walks its TCP hash once for both families, no text is made or parsed, and
-// it tells what no table of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix
+// The reader `sock-diag`: reads the sockets of a network namespace through the kernel's sock_diag interface,
+// from within the namespace. The kernel walks its TCP hash once for both families, formats no text, and
+// reports what no table of /proc has: bytes, round trip times, retransmissions, cookies, peers of unix
 // sockets.
 //
-// The netlink socket is closed before the reading of a namespace ends: an open one would keep the namespace
-// alive after its last process, and a deleted pod's interfaces with it.
+// The netlink socket is closed before read() returns: an open one would keep the namespace alive after its
+// last process, and a deleted pod's interfaces with it.
 
 import path from "node:path";
 
@@ -35,23 +35,25 @@ import { readEmptyTables } from "./empty-tables.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { createProcfsReader, FAMILY_SOCKETS_MAX } from "./procfs.ts";
 
-/** How often a dump that was disturbed is asked for again before the table of /proc is read instead. */
+/** How often an interrupted dump is tried before the table is read from /proc instead. */
 const DUMP_TRIES = 3;
 
-// Errors of asm-generic/errno.h that say that the kernel has no such module.
+// Errors of asm-generic/errno.h that mean that the kernel lacks the module.
 const NO_MODULE: ReadonlySet<number> = new Set([ENOENT, EINVAL, EPROTONOSUPPORT, EAFNOSUPPORT]);
 
-/** What a reader is made with. */
+/** Options of the reader. */
 interface SockDiagReaderOptions {
-  /** "/proc" or "/host/proc": the live kernel's. */
+  /** Root of the live kernel's proc: "/proc" or "/host/proc". */
   readonly procRoot: string;
-  /** Ticks of 10 ms since the epoch's start: what timers are counted from. */
+  /** Ticks of 10 ms since the epoch's start; timers are relative to it. */
   readonly nowTicks: () => number;
-  /** Names of the tables of /proc/<pid>/net whose sockets are read; all of them unless told. */
+  /** Names of the tables of /proc/<pid>/net whose sockets are read; all of them by default. */
   readonly tables?: ReadonlySet<string>;
 }
 
-/** The reader `sock-diag`. Needs SYS_ADMIN and SYS_PTRACE, but for the namespace that this process is in. */
+/**
+ * Creates the reader `sock-diag`. It needs SYS_ADMIN and SYS_PTRACE, except for this process's own namespace.
+ */
 export function createSockDiagReader(options: SockDiagReaderOptions): SocketReader {
   return new SockDiagReader(options);
 }
@@ -65,10 +67,10 @@ interface Place {
 class SockDiagReader implements SocketReader {
   readonly name = "sock-diag";
   readonly #options: SockDiagReaderOptions;
-  // Tables that come from /proc: those that never have a diag module, and those whose module this kernel
+  // Tables that come from /proc: those without a diag module on any kernel, and those whose module this kernel
   // lacks.
   readonly #fromProc = new Set<string>(tablesWithoutDiag);
-  // Those that come from /proc for the namespace that is being read only: their dump failed.
+  // Tables that come from /proc for the current namespace; includes those whose dump failed there.
   readonly #fromProcNow = new Set<string>();
   readonly #rest: SocketReader;
   readonly #limits = new Set<string>();
@@ -94,7 +96,7 @@ class SockDiagReader implements SocketReader {
         return `network namespaces cannot be entered (setns: errno ${obstacle}): that needs SYS_ADMIN`;
       const descriptor = openNetlink(NETLINK_SOCK_DIAG);
       try {
-        // Listeners only would do, but the kernel refuses either both or none.
+        // Listeners alone would do, but the kernel refuses either both or neither.
         dump(descriptor, inetDiagRequest(Protocol.tcp, 4, hostIsLittleEndian), () => undefined);
       } finally {
         syscalls().close(descriptor);
@@ -136,7 +138,7 @@ class SockDiagReader implements SocketReader {
     };
   }
 
-  // A netlink socket in the namespace, or -1 if none of its processes lets us in.
+  // Opens a netlink socket in the namespace; returns -1 if none of its processes lets us in.
   #enter(namespace: NamespaceRecord): number {
     const descriptor = withAnyPid(namespace.pids, (pid) => {
       try {
@@ -144,7 +146,7 @@ class SockDiagReader implements SocketReader {
         return inNetworkNamespace(file, () => openNetlink(NETLINK_SOCK_DIAG));
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
-        // A process that is gone says nothing.
+        // A process that is gone is not worth a limit.
         if (code !== "ENOENT" && code !== "ESRCH")
           this.#limits.add(`sock-diag cannot enter some network namespaces: ${message}`);
         return undefined;
@@ -233,8 +235,8 @@ class SockDiagReader implements SocketReader {
   }
 }
 
-// The socket that asks is no part of the answer, nor is its question that waits at the kernel's end. What a
-// dump answers carries the port id of who asked in the last field of its header.
+// Whether a netlink socket is the one that this dump uses: the last field of the answer's header carries the
+// requester's port id. Also clears the receive queue of the kernel's end, where the request itself waits.
 function isOfThisDump(socket: FamilySocket, view: DataView, start: number): boolean {
   if (socket.number !== NETLINK_SOCK_DIAG) return false;
   if (socket.portId === 0) socket.recvQueue = 0;
@@ -263,7 +265,7 @@ function unixSocket(socket: UnixDiagSocket): FamilySocket {
     peerInode,
     uid,
     recvQueue,
-    // What the kernel gives for a listener is not bytes but how many connections may wait.
+    // For a listener the kernel reports not bytes but the length of its accept queue.
     sendQueue: state === SocketState.LISTEN ? 0 : sendQueue,
     path: name ?? "",
   };

@@ -1,6 +1,6 @@
-// The BPF iterator's records as rows: one record for each socket (a descriptor that was inherited or sent
-// makes several), found by network namespace, with what tells whether a namespace's sockets are those of the
-// reading before. A hot path: a record makes no object.
+// Turns the BPF iterator's records into rows: one for each socket (a descriptor that was inherited or sent
+// makes several records), indexed by network namespace, with marks that show whether a namespace's sockets are
+// the same as in the previous reading. A hot path: no objects per record.
 
 import { familyOfWide } from "../../../lib/address.ts";
 import { hashOfThree, slotOf } from "../../../lib/hash.ts";
@@ -28,40 +28,38 @@ const ICSK_TIME_PROBE0 = 3;
 const ICSK_TIME_LOSS_PROBE = 5;
 const ICSK_TIME_REO_TIMEOUT = 6;
 
-/** What the records tell of one namespace. */
+/** Index of one namespace's records. */
 interface NamespaceRecords {
-  /** Its first TCP record; -1 for none. */
+  /** Its first TCP record, or -1. */
   first: number;
   tcpCount: number;
   /**
-   * Sums over the TCP sockets and over the others that are the same as long as the sockets and their states
-   * are.
+   * Sums over the TCP sockets and over the others; they stay the same while the sockets and their states do.
    */
   tcpSum: number;
   restSum: number;
-  /** Its first row among those that are kept; -1 where none are. */
+  /** Its first row among the cached rows, or -1. */
   firstRow: number;
 }
 
 const NO_RECORDS: NamespaceRecords = { first: -1, tcpCount: 0, tcpSum: 0, restSum: 0, firstRow: -1 };
 
 /**
- * Rows that are kept to be told again at most (4 MB), of namespaces with so many that copying columns is
- * cheaper.
+ * Maximum rows that are cached for repeated reports (4 MB), and the minimum rows of a namespace for which
+ * copying columns is cheaper than filling them from records.
  */
 const ROWS_KEPT_MAX = 2 ** 15;
 const ROWS_KEPT_MIN = 16;
 
 /**
- * The records of one reading, found by namespace and by inode. Filled anew for each reading, with the same
- * memory.
+ * Indexes the records of one reading by namespace and by inode. Each reading refills it in the same memory.
  */
 export class RecordIndex {
   #records: SocketRecords | null = null;
   #bytes = new Uint8Array(0);
   #halves = new Uint16Array(0);
   readonly #namespaces = new Map<number, NamespaceRecords>();
-  // Behind each TCP record the next one of the same namespace; -1 ends.
+  // For each TCP record the next one of the same namespace, or -1.
   #next = new Int32Array(0);
   readonly #inodes = new InodeSet();
   readonly #peers = new Map<number, number>();
@@ -69,12 +67,12 @@ export class RecordIndex {
   readonly #rows = new SocketTable(1);
   readonly #ticksPerJiffy: number;
 
-  /** `jiffyNs` is what a jiffy of the kernel lasts, in nanoseconds. */
+  /** `jiffyNs` is the length of a kernel jiffy in nanoseconds. */
   constructor(jiffyNs: number) {
     this.#ticksPerJiffy = jiffyNs / TICK_NS;
   }
 
-  /** Takes the records of a reading, which stay valid until the next one. */
+  /** Indexes the records of a reading; they stay valid until the next one. */
   fill(records: SocketRecords): void {
     const { view, words, count } = records;
     this.#records = records;
@@ -91,7 +89,7 @@ export class RecordIndex {
     for (let record = count - 1; record >= 0; record--) {
       const word = record * RECORD_WORDS;
       if (!this.#inodes.add(words[word + INODE]!)) continue;
-      // Records of one namespace mostly stand together.
+      // Records of one namespace are mostly adjacent.
       if (words[word + NAMESPACE] !== inode || inode === 0) {
         inode = words[word + NAMESPACE]!;
         of = this.#namespaces.get(inode) ?? { ...NO_RECORDS };
@@ -101,15 +99,15 @@ export class RecordIndex {
     }
   }
 
-  // Everything of a record that may not change while a namespace counts as unmoved goes into the sums.
+  // Adds to the sums everything in a record that must not change while a namespace counts as unmoved.
   #take(record: number, of: NamespaceRecords): void {
     const { words } = this.#records!;
     const word = record * RECORD_WORDS;
     const state = this.#bytes[record * SocketRecord.bytes + SocketRecord.state]!;
-    // The inode, then family and state, then protocol and local port.
+    // Hashes the inode, then family and state, then protocol and local port.
     const mark = hashOfThree(words[word + INODE]!, words[word + INODE + 1]!, words[word + INODE + 2]!);
     if (this.#isTcp(record)) {
-      // A socket that is neither connected nor listening is in no table of the kernel's.
+      // A socket that is neither connected nor listening is in no kernel table.
       if (state === SocketState.CLOSE) return;
       this.#next[record] = of.first;
       of.first = record;
@@ -136,40 +134,40 @@ export class RecordIndex {
     return protocol === Protocol.tcp || protocol === IPPROTO_MPTCP;
   }
 
-  /** Whether a file refers to the socket of this inode. */
+  /** Returns whether a file refers to the socket with this inode. */
   has(inode: number): boolean {
     return this.#inodes.has(inode);
   }
 
-  /** What changes whenever a TCP socket of the namespace comes, goes or gets another state. */
+  /** Returns a mark that changes whenever a TCP socket of the namespace is opened, closed or changes state. */
   tcpMark(namespace: number): string {
     const { tcpCount, tcpSum } = this.#namespaces.get(namespace) ?? NO_RECORDS;
     return `${tcpCount} ${tcpSum}`;
   }
 
-  /** How many TCP sockets of the namespace a file refers to. */
+  /** Returns how many TCP sockets of the namespace a file refers to. */
   tcpCount(namespace: number): number {
     return (this.#namespaces.get(namespace) ?? NO_RECORDS).tcpCount;
   }
 
-  /** The same as tcpMark of its other sockets. */
+  /** Returns the same kind of mark as tcpMark for the namespace's other sockets. */
   restMark(namespace: number): number {
     return (this.#namespaces.get(namespace) ?? NO_RECORDS).restSum;
   }
 
-  /** The inode of a unix socket's other end; 0 where it has none or none is known. */
+  /** Returns the inode of a unix socket's peer; 0 if it has none or the peer is unknown. */
   peer(inode: number): number {
     return this.#peers.get(inode) ?? 0;
   }
 
-  /** Every descriptor of a socket, by process in the order of their pids. */
+  /** Every descriptor of a socket, by process in ascending order of pid. */
   get held(): HeldSockets {
     return this.#held;
   }
 
   /**
-   * Appends the TCP sockets of a namespace; gives how many found no place. `nowTicks` is when the records were
-   * read.
+   * Appends the TCP sockets of a namespace to `sockets` and returns how many did not fit. `nowTicks` is when
+   * the records were read.
    */
   append(namespace: number, namespaceId: number, nowTicks: number, sockets: SocketTable): number {
     const of = this.#namespaces.get(namespace) ?? NO_RECORDS;
@@ -208,7 +206,7 @@ export class RecordIndex {
     sockets.id[row] = 0;
     sockets.firstSeen[row] = 0;
     sockets.namespace[row] = namespaceId;
-    // MPTCP sockets too: what they carry is TCP.
+    // MPTCP sockets too: they carry TCP.
     sockets.protocol[row] = Protocol.tcp;
     sockets.state[row] = state;
     sockets.localPort[row] = this.#halves[(at + SocketRecord.localPort) / 2]!;
@@ -240,7 +238,7 @@ export class RecordIndex {
     sockets.totalRetransmits[row] = word(SocketRecord.totalRetrans);
   }
 
-  // As get_tcp4_sock() of net/ipv4/tcp_ipv4.c chooses the one of several timers that it shows.
+  // Chooses one of several timers as get_tcp4_sock() of net/ipv4/tcp_ipv4.c does.
   #fillTimer(at: number, sockets: SocketTable, row: number, nowTicks: number): void {
     const { words } = this.#records!;
     let timer = this.#bytes[at + SocketRecord.keepalive] === 1 ? Timer.keepalive : 0;
@@ -279,7 +277,7 @@ export class RecordIndex {
     return familyOfWide(addresses, row * 8);
   }
 
-  // Exact up to 2^53 bytes, which no connection reaches.
+  // Exact up to 2^53 bytes; no connection transfers that many.
   #uint64(at: number): number {
     const { words } = this.#records!;
     const [low, high] = hostIsLittleEndian ? [at, at + 4] : [at + 4, at];
@@ -306,12 +304,12 @@ function holdersOf(words: Uint32Array, count: number): HeldSockets {
   return { count, pids, fds, inodes };
 }
 
-// Inode numbers in an open hash: a Set of 100,000 numbers costs ten times as much.
+// A set of inode numbers with open addressing: a Set of 100,000 numbers costs ten times as much.
 class InodeSet {
   #slots = new Uint32Array(16);
   #mask = 15;
 
-  /** Empties the set and makes room for so many. */
+  /** Empties the set and makes room for `count` numbers. */
   reset(count: number): void {
     const size = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)));
     if (size === this.#slots.length) this.#slots.fill(0);
@@ -319,7 +317,7 @@ class InodeSet {
     this.#mask = size - 1;
   }
 
-  /** False where it was there already; 0 is no inode number and never is. */
+  /** Adds an inode; returns false if it was there already. 0 is not an inode number and is never found. */
   add(inode: number): boolean {
     const slot = this.#slotOf(inode);
     if (inode !== 0 && this.#slots[slot] === inode) return false;

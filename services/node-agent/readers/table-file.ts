@@ -1,24 +1,24 @@
-// Reads a file below /proc from its beginning to its end through one reused buffer and hands it on in chunks:
-// what stands between the kernel and the parsers in procfs/.
+// Reads a file in /proc from start to end through one reused buffer and passes it to the parsers of procfs/ in
+// chunks.
 
 import { closeSync, openSync, readSync } from "node:fs";
 import type { TableParser } from "../procfs/table-lines.ts";
 
 /**
- * Bytes of the buffer. The kernel gives at most 4 KiB per read whatever the buffer, and no line of its tables
- * comes near to this; what does is no line, and is cut here.
+ * Bytes of the buffer. The kernel returns at most 4 KiB per read whatever the buffer size, and no line of its
+ * tables comes near this; a longer line is malformed and is cut here.
  */
 export const TABLE_BUFFER_BYTES = 65_536;
 
-/** Why a file could not be read: "absent" where it is not there, or its process is gone; "denied" else. */
+/** Why a file could not be read: "absent" if it or its process does not exist; "denied" otherwise. */
 type TableFailure = "absent" | "denied";
 
-/** Reads files one after the other through the same buffer; nothing of it may be used while it reads. */
+/** Reads files one after the other through the same buffer. Parsers must not keep references into it. */
 export class TableFile {
   readonly #buffer = new Uint8Array(TABLE_BUFFER_BYTES);
 
   /**
-   * Feeds the whole file to the parser; null where that succeeded. What was parsed before a failure stays
+   * Passes the whole file to the parser and returns null on success. What was parsed before a failure stays
    * parsed.
    */
   read(path: string, parse: TableParser): TableFailure | null {
@@ -38,13 +38,14 @@ export class TableFile {
     }
   }
 
-  // What is left of a line goes to the front before the next read, so that the kernel writes to the same few
-  // pages each time, which stay in the cache.
+  // Moves the rest of a line to the front before the next read, so that the kernel always writes to the same
+  // few pages, which stay in the cache.
   #feed(descriptor: number, parse: TableParser): void {
     const buffer = this.#buffer;
     let length = 0;
     for (;;) {
-      // A line that fills the whole buffer is none: the parser counts it, and its rest after the next newline.
+      // A line that fills the whole buffer is malformed: the parser counts it, and its rest after the next
+      // newline.
       if (length === TABLE_BUFFER_BYTES) length -= parse(buffer, 0, length, true);
       const count = readSync(descriptor, buffer, length, TABLE_BUFFER_BYTES - length, null);
       length += count;

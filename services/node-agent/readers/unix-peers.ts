@@ -1,5 +1,5 @@
-// Completes unix sockets that were read from /proc/<pid>/net/unix by what only sock_diag knows: the peer,
-// queues, owner and exact name. Also remembers why it could not, for coverage.
+// Completes unix sockets read from /proc/<pid>/net/unix with what only sock_diag knows: the peer, queues,
+// owner and exact name. Remembers for coverage why it failed.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -13,20 +13,18 @@ import { dumpUnixSockets } from "../kernel/netlink/unix-diag.ts";
 import type { UnixDiagSocket } from "../kernel/netlink/unix-diag.ts";
 import { withAnyPid } from "../processes/any-pid.ts";
 
-// Errors of asm-generic/errno.h that say something lasting about this kernel or this process's privileges.
-
 /** Asks sock_diag in one namespace after another. */
 export class UnixPeers {
   readonly #limits = new Set<string>();
 
-  /** Why peers were unknown in any namespace asked since the start. */
+  /** Reasons why peers were unknown in any namespace asked since the start. */
   limits(): readonly string[] {
     return [...this.#limits];
   }
 
   /**
-   * Completes the unix sockets of sockets[first …], all of the namespace that the processes below procRoot are
-   * in, in place. Those that the kernel does not know (any more) are dropped: they were closed since, or are
+   * Completes in place the unix sockets of sockets[first …], all from the namespace of the processes `pids` in
+   * procRoot. Drops those that the kernel does not know (any more): they were closed in the meantime, or are
    * text in another socket's path. Never throws.
    */
   complete(procRoot: string, pids: readonly number[], sockets: FamilySocket[], first: number): void {
@@ -57,7 +55,7 @@ export class UnixPeers {
   }
 }
 
-// A sentence for what lasts; null for what was bad luck: a process that is gone, a dump that was disturbed.
+// Returns a sentence for lasting obstacles; null for bad luck: a process that exited, an interrupted dump.
 function reasonOf(error: unknown, processExists: boolean): string | null {
   if (error instanceof SyscallError) {
     switch (error.errorNumber) {
@@ -96,7 +94,7 @@ function completed(socket: FamilySocket, more: UnixDiagSocket): FamilySocket {
     peerInode: more.peerInode,
     uid: more.uid,
     recvQueue: more.recvQueue,
-    // What the kernel gives for a listener is not bytes but how many connections may wait.
+    // For a listener the kernel reports not bytes but the length of its accept queue.
     sendQueue: more.state === SocketState.LISTEN ? 0 : more.sendQueue,
   };
 }

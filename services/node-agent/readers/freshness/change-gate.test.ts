@@ -17,7 +17,7 @@ interface Values {
   timeWait?: number;
 }
 
-// A namespace's counters as the kernel writes them, the lines that count.
+// A namespace's counters in the kernel's format, reduced to the lines that matter.
 class Counters implements Disposable {
   readonly root = mkdtempSync(path.join(tmpdir(), "whotalks-gate-"));
 

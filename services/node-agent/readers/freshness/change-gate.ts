@@ -1,11 +1,10 @@
-// Which namespaces need to be read at all: reading a TCP table costs the kernel a walk through a hash of the
-// whole node's sockets (milliseconds), its counters cost microseconds. Where no counter moved since a
-// namespace was read, its sockets are those that were read then.
+// Decides which namespaces need to be read: reading a TCP table costs the kernel a walk through a hash of the
+// whole node's sockets (milliseconds), reading counters costs microseconds. If no counter moved since a
+// namespace was read, its sockets are the same as then.
 //
-// How stale what is shown may be: a socket that opens, closes or changes between established and not is read
-// at once; numbers of bytes, queues and states that only data moved after TRAFFIC_TICKS; what moves no counter
-// at all (a queue that its process drained, a descriptor that changed hands without the network) after
-// REFRESH_TICKS.
+// Staleness bounds: a socket that opens, closes, or enters or leaves ESTABLISHED is read at once; byte counts,
+// queues and states that only data changed are read after TRAFFIC_TICKS; what moves no counter at all (a queue
+// that its process drained, a descriptor passed to another process without the network) after REFRESH_TICKS.
 
 import type { NamespaceRecord, TcpCounters } from "../../observation.ts";
 import { withAnyPid } from "../../processes/any-pid.ts";
@@ -22,28 +21,31 @@ import type { TcpSockets } from "../../procfs/net-sockstat.ts";
 /** Ticks of 10 ms after which a namespace in which only data moved is read again: 5 s. */
 export const TRAFFIC_TICKS = 500;
 
-/** Ticks after which a namespace is read again though nothing moved: 60 s … */
+/** Ticks after which a namespace is read again although nothing moved: 60 s, less the jitter below. */
 export const REFRESH_TICKS = 6000;
 
-/** … less up to half of it, by the namespace's id, so that not all of them are due at once. */
+/**
+ * Jitter slots and the ticks of each: a namespace's id shortens its refresh by up to 29 s, so that not all are
+ * due at once.
+ */
 const REFRESH_SPREAD = 30;
 const REFRESH_SPREAD_TICKS = 100;
 
 /** A namespace's counters at one moment. */
 export interface Counts {
-  /** TCP's and UDP's counters, of IPv4 and IPv6 together as far as the kernel counts them so. */
+  /** Counters of TCP and UDP, for IPv4 and IPv6 together as far as the kernel counts them together. */
   readonly traffic: string;
-  /** TCP's counters of connections. */
+  /** TCP's connection counters. */
   readonly connections: string;
-  /** How many sockets of each kind there are, and of TCP as numbers. */
+  /** The number of sockets of each kind; `tcpSockets` has those of TCP as numbers. */
   readonly sockets: string;
   readonly tcpSockets: TcpSockets;
   readonly tcpCounters: TcpCounters | null;
 }
 
 /**
- * What moved since a namespace was read: its sockets, or only data in them, or nothing that is counted; "due"
- * where it is time to read it again for another reason than its sockets.
+ * What moved since a namespace was read: its sockets, only data in them, or nothing that is counted. "due"
+ * means that it must be read again for another reason than its sockets.
  */
 type Movement = "sockets" | "due" | "traffic" | "nothing";
 
@@ -53,7 +55,7 @@ interface Settled {
   readonly refreshTicks: number;
 }
 
-/** Remembers the counters of each namespace from when it was read. */
+/** Remembers the counters of each namespace as of its last reading. */
 export class ChangeGate {
   readonly #procRoot: string;
   readonly #settled = new Map<number, Settled>();
@@ -63,21 +65,21 @@ export class ChangeGate {
   }
 
   /**
-   * Reads a namespace's counters; null where they cannot be read. `onlyHeld` says that every socket of it is
-   * known to be held by a file and there as it was: then without a segment or datagram the numbers of sockets
-   * are what they were.
+   * Reads a namespace's counters; returns null if they cannot be read. `onlyHeld` says that each of its
+   * sockets is known to be held by a file and was unchanged there: without a segment or datagram, the socket
+   * counts are then unchanged too.
    */
   look(namespace: NamespaceRecord, onlyHeld = false): Counts | null {
     return withAnyPid(namespace.pids, (pid) => this.#lookThrough(pid, namespace.inode, onlyHeld)) ?? null;
   }
 
-  // Undefined if another process may know more, null if the kernel does not count.
+  // Returns undefined if another process may work, null if the kernel does not count.
   #lookThrough(pid: number, inode: number, onlyHeld: boolean): Counts | null | undefined {
     const directory = `${this.#procRoot}/${pid}/net`;
     const snmp = readText(`${directory}/snmp`);
     if (!("text" in snmp)) return undefined;
     const traffic = trafficCounters(snmp.text);
-    // Connections are among what is compared first: mostly there is nothing to take apart.
+    // The traffic string includes the connection counters; mostly it is equal and nothing needs parsing.
     const before = this.#settled.get(inode)?.counts;
     if (onlyHeld && before?.traffic === traffic) return before;
     const counts = socketCounts(directory);
@@ -88,8 +90,8 @@ export class ChangeGate {
   }
 
   /**
-   * What moved since the namespace was read; "sockets" too where it was not, and "due" after REFRESH_TICKS, or
-   * where data moved after `trafficTicks`.
+   * Returns what moved since the namespace was read: "sockets" also if it was never read; "due" after
+   * REFRESH_TICKS, or, if data moved, after `trafficTicks`.
    */
   movement(
     namespace: NamespaceRecord,
@@ -106,7 +108,7 @@ export class ChangeGate {
     return nowTicks >= settled.readTicks + trafficTicks ? "due" : "traffic";
   }
 
-  /** Remembers that a namespace was read after these counters were. */
+  /** Records that a namespace was read after these counters were. */
   settle(namespace: NamespaceRecord, namespaceId: number, counts: Counts | null, nowTicks: number): void {
     if (counts === null) {
       this.#settled.delete(namespace.inode);

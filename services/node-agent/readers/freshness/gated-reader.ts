@@ -1,5 +1,5 @@
-// A reader that asks another one only about namespaces in which something moved (change-gate.ts), and else
-// tells again what was read of them before.
+// A reader that reads only namespaces in which something moved (change-gate.ts) and otherwise repeats what was
+// read before.
 
 import type { NamespaceReading, NamespaceRecord, SocketReader, SocketSink } from "../../observation.ts";
 import { ChangeGate } from "./change-gate.ts";
@@ -7,20 +7,20 @@ import { hashAdvice } from "../hash-advice.ts";
 import { KeptRows } from "./kept-rows.ts";
 
 /**
- * Ticks of 10 ms for which tables without counters (unix, netlink, packet, datagrams of IPv6) are kept: 3 s.
+ * Ticks of 10 ms for which tables without counters (unix, netlink, packet, IPv6 datagrams) are reused: 3 s.
  */
 const REST_TICKS = 300;
 
-/** What a gated reader is made of. */
+/** Options of the reader. */
 interface GatedReaderOptions {
   readonly procRoot: string;
   readonly nowTicks: () => number;
-  /** Reads the tables tcp and tcp6 alone, and every other one. */
+  /** Reads only the tables tcp and tcp6; `restReader` reads all other tables. */
   readonly tcpReader: SocketReader;
   readonly restReader: SocketReader;
 }
 
-/** A reader of the name of those that it is made of. */
+/** Creates a gated reader with the name of its `tcpReader`. */
 export function createGatedReader(options: GatedReaderOptions): SocketReader {
   return new GatedReader(options);
 }
@@ -30,7 +30,7 @@ interface Kept {
   tcp: KeptRows | null;
   rest: KeptRows | null;
   restTicks: number;
-  /** How the other tables' reading went, without what is counted once. */
+  /** The result of reading the other tables, without what is counted only once. */
   restReading: NamespaceReading;
   pass: number;
 }
@@ -40,7 +40,7 @@ class GatedReader implements SocketReader {
   readonly #gate: ChangeGate;
   readonly #kept = new Map<number, Kept>();
   #pass = 0;
-  // What reading TCP tables took in this pass, and the advice that it gave rise to once.
+  // How many TCP tables this pass read and how long that took, and the advice that resulted; given once.
   #tablesRead = 0;
   #tablesMs = 0;
   #advice: string | null = null;
@@ -80,7 +80,7 @@ class GatedReader implements SocketReader {
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
     const nowTicks = this.#options.nowTicks();
     const { inode } = namespace;
-    // An inode number that is used again is another namespace's: its id tells.
+    // The inode number may be reused by another namespace; its id differs then.
     if (this.#kept.get(inode)?.namespaceId !== namespaceId) this.#forget(inode);
     const counts = inode === 0 ? null : this.#gate.look(namespace);
     const movement = this.#gate.movement(namespace, counts, nowTicks);
@@ -157,7 +157,7 @@ class GatedReader implements SocketReader {
   }
 }
 
-// Addresses come with the other tables; here they tell that a reading was one from before.
+// Addresses come with the other tables; this value marks a result that repeats an earlier reading.
 const NOT_READ: readonly Uint8Array[] = [];
 
 const ALREADY_READ: NamespaceReading = {

@@ -1,14 +1,14 @@
-// What was read of a namespace, kept for the passes in which it need not be read again.
+// Rows read from a namespace, kept for passes that need not read it again.
 
 import { isClosing } from "../../../../lib/vocabulary/states.ts";
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../../lib/socket-table.ts";
 import type { SocketSink } from "../../observation.ts";
 
-/** Internet sockets of one namespace that are kept at most (2 MB): one that has more is never quiet. */
+/** Maximum internet sockets that are kept of one namespace (2 MB); one with more is never quiet. */
 const KEPT_ROWS_MAX = 2 ** 14;
 
-/** Rows of one namespace. */
+/** Kept rows of one namespace. */
 export class KeptRows {
   readonly #sockets: SocketTable;
   readonly #familySockets: readonly FamilySocket[];
@@ -19,7 +19,8 @@ export class KeptRows {
   }
 
   /**
-   * Copies what a sink holds from some row and some family socket on; null where that is more than is kept.
+   * Copies the rows of a sink from `row` and its family sockets from `familyRow` on; null if there are too
+   * many.
    */
   static of({ sockets, familySockets }: SocketSink, row: number, familyRow: number): KeptRows | null {
     const count = sockets.length - row;
@@ -30,15 +31,15 @@ export class KeptRows {
   }
 
   /**
-   * Appends everything to a sink, but for internet sockets that `isLeftOut` says: gives how many found no
-   * place. The objects of family sockets are the same ones again, which says that nothing about them changed.
+   * Appends everything to a sink, except internet sockets for whose inode `isLeftOut` returns true. Returns
+   * how many did not fit. Family sockets are the same objects as before, which shows that they did not change.
    */
   append(sink: SocketSink, namespaceId: number, isLeftOut: ((inode: number) => boolean) | null): number {
     const { sockets, familySockets } = sink;
     const first = sockets.length;
     let overflowed = 0;
     if (this.#sockets.length === 0) {
-      // Most namespaces have no such sockets: not even the columns are touched.
+      // Most namespaces have no such sockets: do not even touch the columns.
     } else if (isLeftOut === null) {
       overflowed = this.#sockets.length - sockets.appendRows(this.#sockets, 0, this.#sockets.length);
     } else {
@@ -52,12 +53,12 @@ export class KeptRows {
     return overflowed;
   }
 
-  /** Internet sockets. */
+  /** Number of internet sockets. */
   get length(): number {
     return this.#sockets.length;
   }
 
-  /** Whether a connection waits for accept(), which gives it an inode and moves no counter. */
+  /** Whether a connection waits for accept(), which assigns it an inode without moving a counter. */
   get waitsForAccept(): boolean {
     const { inode, state, length } = this.#sockets;
     for (let row = 0; row < length; row++) if (inode[row] === 0 && !isClosing(state[row]!)) return true;

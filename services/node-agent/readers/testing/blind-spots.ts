@@ -1,20 +1,20 @@
-// What each reader has no way to see: where the test that compares readers lets them differ.
+// Lists what each reader cannot see, so that the test that compares readers allows these differences.
 
 import { socketTable } from "../../../../lib/tables/socket.columns.ts";
 import type { ReaderName } from "../../../../lib/vocabulary/reader-names.ts";
 
-/** Columns of internet sockets that a reader leaves 0. */
+/** Columns of internet sockets that a reader leaves at 0. */
 export const columnsUnseen: Readonly<Record<ReaderName, readonly string[]>> = {
   procfs: columnsOf("cookie", "counters"),
   "sock-diag": ["references"],
-  // What it tells itself (TCP sockets that a file refers to) it tells whole; the others it takes from a reader
-  // within.
+  // Its own rows (TCP sockets that a file refers to) are complete; the others come from the readers that it
+  // wraps.
   "bpf-iter": [],
 };
 
 /**
- * Unix sockets that unix_diag leaves out: those without an inode, which are connections that wait for
- * accept(). The client's end of them is there.
+ * Returns false for unix sockets that unix_diag leaves out: those without an inode, which are connections that
+ * wait for accept(). The client's end of them is reported.
  */
 export function isSeenByUnixDiag(socket: { readonly inode: number }): boolean {
   return socket.inode !== 0;

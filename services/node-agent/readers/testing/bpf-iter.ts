@@ -1,5 +1,5 @@
-// Run by bpf-iter.test.ts, also in a pid namespace of its own: opens sockets and compares what the iterators
-// report of this process with what /proc and sock_diag report.
+// Run by bpf-iter.test.ts, also in a new pid namespace: opens sockets and compares what the iterators report
+// of this process with what /proc and sock_diag report.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ const servers = await Promise.all(
   }),
 );
 
-// No reader within tells peers, as without SYS_ADMIN: what is told of them is the iterator's.
+// As without SYS_ADMIN, neither wrapped reader reports peers: those reported come from the iterator.
 const plain = { procRoot, nowTicks, littleEndian: true, unixPeers: false };
 const tcp = new Set(["tcp", "tcp6"]);
 const tcpReader = createProcfsReader({ ...plain, tables: tcp });
@@ -99,7 +99,7 @@ await check("unix sockets have the same peers by both", () => {
     assert.equal(peerInode, peers.get(inode));
     if (peerInode !== 0) connected++;
   }
-  // Of a connection only the server's end has the path.
+  // Only the server's end of a connection has the path.
   if ([...peers.values()].some((peer) => peer !== 0)) assert.equal(connected, 1);
 });
 

@@ -1,4 +1,4 @@
-// Run with fewer capabilities by fallback.test.ts: prints what is chosen then.
+// Run with fewer capabilities by fallback.test.ts: prints which reader is chosen.
 
 import { chooseReader } from "../choose-reader.ts";
 
