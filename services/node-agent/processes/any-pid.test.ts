@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { PIDS_TRIED_MAX, withAnyPid } from "./any-pid.ts";
 
-// What is tried of these pids, where `good` is the one that succeeds.
+// Returns the pids that were tried and the result; only `good` succeeds.
 function triedOf(pids: readonly number[], good: number, triedMax?: number): [number[], number | undefined] {
   const tried: number[] = [];
   const attempt = (pid: number): number | undefined => {

@@ -1,14 +1,12 @@
-// Reading what all processes of a namespace share through any one of them.
+// Reads what all processes of a namespace share through any one of them.
 
-/**
- * Processes of a namespace that are tried at most for a way into it: more than end between a scan and a read.
- */
+/** Maximum processes of a namespace to try: more than exit between a scan and a read. */
 export const PIDS_TRIED_MAX = 16;
 
 /**
  * Calls `attempt` with one process of a namespace after another until it returns something other than
- * undefined, and returns that: a process may be gone by now, or out of reach. Our own process comes first if
- * it is among them, since it needs no privilege. Undefined if none of the first `triedMax` succeeds.
+ * undefined, and returns that: a process may have exited or be inaccessible. Tries our own process first if it
+ * is among them, since it needs no privilege. Returns undefined if none of the first `triedMax` succeeds.
  */
 export function withAnyPid<Result>(
   pids: readonly number[],

@@ -1,27 +1,27 @@
-// The sockets that one process holds, from <pid>/fd: each entry there is a link, and the link of a socket
-// reads "socket:[inode]".
+// Lists the sockets of one process from <pid>/fd: each entry there is a link, and that of a socket reads
+// "socket:[inode]".
 
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 
 import { unread } from "./small-file.ts";
 
 /**
- * The sockets of one process: descriptor numbers and, at the same places, inodes. In ascending order of
+ * The sockets of one process: descriptor numbers and the inodes at the same positions, in ascending order of
  * descriptor.
  */
 export interface FdList {
   readonly fds: Uint32Array;
   readonly inodes: Uint32Array;
-  /** Descriptors of any kind: what reading them cost. */
+  /** Number of descriptors of any kind: the cost of reading them. */
   readonly entries: number;
 }
 
-/** Of a process that holds no socket. */
+/** The list of a process without sockets. */
 export const NO_FDS: FdList = { fds: new Uint32Array(0), inodes: new Uint32Array(0), entries: 0 };
 
 /**
- * Reads a process's descriptors from a directory like /proc/<pid>/fd: the list, or why it cannot be read.
- * Descriptors that are closed meanwhile are left out.
+ * Reads a process's descriptors from a directory like /proc/<pid>/fd. Returns the list, or why it cannot be
+ * read. Descriptors that are closed meanwhile are left out.
  */
 export function readFdList(directory: string): FdList | "absent" | "denied" {
   let names: string[];
@@ -46,16 +46,16 @@ export function readFdList(directory: string): FdList | "absent" | "denied" {
     inodes[length] = inode;
     length++;
   }
-  // A directory that may be listed but whose links may not be read tells nothing.
+  // If the directory can be listed but none of its links can be read, nothing is known.
   if (denied > 0 && length === 0) return "denied";
   if (length === 0) return { ...NO_FDS, entries: names.length };
   return inOrder({ fds: fds.slice(0, length), inodes: inodes.slice(0, length), entries: names.length });
 }
 
 /**
- * How many descriptors a process has, without reading them: what stat gives as the size of /proc/<pid>/fd since Linux
- * 6.2, and 0 before. Elsewhere, as in a saved tree, a number that stays the same as long as the directory does. -1
- * where the process is gone or hidden.
+ * Counts a process's descriptors without reading them. Since Linux 6.2 this is the size that stat reports for
+ * /proc/<pid>/fd; before, it is 0. In other directories, as in a saved tree, it is a number that changes only
+ * with the directory. Returns -1 if the process is gone or hidden.
  */
 export function countFds(directory: string): number {
   try {
@@ -68,7 +68,7 @@ export function countFds(directory: string): number {
 const DENIED = -1;
 const PREFIX = "socket:[";
 
-// The inode of the socket that a link stands for; 0 where it is none, DENIED where it may not be read.
+// Returns the inode of the socket that a link refers to; 0 for anything else, DENIED if it may not be read.
 function socketInode(link: string): number {
   let target: string;
   try {
@@ -89,7 +89,7 @@ function doubled(column: Uint32Array, most: number): Uint32Array<ArrayBuffer> {
   return larger;
 }
 
-// The kernel lists descriptors in ascending order, other directories need not.
+// The kernel lists descriptors in ascending order; other directories may not.
 function inOrder(list: FdList): FdList {
   const { fds, inodes, entries } = list;
   let ascending = true;

@@ -119,7 +119,7 @@ describe("holders of a saved tree", () => {
   });
 
   it("of an accepted unix socket are found in the namespace of the listener with its path", () => {
-    // More descriptors than are read again without a reason.
+    // More descriptors than one pass rereads without a reason.
     const many = Object.fromEntries(
       Array.from({ length: 4 * ROTATION_FDS }, (_, fd) => [fd + 10, "/dev/null"]),
     );

@@ -1,6 +1,6 @@
-// Who holds which socket, as `lsof -i` finds out, but without reading every descriptor in every pass: the
-// lists of all processes are kept, and a process is read again only where its number of descriptors changed,
-// where its namespace has a socket that nobody was known to hold, or, a few in each pass, when its turn comes.
+// Finds who holds which socket, as `lsof -i` does, but without reading every descriptor in every pass. It
+// keeps the lists of all processes and rereads a process only if its number of descriptors changed, if its
+// namespace has a socket without a known holder, or, for a few processes in each pass, when its turn comes.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
@@ -12,34 +12,33 @@ import { InodeIndex } from "./inode-index.ts";
 import { deniedSentence, mayReadOthers } from "./privileges.ts";
 
 /**
- * Descriptors that are read again in each pass though nothing tells that they changed: about 1 ms. A process
- * that gave one descriptor back and took another one is noticed by then at the latest.
+ * Descriptors that each pass rereads without a sign of change: about 1 ms. Their rotation bounds the delay for
+ * a process that closed one descriptor and opened another.
  */
 export const ROTATION_FDS = 256;
 
-/** The same where the kernel (before 6.2) does not tell how many descriptors a process has: about 18 ms. */
+/** The same if the kernel (before 6.2) does not report the number of a process's descriptors: about 18 ms. */
 const ROTATION_FDS_UNCOUNTED = 4096;
 
 /**
- * Descriptors that are read in one pass in search of sockets that nobody was known to hold: about 75 ms. The
- * search goes on in the next pass.
+ * Descriptors that one pass may read to find holders of sockets without a known holder: about 75 ms. The
+ * search continues in the next pass.
  */
 const SEARCH_FDS_MAX = 16_384;
 
-/** What listing a process costs at least, in descriptors. */
+/** Minimum cost of listing a process, in descriptors. */
 const LISTING_FDS = 4;
 
-/** What holders are found with. */
+/** Options of the holders. */
 interface SocketHoldersOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid>/fd directories. */
   readonly procRoot: string;
-  /** Who holds what by a reader that learned it with the sockets of the pass; null where none did. */
+  /** The holders reported by the reader of this pass; null if it does not report them. */
   readonly held?: () => HeldSockets | null;
 }
 
 /**
- * Holders of sockets: as the reader tells them, else found among the processes below a /proc or a saved tree
- * of one.
+ * Creates the holders of sockets: as the reader reports them, else found among the processes of `procRoot`.
  */
 export function createSocketHolders(options: SocketHoldersOptions): SocketHolders {
   return new Holders(options);
@@ -47,11 +46,11 @@ export function createSocketHolders(options: SocketHoldersOptions): SocketHolder
 
 interface Held {
   readonly startTicks: number;
-  /** countFds() when the list was read. */
+  /** countFds() before the list was read. */
   count: number;
   list: FdList;
   denied: boolean;
-  /** Pass in which the list was read last, and in which it was found changed last. */
+  /** Passes in which the list was last read, and last found changed. */
   readPass: number;
   changePass: number;
 }
@@ -60,11 +59,11 @@ class Holders implements SocketHolders {
   readonly #root: string;
   readonly #held = new Map<number, Held>();
   readonly #index = new InodeIndex();
-  // Inodes that a whole search found no holder of: the kernel's own sockets, and those of processes not to be
-  // read.
+  // Inodes for which a complete search found no holder: the kernel's own sockets, and those of unreadable
+  // processes.
   #unheld = new Set<number>();
   #generation = 0;
-  // Inodes of the last pass's rows that are held, by row, and the generation in which they were.
+  // Held inodes of the last pass's rows, by row, and the generation in which they were held.
   #settled = new Uint32Array(0);
   #settledGeneration = -1;
   #unreadable = 0;
@@ -74,7 +73,7 @@ class Holders implements SocketHolders {
   #rotationPid = 0;
   #rotationCredit = 0;
 
-  // What the reader told last; null where the descriptors are read here.
+  // What the reader reported last; null if the descriptors are read here.
   readonly #told: () => HeldSockets | null;
   #known: HeldSockets | null = null;
 
@@ -168,7 +167,7 @@ class Holders implements SocketHolders {
     return list;
   }
 
-  // Reads some processes though nothing tells that they changed, each in its turn.
+  // Rereads some processes without a sign of change, each in its turn.
   #rotate(scan: ProcessScan): void {
     const allowance = this.#countsTell ? ROTATION_FDS : ROTATION_FDS_UNCOUNTED;
     this.#rotationCredit += allowance;
@@ -184,15 +183,15 @@ class Holders implements SocketHolders {
       next = (next < 0 ? 0 : next) + 1;
       if (held.readPass !== this.#pass) this.#read(scan.processes.get(pid)!, held.count);
     }
-    // Everything was read: credit is for what is left to do.
+    // Everything was read; leftover credit does not accumulate.
     this.#rotationCredit = 0;
   }
 
-  // Looks for the holders of sockets that nobody is known to hold among the processes of their namespaces.
+  // Searches the processes of their namespaces for the holders of sockets without a known holder.
   #search(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
     const stillUnheld = new Set<number>();
     const wanted = new Map<number, Set<number>>();
-    // Whether somebody is known to hold the inode, or it is nobody's to hold.
+    // Whether the inode has a known holder, or is 0 and cannot have one.
     const look = (inode: number, namespaceId: number): boolean => {
       if (inode === 0 || this.#index.has(inode)) return true;
       if (this.#unheld.has(inode)) {
@@ -205,8 +204,8 @@ class Holders implements SocketHolders {
       return false;
     };
     const { sockets } = sink;
-    // Rows mostly come in the order of the pass before: what was held then is held still while the index is
-    // the same.
+    // Rows mostly keep the order of the pass before: what was held then is still held while the index is
+    // unchanged.
     if (this.#generation !== this.#settledGeneration || this.#settled.length < sockets.length) {
       this.#settled = new Uint32Array(sockets.capacity);
       this.#settledGeneration = this.#generation;
@@ -219,14 +218,14 @@ class Holders implements SocketHolders {
     let listeners: ReadonlyMap<string, readonly number[]> | null = null;
     for (const { inode, namespace, path, state } of sink.familySockets) {
       if (look(inode, namespace) || path === "" || state !== SocketState.ESTABLISHED) continue;
-      // An accepted unix socket is in its client's namespace, its holder in that of the listener with its
-      // path.
+      // An accepted unix socket is in its client's namespace, but its holder is in the namespace of the
+      // listener with its path.
       listeners ??= namespacesByPath(sink.familySockets);
       for (const place of listeners.get(path) ?? []) if (place !== namespace) look(inode, place);
     }
     let budget = SEARCH_FDS_MAX;
-    // Small namespaces first, so that the node's own one, which has the most descriptors, does not use all
-    // there is.
+    // Small namespaces first, so that the node's own namespace, which has the most descriptors, does not use
+    // up the budget.
     const places = [...wanted]
       .map(([namespace, inodes]) => ({ inodes, candidates: this.#candidates(scan, namespace) }))
       .toSorted((a, b) => this.#cost(a.candidates) - this.#cost(b.candidates));
@@ -238,7 +237,7 @@ class Holders implements SocketHolders {
         for (const inode of list.inodes) inodes.delete(inode);
         budget -= list.entries + LISTING_FDS;
       }
-      // A search that was cut short goes on in the next pass; after a whole one there is nobody to be found.
+      // An interrupted search continues in the next pass; after a complete one, what is left has no holder.
       if (budget > 0) for (const inode of inodes) stillUnheld.add(inode);
     }
     this.#unheld = stillUnheld;
@@ -250,7 +249,7 @@ class Holders implements SocketHolders {
     return fds;
   }
 
-  // The processes of a namespace that were not read in this pass, those first whose sockets changed last.
+  // Returns the processes of a namespace that this pass has not read yet, most recently changed first.
   #candidates(scan: ProcessScan, namespace: number): ProcessRecord[] {
     const candidates: ProcessRecord[] = [];
     for (const record of scan.processes.values()) {
@@ -269,7 +268,7 @@ class Holders implements SocketHolders {
     let entries = 0;
     for (const held of this.#held.values()) entries += held.list.fds.length;
     this.#index.reset(entries);
-    // From the last to the first, since the index puts each entry before those that it has.
+    // From last to first, since the index prepends each entry.
     for (const pid of [...this.#held.keys()].toSorted((a, b) => b - a)) {
       const { fds, inodes } = this.#held.get(pid)!.list;
       for (let i = fds.length - 1; i >= 0; i--) if (!this.#index.prepend(inodes[i]!, pid, fds[i]!)) return;
@@ -277,7 +276,7 @@ class Holders implements SocketHolders {
   }
 }
 
-// Network namespaces that have a unix listener of a path; only those with a path.
+// Maps each path to the network namespaces with a unix listener on it.
 function namespacesByPath(sockets: readonly FamilySocket[]): ReadonlyMap<string, readonly number[]> {
   const places = new Map<string, number[]>();
   for (const { path, state, namespace } of sockets) {

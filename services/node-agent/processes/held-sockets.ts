@@ -1,9 +1,9 @@
-// The holders of sockets as a reader of the whole node tells them, put into the index by inode.
+// Indexes the holders of sockets that a reader of the whole node reports, by inode.
 
 import type { HeldSockets } from "../observation.ts";
 import type { InodeIndex } from "./inode-index.ts";
 
-/** Whether both tell the same descriptors in the same order. */
+/** Returns whether both list the same descriptors in the same order. */
 export function sameHolders(a: HeldSockets, b: HeldSockets): boolean {
   if (a === b) return true;
   return (
@@ -15,24 +15,25 @@ export function sameHolders(a: HeldSockets, b: HeldSockets): boolean {
 }
 
 /**
- * Fills the index anew, so that it gives the holders of an inode in ascending order of pid, then descriptor.
+ * Refills the index, so that it returns the holders of an inode in ascending order of pid, then descriptor.
  */
 export function indexHolders(index: InodeIndex, held: HeldSockets): void {
   const { count, pids, fds, inodes } = held;
   const order = ascending(held);
   index.reset(count);
-  // From the last to the first, since the index puts each entry before those that it has.
+  // From last to first, since the index prepends each entry.
   for (let place = count - 1; place >= 0; place--) {
     const at = order?.[place] ?? place;
     const next = order?.[place + 1] ?? place + 1;
-    // A thread with a descriptor table of its own may tell what its process told.
+    // A thread with its own descriptor table may report the same descriptor as its process.
     const twice =
       place + 1 < count && pids[at] === pids[next] && fds[at] === fds[next] && inodes[at] === inodes[next];
     if (!twice) index.prepend(inodes[at]!, pids[at]!, fds[at]!);
   }
 }
 
-// The places in ascending order; null where they stand so already, as processes without such threads do.
+// Returns the positions in ascending order; null if they are in order already, as they are without such
+// threads.
 function ascending({ count, pids, fds }: HeldSockets): Uint32Array | null {
   const isInOrder = (a: number, b: number): boolean =>
     pids[a]! < pids[b]! || (pids[a] === pids[b] && fds[a]! <= fds[b]!);

@@ -1,14 +1,14 @@
-// From the inode of a socket to the entries (process, descriptor) that refer to it: an open-addressing hash in
-// typed arrays, with the entries of an inode chained. 28 bytes an entry, no object.
+// Maps the inode of a socket to the entries (process, descriptor) that refer to it: an open-addressing hash in
+// typed arrays, with the entries of an inode chained. 28 bytes per entry, no objects.
 
 import { slotOf } from "../../../lib/hash.ts";
 
-/** Entries that the index has at most: 2^22 descriptors of sockets on one node (118 MB); more are counted. */
+/** Maximum entries: 2^22 socket descriptors on one node (118 MB); further ones are counted as overflowed. */
 const INDEX_ENTRIES_MAX = 2 ** 22;
 
 const NONE = 0xffffffff;
 
-/** An index that is filled once and asked often; filled anew when anything changed. */
+/** An index that is filled once and read often; refilled when anything changed. */
 export class InodeIndex {
   #keys = new Uint32Array(0);
   #heads = new Uint32Array(0);
@@ -16,14 +16,14 @@ export class InodeIndex {
   #pids = new Uint32Array(0);
   #fds = new Uint32Array(0);
   #length = 0;
-  /** Entries that found no place. */
+  /** Entries that did not fit. */
   overflowed = 0;
 
-  /** Empties the index and makes room for a number of entries. */
+  /** Empties the index and makes room for `entries` entries. */
   reset(entries: number): void {
     const room = Math.min(entries, INDEX_ENTRIES_MAX);
     if (this.#pids.length < room || this.#pids.length > 4 * room + 1024) {
-      // A quarter more than needed, so that a table that grows bit by bit is not made anew each time.
+      // A quarter more than needed, so that a slowly growing table is not reallocated each time.
       const capacity = Math.ceil(room * 1.25);
       this.#next = new Uint32Array(capacity);
       this.#pids = new Uint32Array(capacity);
@@ -39,7 +39,9 @@ export class InodeIndex {
     this.overflowed = entries - room;
   }
 
-  /** Puts an entry before those that the inode already has. False where INDEX_ENTRIES_MAX is reached. */
+  /**
+   * Inserts an entry before those that the inode already has. Returns false if the room of reset() is used up.
+   */
   prepend(inode: number, pid: number, fd: number): boolean {
     const entry = this.#length;
     if (entry === this.#pids.length) return false;
@@ -53,12 +55,12 @@ export class InodeIndex {
     return true;
   }
 
-  /** Whether anybody has the inode. */
+  /** Returns whether the inode has any entry. */
   has(inode: number): boolean {
     return inode !== 0 && this.#keys.length > 0 && this.#keys[this.#slotOf(inode)] === inode;
   }
 
-  /** Calls back for each entry of the inode, the one that was put in last first. */
+  /** Calls back for each entry of the inode, the last inserted one first. */
   forEach(inode: number, callback: (pid: number, fd: number) => void): void {
     if (!this.has(inode)) return;
     for (let entry = this.#heads[this.#slotOf(inode)]!; entry !== NONE; entry = this.#next[entry]!) {
@@ -66,7 +68,7 @@ export class InodeIndex {
     }
   }
 
-  // The slot of the inode, or the empty one where it would go. Inode 0 is no socket's and marks empty slots.
+  // Returns the inode's slot, or the empty one for it. No socket has inode 0, which marks empty slots.
   #slotOf(inode: number): number {
     const mask = this.#keys.length - 1;
     let slot = slotOf(inode, mask);

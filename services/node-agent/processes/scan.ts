@@ -1,8 +1,8 @@
-// All processes of the node and the network namespaces they are in: the first stage of a pass, and what the
-// readers and the holders go by. Reads <pid>/{stat,ns/net} of every process in each pass, and
-// <pid>/{status,cgroup,exe} of those that are new or became another program. Where the kernel can be asked for
-// all processes at once (BPF) it reads no file of those that stay what they are. A saved tree of these files
-// does as well as a mounted /proc.
+// Scans all processes of the node and the network namespaces they are in: the first stage of a pass, on which
+// the readers and the holders depend. Reads <pid>/{stat,ns/net} of every process in each pass, and
+// <pid>/{status,cgroup,exe} of those that are new or run another program. If the kernel can report all
+// processes at once (BPF), it reads no file of unchanged processes. A saved tree of these files works as well
+// as a mounted /proc.
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 
@@ -15,43 +15,38 @@ import { deniedSentence, hidepidSentence, mayReadOthers } from "./privileges.ts"
 import { readLink, readText, unread } from "./small-file.ts";
 import type { TaskSource } from "./task-source.ts";
 
-/**
- * Owner, exe and cgroup of a process are read again after this many passes even if it seems the same program.
- */
+/** The owner, exe and cgroup of a process are reread after this many passes even if it seems unchanged. */
 const REFRESH_PASSES = 30;
 
-/** The uid that stands for an owner that could not be read: (uid_t) -1, which no process can have. */
+/** The uid of an owner that could not be read: (uid_t) -1, which no process can have. */
 export const UNKNOWN_UID = 0xffffffff;
 
-/**
- * Scans the processes below a /proc or a saved tree of one, keeping what cannot have changed from pass to
- * pass.
- */
+/** Scans the processes of a /proc or a saved tree of one; keeps from pass to pass what cannot have changed. */
 interface ProcessScanner {
-  /** One pass. Never throws: what cannot be read is counted or becomes a limit. */
+  /** Scans once. Never throws: what cannot be read is counted or becomes a limit. */
   scan(): ProcessScan;
 }
 
-/** What a scanner is made with. */
+/** Options of the scanner. */
 interface ProcessScannerOptions {
   /** "/proc", "/host/proc", or a saved tree of <pid> directories. */
   readonly procRoot: string;
-  /** Tells every process at once, where the kernel can be asked (task-source.ts). */
+  /** Reports every process at once, if the kernel can do that (task-source.ts). */
   readonly tasks?: TaskSource;
 }
 
-/** A scanner of the processes below procRoot. */
+/** Creates a scanner of the processes in procRoot. */
 export function createProcessScanner(options: ProcessScannerOptions): ProcessScanner {
   return new Scanner(options);
 }
 
-// What identifies a process; the same identity in two passes means that it is the same program still.
+// Identifies a process: the same identity in two passes means that it still runs the same program.
 interface Identity {
   readonly pid: number;
   readonly startTicks: number;
   readonly name: string;
   readonly parentPid: number;
-  /** Changes with owner, cgroup and program, where the kernel was asked; "" else. */
+  /** Changes with owner, cgroup and program if the kernel reported the process; otherwise "". */
   readonly marks: string;
 }
 
@@ -72,13 +67,13 @@ class Scanner implements ProcessScanner {
     return this.#askKernel() ?? this.#scanProc();
   }
 
-  // Null where the kernel cannot be asked.
+  // Returns null if the kernel cannot report processes.
   #askKernel(): ProcessScan | null {
     const processes = new Map<number, ProcessRecord>();
     const inodes = new Map<number, number | null>();
     const marks = new Map<number, string>();
     const told = this.#tasks?.((task) => {
-      // A process that ends has no namespaces any more.
+      // An exiting process no longer has namespaces.
       if (task.namespaceInode === 0) return;
       const { pid, startTicks, name, parentPid, marks: mark } = task;
       marks.set(pid, mark);
@@ -89,7 +84,7 @@ class Scanner implements ProcessScanner {
       );
     });
     if (told !== true) return null;
-    // Whose namespace is the node's own hangs on pid 1: a kernel that keeps it from BPF may show it in /proc.
+    // Pid 1 decides which namespace is the node's own: a kernel that hides it from BPF may show it in /proc.
     const first = processes.has(1) ? null : this.#firstProcess(processes);
     if (first !== null) {
       inodes.set(1, first.namespaceInode);
@@ -103,8 +98,7 @@ class Scanner implements ProcessScanner {
     if (identity === null) return null;
     const known = this.#known.get(1);
     if (known !== undefined) return this.#record(identity, known.namespaceInode);
-    // Its link may be denied to everybody: then its tables are held against those of one process of each
-    // namespace.
+    // If nobody may read its link, compare its tables with those of one process of each namespace.
     const others = new Map<number, Identity>();
     for (const record of processes.values())
       if (!others.has(record.namespaceInode)) others.set(record.namespaceInode, { ...record, marks: "" });
@@ -131,7 +125,7 @@ class Scanner implements ProcessScanner {
     let unreadable = 0;
     for (const identity of identities) {
       const inode = namespaces.get(identity.pid);
-      // Gone since its stat was read.
+      // The process exited after its stat was read.
       if (inode === undefined) continue;
       if (inode === null) unreadable++;
       processes.set(identity.pid, this.#record(identity, inode ?? 0));
@@ -159,8 +153,8 @@ class Scanner implements ProcessScanner {
     return pids.toSorted((a, b) => a - b);
   }
 
-  // Null where the process is gone, or a zombie, which has neither sockets nor namespaces. Of a saved tree
-  // without stat, comm and status tell the name.
+  // Returns null if the process is gone, or a zombie, which has neither sockets nor namespaces. In a saved
+  // tree without stat, the name comes from comm or status.
   #identify(pid: number): Identity | null {
     const stat = readText(`${this.#root}/${pid}/stat`);
     if ("text" in stat) {
@@ -177,7 +171,7 @@ class Scanner implements ProcessScanner {
     return { pid, startTicks: 0, name, parentPid: status?.parentPid ?? 0, marks: "" };
   }
 
-  // The namespace inode by pid; null where it cannot be told, absent where the process is gone.
+  // Returns the namespace inode by pid: null if it is unknown, absent if the process is gone.
   #namespacesOf(identities: readonly Identity[], limits: string[]): Map<number, number | null> {
     const inodes = new Map<number, number | null>();
     const denied: number[] = [];
@@ -200,8 +194,8 @@ class Scanner implements ProcessScanner {
     return inodes;
   }
 
-  // The link to a namespace is for who may trace the process, its tables are for everybody, and the files of
-  // tables have inode numbers of their own in each namespace: equal numbers mean equal namespaces.
+  // Only a process that may trace another one can read its namespace link, but everybody can read its tables,
+  // and the files of tables have different inodes in each namespace: equal inodes mean equal namespaces.
   #matchByTables(
     denied: readonly number[],
     representatives: ReadonlyMap<number, number>,
@@ -230,8 +224,7 @@ class Scanner implements ProcessScanner {
     }
   }
 
-  // A saved tree without links to namespaces: all tables in it are taken for those of one namespace, of inode
-  // 0.
+  // A saved tree without namespace links: treats all tables in it as those of one namespace with inode 0.
   #assumeOne(inodes: Map<number, number | null>): void {
     for (const pid of inodes.keys()) if (existsSync(`${this.#root}/${pid}/net`)) inodes.set(pid, 0);
   }
@@ -241,7 +234,7 @@ class Scanner implements ProcessScanner {
     const known = this.#known.get(pid);
     const same = known !== undefined && known.startTicks === startTicks && known.name === name;
     const unmarked = marks === "" || this.#marks.get(pid) === marks;
-    // Spread over the passes by pid.
+    // The refreshes are spread over the passes by pid.
     if (same && unmarked && (this.#pass + pid) % REFRESH_PASSES !== 0) {
       if (known.parentPid === parentPid && known.namespaceInode === namespaceInode) return known;
       return { ...known, parentPid, namespaceInode };
@@ -263,7 +256,7 @@ class Scanner implements ProcessScanner {
   }
 }
 
-// Records that did not change stay the same object, so that whoever keeps them sees that at once.
+// Unchanged records stay the same object, so that a holder of one can compare by identity.
 function equal(a: ProcessRecord, b: ProcessRecord): boolean {
   return (Object.keys(a) as (keyof ProcessRecord)[]).every((key) => a[key] === b[key]);
 }

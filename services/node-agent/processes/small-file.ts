@@ -1,20 +1,20 @@
-// Reads the small files and links of a process's directory below /proc. What cannot be read is a value, since
-// processes vanish at any moment and may be someone else's.
+// Reads the small files and links of a process's directory in /proc. Failures are values, since processes
+// vanish at any moment and may belong to others.
 
 import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
 
-/** Bytes that are read of a file at most; stat, status and cgroup are far smaller. */
+/** Maximum bytes read of a file; stat, status and cgroup are far smaller. */
 const SMALL_FILE_BYTES = 65_536;
 
 const buffer = Buffer.alloc(SMALL_FILE_BYTES);
 
-/** Why something could not be read: it is not there (any more), or the kernel refuses it. */
+/** Why something could not be read: it does not exist (any more), or the kernel denies access. */
 type Unread = { readonly reason: "absent" | "denied"; readonly code: string };
 
-/** What was read, or why not. */
+/** The text that was read, or why it could not be. */
 type Read = { readonly text: string } | Unread;
 
-/** The file's text, as UTF-8 with replacement characters; cut at SMALL_FILE_BYTES. */
+/** Reads a file's text, as UTF-8 with replacement characters; truncates it at SMALL_FILE_BYTES. */
 export function readText(path: string): Read {
   let descriptor;
   try {
@@ -33,7 +33,8 @@ export function readText(path: string): Read {
 }
 
 /**
- * The target of a link; in a saved tree a regular file may stand in for the link, with the target as its text.
+ * Reads the target of a link. In a saved tree a regular file may replace the link, with the target as its
+ * text.
  */
 export function readLink(path: string): Read {
   try {
@@ -48,7 +49,7 @@ export function readLink(path: string): Read {
   }
 }
 
-/** Tells why a system call on a path below /proc failed. */
+/** Classifies the error of a system call on a path in /proc. */
 export function unread(error: unknown): Unread {
   const code = (error as NodeJS.ErrnoException).code ?? "EIO";
   const absent = code === "ENOENT" || code === "ESRCH" || code === "ENOTDIR";

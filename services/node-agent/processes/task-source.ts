@@ -1,13 +1,18 @@
-// Every process of the node from one read of a BPF iterator, where the kernel and this process's capabilities
-// allow it.
+// Reads every process of the node with one read of a BPF iterator, if the kernel and this process's
+// capabilities allow it.
 
 import type { Task } from "../kernel/bpf/task-iterator.ts";
 import { TaskIterator } from "../kernel/bpf/task-iterator.ts";
 
-/** Calls back for every process that is not ending; false where the kernel cannot be asked (any more). */
+/**
+ * Calls back for every process that is not exiting; returns false if the kernel cannot report them (any more).
+ */
 export type TaskSource = (callback: (task: Readonly<Task>) => void) => boolean;
 
-/** The running kernel's processes; it must be asked only about a /proc of this process's own pid namespace. */
+/**
+ * Creates a source of the running kernel's processes. Use it only with a /proc of this process's own pid
+ * namespace.
+ */
 export function createTaskSource(): TaskSource {
   let iterator: TaskIterator | null = null;
   let failed = false;
@@ -18,7 +23,7 @@ export function createTaskSource(): TaskSource {
       iterator.forEach(callback);
       return true;
     } catch {
-      // The reader says why BPF does not work here; without it /proc tells the same.
+      // The reader reports why BPF does not work here; without it /proc has the same processes.
       failed = true;
       return false;
     }

@@ -1,4 +1,4 @@
-// Run as another user by scan.test.ts: prints what a scan without privileges tells of this process and its
+// Run as another user by scan.test.ts: prints what a scan without privileges reports of this process and its
 // parent.
 
 import { createProcessScanner } from "../scan.ts";
