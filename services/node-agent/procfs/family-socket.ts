@@ -1,17 +1,17 @@
-// What the parsers of /proc/<pid>/net/{unix,netlink,packet} share: a row, and where rows go.
+// Shared by the parsers of /proc/<pid>/net/{unix,netlink,packet}: an empty row, and the target of rows.
 
 import type { FamilySocket, SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { TableTally } from "./table-lines.ts";
 
-/** Where sockets of these families go and what they have in common. */
+/** The target of these families' sockets and what the sockets have in common. */
 export interface FamilyTarget {
   readonly namespaceId: number;
   readonly tally: TableTally;
-  /** Takes one socket; ids and firstSeen are 0. */
+  /** Adds one socket; its id and firstSeen are 0. */
   append(socket: FamilySocket): void;
 }
 
-/** A socket of which only the family is known. */
+/** Returns a socket of which only the family is known. */
 export function emptyFamilySocket(family: SocketFamily): FamilySocket {
   return {
     id: 0,

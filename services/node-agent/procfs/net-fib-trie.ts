@@ -1,13 +1,13 @@
-// /proc/<pid>/net/fib_trie (net/ipv4/fib_trie.c fib_trie_seq_show): the only table that tells a namespace's
-// own IPv4 addresses. It shows the routing tables as trees: below a leaf "|-- 192.0.2.1" stand its routes, and
-// "/32 host LOCAL" says that the leaf is an address of an interface. An address comes once per routing table
-// that has it.
+// Parses /proc/<pid>/net/fib_trie (net/ipv4/fib_trie.c fib_trie_seq_show), the only table with a namespace's
+// own IPv4 addresses. It prints the routing tables as trees: below a leaf "|-- 192.0.2.1" are its routes, and
+// "/32 host LOCAL" marks the leaf as an address of an interface. An address appears once per routing table
+// that contains it.
 
 import { formatAddress, isLoopback, parseAddress } from "../../../lib/address.ts";
 
 /**
- * The IPv4 addresses of a namespace's interfaces, loopback left out, each once; lines that make no sense tell
- * none.
+ * Returns the IPv4 addresses of a namespace's interfaces, each once, without loopback; ignores malformed
+ * lines.
  */
 export function localIpv4Addresses(text: string): readonly string[] {
   const addresses = new Set<string>();

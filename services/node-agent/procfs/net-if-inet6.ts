@@ -1,4 +1,5 @@
-// /proc/<pid>/net/if_inet6 (net/ipv6/addrconf.c if6_seq_show): a namespace's own IPv6 addresses, one a line.
+// Parses /proc/<pid>/net/if_inet6 (net/ipv6/addrconf.c if6_seq_show): a namespace's own IPv6 addresses, one
+// per line.
 //
 //   address index prefix-length scope flags interface
 
@@ -7,7 +8,7 @@ import { formatAddress, isLoopback } from "../../../lib/address.ts";
 const LINE =
   /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8}) [0-9a-f]{2,8} [0-9a-f]{2} [0-9a-f]{2} [0-9a-f]{2,8} +\S/;
 
-/** The IPv6 addresses of a namespace's interfaces, loopback left out; lines that make no sense tell none. */
+/** Returns the IPv6 addresses of a namespace's interfaces, without loopback; ignores malformed lines. */
 export function localIpv6Addresses(text: string): readonly string[] {
   return text.split("\n").flatMap((line) => {
     const digits = LINE.exec(line);

@@ -57,7 +57,7 @@ function rowOf(sockets: SocketTable, row: number) {
   };
 }
 
-// A complete tcp line; each case below changes one thing of it.
+// A complete tcp line; each case below changes one thing in it.
 const LINE =
   "   3: 0C00630A:803A 0100630A:192B 01 0000000A:0000000B 02:000006DC 00000003  1000        0 1298849 2 00000000450c42ec 21 4 31 140 -1";
 
@@ -330,7 +330,7 @@ describe("internet tables", () => {
 
   it("take any bytes", () => {
     const noise = fc.uint8Array({ maxLength: 2000 });
-    // Real lines with a few bytes changed come further into the parser than noise does.
+    // Real lines with a few changed bytes get further into the parser than noise does.
     const damaged = fc
       .tuple(
         fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 6 }),
@@ -352,7 +352,7 @@ describe("internet tables", () => {
         fc.integer({ min: 1, max: 300 }),
         (bytes, table, little, chunk) => {
           const whole = parse(table, bytes, little);
-          // However the table is cut into chunks, the same comes of it.
+          // The result does not depend on how the table is cut into chunks.
           assert.deepEqual(parse(table, bytes, little, chunk), whole);
           const lines = Buffer.from(bytes).toString("latin1").split("\n");
           if (lines.at(-1) === "") lines.pop();

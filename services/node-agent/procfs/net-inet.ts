@@ -1,13 +1,12 @@
-// /proc/<pid>/net/{tcp,tcp6,udp,udp6,udplite,udplite6,raw,raw6,icmp,icmp6}: the first stage of the data's way
-// for internet sockets, from the kernel's text to rows of columns. All ten tables share one format
-// (net/ipv4/tcp_ipv4.c get_tcp4_sock, net/ipv4/udp.c udp4_format_sock, net/ipv6/datagram.c
-// __ip6_dgram_sock_seq_show):
+// Parses /proc/<pid>/net/{tcp,tcp6,udp,udp6,udplite,udplite6,raw,raw6,icmp,icmp6} into rows of columns. All
+// ten tables share one format (net/ipv4/tcp_ipv4.c get_tcp4_sock, net/ipv4/udp.c udp4_format_sock,
+// net/ipv6/datagram.c __ip6_dgram_sock_seq_show):
 //
 //   sl: local:port remote:port st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer …
 //
-// This is the hot path: a line makes no object. Up to `when` every field stands at a fixed distance from the
-// colon behind `sl`. Kernels differ in what follows the pointer (tcp: timers and windows, none in TIME_WAIT
-// lines; the others: drops, since 2.6.27) and in how many digits a pointer has.
+// This is the hot path: no objects per line. Up to `when` every field is at a fixed distance from the colon
+// after `sl`. Kernels differ in what follows the pointer (tcp: timers and windows, nothing in TIME_WAIT lines;
+// the others: drops, since 2.6.27) and in the number of a pointer's digits.
 
 import { familyOfWide } from "../../../lib/address.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
@@ -15,15 +14,15 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { BLANK, hexDigits, isHeader, isPointerByte, lineWithSentinel, NEWLINE } from "./table-lines.ts";
 import type { TableParser, TableTally } from "./table-lines.ts";
 
-/** One of the tables: its name below net/, what it holds, and how wide its addresses are. */
+/** One of the tables: its name in net/, its protocol, and the width of its addresses. */
 interface InetTable {
   readonly name: string;
   readonly protocol: number;
-  /** Whether an address is four words (IPv6) or one. */
+  /** Whether an address has four words (IPv6) or one. */
   readonly wide: boolean;
 }
 
-/** Every internet table there is, in the order in which they are read. */
+/** All internet tables, in reading order. */
 export const inetTables: readonly InetTable[] = [
   { name: "tcp", protocol: Protocol.tcp, wide: false },
   { name: "tcp6", protocol: Protocol.tcp, wide: true },
@@ -37,26 +36,26 @@ export const inetTables: readonly InetTable[] = [
   { name: "icmp6", protocol: Protocol.icmpv6, wide: true },
 ];
 
-/** Where rows go and what they have in common. */
+/** The target of rows and what the rows have in common. */
 interface InetTarget {
   readonly sockets: SocketTable;
   readonly namespaceId: number;
-  /** Ticks of 10 ms since the epoch's start at the time of the reading: what `when` counts from. */
+  /** Ticks of 10 ms since the epoch's start at the time of reading; `when` is relative to it. */
   readonly nowTicks: number;
   /**
-   * Whether the kernel that wrote the table is little-endian: it prints the words of addresses as its own
+   * Whether the kernel that wrote the table is little-endian: it prints the words of addresses as native
    * integers.
    */
   readonly littleEndian: boolean;
   readonly tally: TableTally;
 }
 
-/** A parser that appends a row to the target for each line that makes sense; ids and firstSeen are 0. */
+/** Creates a parser that appends a row to the target for each well-formed line; ids and firstSeen are 0. */
 export function netInetParser(table: InetTable, target: InetTarget): TableParser {
   return (bytes, start, end, atEnd) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    // Every line up to the last newline is complete, so that no field needs to be checked against the end: a
-    // newline is no digit and no separator, which makes a line that is too short malformed.
+    // Every line up to the last newline is complete, so no field needs a bounds check: a newline is neither a
+    // digit nor a separator, so a line that is too short is malformed.
     let complete = end;
     while (complete > start && bytes[complete - 1] !== NEWLINE) complete--;
     let position = start;
@@ -72,8 +71,8 @@ const COLON = 58;
 const MINUS = 45;
 const ZERO = 48;
 
-// What the line that is parsed says. Kept here rather than handed over, so that no object is made per line:
-// the addresses in network order, local, then remote; the other hexadecimal fields; the decimal ones.
+// Values of the current line, in shared arrays to avoid an object per line: the addresses in network order,
+// local then remote; the other hexadecimal fields; the decimal fields.
 const words = new Uint32Array(8);
 const fields = new Int32Array(8);
 const LOCAL_PORT = 0;
@@ -90,15 +89,14 @@ const PROBES = 1;
 const INODE = 2;
 const REFERENCES = 3;
 
-// The position behind the decimal number that was read last.
+// Position after the decimal number that was read last.
 let fieldEnd = 0;
 
-// Bytes that the shortest line has from `when` on: eight digits each of `when` and `retrnsmt`, one of each
-// field then.
+// Minimum bytes of a line from `when` on: eight digits each for `when` and `retrnsmt`, then one per field.
 const BYTES_FROM_WHEN_MIN = 28;
 
-// Parses the line at `start`, complete before `limit`, and gives the position behind it. The functions that it
-// calls are as large as they are for speed: V8 inlines what they call, but only so much into one function.
+// Parses the line at `start`, which is complete before `limit`, and returns the position after it. The
+// functions that it calls are large for speed: V8 inlines their callees, but only up to a limit per function.
 // oxlint-disable-next-line max-params -- hot: no object for each line
 function parseLine(
   bytes: Uint8Array,
@@ -160,8 +158,8 @@ function appendRow(table: InetTable, target: InetTarget): void {
   sockets.clearCounters(row);
 }
 
-// Whether colons and blanks stand where they must, up to the colon before `when`, and the line can go on
-// behind it.
+// Whether colons and blanks are where they must be, up to the colon before `when`, and the buffer is long
+// enough for the rest of the line.
 function hasSeparators(bytes: Uint8Array, slotEnd: number, digits: number): boolean {
   const remote = slotEnd + digits + 8;
   const state = remote + digits + 6;
@@ -180,7 +178,7 @@ function hasSeparators(bytes: Uint8Array, slotEnd: number, digits: number): bool
   );
 }
 
-// Reads the addresses and ports; gives a number below zero where a digit is none.
+// Reads the addresses and ports; returns a negative number if a digit is invalid.
 function readAddresses(view: DataView, local: number, wide: boolean, littleEndian: boolean): number {
   const digits = wide ? 32 : 8;
   const remote = local + digits + 6;
@@ -202,8 +200,7 @@ function readAddresses(view: DataView, local: number, wide: boolean, littleEndia
   return odd;
 }
 
-// Reads the fields from `st` to `retrnsmt` and sets fieldEnd; gives a number below zero where one makes no
-// sense.
+// Reads the fields from `st` to `retrnsmt` and sets fieldEnd; returns a negative number if one is malformed.
 function readFields(bytes: Uint8Array, view: DataView, from: number): number {
   const state = hex2(view, from);
   const timer = hex2(view, from + 21);
@@ -213,7 +210,7 @@ function readFields(bytes: Uint8Array, view: DataView, from: number): number {
   const recvLow = hex4(view, from + 16);
   const dueHigh = hex4(view, from + 24);
   const dueLow = hex4(view, from + 28);
-  // A time that has passed is a negative long to old kernels, with sixteen digits on 64-bit hosts.
+  // Old kernels print a time that has passed as a negative long, with sixteen digits on 64-bit hosts.
   const dueEnd = bytes[from + 32] === BLANK ? from + 32 : afterHexDigits(bytes, from + 32);
   if (bytes[dueEnd] !== BLANK || (dueEnd !== from + 32 && dueEnd !== from + 40)) return -1;
   const retransmitsHigh = hex4(view, dueEnd + 1);
@@ -225,15 +222,15 @@ function readFields(bytes: Uint8Array, view: DataView, from: number): number {
   fields[DUE] = dueEnd !== from + 32 || dueHigh > 0x7fff ? 0 : (dueHigh << 16) | dueLow;
   fields[RETRANSMITS] = retransmitsHigh > 0 || retransmitsLow > 255 ? 255 : retransmitsLow;
   fieldEnd = dueEnd + 9;
-  // States and timers have four bits in the kernel, and state 0 is none.
+  // States and timers have four bits in the kernel, and state 0 is invalid.
   if (state < 1 || state > 15 || timer > 15) return -1;
   return (
     timer | sendHigh | sendLow | recvHigh | recvLow | dueHigh | dueLow | retransmitsHigh | retransmitsLow
   );
 }
 
-// Reads the fields from `uid` on and gives the end of the line, -1 where one of them makes no sense. `padded`
-// is where a tcp line ends if it is padded; -1 where the chunk ends before.
+// Reads the fields from `uid` on and returns the end of the line, or -1 if one of them is malformed. `padded`
+// is where a padded tcp line ends; -1 if the chunk ends earlier.
 function readDecimals(bytes: Uint8Array, view: DataView, tcp: boolean, padded: number): number {
   const uid = readDecimal(bytes, fieldEnd);
   const probes = readDecimal(bytes, fieldEnd);
@@ -260,7 +257,7 @@ function afterLine(bytes: Uint8Array, start: number): number {
   return newline < 0 ? bytes.length : newline + 1;
 }
 
-// Reads a word of an address, which the kernel printed as an integer of its own, in network order.
+// Reads a word of an address, which the kernel printed as a native integer, into network order.
 function readWord(view: DataView, from: number, word: number, littleEndian: boolean): number {
   const high = hex4(view, from);
   const low = hex4(view, from + 4);
@@ -270,8 +267,8 @@ function readWord(view: DataView, from: number, word: number, littleEndian: bool
   return high | low;
 }
 
-// Hexadecimal numbers of a fixed width. Two digits are looked up at once; four zeros, which most lines have
-// many of, are seen at a glance.
+// Read hexadecimal numbers of a fixed width. They look up two digits at once and test for four zeros first,
+// which most lines have many of.
 function hex2(view: DataView, from: number): number {
   return hexPairs[view.getUint16(from, true)]!;
 }
@@ -284,7 +281,7 @@ function hex4(view: DataView, from: number): number {
 const FOUR_ZEROS = 0x30303030;
 const FOUR_BLANKS = 0x20202020;
 
-// Values of two digits by their bytes as a little-endian number; -1 where one of them is no digit.
+// Values of two digits by their bytes as a little-endian number; -1 if one of them is not a digit.
 const hexPairs = new Int16Array(65_536);
 for (let pair = 0; pair < 65_536; pair++) {
   const high = hexDigits[pair & 255]!;
@@ -292,8 +289,8 @@ for (let pair = 0; pair < 65_536; pair++) {
   hexPairs[pair] = high < 0 || low < 0 ? -1 : (high << 4) | low;
 }
 
-// Positions behind what stands at `from`. The conditions are such that a position beyond the buffer, where
-// there is undefined, ends the loop.
+// Return the position after a run of bytes at `from`. Past the end of the buffer a byte is undefined, for
+// which each condition is false, so the loops end.
 function afterBlanks(bytes: Uint8Array, from: number): number {
   let at = from;
   while (bytes[at] === BLANK) at++;
@@ -312,8 +309,8 @@ function afterHexDigits(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-// A decimal number below 2^32 behind at least one blank; -1 where there is none. Some kernels print uids,
-// probes and drops as signed numbers: these are given modulo 2^32.
+// Reads a decimal number below 2^32 after at least one blank; returns -1 if there is none. Some kernels print
+// uids, probes and drops as signed numbers; these are returned modulo 2^32.
 function readDecimal(bytes: Uint8Array, from: number): number {
   if (bytes[from] !== BLANK) return -1;
   let at = from + 1;
@@ -339,15 +336,14 @@ function afterPointer(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-// The width of a line of `tcp`, to which the kernel pads it: TMPSZ of net/ipv4/tcp_ipv4.c.
+// The width to which the kernel pads a line of `tcp`: TMPSZ of net/ipv4/tcp_ipv4.c.
 const TCP_LINE_BYTES = 150;
 
-// The end of a tcp line whose pointer ends at `from`, -1 where it makes no sense. What stands between is not
-// kept: timeouts, window and slow start threshold, none of them in lines of TIME_WAIT and SYN_RECV, and
-// padding.
+// Returns the end of a tcp line whose pointer ends at `from`, -1 if it is malformed. Skips what follows the
+// pointer: timeouts, window and slow start threshold (absent in lines of TIME_WAIT and SYN_RECV), and padding.
 function endOfTcp(bytes: Uint8Array, view: DataView, from: number, padded: number): number {
   if (bytes[from] !== BLANK && bytes[from] !== NEWLINE) return -1;
-  // Nearly all lines end in padding: it is looked for where it must be before anything is searched.
+  // Nearly all lines end in padding: test for it at its fixed position before searching.
   if (from + 4 < padded && bytes[padded] === NEWLINE && view.getInt32(padded - 4, true) === FOUR_BLANKS)
     return padded;
   let at = from;
@@ -355,8 +351,8 @@ function endOfTcp(bytes: Uint8Array, view: DataView, from: number, padded: numbe
   return isLineEnd(bytes, at) ? at : -1;
 }
 
-// The end of any other line whose pointer ends at `from`, -1 where it makes no sense. Drops follow, but for
-// kernels before 2.6.27, and padding.
+// Returns the end of any other line whose pointer ends at `from`, -1 if it is malformed. The pointer is
+// followed by drops, except on kernels before 2.6.27, and padding.
 function endOfDatagrams(bytes: Uint8Array, from: number): number {
   const first = afterBlanks(bytes, from);
   if (bytes[first] === NEWLINE) return first;
@@ -366,7 +362,7 @@ function endOfDatagrams(bytes: Uint8Array, from: number): number {
   return isLineEnd(bytes, end) ? end : -1;
 }
 
-// A line ends at its newline, or at the zero byte behind a last line that has none.
+// A line ends at its newline, or at the zero byte after a last line without one.
 function isLineEnd(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === NEWLINE || bytes[at] === 0;
 }

@@ -1,10 +1,10 @@
-// /proc/<pid>/net/netlink (net/netlink/af_netlink.c netlink_native_seq_show): the netlink sockets of a network
-// namespace, the kernel's own among them (port id 0).
+// Parses /proc/<pid>/net/netlink (net/netlink/af_netlink.c netlink_native_seq_show): the netlink sockets of a
+// network namespace, including the kernel's own (port id 0).
 //
 //   sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
 //
-// Drops came with 2.6.32, Inode with 3.10; Dump is a pointer in kernels before 3.10. Type and state are not in
-// it: the type is left 0, and the state is the one of an unconnected socket, as `ss` has it.
+// Kernels have Drops since 2.6.32 and Inode since 3.10; before 3.10 Dump is a pointer. The table lacks type
+// and state: the type is left 0, and the state is that of an unconnected socket, as in `ss`.
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -14,7 +14,7 @@ import type { FamilyTarget } from "./family-socket.ts";
 import { FieldCursor, isHeader, parseLines } from "./table-lines.ts";
 import type { TableParser } from "./table-lines.ts";
 
-/** A parser that appends a socket for each line that makes sense. */
+/** Creates a parser that appends a socket for each well-formed line. */
 export function netNetlinkParser(target: FamilyTarget): TableParser {
   const cursor = new FieldCursor();
   return (bytes, start, end, atEnd) =>

@@ -1,9 +1,9 @@
-// /proc/<pid>/net/packet (net/packet/af_packet.c packet_seq_show): the packet sockets of a network namespace,
-// which see frames of an interface or of all.
+// Parses /proc/<pid>/net/packet (net/packet/af_packet.c packet_seq_show): the packet sockets of a network
+// namespace, which see the frames of one interface or of all.
 //
 //   sk RefCnt Type Proto Iface R Rmem User Inode
 //
-// Their state is not in it: it is the one of an unconnected socket, as `ss` has it.
+// The table lacks the state: it is set to that of an unconnected socket, as in `ss`.
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -13,7 +13,7 @@ import type { FamilyTarget } from "./family-socket.ts";
 import { FieldCursor, isHeader, parseLines } from "./table-lines.ts";
 import type { TableParser } from "./table-lines.ts";
 
-/** A parser that appends a socket for each line that makes sense. */
+/** Creates a parser that appends a socket for each well-formed line. */
 export function netPacketParser(target: FamilyTarget): TableParser {
   const cursor = new FieldCursor();
   return (bytes, start, end, atEnd) =>

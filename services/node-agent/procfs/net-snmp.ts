@@ -1,13 +1,13 @@
-// /proc/<pid>/net/snmp (net/ipv4/proc.c snmp_seq_show): counters of a network namespace, of which TCP's tell
-// how many connections the kernel opened, whoever saw them. A line of names and a line of values for each
-// protocol; names come and go with kernels, so that values are found by them.
+// Parses /proc/<pid>/net/snmp (net/ipv4/proc.c snmp_seq_show): counters of a network namespace. TCP's show how
+// many connections the kernel opened, whether or not anything observed them. Each protocol has a line of names
+// and a line of values; names differ between kernels, so values are looked up by name.
 
 import type { TcpCounters } from "../observation.ts";
 
-/** Reads the TCP counters, IPv4 and IPv6 together, from the file's text; null where they are not whole. */
+/** Parses the TCP counters, IPv4 and IPv6 together, from the file's text; null if they are incomplete. */
 export function parseTcpCounters(text: string): TcpCounters | null {
   const lines = text.split("\n");
-  // The text behind the last newline may have been cut.
+  // The text after the last newline may be truncated.
   lines.pop();
   const [names, values] = lines
     .filter((line) => line.startsWith("Tcp: "))

@@ -1,10 +1,10 @@
-// /proc/<pid>/net/unix (net/unix/af_unix.c unix_seq_show): the unix sockets of a network namespace.
+// Parses /proc/<pid>/net/unix (net/unix/af_unix.c unix_seq_show): the unix sockets of a network namespace.
 //
 //   Num: RefCount Protocol Flags Type St Inode Path
 //
-// Peers, queues and owners are not in it: kernel/netlink/unix-diag.ts knows them. A path may hold any byte but
-// NUL, newlines too, and runs to the end of the line; what follows a newline in a path is a line that makes no
-// sense, and is counted.
+// The table lacks peers, queues and owners; kernel/netlink/unix-diag.ts has them. A path may contain any byte
+// but NUL, including newlines, and extends to the end of the line; the rest of a path after a newline is
+// counted as a malformed line.
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -17,15 +17,14 @@ import type { TableParser } from "./table-lines.ts";
 /** SO_ACCEPTCON of include/uapi/linux/net.h: the socket listens. */
 const FLAG_LISTENS = 0x10000;
 
-// include/uapi/linux/net.h socket_state: connecting is what an end is called that is connected but not yet
-// accepted.
+// include/uapi/linux/net.h socket_state: an end that is connected but not yet accepted is "connecting".
 const CONNECTING = 2;
 const CONNECTED = 3;
 const DISCONNECTING = 4;
 
 const COLON = 58;
 
-/** A parser that appends a socket for each line that makes sense; peerInode, uid and queues are 0. */
+/** Creates a parser that appends a socket for each well-formed line; peerInode, uid and queues are 0. */
 export function netUnixParser(target: FamilyTarget): TableParser {
   const cursor = new FieldCursor();
   return (bytes, start, end, atEnd) =>
@@ -63,7 +62,7 @@ function parseLine(cursor: FieldCursor, line: Uint8Array, start: number, end: nu
   };
 }
 
-// The number that sock_diag has for what the table tells by a flag and a state of another numbering.
+// Converts the table's flag and state, which uses another numbering, to sock_diag's state number.
 function stateOf(flags: number, state: number): number {
   if ((flags & FLAG_LISTENS) !== 0) return SocketState.LISTEN;
   return state === CONNECTED || state === CONNECTING ? SocketState.ESTABLISHED : SocketState.CLOSE;

@@ -1,4 +1,4 @@
-// /proc/<pid>/stat (fs/proc/array.c do_task_stat): what a process is called, who started it and when.
+// Parses /proc/<pid>/stat (fs/proc/array.c do_task_stat): a process's name, parent and start time.
 
 /** The fields of a process's stat that identify it. */
 interface PidStat {
@@ -12,15 +12,15 @@ interface PidStat {
   readonly startTicks: number;
 }
 
-// comm stands in parentheses and may hold blanks, parentheses and newlines itself; what follows the last one
-// that closes are a letter and numbers only.
+// comm is in parentheses and may itself contain blanks, parentheses and newlines; only a letter and numbers
+// follow the last closing parenthesis.
 const STAT = /^(\d{1,10}) \((.*)\) ([A-Za-z]) (-?\d+(?: -?\d+){18,})\s*$/s;
 
 // Fields 4 and 22 of proc(5), counted from the first number after the state.
 const PARENT = 0;
 const START = 18;
 
-/** Reads the file's text; null where it makes no sense. */
+/** Parses the file's text; null if it is malformed. */
 export function parsePidStat(text: string): PidStat | null {
   const match = STAT.exec(text);
   if (match === null) return null;

@@ -1,9 +1,9 @@
-// /proc/<pid>/status (fs/proc/array.c proc_pid_status): a process's owner and capabilities, and, where its
-// stat is not there, its name and parent.
+// Parses /proc/<pid>/status (fs/proc/array.c proc_pid_status): a process's owner and capabilities, and its
+// name and parent if its stat is missing.
 
-/** The fields of a process's status that are used; what the text lacks is null. */
+/** The fields of a process's status that are used; null if the text lacks them. */
 interface PidStatus {
-  /** comm, with the escapes for newline and backslash undone. */
+  /** comm, with newline and backslash unescaped. */
   readonly name: string | null;
   readonly parentPid: number | null;
   /** Real user id. */
@@ -12,7 +12,7 @@ interface PidStatus {
   readonly capabilities: bigint | null;
 }
 
-/** Reads the file's text; a line that makes no sense counts as missing. */
+/** Parses the file's text; a malformed line counts as missing. */
 export function parsePidStatus(text: string): PidStatus {
   const name = /^Name:\t(.*)$/m.exec(text)?.[1];
   const capabilities = /^CapEff:\t([0-9a-f]{1,16})$/m.exec(text)?.[1];

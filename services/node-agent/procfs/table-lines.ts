@@ -1,24 +1,24 @@
-// What the parsers of /proc/<pid>/net tables share: how a table arrives (in chunks, cut anywhere), what is
-// counted on the way, and how one field after the other is read out of a line without making a string of it.
+// Shared by the parsers of /proc/<pid>/net tables: how a table arrives (in chunks, cut anywhere), what is
+// counted on the way, and how the fields of a line are read without making strings of them.
 
-/** What came of a table's lines, added up by its parser. */
+/** Counts of what went wrong with a table's lines, added up by its parser. */
 export interface TableTally {
-  /** Lines that made no sense and were skipped. */
+  /** Malformed lines that were skipped. */
   linesMalformed: number;
-  /** Rows that found no place where they were to go. */
+  /** Rows that did not fit into the target. */
   overflowed: number;
 }
 
 /**
- * Takes bytes[start, end) of a table and gives the position of the first byte that it did not consume: the
- * beginning of a line that is not yet complete, which the caller passes again with more. With atEnd everything
- * is consumed.
+ * Parses bytes[start, end) of a table and returns the position of the first byte that it did not consume: the
+ * start of an incomplete line, which the caller passes again with more bytes. With atEnd it consumes
+ * everything.
  */
 export type TableParser = (bytes: Uint8Array, start: number, end: number, atEnd: boolean) => number;
 
 /**
- * Parses one line that begins at start and ends at a newline, or at a zero byte where the table ended without
- * one.
+ * Parses one line that begins at start and ends at a newline, or at a zero byte if the table ended without
+ * one. Returns false if the line is malformed.
  */
 type LineParser = (bytes: Uint8Array, start: number, end: number) => boolean;
 
@@ -33,8 +33,8 @@ for (let digit = 0; digit < 16; digit++) {
 }
 
 /**
- * Feeds each line to parseLine and counts those that it refuses. The last line may lack its newline: it is
- * followed by a zero byte then, so that a field that may have been cut is told from one that is complete.
+ * Passes each line to parseLine and counts those that it rejects. The last line may lack its newline: a zero
+ * byte then follows it, so that a possibly truncated field can be told from a complete one.
  */
 // oxlint-disable-next-line max-params -- hot: no object for each line
 export function parseLines(
@@ -58,14 +58,14 @@ export function parseLines(
   return end;
 }
 
-/** A copy of the last line of a table, which has no newline, with a zero byte behind it. */
+/** Returns a copy of a table's last line, which has no newline, followed by a zero byte. */
 export function lineWithSentinel(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const line = new Uint8Array(end - start + 1);
   line.set(bytes.subarray(start, end));
   return line;
 }
 
-/** Whether a line is the table's header: its first word is the given one, in ASCII. */
+/** Returns whether a line is the table's header: whether its first word is `word`, in ASCII. */
 export function isHeader(bytes: Uint8Array, start: number, word: string): boolean {
   let position = start;
   while (bytes[position] === BLANK) position++;
@@ -74,19 +74,19 @@ export function isHeader(bytes: Uint8Array, start: number, word: string): boolea
 }
 
 /**
- * Reads the fields of one line from left to right. Once a field makes no sense `ok` stays false and what is
- * read means nothing, so that a caller asks once, at the end of the line. A field counts as complete only with
- * a blank, a newline or an expected byte behind it.
+ * Reads the fields of one line from left to right. After a malformed field `ok` stays false and further values
+ * are meaningless, so callers check it once, at the end of the line. A field is complete only if a blank, a
+ * newline or an expected byte follows it.
  */
 export class FieldCursor {
   #bytes: Uint8Array = new Uint8Array(0);
   #end = 0;
   /** Position of the next byte. */
   at = 0;
-  /** Whether everything read so far made sense. */
+  /** Whether everything read so far was well-formed. */
   ok = true;
 
-  /** Begins with a line. */
+  /** Starts a line. */
   begin(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
     this.#end = end;
@@ -94,19 +94,19 @@ export class FieldCursor {
     this.ok = true;
   }
 
-  /** Whether nothing but blanks is left. */
+  /** Skips blanks and returns whether the line ends there. */
   atEnd(): boolean {
     while (this.at < this.#end && this.#bytes[this.at] === BLANK) this.at++;
     return this.at >= this.#end;
   }
 
-  /** Steps over one byte that must be there. */
+  /** Skips one byte that must have this value. */
   expect(byte: number): void {
     if (this.#bytes[this.at] !== byte || this.at >= this.#end) this.ok = false;
     this.at++;
   }
 
-  /** A decimal number below 2^53, blanks before it skipped. */
+  /** Reads a decimal number below 2^53 after any blanks. */
   decimal(): number {
     this.#skipBlanks();
     const first = this.at;
@@ -121,7 +121,7 @@ export class FieldCursor {
     return value;
   }
 
-  /** A decimal number that the kernel prints as signed though it means 32 bits unsigned. */
+  /** Reads a decimal number that the kernel prints as signed although it is a 32-bit unsigned one. */
   wrapped32(): number {
     this.#skipBlanks();
     const negative = this.#bytes[this.at] === 45;
@@ -131,14 +131,14 @@ export class FieldCursor {
     return negative ? -value >>> 0 : value;
   }
 
-  /** A decimal number below 2^32. */
+  /** Reads a decimal number below 2^32. */
   decimal32(): number {
     const value = this.decimal();
     if (value > 0xffffffff) this.ok = false;
     return value;
   }
 
-  /** A hexadecimal number of at most eight digits, blanks before it skipped. */
+  /** Reads a hexadecimal number of at most eight digits after any blanks. */
   hex32(): number {
     this.#skipBlanks();
     const first = this.at;
@@ -155,8 +155,8 @@ export class FieldCursor {
   }
 
   /**
-   * A kernel pointer: digits, or what kernels print in their stead ("(null)", "(____ptrval____)"). Its width
-   * is the host's affair.
+   * Skips a kernel pointer: digits, or what kernels print instead ("(null)", "(____ptrval____)"). Its width
+   * depends on the host.
    */
   pointer(): void {
     this.#skipBlanks();
@@ -179,7 +179,7 @@ const pointerBytes = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) if (hexDigits[byte]! >= 0) pointerBytes[byte] = 1;
 for (const byte of Buffer.from("()_nulptrv")) pointerBytes[byte] = 1;
 
-/** Whether a byte may stand in a kernel pointer as it is printed. */
+/** Returns whether a byte may be part of a printed kernel pointer. */
 export function isPointerByte(byte: number): boolean {
   return pointerBytes[byte] === 1;
 }
