@@ -9,7 +9,7 @@ import { CtnetlinkReader } from "./ctnetlink.ts";
 interface Kind {
   readonly ipv6: boolean;
   readonly protocol: number;
-  /** Attributes behind the two tuples. */
+  /** Attributes after the two tuples. */
   readonly extras: readonly number[];
 }
 
@@ -24,7 +24,7 @@ function attribute(type: number, payload: readonly number[]): number[] {
   return [length & 255, length >> 8, type, 0, ...payload, ...Array<number>((4 - (length % 4)) % 4).fill(0)];
 }
 
-// A message of a kind, its values out of 16 random bytes.
+// Builds a message of a kind, with values from 16 random bytes.
 function messageOf({ ipv6, protocol, extras }: Kind, random: Uint8Array): Uint8Array {
   let next = 0;
   const some = (count: number): number[] => Array.from({ length: count }, () => random[next++ % 16]!);
@@ -44,7 +44,7 @@ function messageOf({ ipv6, protocol, extras }: Kind, random: Uint8Array): Uint8A
   return Uint8Array.from([ipv6 ? 10 : 2, 0, 0, 0, ...tuple(1), ...tuple(2), ...extras.flatMap(extra)]);
 }
 
-// What a reader makes of the last of some messages; null where it refuses it.
+// Returns what a reader makes of the last of some messages; null if it rejects that one.
 function lastOf(messages: readonly Uint8Array[]): unknown {
   const entry = new ConntrackEntry();
   const reader = new CtnetlinkReader(entry, true);

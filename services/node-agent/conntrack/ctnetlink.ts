@@ -1,6 +1,6 @@
 // conntrack's netlink messages (include/uapi/linux/netfilter/nfnetlink_conntrack.h): the request for all
-// entries, and an entry out of the payload of a dump's or an event's message. Their numbers are in network
-// order, whatever the host.
+// entries, and the parser of an entry in the payload of a dump's or an event's message. Values are in network
+// order on every host.
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField, Place, ZoneDirection } from "../../../lib/conntrack/conntrack-entry.ts";
@@ -14,7 +14,7 @@ const NFNL_SUBSYS_CTNETLINK = 1;
 const IPCTNL_MSG_CT_GET = 1;
 const IPCTNL_MSG_CT_GET_STATS_CPU = 4;
 
-/** Types of messages: an entry that is there (dumps, NEW events), and one that is gone (DESTROY events). */
+/** Message types: an existing entry (dumps, NEW events), and one that was destroyed (DESTROY events). */
 export const CtMessage = {
   new: NFNL_SUBSYS_CTNETLINK << 8,
   destroy: (NFNL_SUBSYS_CTNETLINK << 8) | 2,
@@ -38,7 +38,10 @@ const Attribute = {
   timestamp: 20,
 } as const;
 
-/** The request for every entry of both families. It reads and resets nothing (CT_GET, not CT_GET_CTRZERO). */
+/**
+ * Builds the request for every entry of both families. It only reads and resets nothing (CT_GET, not
+ * CT_GET_CTRZERO).
+ */
 export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
     (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_GET,
@@ -48,8 +51,8 @@ export function conntrackDumpRequest(littleEndian: boolean): Uint8Array {
 }
 
 /**
- * The request for the statistics of each processor: the least that one can ask, and makes the kernel load
- * conntrack.
+ * Builds the request for the statistics of each processor: the smallest possible request, which makes the
+ * kernel load conntrack.
  */
 export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(
@@ -59,25 +62,25 @@ export function conntrackStatisticsRequest(littleEndian: boolean): Uint8Array {
   );
 }
 
-/** Bytes of the longest message whose layout is remembered; an ordinary entry has some 200. */
+/** Maximum length of a message whose layout is cached; an ordinary entry has some 200 bytes. */
 const LAYOUT_BYTES_MAX = 512;
 
 /**
- * Layouts that are looked for of one length: where messages of one length keep looking different, they are
- * walked.
+ * Attempts to cache a layout per message length; if messages of one length keep looking different, the reader
+ * walks them.
  */
 const LAYOUT_TRIES_MAX = 16;
 
 /**
- * Reads payloads of messages into the same entry; one reader for one socket. About 0.1 µs a message, nothing
- * allocated.
+ * Parses message payloads into one reused entry; use one reader per socket. About 0.1 µs per message, without
+ * allocation.
  */
 export class CtnetlinkReader {
   readonly #entry: ConntrackEntry;
   readonly #littleEndian: boolean;
-  // By a message's length.
+  // Cached layouts by message length.
   readonly #layouts: (MessageLayout | null)[] = Array.from({ length: LAYOUT_BYTES_MAX + 1 }, () => null);
-  // How often a layout was looked for, by length.
+  // Attempts to cache a layout, by message length.
   readonly #tries = new Uint8Array(LAYOUT_BYTES_MAX + 1);
 
   constructor(entry: ConntrackEntry, littleEndian: boolean) {
@@ -85,7 +88,10 @@ export class CtnetlinkReader {
     this.#littleEndian = littleEndian;
   }
 
-  /** Fills the entry from view bytes [start, end); false where they make no sense. Any bytes do no harm. */
+  /**
+   * Fills the entry from bytes [start, end) of the view; returns false if they are malformed. Safe for any
+   * bytes.
+   */
   read(view: DataView, start: number, end: number): boolean {
     const length = end - start;
     if (end > view.byteLength || length > LAYOUT_BYTES_MAX) return this.#walk(view, start, end);
@@ -110,9 +116,9 @@ export class CtnetlinkReader {
     entry.family = family === AF_INET ? 4 : 6;
     entry.has = EntryField.family;
     let tuples = 0;
-    // struct nlattr: length and type in the host's order, two bytes each; attributes begin at multiples of
-    // four. The loop stands in each method anew: a walker that calls back for each attribute would cost three
-    // times as much.
+    // struct nlattr: length and type in host order, two bytes each; attributes are aligned to four bytes. The
+    // loop is repeated in each method: a walker with a callback for each attribute would cost three times as
+    // much.
     for (let next = start + NFGENMSG_BYTES; next + 4 <= end;) {
       const header = view.getUint32(next, littleEndian);
       const length = littleEndian ? header & 0xffff : header >>> 16;
@@ -171,7 +177,7 @@ export class CtnetlinkReader {
     return tuples === ALL_PLACES;
   }
 
-  // Gives the places that were filled, as bits; MALFORMED among them where the bytes make no sense.
+  // Returns the places that were filled, as bits; the MALFORMED bit is set if the bytes are malformed.
   #tuple(view: DataView, start: number, end: number, place: number): number {
     const littleEndian = this.#littleEndian;
     let filled = 0;
@@ -259,7 +265,7 @@ export class CtnetlinkReader {
     return true;
   }
 
-  // CTA_PROTOINFO_TCP 1, _DCCP 2, _SCTP 3: the state is the first attribute of each, an octet.
+  // CTA_PROTOINFO_TCP 1, _DCCP 2, _SCTP 3: the state is the first attribute of each, one byte.
   #protocolInfo(view: DataView, start: number, end: number): boolean {
     const littleEndian = this.#littleEndian;
     if (start + 4 > end) return true;
@@ -281,7 +287,7 @@ export class CtnetlinkReader {
     return true;
   }
 
-  // CTA_COUNTERS_PACKETS 1, _BYTES 2: 64 bits each, of which 53 are kept.
+  // CTA_COUNTERS_PACKETS 1, _BYTES 2: 64 bits each; 53 of them are kept.
   #counters(view: DataView, start: number, end: number, direction: number): boolean {
     const littleEndian = this.#littleEndian;
     for (let next = start; next + 4 <= end;) {
@@ -325,11 +331,11 @@ export class CtnetlinkReader {
   }
 }
 
-/** Bits of the four places, and one that no place has. */
+/** Bits of the four places, and one more bit for malformed bytes. */
 const ALL_PLACES = (1 << 4) - 1;
 const MALFORMED = 1 << 4;
 
-// The type in an attribute's header that was read as one number, length and type together.
+// Extracts the type from an attribute's header that was read as one number, length and type together.
 function typeOf(header: number, littleEndian: boolean): number {
   return (littleEndian ? header >>> 16 : header) & NLA_TYPE_MASK;
 }

@@ -1,13 +1,13 @@
-// How many entries a network namespace's conntrack table has, by its statistics
-// (/proc/<pid>/net/stat/nf_conntrack): a hundredth of what walking through the table costs.
+// Counts the entries of a network namespace's conntrack table from its statistics
+// (/proc/<pid>/net/stat/nf_conntrack): a hundredth of the cost of walking the table.
 
 import { closeSync, openSync, readSync } from "node:fs";
 
 const countBytes = Buffer.alloc(512);
 
 /**
- * Entries of the table of the namespace that the process is in whose directory below /proc this is; null where
- * there are no statistics to read.
+ * Returns the number of entries in the table of a process's namespace; `directory` is the process's directory
+ * in /proc. Null if the statistics cannot be read.
  */
 export function countEntries(directory: string): number | null {
   let descriptor;

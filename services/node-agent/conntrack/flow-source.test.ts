@@ -19,12 +19,15 @@ import {
 
 const skip = conntrackObstacle() ?? false;
 const DEADLINE_MS = 120_000;
-/** Kernels before 5.11 tell no state with an entry's end: the last one is that of the latest dump. */
+/**
+ * Kernels before 5.11 do not report the state of a destroyed entry: the last one known is from the latest
+ * dump.
+ */
 const endsTellState = !/^([1-4]|5\.([0-9]|10))\./.test(release());
-/** More than any kernel gives (PID_MAX_LIMIT is 2^22). */
+/** Above every kernel's maximum pid (PID_MAX_LIMIT is 2^22). */
 const NO_PID = 2 ** 23;
 
-// The clock stands still but where a test moves it, so that nothing is re-read on its own.
+// The clock only moves when a test moves it, so that nothing is reread by itself.
 function sourceOf(namespace: ConntrackNamespace, choice: ConntrackChoice) {
   const clock = { nowMs: 0 };
   return { clock, source: flowSourceOf(namespace.pid, choice, () => clock.nowMs) };
@@ -65,7 +68,7 @@ function flood(count: number): string[] {
   );
 }
 
-// An entry's line without its timeout.
+// Removes the timeout from an entry's line.
 function withoutTimes(text: string): string {
   return text.replaceAll(/^(\w+ +\d+ \w+ +\d+) \d+ /gm, "$1 ");
 }
@@ -160,7 +163,7 @@ describe("flows of a namespace", { skip }, () => {
     const { source, clock } = sourceOf(namespace, "auto");
     await source.refresh();
     const account = new Account(true);
-    // What stood before its buffer was too small is known, too.
+    // Entries from before the flood must be known too.
     namespace.insertAll(kinds);
     await source.refresh();
     account.apply(taken(source));
@@ -176,7 +179,7 @@ describe("flows of a namespace", { skip }, () => {
   it("are known to the last one after events were lost, which is counted and told", async () => {
     using namespace = await new ConntrackNamespace().ready();
     const clock = { nowMs: 0 };
-    // The least that the kernel allows: a few events. While the flood comes this thread stands still.
+    // The smallest buffer that the kernel allows: a few events. This thread is blocked during the flood.
     const source = flowSourceOf(namespace.pid, "events", () => clock.nowMs, 1);
     await source.refresh();
     const account = new Account(true);
@@ -235,7 +238,7 @@ describe("flows of a namespace", { skip }, () => {
     namespace.insertAll([`${tuple.slice(1).join(" ")} --state SYN_SENT`]);
     await until("it began", () => source.size === 1);
     const [id] = taken(source).added.id;
-    // What changes meanwhile is not listened to.
+    // These changes happen while no events are read.
     namespace.run("conntrack", "-U", ...tuple, "--state", "CLOSE_WAIT", "-u", "ASSURED,SEEN_REPLY");
     namespace.run("conntrack", "-D", "-p", "tcp");
     await until("it ended", () => source.size === 0);
@@ -273,7 +276,7 @@ describe("flows of a namespace", { skip }, () => {
       await source.refresh();
       const { added } = taken(source, true);
       const protocols = [...added.protocol.subarray(0, added.length)];
-      // Beside the pings there may be what IPv6 says to its neighbours.
+      // Besides the pings there may be IPv6 neighbour discovery.
       assert.deepEqual(new Set(protocols), new Set([Protocol.icmp, Protocol.icmpv6]));
       assert.equal(added.counters[protocols.indexOf(Protocol.icmp) * 4]! > 0, keeps === 1);
       source.close();

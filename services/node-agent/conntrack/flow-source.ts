@@ -1,6 +1,6 @@
-// One network namespace's flows, by the best way that works: events between paced dumps, dumps alone, the text
-// under /proc, or none. Nothing is ever set or reset: no counter, no sysctl, no rule; who else reads conntrack
-// is not disturbed.
+// Reads one network namespace's flows in the best way that works: events between paced dumps, dumps alone, the
+// text in /proc, or not at all. It never sets or resets a counter, sysctl or rule, and does not disturb other
+// readers of conntrack.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -32,61 +32,58 @@ import type { IdPool } from "../ids/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
 
 /**
- * Re-reading pauses for this many times what it costs: 0.5 % of one core beside events, 5 % where it is all
- * there is.
+ * After each reading, pause for this multiple of its cost: 0.5 % of one core beside events, 5 % without
+ * events.
  */
 const PAUSE_BESIDE_EVENTS = 200;
 const PAUSE_ALONE = 20;
 
-/** Milliseconds between two readings, whatever they cost. */
+/** Minimum milliseconds between two readings, whatever they cost; PAUSE_MAX_MS is the maximum. */
 const PAUSE_BESIDE_EVENTS_MIN_MS = 5_000;
 const PAUSE_ALONE_MIN_MS = 1_000;
 const PAUSE_MAX_MS = 60_000;
 
-/**
- * A dump that fails is asked for again with the next pass; after so many failures in a row the way is given
- * up.
- */
+/** A failed dump is retried in the next pass; after this many failures in a row dumps are given up. */
 const FAILURES_MAX = 5;
 
-/** What is listened to: an event with every attribute has less than 1 KiB. */
+/** The events to listen to; one with every attribute is smaller than 1 KiB. */
 const CONNTRACK_EVENTS = {
   protocol: NETLINK_NETFILTER,
   groups: [CtGroup.new, CtGroup.destroy],
   slotBytes: 4096,
 };
 
-/** How a source of flows is set up. */
+/** Options of a source of flows. */
 interface FlowSourceOptions {
-  /** Directory below /proc of a process of the network namespace whose table is read. */
+  /** Directory in /proc of a process of the network namespace whose table is read. */
   readonly directory: string;
-  /** Inode of that namespace: what has another one meanwhile is not read. 0 where it cannot be told. */
+  /** Inode of that namespace; 0 if unknown. Nothing is read while the process has another one. */
   readonly inode: number;
   readonly choice: ConntrackChoice;
-  /** Whether events may be listened to: their socket keeps the namespace alive, so never in a pod's. */
+  /** Whether to listen to events: their socket keeps the namespace alive, so never in a pod's. */
   readonly listens: boolean;
   /** Ids of the node's flows. */
   readonly ids: IdPool;
-  /** Flows at most. */
+  /** Maximum flows. */
   readonly rowsMax: number;
-  /** Bytes that the buffer of events may grow to; the event pump's own limit where it is left out. */
+  /** Maximum bytes of the event buffer; by default the event pump's own limit. */
   readonly bufferMaxBytes?: number;
-  /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
+  /** Milliseconds of a monotonic clock, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
 }
 
-// One for all: each reading of a text is synchronous.
+// Shared by all sources: each reading of a text is synchronous.
 const tableFile = new TableFile();
 
-/** Flows of one network namespace. */
+/** Reads the flows of one network namespace. */
 export class FlowSource {
   /** How flows are read; "none" before the first refresh. */
   mode: ConntrackMode = "none";
-  /** Messages and lines that made no sense, since start. */
+  /** Malformed messages and lines, since start. */
   malformed = 0;
-  /** A reading pauses for so many times its cost more where it is one of as many that go on side by side. */
+  /** Number of sources that read side by side; each multiplies its pauses by it. */
   sideBySide = 1;
-  /** A process of the namespace: what `directory` of the options was at first. */
+  /** Directory in /proc of a process of the namespace; initially the options' `directory`. */
   directory: string;
   readonly #options: FlowSourceOptions;
   readonly #tracker: FlowTracker;
@@ -96,7 +93,7 @@ export class FlowSource {
   #pump: EventPump | null = null;
   #limits: string[] = [];
   #decided = false;
-  // Whether the table was read once, so that it is known that it can be.
+  // Whether the table was read once, so that it is known to be readable.
   #isRead = false;
   #nextReadMs = 0;
   #failures = 0;
@@ -107,17 +104,17 @@ export class FlowSource {
     this.#tracker = new FlowTracker(options.ids, options.rowsMax);
   }
 
-  /** Flows that are there now. */
+  /** Flows that exist now. */
   get size(): number {
     return this.#tracker.size;
   }
 
-  /** Flows that found no place, since start. */
+  /** Flows that did not fit, since start. */
   get overflowed(): number {
     return this.#tracker.overflowed;
   }
 
-  /** Events received, and times that the kernel had to drop some, since start. */
+  /** Events received, and how often the kernel dropped some, since start. */
   get events(): number {
     return this.#pump?.events ?? 0;
   }
@@ -125,7 +122,7 @@ export class FlowSource {
     return this.#pump?.overruns ?? 0;
   }
 
-  /** What stands in the way of seeing every flow, as sentences that say what to do. */
+  /** What prevents seeing every flow, as sentences that say what to do. */
   limits(): readonly string[] {
     const overruns = this.overruns;
     return overruns === 0
@@ -136,7 +133,7 @@ export class FlowSource {
         ];
   }
 
-  /** Brings the flows up to date. Never rejects: what cannot be read is a limit. */
+  /** Updates the flows. Never rejects: what cannot be read becomes a limit. */
   async refresh(): Promise<void> {
     if (!this.#decided) this.#decide();
     const nowMs = this.#options.elapsedMs();
@@ -154,7 +151,7 @@ export class FlowSource {
       return;
     }
     if (this.mode !== "proc") await this.#dump();
-    // Also where the dump was refused just now.
+    // Also if the kernel refused the dump just now.
     if (this.mode === "proc") this.#readText();
     const { user, system } = process.cpuUsage(cpu);
     const costMs = (user + system) / 1000;
@@ -169,20 +166,23 @@ export class FlowSource {
   }
 
   /**
-   * Adds to `into` what changed since the last call, or everything; `namespace` goes into the flows' column.
+   * Adds to `into` what changed since the last call, or all flows; their namespace column gets `namespace`.
    */
   take(namespace: number, everything: boolean, into: FlowChanges): void {
     this.#pump?.drain();
     this.#tracker.take(namespace, everything, into);
   }
 
-  /** Ends the reading since the namespace is gone, or has no flows; adds the ids of flows that end with it. */
+  /**
+   * Stops reading because the namespace is gone or has no flows; adds the ids of the reported flows to
+   * `removed`.
+   */
   end(removed: number[]): void {
     this.close();
     this.#tracker.endAll(removed);
   }
 
-  /** Ends the reading. */
+  /** Stops reading. */
   close(): void {
     this.#pump?.close();
     this.#pump = null;
@@ -190,8 +190,8 @@ export class FlowSource {
     this.#decided = true;
   }
 
-  // Netlink first, since it tells ids and states of every protocol; the text where the privilege for it is
-  // missing.
+  // Tries netlink first, since it has ids and states of every protocol; falls back to the text if the
+  // privilege for netlink is missing.
   #decide(): void {
     this.#decided = true;
     const { choice, listens } = this.#options;
@@ -221,13 +221,13 @@ export class FlowSource {
     this.#limits = [`conntrack cannot be read: ${reasons.join("; ")}`];
   }
 
-  // Whether the process went to another namespace, or ended and another has its number now.
+  // Whether the process moved to another namespace, or exited and its pid was reused.
   #isElsewhere(): boolean {
     const { inode } = this.#options;
     return inode !== 0 && inodeOfLink(this.#namespacePath) !== inode;
   }
 
-  // Whether there was nothing and is nothing: the kernel would walk through its whole hash to say so.
+  // Whether the table was empty and still is: for a dump, the kernel would walk its whole hash.
   #isEmpty(): boolean {
     return this.#isRead && this.#tracker.size === 0 && countEntries(this.directory) === 0;
   }
@@ -235,7 +235,7 @@ export class FlowSource {
   #openNetlink(dumpOnly: boolean): string | null {
     try {
       inNetworkNamespace(this.#namespacePath, () => {
-        // The kernel loads its modules when they are first asked for: only then is there a setting to look at.
+        // The kernel loads its modules on the first request; only then does the sysctl exist.
         loadConntrack();
         const pump = this.#openPump();
         const eventsOff = dumpOnly ? null : eventsAreOff();
@@ -343,9 +343,9 @@ export class FlowSource {
   }
 }
 
-// Listening makes the kernel load conntrack's modules in its own time, a request before it answers. Throws
-// SyscallError where it cannot: the sockets of a kernel that has netfilter's netlink without conntrack open
-// and bind all the same.
+// Makes the kernel load conntrack and waits for it: listening starts the load asynchronously, a request waits
+// for it. Throws SyscallError if the kernel has none: with netfilter's netlink but without conntrack, sockets
+// still open and bind.
 function loadConntrack(): void {
   const descriptor = openNetlink(NETLINK_NETFILTER);
   try {
@@ -355,7 +355,7 @@ function loadConntrack(): void {
   }
 }
 
-// In this thread's namespace: why no events would come; null where they do.
+// Returns why this thread's namespace would send no events; null if it sends them.
 function eventsAreOff(): string | null {
   try {
     const value = readFileSync("/proc/sys/net/netfilter/nf_conntrack_events", "utf8").trim();

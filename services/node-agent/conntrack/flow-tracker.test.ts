@@ -37,7 +37,7 @@ describe("the account of flows", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const tracker = newTracker();
-        // The kernel: one entry a tuple.
+        // Models the kernel: one entry per tuple.
         const kernel = new Map<number, { id: number; state: string }>();
         let account = new Account(true);
         for (const each of steps) {
@@ -147,7 +147,7 @@ describe("the account of flows", () => {
     const tracker = newTracker();
     tracker.put(flow(1, 1), 0);
     const [id] = taken(tracker).added.id;
-    // Never told, so that there is nothing to take back.
+    // Never reported, so there is nothing to remove.
     tracker.put(flow(2, 2), 0);
     const removed: number[] = [];
     tracker.endAll(removed);

@@ -1,8 +1,9 @@
-// The flows of one conntrack table as they come and go: dumps and events go in, what changed since the last
-// report comes out. Ids are settled here: a flow keeps its id while it is the same kernel entry. Pure: no
-// clock, no socket.
+// Tracks the flows of one conntrack table: it takes dumps and events and returns what changed since the last
+// report. It assigns the ids: a flow keeps its id while it is the same kernel entry. Pure: no clock, no
+// socket.
 //
-// A dump is taken between begin() and end(): what it did not name is gone. Events in between are part of it.
+// A dump runs between begin() and end(); flows that it did not contain are gone. Events in between count as
+// part of it.
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { EntryField } from "../../../lib/conntrack/conntrack-entry.ts";
@@ -14,25 +15,34 @@ import { mixWord, mixWords, spread } from "../../../lib/hash.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../ids/id-pool.ts";
 
-/** Flow ids of a node: twice the flows that there may be, since ids rest for a report. */
+/**
+ * Flow ids of a node: twice the maximum number of flows, since a freed id is not reused before the next
+ * report.
+ */
 const FLOW_IDS_MAX = 2 * FLOW_ROWS_MAX;
 
-/** The ids of a node's flows. Who takes the changes of all its tables settles them after each report. */
+/**
+ * Creates the ids of a node's flows. Their owner takes the changes of all tables, then calls settle() per
+ * report.
+ */
 export function createFlowIds(): IdPool {
   return new IdPool(1, FLOW_IDS_MAX);
 }
 
-/** An account that tells of nothing yet, for take() to add to. */
+/** Creates empty changes for take() to add to. */
 export function noFlowChanges(): FlowChanges {
   return { added: new FlowTable(64), changed: new FlowTable(64), removed: [] };
 }
 
-/** Entries destroyed while a dump runs that are remembered, lest the dump's older news bring them back. */
+/**
+ * Maximum entries destroyed during a dump that are remembered, so that older messages of the dump cannot
+ * revive them.
+ */
 const GRAVES_MAX = 2 ** 16;
 
 /**
- * Flows that ended between two reports and whose last state is told all the same: 9 s at the highest rates, 37
- * MB then; more are counted. Beyond GHOSTS_KEPT rows the memory is given back with the report.
+ * Maximum flows that ended between two reports and whose last state is still reported: 9 s at the highest
+ * rates and then 37 MB; further ones are counted. Memory beyond GHOSTS_KEPT rows is freed after the report.
  */
 const GHOSTS_MAX = 2 ** 18;
 const GHOSTS_KEPT = 2 ** 12;
@@ -40,20 +50,20 @@ const GHOSTS_KEPT = 2 ** 12;
 /** What happened to a row since the last report. */
 const Mark = { none: 0, added: 1, changed: 2 } as const;
 
-/** Flows of one network namespace. */
+/** Tracks the flows of one network namespace. */
 export class FlowTracker {
-  /** Flows that found no place, since start. */
+  /** Flows that did not fit, since start. */
   overflowed = 0;
   readonly #ids: IdPool;
   readonly #rowsMax: number;
   readonly #table = new FlowTable(256);
-  // Rows by the hash of their original tuple: heads by hash, and each row's hash and follower.
+  // Rows by the hash of their original tuple: heads by hash, and each row's hash and next row.
   #heads = new Int32Array(1024).fill(-1);
   #next = new Int32Array(256);
   #hash = new Int32Array(256);
   #generationOf = new Uint8Array(256);
   #mark = new Uint8Array(256);
-  // Which row a dump told after each; and where in that order the dump is that runs.
+  // The row that followed each row in a dump, and the current dump's latest and expected row in that order.
   #follower = new Int32Array(256);
   #latest = -1;
   #expected = -1;
@@ -66,13 +76,13 @@ export class FlowTracker {
   #ghosts = new FlowTable(16);
   #size = 0;
 
-  /** At most `rowsMax` flows, whose ids come from a pool that other tables may share. */
+  /** Tracks at most `rowsMax` flows; their ids come from a pool that other tables may share. */
   constructor(ids: IdPool, rowsMax = FLOW_ROWS_MAX) {
     this.#ids = ids;
     this.#rowsMax = rowsMax;
   }
 
-  /** Flows that are there now. */
+  /** Flows that exist now. */
   get size(): number {
     return this.#size;
   }
@@ -86,7 +96,7 @@ export class FlowTracker {
     this.#latest = -1;
   }
 
-  /** Ends a dump: flows that neither it nor an event since begin() named are gone. */
+  /** Ends a dump: flows that neither it nor an event since begin() contained are gone. */
   end(): void {
     this.#dumping = false;
     this.#graves.clear();
@@ -95,7 +105,7 @@ export class FlowTracker {
       if (id[row] !== 0 && this.#generationOf[row] !== this.#generation) this.#remove(row);
   }
 
-  /** Gives up a dump that failed: nothing is gone for it. */
+  /** Abandons a failed dump; no flow is removed. */
   abandon(): void {
     this.#dumping = false;
     this.#graves.clear();
@@ -103,8 +113,8 @@ export class FlowTracker {
   }
 
   /**
-   * Takes an entry of a dump, seen at a tick. The kernel tells its table in much the same order each time: the
-   * row that came after the one before is looked at first, which saves the way through the hash.
+   * Adds or updates an entry of a dump, seen at a tick. The kernel returns its table in nearly the same order
+   * each time, so the row that followed the previous one is tried first, which saves the hash lookup.
    */
   see(entry: ConntrackEntry, tick: number): void {
     const row = this.#expected;
@@ -127,12 +137,12 @@ export class FlowTracker {
     return this.#table.id[row] !== 0 && hasTuple(this.#table, row, entry, 0);
   }
 
-  /** Takes an entry that is there: of a NEW event, or of a dump. */
+  /** Adds or updates an existing entry, from a NEW event or a dump. */
   put(entry: ConntrackEntry, tick: number): void {
     this.#put(entry, tick);
   }
 
-  // Gives the entry's row, or -1 where it found no place.
+  // Returns the entry's row, or -1 if it does not fit.
   #put(entry: ConntrackEntry, tick: number): number {
     const hash = hashOf(entry);
     const known = this.#find(entry, hash);
@@ -147,8 +157,8 @@ export class FlowTracker {
   }
 
   /**
-   * Takes a DESTROY event: status, counters and (since 5.11) the state that it tells are the last ones, and
-   * are told with the flow's end. An entry that is not known is none that was reported.
+   * Applies a DESTROY event: its status, counters and (since 5.11) state are the last ones and are reported
+   * with the flow's end. Ignores an unknown entry, which was never reported.
    */
   destroy(entry: ConntrackEntry): void {
     if (this.#dumping && entry.id !== 0 && this.#graves.size < GRAVES_MAX) this.#graves.add(entry.id);
@@ -162,7 +172,9 @@ export class FlowTracker {
     this.#remove(row);
   }
 
-  /** Adds to `into` what changed since the last take, or everything; `namespace` goes into its column. */
+  /**
+   * Adds to `into` what changed since the last take, or all flows; their namespace column gets `namespace`.
+   */
   take(namespace: number, everything: boolean, into: FlowChanges): void {
     const { added, changed, removed } = into;
     const first = added.length;
@@ -199,9 +211,7 @@ export class FlowTracker {
     }
   }
 
-  /**
-   * Ends every flow, since their namespace is gone, and adds to `removed` the ids of those that were reported.
-   */
+  /** Ends every flow because the namespace is gone; adds the ids of reported flows to `removed`. */
   endAll(removed: number[]): void {
     for (let row = 0; row < this.#table.length; row++) {
       const id = this.#table.id[row]!;
@@ -244,7 +254,7 @@ export class FlowTracker {
     this.#update(row, entry);
   }
 
-  // Takes over what an entry says of status, state and counters.
+  // Copies an entry's status, state and counters.
   #update(row: number, entry: ConntrackEntry): void {
     const table = this.#table;
     if (entry.status !== 0 && table.status[row] !== entry.status) {
@@ -273,7 +283,7 @@ export class FlowTracker {
     this.#touched.push(row);
   }
 
-  // What was not reported yet is reported all the same: a witness more of what lived between two reports.
+  // Unreported changes are still reported: they are further evidence of what lived between two reports.
   #remove(row: number): void {
     const table = this.#table;
     const mark = this.#mark[row];
@@ -298,13 +308,13 @@ export class FlowTracker {
     return -1;
   }
 
-  // The same kernel entry, not a later one with the same original tuple.
+  // Whether the row is the same kernel entry, not a later one with the same original tuple.
   #isSame(row: number, entry: ConntrackEntry): boolean {
     const table = this.#table;
     const kernelId = table.kernelId[row]!;
     if (kernelId !== 0 && entry.id !== 0) return kernelId === entry.id;
     if (!hasTuple(table, row, entry, 2)) return false;
-    // Where no id tells: TCP does not go back from its end to its beginning but in a new entry.
+    // Without ids: TCP never goes from its closing states back to its opening states except in a new entry.
     return !(
       entry.protocol === Protocol.tcp &&
       (entry.has & EntryField.state) !== 0 &&
@@ -338,12 +348,12 @@ export class FlowTracker {
     this.#mark = grown(this.#mark, capacity);
     this.#generationOf = grown(this.#generationOf, capacity);
     this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(capacity)) * 2).fill(-1);
-    // The row that is being added has no id yet and is linked by who adds it.
+    // The row being added has no id yet; its caller links it.
     for (let row = 0; row < this.#table.length - 1; row++) if (this.#table.id[row] !== 0) this.#link(row);
   }
 }
 
-// Stands in the firstSeen of a ghost that was reported before: what is told of it now is a change.
+// Value of firstSeen for a ghost that was reported before: its row is reported as a change.
 const REPORTED = 0xffffffff;
 
 function grown<Column extends Int32Array | Uint32Array | Uint8Array>(
@@ -355,7 +365,7 @@ function grown<Column extends Int32Array | Uint32Array | Uint8Array>(
   return larger;
 }
 
-// Whether a row has an entry's tuple that begins at a place (0 the original, 2 the reply), in its zone.
+// Whether a row has the entry's zone and its tuple that starts at `place` (0 original, 2 reply).
 function hasTuple(table: FlowTable, row: number, entry: ConntrackEntry, place: number): boolean {
   if (table.protocol[row] !== entry.protocol || table.zone[row] !== entry.zone) return false;
   const first = place * 4;

@@ -1,16 +1,16 @@
-// A short way to read messages that look like an earlier one. The kernel writes the entries of a protocol all
-// alike: the same attributes of the same lengths in the same order. Where every attribute's header is where it
-// was, the values are, too, and are read without a walk: a third of its cost.
+// A fast path for messages that look like an earlier one. The kernel writes the entries of a protocol alike:
+// the same attributes with the same lengths in the same order. If every attribute's header is where it was, so
+// are the values, and they are read without a walk, at a third of its cost.
 
 import type { ConntrackEntry } from "../../../lib/conntrack/conntrack-entry.ts";
 import { Place } from "../../../lib/conntrack/conntrack-entry.ts";
 import { TupleKind, tupleKind } from "../../../lib/conntrack/tuple-kind.ts";
 import { AF_INET, AF_INET6, NFGENMSG_BYTES, NLA_TYPE_MASK } from "../kernel/constants.ts";
 
-/** Attributes that have others in them, by their types from the outermost on: tuples, protocol information. */
+/** Attributes that contain others, by their types from the outermost inward: tuples, protocol information. */
 const nested = new Set(["1", "2", "1.1", "1.2", "2.1", "2.2", "4", "4.1", "4.2", "4.3"]);
 
-/** Values, by their attribute's types: what they are and how many bytes they have at least. */
+/** Values by their attribute's types: the field and its minimum bytes. */
 const values: Readonly<Record<string, readonly [name: keyof Offsets, bytes: number]>> = {
   "1.2.1": ["protocol", 1],
   "3": ["status", 4],
@@ -22,12 +22,14 @@ const values: Readonly<Record<string, readonly [name: keyof Offsets, bytes: numb
   "12": ["id", 4],
 };
 
-/** What a short way exists for; a message with anything else that an entry keeps is walked. */
+/**
+ * Attributes that the fast path supports; a message with any other attribute that an entry keeps is walked.
+ */
 const plain = /^(1|2)\.(1\.[1-4]|2\.[123])$|^(3|7|8|11|12)$|^4\.[13]\.\d+$/;
-/** Attributes of whose value an entry keeps nothing. */
+/** Attributes whose values an entry does not keep. */
 const ignored = /^(6|13|15|16|17|19|21|22|23|24|25|26|27)$/;
 
-/** Where values are, from a message's payload on; -1 where it has none. */
+/** Offsets of values from the start of a message's payload; -1 if it has none. */
 interface Offsets {
   protocol: number;
   status: number;
@@ -38,7 +40,7 @@ interface Offsets {
   id: number;
 }
 
-/** Where everything is in messages of one kind. */
+/** Positions of everything in messages of one kind. */
 export class MessageLayout {
   readonly #headersAt: Int32Array;
   readonly #headers: Uint32Array;
@@ -49,7 +51,8 @@ export class MessageLayout {
   readonly #has: number;
 
   /**
-   * The layout of a message that an entry was read from by a walk; null where there is no short way for it.
+   * Creates the layout of a message from which a walk has read `entry`; null if the fast path does not support
+   * it.
    */
   static of(
     view: DataView,
@@ -119,8 +122,8 @@ export class MessageLayout {
   }
 
   /**
-   * Fills an entry from view bytes [start, …), as long as the message that the layout is of; false, and
-   * nothing of it means anything, where it does not look the same.
+   * Fills an entry from the bytes of the view at `start`; the message must be as long as the one that the
+   * layout was made from. Returns false if it does not look the same; the entry's contents are then undefined.
    */
   read(view: DataView, start: number, entry: ConntrackEntry, littleEndian: boolean): boolean {
     const headers = this.#headers;

@@ -1,5 +1,5 @@
-// Flows of real translations: a pod behind a node, whose kernel translates what the node or the pod itself
-// dials.
+// Flows of real translations: a pod behind a node, whose kernel translates connections of the node and the
+// pod.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -30,7 +30,7 @@ function obstacle(): string | null {
   }
 }
 
-// Accepts on the port that Services lead to, over IPv4 and IPv6.
+// Accepts over IPv4 and IPv6 on the port that the Services translate to.
 const SERVER = `require("net").createServer((s) => s.pipe(s)).listen(8080, "::", () => console.log("up"))`;
 
 const cases = [
@@ -56,7 +56,7 @@ function withoutState(text: string): string {
   return text.replace(/^tcp 6 \w+/, "tcp 6");
 }
 
-// Starts a program that says "up" when it is, and ends with its standard input or the test.
+// Starts a program and waits until it prints "up"; it ends with its standard input or the test.
 async function start(namespace: ConntrackNamespace, ...words: string[]): Promise<Disposable> {
   const child = spawn("ip", ["netns", "exec", namespace.name, ...words], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -71,7 +71,7 @@ function dial(namespace: ConntrackNamespace, address: string): Promise<Disposabl
   return start(namespace, "bash", "-c", `exec 3<>/dev/tcp/${address}/80; echo up; read -r line`);
 }
 
-// The first flow of TCP that a source tells whose text fits.
+// Returns the match of the first TCP flow of a source whose text matches the pattern.
 async function flowOf(source: FlowSource, pattern: string): Promise<RegExpExecArray> {
   const account = new Account(true);
   const expression = new RegExp(
@@ -123,7 +123,7 @@ describe("flows that are translated", { skip: obstacle() ?? false }, () => {
       const toService = ["-d", service, "-p", "tcp", "--dport", "80"];
       for (const chain of ["OUTPUT", "PREROUTING"])
         node.run(tool, "-t", "nat", "-A", chain, ...toService, "-j", "DNAT", "--to-destination", backend);
-      // As kube-proxy masquerades its node's own connections and those of a pod to itself.
+      // As kube-proxy masquerades connections of its own node, and those of a pod to itself.
       node.run(
         tool,
         "-t",
@@ -159,7 +159,7 @@ describe("flows that are translated", { skip: obstacle() ?? false }, () => {
         `${client}/PORT > ${service}/80, ${backend}/8080 > ${client}/PORT`,
       );
       assert.match(port!, /^500(0\d|10)$/);
-      // What the server's node sees is the second half of it.
+      // The server's node sees the second half of the translation.
       await flowOf(far, `${client}/${port} > ${backend}/8080,`);
       const listed = textsOfLines(
         node.run("conntrack", "-L", "-f", `ipv${family}`, "-o", "extended,id"),

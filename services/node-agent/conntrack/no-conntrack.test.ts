@@ -1,6 +1,5 @@
-// A kernel that has no conntrack, and one that loads it when it is asked for. Runs on kernels of its own only
-// (npm run test:kernels), before anything else asked for conntrack there: elsewhere it would disturb the
-// machine.
+// A kernel without conntrack, and one that loads it on request. Runs only on dedicated kernels (npm run
+// test:kernels), before anything else uses conntrack there; elsewhere it would disturb the machine.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -19,7 +18,7 @@ function obstacle(): string | false {
 }
 
 describe("a kernel without conntrack", { skip: obstacle() }, () => {
-  // Where it has netfilter's netlink, sockets open and bind without conntrack.
+  // With netfilter's netlink, sockets open and bind without conntrack.
   for (const module of [null, "nfnetlink"]) {
     it(`is told to have none, and what to do, with ${module ?? "nothing"} loaded`, async (test) => {
       const loader = readFileSync(LOADER, "utf8");

@@ -1,4 +1,4 @@
-// Flows of the node and of pods' network namespaces, with and without the privileges for them.
+// Flows of the node and of pods' network namespaces, with and without the required privileges.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { NodeFlows } from "./node-flows.ts";
 const skip = conntrackObstacle() ?? false;
 const DEADLINE_MS = 60_000;
 
-// A clock that only a test moves: looks and readings come when it says so.
+// A clock that only a test moves: checks and readings happen when the test says so.
 function flowsOf() {
   const clock = { nowMs: 0 };
   const flows = new NodeFlows({ procRoot: "/proc", choice: "auto", elapsedMs: () => clock.nowMs });
@@ -30,7 +30,7 @@ function insert(namespace: ConntrackNamespace, port: number): void {
   namespace.insert("udp", ...words);
 }
 
-// Flows of some namespaces as text, those of the node's own left out.
+// Collects the flows of some namespaces as text, without those of the node's own.
 class PodAccount extends Account {
   constructor(flows: NodeFlows, ids: readonly number[]) {
     super(true);
@@ -41,8 +41,8 @@ class PodAccount extends Account {
   }
 }
 
-// The program in a process that lacks capabilities: the flows of a namespace, the mode and the limits it
-// tells.
+// Runs the program in a process without some capabilities; returns a namespace's flows, and the mode and
+// limits that it reports.
 function withoutCapabilities(pid: number, lacking: readonly string[]) {
   const script = `
     import { NodeFlows } from ${JSON.stringify(new URL("node-flows.ts", import.meta.url).href)};
@@ -100,7 +100,7 @@ describe("flows of a node", { skip }, () => {
     const ids = Array.from(added.id.subarray(0, added.length)).filter((_, row) => added.namespace[row] === 1);
     assert.equal(ids.length, 1);
     pod[Symbol.dispose]();
-    // The kernel takes the link down with the namespace.
+    // The kernel removes the link together with the namespace.
     await until("the namespace is gone", () => !existsSync(`/sys/class/net/${link}`));
     await flows.refresh([]);
     assert.ok(flows.take(false).removed.includes(ids[0]!));

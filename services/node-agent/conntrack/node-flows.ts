@@ -1,8 +1,8 @@
-// All flows of a node: those of its own network namespace, and those of each pod's that has a conntrack table
-// with entries in it (a sidecar's redirection, a container engine in a pod). Ids are the node's: one pool for
-// all tables.
+// Reads all flows of a node: those of its own network namespace, and those of each pod's namespace whose
+// conntrack table has entries (a sidecar's redirection, a container engine in a pod). All tables share the
+// node's pool of ids.
 //
-// Nothing stays open in a pod's namespace: its table is dumped by a socket that lives as long as the dump.
+// Nothing stays open in a pod's namespace: the socket that dumps its table is closed after the dump.
 
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -16,27 +16,27 @@ import { FlowSource } from "./flow-source.ts";
 import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
 /**
- * Milliseconds between two looks for namespaces that have entries: 20 µs each, 0.04 % of a core for 200 of
- * them.
+ * Milliseconds between two checks for namespaces with entries: 20 µs each, 0.04 % of a core for 200
+ * namespaces.
  */
 const LOOK_MS = 10_000;
 
-/** Flows of one pod's namespace at most (9 MB); what overflows is counted. */
+/** Maximum flows of one pod's namespace (9 MB); further ones are counted. */
 const POD_FLOWS_MAX = 2 ** 16;
 
-/** Rows of a table of changes that is kept from report to report: 2.3 MB. */
+/** Maximum rows of a change table that is reused for the next report: 2.3 MB. */
 const ROWS_KEPT = 2 ** 14;
 
-/** How a node's flows are read. */
+/** Options of the node's flows. */
 interface NodeFlowsOptions {
   /** Mount point of the proc filesystem. */
   readonly procRoot: string;
   readonly choice: ConntrackChoice;
-  /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
+  /** Milliseconds of a monotonic clock, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
 }
 
-/** The flows of a node. */
+/** Reads the flows of a node. */
 export class NodeFlows implements FlowReader {
   readonly #options: NodeFlowsOptions;
   readonly #ids = createFlowIds();
@@ -47,7 +47,7 @@ export class NodeFlows implements FlowReader {
   #nextLookMs = 0;
   #gone: number[] = [];
   #changes = noFlowChanges();
-  // What sources that have ended counted.
+  // Counts of sources that have ended.
   #malformedBefore = 0;
   #overflowedBefore = 0;
 
@@ -72,22 +72,22 @@ export class NodeFlows implements FlowReader {
     return this.#own.mode;
   }
 
-  /** Flows that are there now. */
+  /** Flows that exist now. */
   get size(): number {
     return this.#sum((source) => source.size);
   }
 
-  /** Pods' namespaces whose flows are read. */
+  /** Number of pods' namespaces whose flows are read. */
   get pods(): number {
     return this.#pods.size;
   }
 
-  /** Messages and lines that made no sense, since start. */
+  /** Malformed messages and lines, since start. */
   get malformed(): number {
     return this.#malformedBefore + this.#sum((source) => source.malformed);
   }
 
-  /** Flows that found no place, since start. */
+  /** Flows that did not fit, since start. */
   get overflowed(): number {
     return this.#overflowedBefore + this.#sum((source) => source.overflowed);
   }
@@ -97,12 +97,12 @@ export class NodeFlows implements FlowReader {
     return this.#own.events;
   }
 
-  /** Times that the kernel had to drop events, since start. */
+  /** How often the kernel dropped events, since start. */
   get overruns(): number {
     return this.#own.overruns;
   }
 
-  /** What stands in the way of seeing every flow, as sentences that say what to do. */
+  /** What prevents seeing every flow, as sentences that say what to do. */
   limits(): readonly string[] {
     const reasons = new Map<string, number>();
     for (const { source } of this.#pods.values())
@@ -113,7 +113,7 @@ export class NodeFlows implements FlowReader {
     return [...this.#own.limits(), ...pods];
   }
 
-  /** Brings the flows up to date; the namespaces are those of this pass. Never rejects. */
+  /** Updates the flows; `namespaces` are those of this pass. Never rejects. */
   async refresh(namespaces: readonly FlowNamespace[]): Promise<void> {
     this.#ownId = namespaces.find((each) => this.#isOwn(each))?.id ?? null;
     await this.#own.refresh();
@@ -130,10 +130,10 @@ export class NodeFlows implements FlowReader {
     }
   }
 
-  /** What changed since the last call, or everything; the tables are used again by the next call. */
+  /** Returns what changed since the last call, or all flows; the next call reuses the tables. */
   take(everything: boolean): FlowChanges {
     const changes = this.#emptyChanges();
-    // Flows are told with the namespace that they were read in: without it they could not be placed.
+    // Flows are reported with the namespace they were read in; without it they cannot be attributed.
     if (this.#ownId !== null) this.#own.take(this.#ownId, everything, changes);
     for (const [id, { source }] of this.#pods) source.take(id, everything, changes);
     if (!everything) for (const id of this.#gone) changes.removed.push(id);
@@ -142,7 +142,7 @@ export class NodeFlows implements FlowReader {
     return changes;
   }
 
-  // Tables of a usual size are kept: growing new ones for each report would cost more than filling them.
+  // Reuses tables of the usual size: growing new ones for each report would cost more than filling them.
   #emptyChanges(): FlowChanges {
     const { added, changed, removed } = this.#changes;
     if (Math.max(added.capacity, changed.capacity) > ROWS_KEPT) this.#changes = noFlowChanges();
@@ -150,13 +150,13 @@ export class NodeFlows implements FlowReader {
     return this.#changes;
   }
 
-  /** Ends the reading. */
+  /** Stops reading. */
   close(): void {
     this.#own.close();
     for (const { source } of this.#pods.values()) source.close();
   }
 
-  // Namespaces that are gone, and processes that stand for theirs now.
+  // Ends the sources of namespaces that are gone; updates the representative process of the others.
   #follow(namespaces: readonly FlowNamespace[]): void {
     if (this.#pods.size === 0) return;
     const records = new Map(namespaces.map(({ id, record }) => [id, record]));
@@ -178,7 +178,8 @@ export class NodeFlows implements FlowReader {
         if (pod.source.size === 0 && entries === 0) this.#end(id, pod.source);
         continue;
       }
-      // A kernel without the file (NF_CONNTRACK_PROCFS) tells by an answer to a dump, which costs little more.
+      // Without the statistics file (NF_CONNTRACK_PROCFS) only a dump shows if there are entries; it costs
+      // little more.
       if (entries !== 0)
         this.#pods.set(id, { inode: record.inode, source: this.#sourceOf(record.inode, directory) });
     }
@@ -219,7 +220,7 @@ export class NodeFlows implements FlowReader {
   }
 }
 
-// Where pid 1 cannot be looked at (a security module), our own namespace is what is left.
+// If pid 1's namespace cannot be read (a security module), read our own namespace instead.
 function ownDirectory(procRoot: string): string {
   const directory = path.join(procRoot, "1");
   return inodeOfLink(path.join(directory, "ns/net")) !== 0 || !existsSync(path.join(procRoot, "self/ns/net"))

@@ -1,4 +1,4 @@
-// Flows as tests write and compare them, and a network namespace with a conntrack table of its own.
+// Builds and compares flows for tests, and creates network namespaces with their own conntrack tables.
 
 import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import type { ConntrackChoice } from "../../../../lib/vocabulary/conntrack-choic
 import { FlowSource } from "../flow-source.ts";
 import { createFlowIds, noFlowChanges } from "../flow-tracker.ts";
 
-/** An entry out of a line of text; throws where the line is none. */
+/** Parses a line of text into an entry; throws if the line is malformed. */
 export function entryOf(line: string): ConntrackEntry {
   const entry = new ConntrackEntry();
   const bytes = Buffer.from(line);
@@ -25,7 +25,7 @@ export function entryOf(line: string): ConntrackEntry {
   return entry;
 }
 
-/** What stays the same of a flow, as text: protocol, both tuples, zone, the kernel's id where `withId`. */
+/** Formats what does not change of a flow: protocol, both tuples, zone, and the kernel's id if `withId`. */
 export function flowText(table: FlowTable, row: number, withId: boolean): string {
   const place = (which: number): string =>
     `${formatAddress(table.addresses, row * 16 + which * 4)}/${table.ports[row * 4 + which]}`;
@@ -35,7 +35,7 @@ export function flowText(table: FlowTable, row: number, withId: boolean): string
   return `${conntrackProtocolWord(protocol)} ${protocol} ${state} ${tuples} zone ${table.zone[row]}${withId ? ` id ${table.kernelId[row]}` : ""}`;
 }
 
-/** The texts of lines, as flowText() has them. */
+/** Formats the entries of a text, one per line, as flowText() does; sorted. */
 export function textsOfLines(text: string, withId: boolean): string[] {
   const table = new FlowTable();
   for (const line of text.split("\n").filter((each) => each !== "")) {
@@ -47,7 +47,7 @@ export function textsOfLines(text: string, withId: boolean): string[] {
   );
 }
 
-/** A source of the flows of a process's namespace; its clock stands still unless another is given. */
+/** Creates a source of the flows of a process's namespace; by default its clock does not move. */
 export function flowSourceOf(
   pid: number,
   choice: ConntrackChoice,
@@ -68,7 +68,7 @@ export function flowSourceOf(
   });
 }
 
-/** What changed of a source's or tracker's flows since this was last asked, or all of them. */
+/** Returns what changed of a source's or tracker's flows since the last call, or all of them. */
 export function taken(
   from: { take(namespace: number, everything: boolean, into: FlowChanges): void },
   everything = false,
@@ -79,7 +79,7 @@ export function taken(
   return changes;
 }
 
-/** What an aggregator would know: flows by id, brought up to date by changes. */
+/** What an aggregator would know: flows by id, updated by changes. */
 export class Account {
   readonly flows = new Map<number, string>();
   readonly #withId: boolean;
@@ -107,7 +107,7 @@ export class Account {
   }
 }
 
-/** Why no namespace with a conntrack table can be made here; null where one can. */
+/** Returns why no namespace with a conntrack table can be created here; null if one can. */
 export function conntrackObstacle(): string | null {
   if (process.getuid?.() !== 0) return "needs root to make network namespaces";
   try {
@@ -129,7 +129,7 @@ export class ConntrackNamespace implements Disposable {
 
   constructor() {
     execFileSync("ip", ["netns", "add", this.name]);
-    // A shell that waits for its input: it ends with this process.
+    // A shell that waits for its input; it exits with this process.
     this.#child = spawn(
       "ip",
       ["netns", "exec", this.name, "sh", "-c", "ip link set lo up; echo ready; read line"],
@@ -146,7 +146,7 @@ export class ConntrackNamespace implements Disposable {
     return this;
   }
 
-  /** Runs a program in the namespace and gives what it printed. */
+  /** Runs a program in the namespace and returns what it printed. */
   run(...words: string[]): string {
     return execFileSync("ip", ["netns", "exec", this.name, ...words], {
       encoding: "utf8",
@@ -155,12 +155,12 @@ export class ConntrackNamespace implements Disposable {
     });
   }
 
-  /** `conntrack -I`: an entry of a protocol. */
+  /** Runs `conntrack -I`: inserts an entry of a protocol. */
   insert(protocol: string, ...words: string[]): void {
     this.run("conntrack", "-I", "-p", protocol, "-t", "600", ...words);
   }
 
-  /** Many entries by one process: each line is the words of one insert(). */
+  /** Inserts many entries with one process: each line has the arguments of one insert(). */
   insertAll(lines: readonly string[]): void {
     const file = path.join(tmpdir(), `${this.name}.entries`);
     writeFileSync(file, lines.map((line) => `-I -t 600 -p ${line}\n`).join(""));
@@ -168,12 +168,12 @@ export class ConntrackNamespace implements Disposable {
     rmSync(file);
   }
 
-  /** Every entry with its id, as conntrack prints it. */
+  /** Returns every entry with its id, as conntrack prints it. */
   list(): string {
     return this.run("conntrack", "-L", "-o", "extended,id");
   }
 
-  /** Every entry as /proc has it; null where the kernel has no such file. */
+  /** Returns every entry as /proc prints it; null if the kernel has no such file. */
   text(): string | null {
     try {
       return readFileSync(`/proc/${this.pid}/net/nf_conntrack`, "utf8");
