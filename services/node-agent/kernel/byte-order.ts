@@ -1,4 +1,4 @@
-// The host's byte order: netlink messages and BPF records are written in it.
+// The host's byte order, in which netlink messages and BPF records are written.
 
 import { endianness } from "node:os";
 
@@ -6,7 +6,8 @@ import { endianness } from "node:os";
 export const hostIsLittleEndian = endianness() === "LE";
 
 /**
- * A counter of 64 bits at view byte `at`: exact up to 2^53, which no counter of bytes or nanoseconds reaches.
+ * Reads a 64-bit counter at byte `at` of the view: exact up to 2^53, which no counter of bytes or nanoseconds
+ * reaches.
  */
 export function uint64(view: DataView, at: number, littleEndian: boolean): number {
   const first = view.getUint32(at, littleEndian);

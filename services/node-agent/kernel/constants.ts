@@ -1,5 +1,5 @@
-// Numbers of the kernel's interface that several files need, by the header that defines them. A number that
-// only one file needs is defined in that file.
+// Constants of the kernel's interface that several files need, grouped by the header that defines them. A
+// constant that only one file needs is defined in that file.
 
 // include/linux/socket.h: address families.
 export const AF_UNIX = 1;
@@ -29,7 +29,7 @@ export const EINTR = 4;
 export const EAGAIN = 11;
 export const EACCES = 13;
 export const EINVAL = 22;
-/** Also used here for a message that is malformed. */
+/** Also used here for a malformed message. */
 export const EBADMSG = 74;
 export const EPROTONOSUPPORT = 93;
 export const EAFNOSUPPORT = 97;
@@ -59,8 +59,8 @@ export const INET_DIAG_MSG_BYTES = 72;
 // include/uapi/linux/netfilter/nfnetlink.h: struct nfgenmsg (family, version, resource id).
 export const NFGENMSG_BYTES = 4;
 
-/** The timer that /proc/net/tcp and inet_diag show (get_tcp4_sock() of net/ipv4/tcp_ipv4.c). */
+/** The timer in /proc/net/tcp and inet_diag (get_tcp4_sock() of net/ipv4/tcp_ipv4.c). */
 export const Timer = { retransmit: 1, keepalive: 2, timeWait: 3, probe: 4 } as const;
 
-/** Processes that a node has at most: the kernel's pid_max (include/linux/threads.h, PID_MAX_LIMIT). */
+/** Maximum processes of a node: the kernel's pid_max (include/linux/threads.h, PID_MAX_LIMIT). */
 export const PIDS_MAX = 2 ** 22;

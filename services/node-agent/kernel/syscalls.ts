@@ -1,15 +1,18 @@
-// The system calls that Node.js lacks, by way of koffi: setns and sockets of families that it does not know.
-// Loaded when first asked for, since many runs need none of them.
+// Calls the system calls that Node.js lacks through koffi: setns, and sockets of other families. koffi is
+// loaded on first use, since many runs need none of them.
 
 import { createRequire } from "node:module";
 
 import type * as Koffi from "koffi";
 
-/** libc, as far as it is used here. Each function gives -1 where it fails, and errorNumber() tells why. */
+/**
+ * The functions of libc that are used here. Each returns -1 on failure, and errorNumber() then returns the
+ * reason.
+ */
 interface Syscalls {
   readonly setns: (descriptor: number, type: number) => number;
   readonly socket: (family: number, type: number, protocol: number) => number;
-  /** The socket option whose value is a struct timeval. */
+  /** `value` is an int or a struct timeval, depending on the option. */
   readonly setsockopt: (
     descriptor: number,
     level: number,
@@ -21,7 +24,9 @@ interface Syscalls {
   readonly recv: (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number;
   readonly close: (descriptor: number) => number;
   readonly bind: (descriptor: number, address: Uint8Array, bytes: number) => number;
-  /** Receives up to `count` datagrams, described by an array of struct mmsghdr; gives how many came. */
+  /**
+   * Receives up to `count` datagrams, described by an array of struct mmsghdr; returns how many were received.
+   */
   readonly recvmmsg: (
     descriptor: number,
     messages: BigUint64Array,
@@ -29,23 +34,25 @@ interface Syscalls {
     flags: number,
     timeout: null,
   ) => number;
-  /** Where the bytes of an ArrayBuffer are. They must stay referenced while the kernel may write to them. */
+  /**
+   * Returns the address of an ArrayBuffer's bytes. Keep a reference to it while the kernel may write to them.
+   */
   readonly addressOf: (buffer: ArrayBuffer) => bigint;
-  /** Nanoseconds between two ticks of the kernel's coarse clock: what a jiffy lasts. */
+  /** Returns the nanoseconds between two ticks of the kernel's coarse clock: the length of a jiffy. */
   readonly jiffyNs: () => number;
-  /** Calls back from the event loop whenever a descriptor can be read, without keeping the process alive. */
+  /** Calls back from the event loop whenever a descriptor is readable, without keeping the process alive. */
   readonly watch: (descriptor: number, readable: () => void) => DescriptorWatch;
-  /** errno of the call that failed last on this thread. */
+  /** Returns errno of the last failed call on this thread. */
   readonly errorNumber: () => number;
 }
 
-/** A descriptor that is watched. */
+/** A watch on a descriptor. */
 export interface DescriptorWatch {
-  /** Calls back no more; the descriptor may be closed then. */
+  /** Stops the callbacks; the descriptor may then be closed. */
   close(): void;
 }
 
-/** Why a system call failed. */
+/** Reports why a system call failed. */
 export class SyscallError extends Error {
   readonly syscall: string;
   readonly errorNumber: number;
@@ -63,7 +70,7 @@ const CLOCK_MONOTONIC_COARSE = 6;
 
 let loaded: Syscalls | undefined;
 
-/** The system calls; throws where koffi has no build for this platform. */
+/** Returns the system calls; throws if koffi has no build for this platform. */
 export function syscalls(): Syscalls {
   loaded ??= load();
   return loaded;
@@ -71,7 +78,7 @@ export function syscalls(): Syscalls {
 
 function load(): Syscalls {
   const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
-  // The program itself is linked with libc, whichever that is (glibc or musl).
+  // The program itself is linked with libc, either glibc or musl.
   const libc = koffi.load(null);
   const clockResolution = libc.func("int clock_getres(int, _Out_ int64_t *)");
   return {
@@ -97,7 +104,7 @@ function load(): Syscalls {
   };
 }
 
-/** A program as bpf(BPF_PROG_LOAD) takes it. */
+/** A program in the form that bpf(BPF_PROG_LOAD) needs. */
 interface BpfLoad {
   readonly command: number;
   readonly programType: number;
@@ -106,19 +113,19 @@ interface BpfLoad {
   /** Number of instructions, and their bytes. */
   readonly count: number;
   readonly instructions: Uint8Array;
-  /** As include/linux/license.h knows them; anything else counts as not compatible with the GPL. */
+  /** As in include/linux/license.h; any other text counts as incompatible with the GPL. */
   readonly license: string;
   readonly logLevel: number;
   readonly log: Uint8Array;
 }
 
-/** bpf(2), which libc has no function for. Each gives -1 where it fails. */
+/** bpf(2), for which libc has no function. Each returns -1 on failure. */
 interface BpfLibrary {
   readonly bpf: (command: number, attributes: Uint8Array, bytes: number) => number;
   readonly load: (program: BpfLoad) => number;
 }
 
-// Numbers of the system call by architecture (asm/unistd.h); those that are not here have none that we know.
+// Number of the system call by architecture (asm/unistd.h); unknown for any other architecture.
 const bpfNumbers: Partial<Record<NodeJS.Architecture, number>> = {
   x64: 321,
   arm64: 280,
@@ -130,7 +137,7 @@ const bpfNumbers: Partial<Record<NodeJS.Architecture, number>> = {
 
 let bpfLoaded: BpfLibrary | undefined;
 
-/** bpf(2); throws where koffi has no build for this platform, or the number of the call is not known. */
+/** Returns bpf(2); throws if koffi has no build for this platform, or the number of the call is unknown. */
 export function bpfLibrary(): BpfLibrary {
   bpfLoaded ??= openBpf();
   return bpfLoaded;
@@ -141,7 +148,7 @@ function openBpf(): BpfLibrary {
   if (number === undefined) throw new Error(`the number of bpf(2) on ${process.arch} is not known`);
   const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   const libc = koffi.load(null);
-  // The beginning of union bpf_attr for BPF_PROG_LOAD (include/uapi/linux/bpf.h), up to attach_btf_id and its
+  // The start of union bpf_attr for BPF_PROG_LOAD (include/uapi/linux/bpf.h), up to attach_btf_id and its
   // padding.
   koffi.struct("whotalks_bpf_load", {
     programType: "uint32_t",

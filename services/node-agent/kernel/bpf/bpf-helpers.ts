@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// What our BPF programs have in common: the helpers of the kernel by number, the contexts of iterators, and
-// the instructions that write a record into the iterator's file.
+// Shared by our BPF programs: the numbers of kernel helpers, the contexts of iterators, and the instructions
+// that write a record into the iterator's file.
 
 import type { BpfProgram, Register } from "./bpf-program.ts";
 import type { KernelTypes } from "./kernel-types.ts";
 
 /** Helpers by number (include/uapi/linux/bpf.h), with the kernel version that introduced each. */
 export const Helper = {
-  /** bpf_get_socket_cookie; for iterators 5.12. */
+  /** bpf_get_socket_cookie; 5.12 for iterators. */
   getSocketCookie: 46,
   /** bpf_probe_read_kernel, 5.5. */
   probeReadKernel: 113,
@@ -26,21 +26,24 @@ export const Helper = {
   toUnixSock: 178,
 } as const;
 
-/** Offsets of struct bpf_iter__task. */
+/** Offsets in struct bpf_iter__task. */
 export const TaskContext = { meta: 0, task: 8 } as const;
 
-/** Offsets of struct bpf_iter__task_file. */
+/** Offsets in struct bpf_iter__task_file. */
 export const TaskFileContext = { meta: 0, task: 8, fd: 16, file: 24 } as const;
 
-/** Writes the `bytes` on top of the stack into the iterator's file; R6 holds the context. Loses R1 to R5. */
+/**
+ * Writes `bytes` bytes from the top of the stack to the iterator's file; R6 holds the context. Clobbers R1 to
+ * R5.
+ */
 export function writeRecord(program: BpfProgram, types: KernelTypes, bytes: number): BpfProgram {
   loadSeq(program, types);
   return program.move(2, 10).add(2, -bytes).set(3, bytes).call(Helper.seqWrite);
 }
 
 /**
- * Writes the first `bytes` of an array map's value into the iterator's file; R6 holds the context. Loses R1 to
- * R5.
+ * Writes the first `bytes` bytes of an array map's value to the iterator's file; R6 holds the context.
+ * Clobbers R1 to R5.
  */
 export function writeMapValue(
   program: BpfProgram,
@@ -58,7 +61,8 @@ function loadSeq(program: BpfProgram, types: KernelTypes): void {
 }
 
 /**
- * Loads the sock of the struct file in a register into `into`; jumps to `elsewhere` if the file is no socket.
+ * Loads the sock of the struct file in register `file` into `into`; jumps to `elsewhere` if the file is not a
+ * socket.
  */
 export function loadSock(
   program: BpfProgram,

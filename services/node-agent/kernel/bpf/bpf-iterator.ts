@@ -1,6 +1,6 @@
 // A BPF iterator (Documentation/bpf/bpf_iterators.rst): a program that the kernel runs for each object of a
-// kind while a file is read, and that writes records into that file. It is attached to nothing: between two
-// readings it does nothing.
+// kind while a file is read, and that writes records to that file. It is not attached to any event: between
+// two reads it does not run.
 
 import { closeSync, readSync } from "node:fs";
 
@@ -12,20 +12,20 @@ const BPF_LINK_CREATE = 28;
 const BPF_ITER_CREATE = 33;
 export const BPF_TRACE_ITER = 28;
 
-/** Bytes of one read: the kernel gives at most eight pages. */
+/** Bytes of one read: the kernel returns at most eight pages. */
 const READ_BYTES = 32_768;
 
-/** The kernel interrupts a walk over a million objects of which nothing is told: so often it may. */
+/** Maximum EAGAINs per read: the kernel interrupts a walk over a million objects that write no record. */
 const INTERRUPTIONS_MAX = 64;
 
-/** What one reading gave; the bytes are valid until the next one. */
+/** The result of one reading; the bytes are valid until the next one. */
 interface IteratorBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** How many records found no room. */
+  /** Records that did not fit. */
   readonly overflowed: number;
 }
 
-/** A loaded program of records of one size. */
+/** A loaded program that writes records of one size. */
 export class BpfIterator {
   readonly #link: number;
   readonly #recordBytes: number;
@@ -38,7 +38,7 @@ export class BpfIterator {
     this.#recordsMax = recordsMax;
   }
 
-  /** Loads a program for the iterator that a function of the kernel stands for. Throws with a reason. */
+  /** Loads a program for the iterator with this BTF function id. Throws an error with the reason. */
   static load(program: BpfProgram, functionId: number, recordBytes: number, recordsMax: number): BpfIterator {
     const descriptor = loadBpfProgram(program, BPF_TRACE_ITER, functionId);
     try {
@@ -51,7 +51,7 @@ export class BpfIterator {
     }
   }
 
-  /** One look at every object. Throws SyscallError, or the error of reading. */
+  /** Walks every object and returns the records. Throws SyscallError, or the error of reading. */
   read(): IteratorBytes {
     const attributes = new Uint32Array(8);
     attributes[0] = this.#link;
@@ -76,7 +76,7 @@ export class BpfIterator {
     closeSync(this.#link);
   }
 
-  // Half as much again: doubling would waste the most where the most is needed.
+  // Grow by half: doubling would waste the most memory where the most is needed.
   #grow(length: number): void {
     const grown = new Uint8Array(Math.ceil((this.#buffer.length * 1.5) / READ_BYTES) * READ_BYTES);
     grown.set(this.#buffer.subarray(0, length));

@@ -1,5 +1,5 @@
-// Which licence the programs declare, and that the kernel leaves no choice: each program is loaded as it is,
-// and refused under the project's own licence.
+// Checks the licence that the programs declare, and that the kernel requires it: it loads each program as it
+// is and rejects it under the project's own licence.
 
 import assert from "node:assert/strict";
 import { closeSync, globSync, readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { assembleTaskProgram } from "./task-iterator.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
 
-/** What a program is for the kernel: "loads", or the verifier's reason. */
+/** Returns "loads", or the verifier's reason for rejecting a program. */
 function load(types: KernelTypes, iterator: string, program: BpfProgram, license: string): string {
   const target = types.functionId(iterator);
   assert.ok(target !== null);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst), assembled by
-// name: just what our programs need.
+// Assembles the instructions of a BPF program (Documentation/bpf/standardization/instruction-set.rst) by name;
+// only those that our programs need.
 
 /**
- * Registers. R10 points to the stack's end, R1 to R5 are arguments and lost in calls, R0 is what a call gives.
+ * Registers. R10 points to the end of the stack, R1 to R5 are arguments and clobbered by calls, R0 holds a
+ * call's result.
  */
 export type Register = 0 | 1 | 2 | 3 | 4 | 6 | 7 | 8 | 9 | 10;
 export type Width = 1 | 2 | 4 | 8;
@@ -28,9 +29,7 @@ const JUMP_REGISTERS_DIFFERENT = 0x5d;
 const CALL = 0x85;
 const EXIT = 0x95;
 
-/**
- * Source register of LOAD_WIDE: what is loaded is the address of a map's first value (BPF_PSEUDO_MAP_VALUE).
- */
+/** Source register of LOAD_WIDE for loading the address of a map's first value (BPF_PSEUDO_MAP_VALUE). */
 const MAP_VALUE = 2;
 
 interface Instruction {
@@ -43,7 +42,7 @@ interface Instruction {
   readonly target?: string;
 }
 
-/** Writes a program instruction by instruction. */
+/** Builds a program instruction by instruction. */
 export class BpfProgram {
   readonly #instructions: Instruction[] = [];
   readonly #labels = new Map<string, number>();
@@ -74,7 +73,7 @@ export class BpfProgram {
     return this.#add(MOVE_CONSTANT, into, 0, 0, constant);
   }
 
-  /** Sets 64 bits, of which `low` and `high` are the halves. */
+  /** Sets 64 bits from their halves `low` and `high`. */
   setWide(into: Register, low: number, high: number): this {
     return this.#add(LOAD_WIDE, into, 0, 0, low).#add(0, 0, 0, 0, high);
   }
@@ -104,7 +103,7 @@ export class BpfProgram {
     return this.#add(ADD_CONSTANT, into, 0, 0, constant);
   }
 
-  /** Keeps the bits that the mask has. */
+  /** Keeps the bits that are set in the mask. */
   and(into: Register, mask: number): this {
     return this.#add(AND_CONSTANT, into, 0, 0, mask);
   }
@@ -121,7 +120,7 @@ export class BpfProgram {
     return this.#add(JUMP_DIFFERENT, register, 0, 0, constant, label);
   }
 
-  /** Jumps where the registers hold different values. */
+  /** Jumps if the registers hold different values. */
   jumpUnlessSame(register: Register, other: Register, label: string): this {
     return this.#add(JUMP_REGISTERS_DIFFERENT, register, other, 0, 0, label);
   }
@@ -134,13 +133,13 @@ export class BpfProgram {
     return this.#add(EXIT, 0, 0, 0, 0);
   }
 
-  /** The place that jumps to this label go to. */
+  /** Marks the target of jumps to this label. */
   label(name: string): this {
     this.#labels.set(name, this.#instructions.length);
     return this;
   }
 
-  /** The program as the kernel takes it: eight bytes an instruction. */
+  /** Encodes the program for the kernel: eight bytes per instruction. */
   encode(littleEndian: boolean): Uint8Array {
     const bytes = new Uint8Array(this.#instructions.length * 8);
     const view = new DataView(bytes.buffer);

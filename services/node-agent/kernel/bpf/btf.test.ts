@@ -13,7 +13,7 @@ function struct(flag: number, members: number): number {
   return ((flag << 31) | (4 << 24) | members) >>> 0;
 }
 
-// struct pair { int a; struct { int b:3; int c; }; }; and a function: types 1 to 4.
+// Builds struct pair { int a; struct { int b:3; int c; }; }; and a function: types 1 to 4.
 function sample(): Uint8Array {
   const strings = "\0int\0pair\0a\0b\0c\0go\0";
   const at = (name: string): number => strings.indexOf(`\0${name}\0`) + 1;

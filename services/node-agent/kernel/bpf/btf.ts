@@ -1,18 +1,17 @@
-// The kernel's own description of its types, /sys/kernel/btf/vmlinux (Documentation/bpf/btf.rst): where the
-// members of its structures are, and the numbers of its functions. Read once, for a handful of names; nothing
-// of it is kept.
+// Parses the kernel's own description of its types, /sys/kernel/btf/vmlinux (Documentation/bpf/btf.rst):
+// offsets of structure members, and the ids of functions. It is read once for a few names and not kept.
 
 const MAGIC = 0xeb9f;
 const KIND_STRUCT = 4;
 const KIND_UNION = 5;
 const KIND_FUNC = 12;
-/** Bytes that follow the twelve of a type, by kind: fixed, and for each of its elements. */
+/** Bytes after the twelve of a type, by kind: fixed ones, and those of each of its elements. */
 const fixedBytes: readonly number[] = [0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0];
 const elementBytes: readonly number[] = [0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12];
 const TYPE_BYTES = 12;
 const MEMBER_BYTES = 12;
 
-/** How deep structures without a name are searched. */
+/** Maximum nesting of unnamed structures that are searched. */
 const DEPTH_MAX = 8;
 
 /** The types of a kernel. */
@@ -21,7 +20,7 @@ export class Btf {
   readonly #view: DataView;
   readonly #littleEndian: boolean;
   readonly #strings: number;
-  // Where each type begins, by its number less one.
+  // Position of each type, by its id less one.
   readonly #positions: Uint32Array;
 
   private constructor(bytes: Uint8Array, littleEndian: boolean) {
@@ -33,7 +32,7 @@ export class Btf {
     this.#positions = this.#index(header + this.#word(8), this.#word(12));
   }
 
-  /** Reads a whole file of types; null where it is none, or one of a kind of type that is not known. */
+  /** Parses a whole file of types; null if it is malformed or has an unknown kind of type. */
   static parse(bytes: Uint8Array): Btf | null {
     if (bytes.length < 24) return null;
     const magic = new DataView(bytes.buffer, bytes.byteOffset).getUint16(0, true);
@@ -46,14 +45,14 @@ export class Btf {
     }
   }
 
-  /** The number of a function; null where the kernel has none of this name. */
+  /** Returns the id of a function; null if the kernel has none of this name. */
   functionId(name: string): number | null {
     return this.#find(name, KIND_FUNC);
   }
 
   /**
-   * Bits from the beginning of a structure to a member, through structures in it: memberBit("sock",
-   * "__sk_common", "skc_num"). Null where there is none.
+   * Returns the offset in bits of a structure's member, through nested structures: memberBit("sock",
+   * "__sk_common", "skc_num"). Null if it does not exist.
    */
   memberBit(struct: string, ...path: readonly string[]): number | null {
     let id = this.#find(struct, KIND_STRUCT);
@@ -72,7 +71,7 @@ export class Btf {
   }
 
   #index(from: number, length: number): Uint32Array {
-    // A type has twelve bytes at least: room for all, of which what is not used goes with the rest.
+    // A type has at least twelve bytes, so this has room for all; the unused rest is freed with the parser.
     const positions = new Uint32Array(Math.ceil(length / TYPE_BYTES));
     let count = 0;
     for (let at = from; at < from + length;) {

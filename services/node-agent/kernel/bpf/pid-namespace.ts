@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The instructions that tell a task's pid as the reader's pid namespace numbers it (kind's nodes, a pod
-// without the host's pids): a struct pid has one number for each level of namespaces.
+// Instructions that load a task's pid as the reader's pid namespace numbers it (kind's nodes, a pod without
+// the host's pids): a struct pid has one number for each level of namespaces.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { PIDS_MAX } from "../constants.ts";
@@ -15,9 +15,9 @@ import type { KernelTypes } from "./kernel-types.ts";
 const UPID_BYTES = 16;
 
 /**
- * Loads into R1 the number that the process of the task in `task` has in a pid namespace that is `level` deep:
- * the reader's, of which iterators walk the tasks only. Jumps to `elsewhere` where the task (a parent) is in
- * one above. Loses R1 to R4.
+ * Loads into R1 the pid of the process of `task` in the reader's pid namespace, which is at depth `level`;
+ * iterators only walk the tasks of that namespace. Jumps to `elsewhere` if the task (a parent) is in a
+ * namespace above it. Clobbers R1 to R4.
  */
 export function loadPid(
   program: BpfProgram,
@@ -29,7 +29,7 @@ export function loadPid(
   program.load(8, 1, task, types.of("task_struct", "group_leader"));
   program.load(8, 3, 1, types.of("task_struct", "thread_pid"));
   if (level > 0) {
-    // Whatever lies behind the numbers of a pid of a level above is not to be read.
+    // Do not read past the numbers of a pid from a higher level.
     program.load(4, 4, 3, types.of("pid", "level"));
     for (let above = 0; above < level; above++) program.jumpIfEqual(4, above, elsewhere);
   }
@@ -37,9 +37,9 @@ export function loadPid(
 }
 
 /**
- * How deep this process's pid namespace is: 0 for the first one. No file tells it (NSpid of /proc/self/status
- * begins at the namespace of the mount): a program asks the kernel, once. 0 too where the kernel has no way to
- * tell (before 5.11).
+ * Returns the depth of this process's pid namespace: 0 for the first one. No file has it (NSpid of
+ * /proc/self/status begins at the namespace of the mount), so a program asks the kernel once. Also returns 0
+ * if the kernel cannot tell (before 5.11).
  */
 export function ownPidLevel(types: KernelTypes, tasks: number): number {
   let iterator;
@@ -57,7 +57,7 @@ export function ownPidLevel(types: KernelTypes, tasks: number): number {
   }
 }
 
-/** Assembles the program that writes the reading process's level. */
+/** Assembles the program that writes the level of the reading process. */
 export function assemblePidProgram(types: KernelTypes): BpfProgram {
   const program = new BpfProgram();
   program.move(6, 1).call(Helper.currentTask);

@@ -1,4 +1,4 @@
-// The digest of all sockets, against real sockets that come, change and go.
+// Tests the digest of all sockets against real sockets that open, change and close.
 
 import { spawnSync } from "node:child_process";
 import path from "node:path";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// One number for all sockets of the node that a file refers to: it changes whenever one of them comes, goes,
-// changes its state or its holder. The kernel sums it up while it walks over the files, so that nothing is
-// copied: a third of what records cost. Sums do not depend on the order, and their keys are drawn anew for
-// each program, so that nobody can open sockets that cancel each other out.
+// One number for all sockets of the node that a file refers to: it changes whenever one of them is opened or
+// closed, or changes its state or holder. The kernel computes the sum while it walks the files, so no records
+// are copied: a third of their cost. The sum does not depend on the order, and its keys are random for each
+// program, so that nobody can open sockets that cancel each other out.
 
 import { closeSync } from "node:fs";
 
@@ -19,13 +19,13 @@ import type { KernelTypes } from "./kernel-types.ts";
 const BPF_MAP_CREATE = 0;
 const BPF_MAP_TYPE_ARRAY = 2;
 
-/** What the map's only value is made of: the sum of the sockets' hashes, and their number. */
+/** The map's only value: the sum of the sockets' hashes, and their number. */
 const Sums = { hash: 0, count: 8, bytes: 16 } as const;
 
-/** The words that are hashed of each socket, on the stack: who holds it; which one it is and how it is. */
+/** The words that are hashed for each socket, on the stack: its holder, then its identity and state. */
 const Words = { process: -16, fd: -12, inode: -8, localPort: -4, family: -2, state: -1 } as const;
 
-/** The program that sums up. */
+/** The loaded program that computes the digest. */
 export class SocketDigest {
   readonly #iterator: BpfIterator;
 
@@ -35,7 +35,7 @@ export class SocketDigest {
 
   /**
    * Loads the program for sockets of some families; `target` is the id of bpf_iter_task_file. Needs
-   * bpf_sock_from_file (5.11). Throws with a reason.
+   * bpf_sock_from_file (5.11). Throws an error with the reason.
    */
   static load(types: KernelTypes, target: number, families: readonly number[]): SocketDigest {
     const map = createSumsMap();
@@ -43,12 +43,12 @@ export class SocketDigest {
       const program = assembleDigestProgram(types, map, families);
       return new SocketDigest(BpfIterator.load(program, target, Sums.bytes, 1));
     } finally {
-      // The program keeps it.
+      // The program holds its own reference.
       closeSync(map);
     }
   }
 
-  /** The number, as text; what it is is of no meaning. Throws SyscallError, or the error of reading. */
+  /** Returns the digest as text; only equality is meaningful. Throws SyscallError, or the error of reading. */
   read(): string {
     return Buffer.from(this.#iterator.read().bytes).toString("hex");
   }
@@ -58,10 +58,7 @@ export class SocketDigest {
   }
 }
 
-// R6 is the context, R7 the task, R8 the file, R9 the sock.
-/**
- * Makes the array map of one value that the program sums up in; returns its descriptor. Throws SyscallError.
- */
+/** Creates the array map with one value that holds the sums; returns its descriptor. Throws SyscallError. */
 export function createSumsMap(): number {
   return bpf(
     BPF_MAP_CREATE,
@@ -69,7 +66,10 @@ export function createSumsMap(): number {
   );
 }
 
-/** Assembles the program that sums up into the first value of an array map, by its descriptor. */
+/**
+ * Assembles the program that computes the sums in the first value of an array map, by its descriptor. In it R6
+ * is the context, R7 the task, R8 the file, R9 the sock.
+ */
 export function assembleDigestProgram(
   types: KernelTypes,
   map: number,
@@ -87,7 +87,7 @@ export function assembleDigestProgram(
   for (const family of families) program.jumpIfEqual(1, family, "known");
   program.jump("out").label("known");
   program.clear(10, Words.process).clear(10, Words.inode).store(1, 10, Words.family, 1);
-  // Ports are internet sockets' alone.
+  // Only internet sockets have ports.
   program.jumpIfEqual(1, AF_INET, "internet").jumpIfDifferent(1, AF_INET6, "elsewhere").label("internet");
   program.load(2, 1, 9, types.common("skc_num")).store(2, 10, Words.localPort, 1).label("elsewhere");
   program.load(1, 1, 9, types.common("skc_state")).store(1, 10, Words.state, 1);
@@ -99,13 +99,13 @@ export function assembleDigestProgram(
   program.mapValue(2, map);
   program.load(8, 3, 2, Sums.hash).sum(3, 1).store(8, 2, Sums.hash, 3);
   program.load(8, 3, 2, Sums.count).add(3, 1).store(8, 2, Sums.count, 3).jump("out");
-  // The walk ends with a call for no file.
+  // The walk ends with a call without a file.
   program.label("end");
   writeMapValue(program, types, map, Sums.bytes);
   return program.label("out").set(0, 0).exit();
 }
 
-// Leaves a hash of the words in R1; loses R2.
+// Puts a hash of the words into R1; clobbers R2.
 function hashWords(program: BpfProgram): void {
   program.load(8, 1, 10, Words.process);
   mix(program, 1, 32);
@@ -114,7 +114,7 @@ function hashWords(program: BpfProgram): void {
   mix(program, 1, 32);
 }
 
-// By a key of its own that is odd, so that no two numbers become one; loses R2.
+// Multiplies by a random odd key, so that different numbers stay different; clobbers R2.
 function mix(program: BpfProgram, register: Register, shift: number): void {
   program.setWide(2, anyWord() | 1, anyWord()).multiply(register, 2);
   program.move(2, register).shiftRight(2, shift).xor(register, 2);

@@ -1,7 +1,7 @@
-// A read-only BPF iterator over the open files of every task (`iter/task_file`): all sockets of the node that
-// a file refers to, whatever their namespace, with who holds them, in one read. Where the kernel lets it (5.11
-// and newer) the program loads through typed pointers only, so that it needs BPF and PERFMON and no more,
-// under lockdown too.
+// A read-only BPF iterator over the open files of every task (`iter/task_file`): reads all sockets of the node
+// that a file refers to, in any namespace, with their holders, in one read. If the kernel allows it (5.11 and
+// newer) the program loads only through typed pointers, so that it needs no more than BPF and PERFMON, also
+// under lockdown.
 
 import { BpfIterator } from "./bpf-iterator.ts";
 import { BTF_PATH, withKernelTypes } from "./kernel-types.ts";
@@ -10,7 +10,7 @@ import { SocketDigest } from "./socket-digest.ts";
 import { assembleSocketProgram, SOCKET_FAMILIES, socketAccess } from "./socket-program.ts";
 import { SocketRecord } from "./socket-record.ts";
 
-/** Records of one pass at most: 2^20 of 160 bytes (168 MB); what overflows is counted. */
+/** Maximum records of one pass: 2^20 of 160 bytes (168 MB); further ones are counted. */
 const RECORDS_MAX = 2 ** 20;
 
 /** The records of one reading, valid until the next one. */
@@ -22,7 +22,7 @@ export interface SocketRecords {
   readonly overflowed: number;
 }
 
-/** A loaded program. */
+/** A loaded program, with its digest if the kernel supports it. */
 export class SocketIterator {
   readonly #iterator: BpfIterator;
   readonly #digest: SocketDigest | null;
@@ -32,7 +32,7 @@ export class SocketIterator {
     this.#digest = digest;
   }
 
-  /** Loads the program, from the BTF of the kernel that runs unless told. Throws with a reason. */
+  /** Loads the program; BTF is by default that of the running kernel. Throws an error with the reason. */
   static load(btfPath: string = BTF_PATH): SocketIterator {
     return withKernelTypes(btfPath, (types) => {
       const target = types.functionId("bpf_iter_task_file");
@@ -48,7 +48,7 @@ export class SocketIterator {
     });
   }
 
-  /** One look at every task's files. Throws SyscallError, or the error of reading. */
+  /** Walks every task's files and returns the records. Throws SyscallError, or the error of reading. */
   read(): SocketRecords {
     const { bytes, overflowed } = this.#iterator.read();
     return {
@@ -60,8 +60,8 @@ export class SocketIterator {
   }
 
   /**
-   * The digest of all sockets (socket-digest.ts): equal ones mean the same sockets, states and holders. Null
-   * where the kernel has no way to tell. A third of what records cost. Throws as read() does.
+   * Returns the digest of all sockets (socket-digest.ts): equal digests mean the same sockets, states and
+   * holders. Null if the kernel cannot compute it. A third of the cost of records. Throws as read() does.
    */
   readDigest(): string | null {
     return this.#digest?.read() ?? null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The program that the kernel runs for each open file of each task: where the file is a socket it writes a
-// record of it. Assembled from the offsets of the kernel's BTF.
+// The program that the kernel runs for each open file of each task: if the file is a socket, it writes a
+// record of it. Assembled from the offsets in the kernel's BTF.
 
 import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import {
@@ -20,34 +20,37 @@ import type { KernelTypes } from "./kernel-types.ts";
 import { loadPid } from "./pid-namespace.ts";
 import { SocketRecord } from "./socket-record.ts";
 
-/** Families whose sockets are told. */
+/** Families whose sockets are recorded. */
 export const SOCKET_FAMILIES: readonly number[] = [AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET];
 
 // include/uapi/linux/stat.h.
 const S_IFMT = 0o170000;
 const S_IFSOCK = 0o140000;
 
-/** Below the record on the stack: eight bytes for what a helper reads. */
+/** Eight bytes below the record on the stack, for what a helper reads. */
 const SCRATCH = -SocketRecord.bytes - 8;
 
 /**
- * How the program gets at a socket: through typed pointers, which needs no helper that a kernel under lockdown
- * forbids, or, before 5.11, by copying bytes from where the file's private data points.
+ * How the program accesses a socket: through typed pointers, which needs no helper that lockdown forbids, or,
+ * before 5.11, by copying bytes from the file's private data.
  */
 type SocketAccess = "typed" | "copied";
 
-/** How the program can get at sockets on a kernel. */
+/** Returns how the program can access sockets on this kernel. */
 export function socketAccess(types: KernelTypes): SocketAccess {
   return types.functionId("bpf_sock_from_file") === null ? "copied" : "typed";
 }
 
-/** Assembles the program for a reader in a pid namespace so deep. Throws where the kernel lacks a member. */
+/**
+ * Assembles the program for a reader in a pid namespace at depth `pidLevel`. Throws if the kernel lacks a
+ * member.
+ */
 export function assembleSocketProgram(types: KernelTypes, pidLevel: number): BpfProgram {
   return new SocketProgram(types, socketAccess(types)).assemble(pidLevel);
 }
 
-// R6 is the context, R7 the task, R8 the file, R9 the sock; R7 and R8 are free once the record has what they
-// tell.
+// R6 is the context, R7 the task, R8 the file, R9 the sock. R7 and R8 are reused once their data are in the
+// record.
 class SocketProgram {
   readonly #program = new BpfProgram();
   readonly #types: KernelTypes;
@@ -117,7 +120,7 @@ class SocketProgram {
     this.#keep(4, 7, types.of("net", "ns", "inum"), SocketRecord.namespace);
   }
 
-  // Of a socket without another end some pointer on the way is null, behind which everything reads as 0.
+  // If a socket has no peer, some pointer on the way is null; past a null pointer everything reads as 0.
   #keepPeer(): void {
     const program = this.#program;
     const types = this.#types;
@@ -154,7 +157,8 @@ class SocketProgram {
     program.label("addressed");
     this.#keep(2, 9, types.common("skc_num"), SocketRecord.localPort);
     this.#keep(2, 9, types.common("skc_dport"), SocketRecord.remotePort);
-    // A socket gets its cookie when it is asked for the first time: by it its destruction is known again.
+    // The kernel assigns a socket's cookie when it is first requested; destruction events identify the socket
+    // by it.
     if (this.#access === "typed" && types.functionId("bpf_get_socket_ptr_cookie") !== null)
       program.move(1, 9).call(Helper.getSocketCookie).store(8, 10, record(SocketRecord.cookie), 0);
   }
@@ -188,7 +192,7 @@ class SocketProgram {
     program.set(1, 1).store(1, 10, record(SocketRecord.counted), 1);
   }
 
-  // Writes a member of what `from` points to into the record: `kept` of its bytes, the low ones of a number.
+  // Copies a member of what `from` points to into the record: its low `kept` bytes.
   #keep(width: Width, from: Register, offset: number, field: number, kept: Width = width): void {
     const program = this.#program;
     if (this.#access === "typed") {
@@ -201,7 +205,7 @@ class SocketProgram {
     }
   }
 
-  // Loads a pointer that what `from` points to holds.
+  // Loads a pointer stored in what `from` points to.
   #follow(into: Register, from: Register, offset: number): void {
     if (this.#access === "typed") {
       this.#program.load(8, into, from, offset);
@@ -239,7 +243,7 @@ const counters: readonly (readonly [Width, string, number])[] = [
   [4, "total_retrans", SocketRecord.totalRetrans],
 ];
 
-// Newer kernels keep the end of the retransmission timer in the timer itself, which has moved about.
+// Newer kernels keep the expiry of the retransmission timer in the timer itself, whose place has changed.
 function retransmitTimeout(types: KernelTypes): number {
   if (types.has("inet_connection_sock", "icsk_timeout"))
     return types.of("tcp_sock", "inet_conn", "icsk_timeout");
@@ -249,7 +253,7 @@ function retransmitTimeout(types: KernelTypes): number {
   return timer + types.of("timer_list", "expires");
 }
 
-// The keepalive timer was the socket's own before it got one.
+// Before icsk_keepalive_timer existed, sk_timer was the keepalive timer.
 function keepaliveTimer(types: KernelTypes): number {
   return types.has("inet_connection_sock", "icsk_keepalive_timer")
     ? types.of("tcp_sock", "inet_conn", "icsk_keepalive_timer")

@@ -1,8 +1,8 @@
-// What the iterator over sockets tells of each, as bytes.
+// The layout of the records that the iterator over sockets writes.
 
-/** Where the fields of a record are, in bytes. Numbers are in the host's order unless told. */
+/** Byte offsets of a record's fields. Numbers are in the host's order unless stated otherwise. */
 export const SocketRecord = {
-  /** Process and descriptor that refer to the socket: several records may be of one socket. */
+  /** Process and descriptor that refer to the socket: several records may describe one socket. */
   pid: 0,
   fd: 4,
   /** Inode of the network namespace. */
@@ -17,10 +17,10 @@ export const SocketRecord = {
   type: 26,
   uid: 28,
   cookie: 32,
-  /** Sixteen bytes each in network order; of IPv4 the first four. Of internet sockets. */
+  /** Internet sockets only: sixteen bytes each in network order; IPv4 uses the first four. */
   local: 40,
   remote: 56,
-  /** From here on of TCP sockets. */
+  /** TCP sockets only, from here on. */
   rcvNxt: 72,
   copiedSeq: 76,
   writeSeq: 80,
@@ -34,18 +34,20 @@ export const SocketRecord = {
   totalRetrans: 124,
   ackBacklog: 128,
   retransmits: 132,
-  /** 1 where the fields from rcvNxt on are told. */
+  /** 1 if the fields from rcvNxt on are filled. */
   counted: 133,
   /** ICSK_TIME_ of include/net/inet_connection_sock.h; 0 for none. */
   pending: 134,
-  /** 1 where the keepalive timer runs. */
+  /** 1 if the keepalive timer runs. */
   keepalive: 135,
-  /** When the pending timer and the keepalive timer end, and what time it is: the low 32 bits of jiffies. */
+  /**
+   * When the pending timer and the keepalive timer expire, and the current time: the low 32 bits of jiffies.
+   */
   timeout: 136,
   keepaliveTimeout: 140,
   jiffies: 144,
   references: 148,
-  /** Of unix sockets: inode of the other end; 0 where there is none, or none was accepted yet. */
+  /** Unix sockets only: inode of the peer; 0 if it has none or is not accepted yet. */
   peerInode: 152,
   bytes: 160,
 } as const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// A read-only BPF iterator over every task (`iter/task`): all processes of the node in one read, with what the
-// process scan else takes three files of each for. It runs while it is read and changes nothing.
+// A read-only BPF iterator over every task (`iter/task`): reads all processes of the node in one read, for
+// which the process scan otherwise reads three files each. It only runs while it is read, and changes nothing.
 
 import { TICK_NS } from "../../../../lib/ticks.ts";
 import { hostIsLittleEndian, uint64 } from "../byte-order.ts";
@@ -17,34 +17,34 @@ import { loadPid, ownPidLevel } from "./pid-namespace.ts";
 /** Bytes of comm. */
 const NAME_BYTES = 16;
 
-/** Where the fields of a record are, in bytes; numbers are in the host's order. */
+/** Byte offsets of a record's fields; numbers are in the host's order. */
 const TaskRecord = {
   pid: 0,
   parentPid: 4,
-  /** Inode of the network namespace; 0 of a process that ends. */
+  /** Inode of the network namespace; 0 for an exiting process. */
   namespace: 8,
   uid: 12,
   /** Nanoseconds since boot. */
   start: 16,
   name: 24,
-  /** Inode of the cgroup's directory where the node uses cgroup v2. */
+  /** Inode of the cgroup's directory if the node uses cgroup v2. */
   cgroup: 40,
-  /** Raised by each execve(). */
+  /** Incremented by each execve(). */
   executions: 48,
   bytes: 56,
 } as const;
 
-/** One process; the same object is used for each of a reading. */
+/** One process; a reading reuses the same object for each. */
 export interface Task {
   pid: number;
   parentPid: number;
-  /** Start in clock ticks since boot, as /proc/<pid>/stat has it. */
+  /** Start in clock ticks since boot, as in /proc/<pid>/stat. */
   startTicks: number;
   /** Inode of the network namespace. */
   namespaceInode: number;
   /** comm. */
   name: string;
-  /** Changes whenever the owner, the cgroup or the program of the process does. */
+  /** Changes whenever the process's owner, cgroup or program does. */
   marks: string;
 }
 
@@ -56,19 +56,19 @@ export class TaskIterator {
     this.#iterator = iterator;
   }
 
-  /** Loads the program. Throws with a reason. */
+  /** Loads the program. Throws an error with the reason. */
   static load(): TaskIterator {
     return withKernelTypes(BTF_PATH, (types) => {
       const target = types.functionId("bpf_iter_task");
       if (target === null) throw new Error("this kernel has no iterator over tasks (it came with 5.8)");
       const program = assembleTaskProgram(types, ownPidLevel(types, target));
-      // 56 bytes a process: 235 MB at most; what overflows is counted.
+      // 56 bytes per process: 235 MB at most; further ones are counted.
       return new TaskIterator(BpfIterator.load(program, target, TaskRecord.bytes, PIDS_MAX));
     });
   }
 
   /**
-   * Calls back for every process of this pid namespace that is not ending. Throws SyscallError, or the error
+   * Calls back for every process of this pid namespace that is not exiting. Throws SyscallError, or the error
    * of reading.
    */
   forEach(callback: (task: Readonly<Task>) => void): void {
@@ -92,7 +92,7 @@ export class TaskIterator {
   }
 }
 
-/** Assembles the program for a reader in a pid namespace so deep. */
+/** Assembles the program for a reader in a pid namespace at depth `level`. */
 export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgram {
   const record = (offset: number): number => offset - TaskRecord.bytes;
   const program = new BpfProgram();
@@ -100,7 +100,7 @@ export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgr
     program.load(width, 1, from, offset).store(width, 10, record(field), 1);
   };
   const task = (name: string): number => types.of("task_struct", name);
-  // R6 context, R7 task, R8 its parent.
+  // R6 is the context, R7 the task, R8 its parent.
   program.move(6, 1);
   program.load(8, 7, 6, TaskContext.task).jumpIfEqual(7, 0, "out");
   // Threads share what their process has.
@@ -129,7 +129,7 @@ export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgr
 
 const names = new TextDecoder();
 
-// comm ends with a zero byte; any other byte may be in it.
+// comm ends with a zero byte; it may contain any other byte.
 function text(bytes: Uint8Array, at: number): string {
   let end = at;
   while (end < at + NAME_BYTES && bytes[end] !== 0) end++;

@@ -1,6 +1,5 @@
-// Takes events off their socket at the pace at which they come: at once while they are few, every few
-// milliseconds in batches once they are many. The buffer grows when the kernel had to drop events, up to a
-// limit.
+// Drains events from their socket at the rate at which they arrive: at once while they are few, in batches
+// every few milliseconds when they are many. When the kernel drops events the buffer grows, up to a limit.
 
 import type { EventSocketOptions, TakeEvent } from "./event-socket.ts";
 import { EventSocket } from "./event-socket.ts";
@@ -8,32 +7,33 @@ import type { DescriptorWatch } from "../syscalls.ts";
 import { syscalls } from "../syscalls.ts";
 
 /**
- * Bytes of the socket's buffer: about 1 KiB an event, so 8 MiB hold a third of a second at the highest rates.
+ * Initial bytes of the socket's buffer: about 1 KiB per event, so 8 MiB hold a third of a second at the
+ * highest rates.
  */
 const BUFFER_MIN_BYTES = 8 * 2 ** 20;
-/** Two seconds at 26,000 connections a second. The kernel uses what waits only. */
+/** Two seconds at 26,000 connections a second. The kernel only uses memory for waiting events. */
 const BUFFER_MAX_BYTES = 64 * 2 ** 20;
 
-/** What to listen to, and how much may wait. */
+/** What to listen to, and the limits of the buffer. */
 interface EventPumpOptions extends EventSocketOptions {
-  /** Bytes of the buffer at first, and at most after events were lost. */
+  /** Bytes of the buffer at first, and the maximum after events were lost. */
   readonly bufferMinBytes?: number;
   readonly bufferMaxBytes?: number;
 }
 
-/** Milliseconds between batches, and how many events in one make batches worth their timer: 1,000 a second. */
+/** Milliseconds between batches, and the events per batch that make its timer worthwhile: 1,000 a second. */
 const BATCH_MS = 10;
 const BATCH_EVENTS = 10;
-/** Batches in a row that were smaller before each event is taken at once again. */
+/** Smaller batches in a row before each event is taken at once again. */
 const SMALL_BATCHES = 50;
 
-/** Events of one socket. */
+/** Takes the events of one socket. */
 export class EventPump {
   /** Events received, since start. */
   events = 0;
-  /** Times that the kernel dropped events, since start. */
+  /** How often the kernel dropped events, since start. */
   overruns = 0;
-  /** When what was lost may be read anew at the earliest, by the owner's clock. */
+  /** The earliest time to reread what was lost, by the owner's clock. */
   earliestRepairMs = 0;
   readonly #socket: EventSocket;
   readonly #take: TakeEvent;
@@ -44,7 +44,7 @@ export class EventPump {
   #small = 0;
   #lost = false;
 
-  /** Opens the socket in this thread's network namespace and begins to take events; throws SyscallError. */
+  /** Opens the socket in this thread's network namespace and starts taking events; throws SyscallError. */
   constructor(options: EventPumpOptions, take: TakeEvent) {
     this.#take = take;
     this.#bufferBytes = options.bufferMinBytes ?? BUFFER_MIN_BYTES;
@@ -54,7 +54,7 @@ export class EventPump {
     this.#watchSocket();
   }
 
-  /** Takes what waits; gives how many events that were. */
+  /** Takes all waiting events; returns how many. */
   drain(): number {
     const { events, lost } = this.#socket.drain(this.#take);
     this.events += events;
@@ -69,14 +69,14 @@ export class EventPump {
     return events;
   }
 
-  /** Whether events were lost since this was last asked. */
+  /** Returns whether events were lost since the last call. */
   takeLoss(): boolean {
     const lost = this.#lost;
     this.#lost = false;
     return lost;
   }
 
-  /** Takes no more events. */
+  /** Stops taking events and closes the socket. */
   close(): void {
     this.#watch?.close();
     this.#watch = null;
@@ -87,7 +87,7 @@ export class EventPump {
 
   #watchSocket(): void {
     this.#watch = syscalls().watch(this.#socket.descriptor, () => {
-      // A full batch at once: more come than are worth a wake-up each.
+      // At least a full batch at once: events arrive too fast for a wake-up each.
       if (this.drain() >= BATCH_EVENTS) this.#batch();
       else if (++this.#small % WAKES_LOOKED_AT === 0) this.#considerBatches();
     });
@@ -119,5 +119,5 @@ export class EventPump {
   }
 }
 
-/** Wake-ups after which their rate is looked at. */
+/** Wake-ups after which their rate is checked. */
 const WAKES_LOOKED_AT = 100;

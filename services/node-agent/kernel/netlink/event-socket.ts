@@ -1,20 +1,20 @@
-// A socket on which the kernel announces things by netlink multicast: conntrack entries, destroyed sockets,
-// network namespaces. It is drained in batches by recvmmsg(2): at 26,000 connections a second a call per event
-// would cost four times as much.
+// A socket that receives the kernel's netlink multicast events: conntrack entries, destroyed sockets, network
+// namespaces. It is drained in batches by recvmmsg(2): at 26,000 connections a second one call per event would
+// cost four times as much.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { AF_NETLINK, EAGAIN, EINTR, ENOBUFS, SO_RCVBUF, SO_RCVBUFFORCE, SOL_SOCKET } from "../constants.ts";
 import { openNetlink, readMessages } from "./netlink.ts";
 import { SyscallError, syscalls } from "../syscalls.ts";
 
-/** Datagrams per call, unless told. */
+/** Default number of datagrams per call. */
 const BATCH = 128;
 
-/** Calls of one drain at most (32,768 events, some 30 ms); what is left waits for the next one. */
+/** Maximum calls of one drain (32,768 events, some 30 ms); the rest waits for the next one. */
 const CALLS_MAX = 256;
 
-// struct mmsghdr and struct iovec of 64-bit machines, in words of 64 bits, and places in a mmsghdr in words of
-// 32 bits.
+// struct mmsghdr and struct iovec of 64-bit machines in 64-bit words, and positions in a mmsghdr in 32-bit
+// words.
 const HEADER_WORDS = 8;
 const VECTOR_WORDS = 2;
 const CONTROL_LENGTH = hostIsLittleEndian ? 10 : 11;
@@ -31,7 +31,7 @@ const NETLINK_LISTEN_ALL_NSID = 8;
 const MSG_DONTWAIT = 0x40;
 
 /**
- * Stands for the network namespace that the socket is in, where others are told by the ids that it has for
+ * The nsid of the network namespace that the socket is in; other namespaces have the ids that it assigned to
  * them.
  */
 export const OWN_NAMESPACE = -1;
@@ -42,28 +42,28 @@ export interface EventSocketOptions {
   readonly protocol: number;
   /** Multicast groups, 1 to 32. */
   readonly groups: readonly number[];
-  /** Bytes that one datagram may have. */
+  /** Maximum bytes of one datagram. */
   readonly slotBytes: number;
-  /** Datagrams that one call takes; each costs its slot and 100 bytes. */
+  /** Datagrams per call; each costs its slot and 100 bytes. */
   readonly batch?: number;
   /**
-   * Whether to hear every network namespace that has an id in the socket's own. Needs NET_BROADCAST; without
-   * it only the own one is heard.
+   * Whether to receive the events of every network namespace that has an id in the socket's own. Needs
+   * NET_BROADCAST; without it only the socket's own namespace is covered.
    */
   readonly allNamespaces?: boolean;
 }
 
-/** Takes one message: its payload is view bytes [start, end); nsid says in which namespace it happened. */
+/** Takes one message: its payload is bytes [start, end) of the view; nsid is the namespace it happened in. */
 export type TakeEvent = (view: DataView, start: number, end: number, nsid: number) => void;
 
-/** What a drain brought. */
+/** The result of a drain. */
 interface Drained {
   readonly events: number;
-  /** Whether the kernel had to drop events since the last drain, for lack of buffer. */
+  /** Whether the kernel dropped events since the last drain because the buffer was full. */
   readonly lost: boolean;
 }
 
-/** An open event socket; it belongs to the network namespace that it was opened in, and keeps that alive. */
+/** An open event socket of the network namespace that it was opened in; it keeps that namespace alive. */
 export class EventSocket {
   readonly descriptor: number;
   readonly #view: DataView;
@@ -71,14 +71,14 @@ export class EventSocket {
   readonly #headers: BigUint64Array;
   readonly #headerWords: Uint32Array;
   readonly #controls: DataView;
-  // What the headers point to: referenced here for as long as the kernel may write to it.
+  // The target of the headers' pointers: referenced here as long as the kernel may write to it.
   readonly #memory: ArrayBuffer;
   readonly #vectors: BigUint64Array;
   readonly #allNamespaces: boolean;
   readonly #batch: number;
 
   /**
-   * Opens it in this thread's network namespace; throws SyscallError, with EPERM where a capability is
+   * Opens the socket in this thread's network namespace; throws SyscallError, with EPERM if a capability is
    * missing.
    */
   constructor(options: EventSocketOptions) {
@@ -104,7 +104,7 @@ export class EventSocket {
       if (allNamespaces) this.#headers[i * HEADER_WORDS + 4] = controls + BigInt(i * CONTROL_BYTES);
     }
     this.descriptor = openNetlink(protocol);
-    // Being bound gives the socket an address: one without would count as the kernel itself and hear nothing.
+    // Binding gives the socket an address: without one it would count as the kernel's and receive nothing.
     const address = new DataView(new ArrayBuffer(SOCKADDR_NL_BYTES));
     address.setUint16(0, AF_NETLINK, hostIsLittleEndian);
     const mask = groups.reduce((bits, group) => bits | (1 << (group - 1)), 0);
@@ -117,7 +117,7 @@ export class EventSocket {
     }
   }
 
-  /** Asks for a buffer of this many bytes: beyond net.core.rmem_max where NET_ADMIN allows, else up to it. */
+  /** Requests a buffer of `bytes` bytes; only NET_ADMIN may exceed net.core.rmem_max. */
   resize(bytes: number): void {
     const { setsockopt } = syscalls();
     const value = word(bytes);
@@ -125,7 +125,7 @@ export class EventSocket {
       setsockopt(this.descriptor, SOL_SOCKET, SO_RCVBUF, value, 4);
   }
 
-  /** Hands every waiting event's message to `take`, without waiting for more. Throws SyscallError. */
+  /** Passes the message of every waiting event to `take`, without waiting for more. Throws SyscallError. */
   drain(take: TakeEvent): Drained {
     const { recvmmsg, errorNumber } = syscalls();
     let events = 0;
@@ -147,7 +147,7 @@ export class EventSocket {
       for (let i = 0; i < count; i++) {
         const length = this.#headerWords[i * HEADER_WORDS * 2 + MESSAGE_LENGTH]!;
         if (this.#allNamespaces) nsid = this.#nsidOf(i);
-        // A datagram that did not fit, or that makes no sense, is one event lost.
+        // A datagram that is truncated or malformed is a lost event.
         const from = i * this.#slotBytes;
         const to = from + Math.min(length, this.#slotBytes);
         if (readMessages(this.#view, from, to, hostIsLittleEndian, takeOne).kind === "failed") lost = true;
@@ -162,7 +162,7 @@ export class EventSocket {
     syscalls().close(this.descriptor);
   }
 
-  // What happened in the socket's own namespace comes without ancillary data.
+  // Events of the socket's own namespace have no ancillary data.
   #nsidOf(datagram: number): number {
     if (this.#headerWords[datagram * HEADER_WORDS * 2 + CONTROL_LENGTH]! < CONTROL_VALUE + 4)
       return OWN_NAMESPACE;

@@ -1,5 +1,5 @@
-// sock_diag's messages about netlink and packet sockets (include/uapi/linux/{netlink,packet}_diag.h). These
-// are few, so that each is an object.
+// sock_diag's messages about netlink and packet sockets (include/uapi/linux/{netlink,packet}_diag.h). There
+// are few of them, so each becomes an object.
 
 import { SocketFamily } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { FamilySocket } from "../../../../lib/gen/whotalks/v1/report.ts";
@@ -8,7 +8,7 @@ import { emptyFamilySocket } from "../../procfs/family-socket.ts";
 import { AF_NETLINK, AF_PACKET, SK_MEMINFO_DROPS, SOCK_DIAG_BY_FAMILY } from "../constants.ts";
 import { dumpRequest } from "./netlink.ts";
 
-/** struct netlink_diag_req and struct packet_diag_req are of the same shape. */
+/** struct netlink_diag_req and struct packet_diag_req have the same layout. */
 const REQUEST_BYTES = 20;
 const NETLINK_MESSAGE_BYTES = 28;
 const PACKET_MESSAGE_BYTES = 16;
@@ -30,12 +30,12 @@ const SK_MEMINFO_RMEM_ALLOC = 0;
 const SK_MEMINFO_WMEM_ALLOC = 2;
 const MEMINFO_BYTES = 36;
 
-/** The request for every netlink socket of a namespace. */
+/** Builds the request for every netlink socket of a namespace. */
 export function netlinkDiagRequest(littleEndian: boolean): Uint8Array {
   return request(AF_NETLINK, NDIAG_PROTO_ALL, NDIAG_SHOW_MEMINFO | NDIAG_SHOW_GROUPS, littleEndian);
 }
 
-/** The request for every packet socket of a namespace. */
+/** Builds the request for every packet socket of a namespace. */
 export function packetDiagRequest(littleEndian: boolean): Uint8Array {
   return request(AF_PACKET, 0, PACKET_SHOW_INFO | PACKET_SHOW_MEMINFO, littleEndian);
 }
@@ -50,9 +50,8 @@ function request(family: number, protocol: number, show: number, littleEndian: b
 }
 
 /**
- * Reads a netlink socket from a message's payload, view bytes [start, end); null where it makes no sense. The
- * state is the one of an unconnected socket and the type 0, as /proc/net/netlink has them. Any bytes do no
- * harm.
+ * Parses a netlink socket from a message's payload, bytes [start, end) of the view; null if it is malformed.
+ * The state is that of an unconnected socket and the type 0, as in /proc/net/netlink. Safe for any bytes.
  */
 export function parseNetlinkDiag(
   view: DataView,
@@ -83,7 +82,9 @@ export function parseNetlinkDiag(
   return sound ? socket : null;
 }
 
-/** Reads a packet socket from a message's payload, view bytes [start, end); null where it makes no sense. */
+/**
+ * Parses a packet socket from a message's payload, bytes [start, end) of the view; null if it is malformed.
+ */
 export function parsePacketDiag(
   view: DataView,
   start: number,
@@ -104,7 +105,8 @@ export function parsePacketDiag(
     else if (type === PACKET_DIAG_UID && bytes >= 4) socket.uid = view.getUint32(at, littleEndian);
     else if (type === PACKET_DIAG_MEMINFO && bytes >= MEMINFO_BYTES) {
       readMemory(view, at, littleEndian, socket);
-      // /proc/net/packet has no column for these: a socket must not look changed for who read it.
+      // /proc/net/packet has no columns for these: a socket must not look changed when another reader reads
+      // it.
       socket.sendQueue = 0;
       socket.drops = 0;
     }
@@ -118,8 +120,8 @@ function readMemory(view: DataView, at: number, littleEndian: boolean, socket: F
   socket.drops = view.getUint32(at + 4 * SK_MEMINFO_DROPS, littleEndian);
 }
 
-// struct nlattr: length and type, two bytes each; attributes begin at multiples of four. False where one does
-// not fit.
+// struct nlattr: length and type, two bytes each; attributes are aligned to four bytes. Returns false if one
+// does not fit.
 function forEachAttribute(
   view: DataView,
   from: number,

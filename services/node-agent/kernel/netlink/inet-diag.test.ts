@@ -121,7 +121,7 @@ describe("TCP sockets of the kernel", () => {
       const ended = once(accepted, "end");
       client.end();
       await ended;
-      // FIN_WAIT2 and CLOSE_WAIT: both FIN and SYN are sequence numbers, not bytes.
+      // FIN_WAIT2 and CLOSE_WAIT: FIN and SYN are sequence numbers, not bytes.
       await expectCounters();
     } finally {
       client.destroy();

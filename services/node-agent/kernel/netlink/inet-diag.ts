@@ -1,6 +1,6 @@
-// sock_diag's messages about internet sockets (include/uapi/linux/inet_diag.h), from a dump's bytes to rows of
-// columns: for TCP both families in one walk of the kernel's hash, by the old request type, with the counters
-// of tcp_info. This is a hot path: a message makes no object.
+// Parses sock_diag's messages about internet sockets (include/uapi/linux/inet_diag.h) from a dump into rows of
+// columns. For TCP the old request type covers both families in one walk of the kernel's hash, with the
+// counters of tcp_info. This is a hot path: no objects per message.
 
 import { familyOfWide } from "../../../../lib/address.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
@@ -28,22 +28,22 @@ const TCPDIAG_GETSOCK = 18;
 const TCP_STATES = 0x1ffe;
 const ALL_STATES = 0xffffffff;
 
-/** struct inet_diag_req and struct inet_diag_req_v2. */
+/** Sizes of struct inet_diag_req and struct inet_diag_req_v2. */
 const COMPAT_REQUEST_BYTES = 60;
 const REQUEST_BYTES = 56;
 
-/** Where rows go and what they have in common. */
+/** The target of rows and what the rows have in common. */
 export interface InetDiagTarget {
   readonly sockets: SocketTable;
   readonly namespaceId: number;
   readonly protocol: number;
-  /** Ticks of 10 ms since the epoch's start at the time of the dump: what timers count from. */
+  /** Ticks of 10 ms since the epoch's start at the time of the dump; timers are relative to it. */
   readonly nowTicks: number;
   readonly littleEndian: boolean;
   readonly tally: { linesMalformed: number; overflowed: number };
 }
 
-/** The request for every TCP socket of both families of a namespace, with tcp_info. */
+/** Builds the request for every TCP socket of both families of a namespace, with tcp_info. */
 export function tcpDiagRequest(littleEndian: boolean): Uint8Array {
   const payload = new Uint8Array(COMPAT_REQUEST_BYTES);
   const view = new DataView(payload.buffer);
@@ -52,7 +52,9 @@ export function tcpDiagRequest(littleEndian: boolean): Uint8Array {
   return dumpRequest(TCPDIAG_GETSOCK, payload, littleEndian);
 }
 
-/** The request for every socket of a protocol (udp, udplite, raw) and a family, 4 or 6, of a namespace. */
+/**
+ * Builds the request for every socket of a namespace of one protocol (udp, udplite, raw) and family (4 or 6).
+ */
 export function inetDiagRequest(protocol: number, family: 4 | 6, littleEndian: boolean): Uint8Array {
   const payload = new Uint8Array(REQUEST_BYTES);
   const view = new DataView(payload.buffer);
@@ -63,8 +65,8 @@ export function inetDiagRequest(protocol: number, family: 4 | 6, littleEndian: b
 }
 
 /**
- * Appends the row that a message's payload, view bytes [start, end), tells; ids and firstSeen are 0, and so
- * are references, which sock_diag does not tell. What makes no sense is counted. Any bytes do no harm.
+ * Appends the row of a message's payload, bytes [start, end) of the view. Ids and firstSeen are 0, as are
+ * references, which sock_diag lacks. Malformed messages are counted. Safe for any bytes.
  */
 export function appendInetDiag(view: DataView, start: number, end: number, target: InetDiagTarget): void {
   const family = start + INET_DIAG_MSG_BYTES <= end && end <= view.byteLength ? view.getUint8(start) : 0;
@@ -93,7 +95,7 @@ export function appendInetDiag(view: DataView, start: number, end: number, targe
   sockets.remotePort[row] = view.getUint16(start + 6);
   sockets.family[row] = writeAddresses(view, start + 8, family === AF_INET6, sockets.addresses, row * 8);
   sockets.recvQueue[row] = view.getUint32(start + 56, littleEndian);
-  // What the kernel gives for a listener is not bytes but how many connections may wait.
+  // For a listener the kernel reports not bytes but the length of its accept queue.
   sockets.sendQueue[row] = state === SocketState.LISTEN ? 0 : view.getUint32(start + 60, littleEndian);
   sockets.uid[row] = view.getUint32(start + 64, littleEndian);
   sockets.inode[row] = view.getUint32(start + 68, littleEndian);
@@ -110,7 +112,7 @@ export function appendInetDiag(view: DataView, start: number, end: number, targe
     readCounters(view, start + INET_DIAG_MSG_BYTES, end, row, target);
 }
 
-// Whether the attributes fill the message without going beyond it.
+// Whether the attributes stay within the message.
 function areSound(view: DataView, start: number, end: number, { littleEndian }: InetDiagTarget): boolean {
   let position = start + INET_DIAG_MSG_BYTES;
   while (position + 4 <= end) {
@@ -135,8 +137,8 @@ function readCounters(view: DataView, from: number, end: number, row: number, ta
 }
 
 /**
- * Writes both addresses of a struct inet_diag_sockid, sixteen bytes each from view byte `from`, as eight words
- * at an offset and returns their family, 4 or 6. `wide` says that they are of an IPv6 socket.
+ * Writes both addresses of a struct inet_diag_sockid, sixteen bytes each from byte `from` of the view, as
+ * eight words at offset `at`; returns their family, 4 or 6. `wide` says that the socket is an IPv6 one.
  */
 export function writeAddresses(
   view: DataView,

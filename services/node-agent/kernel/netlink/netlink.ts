@@ -1,5 +1,5 @@
-// Netlink messages: how a dump is asked for and how its answer is cut into messages
-// (include/uapi/linux/netlink.h). The framing is pure; `dump` is the thin shell around the socket. All numbers
+// Netlink messages: how to request a dump and how to split its answer into messages
+// (include/uapi/linux/netlink.h). The framing is pure; `dump` is a thin wrapper around the socket. All numbers
 // are in the host's byte order.
 
 import { hostIsLittleEndian } from "../byte-order.ts";
@@ -24,22 +24,22 @@ const NLMSG_DONE = 3;
 /** The kernel puts at most 32 KiB into one read of a dump. */
 const RECEIVE_BYTES = 32_768;
 
-/** How long a read of a dump may wait: the kernel answers at once, or something is amiss. */
+/** Timeout for a read of a dump: the kernel answers at once, or something is wrong. */
 const RECEIVE_TIMEOUT_SECONDS = 2;
 
-/** Reads of one dump at most: 2^17 of at least one message each; a dump that is longer counts as failed. */
+/** Maximum reads of one dump: 2^17 of at least one message each; a longer dump counts as failed. */
 const READS_MAX = 2 ** 17;
 
-/** How far a chunk of a dump's answer brought it: more to come, complete, or failed with an errno. */
+/** State of a dump after one chunk of its answer: more to come, complete, or failed with an errno. */
 type DumpProgress =
   | { readonly kind: "more" }
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly errorNumber: number };
 
-/** errno of a dump that was changed while it was made (EINTR): it has to be requested again. */
+/** errno of a dump that changed while the kernel produced it (EINTR): request it again. */
 export const DUMP_INTERRUPTED = EINTR;
 
-/** A dump request: a header and the payload that its type asks for. */
+/** Builds a dump request from a header and the payload of its type. */
 export function dumpRequest(type: number, payload: Uint8Array, littleEndian: boolean): Uint8Array {
   const message = new Uint8Array(NLMSG_HDR_BYTES + payload.length);
   const view = new DataView(message.buffer);
@@ -50,16 +50,16 @@ export function dumpRequest(type: number, payload: Uint8Array, littleEndian: boo
   return message;
 }
 
-// One object each: progress is told for every datagram, and nothing is allocated for it.
+// One object each: every datagram has a progress, and must not allocate one.
 const MORE: DumpProgress = { kind: "more" };
 const DONE: DumpProgress = { kind: "done" };
 
-/** Takes a message: its payload is view bytes [start, end). */
+/** Takes a message: its payload is bytes [start, end) of the view. */
 type TakeMessage = (view: DataView, start: number, end: number) => void;
 
 /**
- * Cuts view bytes [from, to) of an answer into messages and hands the payload of each to `take`. Any bytes do
- * no harm: a message that does not fit ends the chunk as failed.
+ * Splits bytes [from, to) of an answer into messages and passes the payload of each to `take`. Safe for any
+ * bytes: a message that does not fit makes the chunk fail.
  */
 export function readMessages(
   view: DataView,
@@ -79,7 +79,7 @@ export function readMessages(
     if (messageBytes < NLMSG_HDR_BYTES || end > length) return { kind: "failed", errorNumber: EBADMSG };
     if ((flags & NLM_F_DUMP_INTR) !== 0) return { kind: "failed", errorNumber: DUMP_INTERRUPTED };
     if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-      // Both may carry an errno, negative; "done" without one is done.
+      // Both may carry an errno, negative; NLMSG_DONE without one means success.
       const errorNumber =
         messageBytes >= NLMSG_HDR_BYTES + 4 ? -view.getInt32(position + NLMSG_HDR_BYTES, littleEndian) : 0;
       return type === NLMSG_DONE && errorNumber <= 0 ? DONE : { kind: "failed", errorNumber };
@@ -90,12 +90,12 @@ export function readMessages(
   return MORE;
 }
 
-/** Opens a netlink socket in the network namespace of this thread. Throws SyscallError. */
+/** Opens a netlink socket in this thread's network namespace. Throws SyscallError. */
 export function openNetlink(protocol: number): number {
   const { socket, setsockopt, errorNumber, close } = syscalls();
   const descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (descriptor < 0) throw new SyscallError("socket", errorNumber());
-  // struct timeval: two longs, which have the width of a pointer.
+  // struct timeval: two longs of pointer width.
   const longBytes = process.arch.endsWith("64") || process.arch === "s390x" ? 8 : 4;
   const timeout = new Uint8Array(2 * longBytes);
   timeout[hostIsLittleEndian ? 0 : longBytes - 1] = RECEIVE_TIMEOUT_SECONDS;
@@ -107,23 +107,23 @@ export function openNetlink(protocol: number): number {
   return descriptor;
 }
 
-// One for all dumps that are read to their end in one stretch.
+// Shared by all dumps that are read without a pause.
 const sharedBuffer = new Uint8Array(RECEIVE_BYTES);
 
 /**
- * Sends a dump request and hands every message of the answer to `take`. Throws SyscallError where the dump
+ * Sends a dump request and passes every message of the answer to `take`. Throws SyscallError if the dump
  * fails.
  */
 export function dump(descriptor: number, request: Uint8Array, take: TakeMessage): void {
   new Dump(descriptor, request, sharedBuffer).read(READS_MAX, take);
 }
 
-/** Reads of a dump in steps after which others get their turn: 16 of 32 KiB, about 2 ms. */
+/** Reads of a dump between two pauses: 16 of 32 KiB, about 2 ms. */
 const READS_PER_STEP = 16;
 
 /**
- * Like dump(), for answers of any size: every few reads `pause` is awaited, so that nothing else waits for a
- * dump of a million rows. The kernel makes the answer as it is read. Rejects with SyscallError where the dump
+ * Like dump(), for answers of any size: awaits `pause` every few reads, so that a dump of a million rows does
+ * not block other work. The kernel produces the answer as it is read. Rejects with SyscallError if the dump
  * fails.
  */
 export async function dumpInSteps(
@@ -132,7 +132,7 @@ export async function dumpInSteps(
   take: TakeMessage,
   pause: () => Promise<unknown>,
 ): Promise<void> {
-  // A buffer of its own: other dumps may be made in the pauses.
+  // A separate buffer, since other dumps may run in the pauses.
   const answer = new Dump(descriptor, request, new Uint8Array(RECEIVE_BYTES));
   while (!answer.read(READS_PER_STEP, take)) await pause();
 }
@@ -152,7 +152,7 @@ class Dump {
     if (send(descriptor, request, request.length, 0) < 0) throw new SyscallError("send", errorNumber());
   }
 
-  /** Reads at most so many chunks; whether that was all of it. Throws SyscallError. */
+  /** Reads at most `readsMax` chunks; returns whether the answer is complete. Throws SyscallError. */
   read(readsMax: number, take: TakeMessage): boolean {
     const { recv, errorNumber } = syscalls();
     for (let reads = 0; reads < readsMax && this.#readsLeft > 0; reads++, this.#readsLeft--) {
@@ -171,7 +171,7 @@ class Dump {
   }
 }
 
-/** Type of the message whose payload begins at a position. */
+/** Returns the type of the message whose payload starts at `payloadStart`. */
 export function messageType(view: DataView, payloadStart: number, littleEndian: boolean): number {
   return view.getUint16(payloadStart - NLMSG_HDR_BYTES + 4, littleEndian);
 }

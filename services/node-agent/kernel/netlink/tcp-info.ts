@@ -1,6 +1,6 @@
-// struct tcp_info (include/uapi/linux/tcp.h): the counters of a TCP connection, as bytes of payload. The
-// kernel's own counters of acknowledged and received bytes are of sequence numbers, of which a SYN and a FIN
-// take one each.
+// Reads the counters of a TCP connection from struct tcp_info (include/uapi/linux/tcp.h), as bytes of payload.
+// The kernel's counters of acknowledged and received bytes count sequence numbers, of which SYN and FIN use
+// one each.
 
 import type { SocketTable } from "../../../../lib/socket-table.ts";
 import { SocketState } from "../../../../lib/vocabulary/states.ts";
@@ -19,19 +19,16 @@ export const TcpInfo = {
   bytesRetrans: 208,
 } as const;
 
-/** Bytes up to bytes_received (kernel 4.2) and up to bytes_retrans (4.19). */
+/** Bytes up to and including bytes_received (kernel 4.2), and bytes_retrans (4.19). */
 const COUNTED_BYTES = TcpInfo.bytesReceived + 8;
 const SENT_BYTES = TcpInfo.bytesRetrans + 8;
 
-/** Whether a tcp_info of so many bytes has the counters. */
+/** Returns whether a tcp_info of this many bytes has the counters. */
 export function hasTcpInfo(bytes: number): boolean {
   return bytes >= COUNTED_BYTES;
 }
 
-/**
- * Fills a row's counters from a tcp_info at view byte `at`, of at least as many bytes as hasTcpInfo() asks
- * for.
- */
+/** Fills a row's counters from a tcp_info at byte `at` of the view; hasTcpInfo(bytes) must hold. */
 // oxlint-disable-next-line max-params -- hot: no object for each socket
 export function writeTcpInfo(
   view: DataView,
@@ -57,14 +54,16 @@ export function writeTcpInfo(
 }
 
 /**
- * Payload that was acknowledged: of the acknowledged sequence numbers never more than the payload that was
- * sent for the first time, which leaves SYN and FIN out. Null where the kernel does not tell what it sent.
+ * Returns the acknowledged payload bytes: the acknowledged sequence numbers, but at most the payload that was
+ * sent for the first time, which excludes SYN and FIN. `sentOnce` is null if the kernel does not report it.
  */
 export function payloadSent(acked: number, sentOnce: number | null): number {
   return sentOnce === null ? acked : Math.max(0, Math.min(acked, sentOnce));
 }
 
-/** Payload that came: the received sequence numbers less the FIN where it has come, as the state tells. */
+/**
+ * Returns the received payload bytes: the received sequence numbers less the FIN, if the state implies one.
+ */
 export function payloadReceived(received: number, state: number): number {
   const finished =
     state === SocketState.CLOSE_WAIT || state === SocketState.LAST_ACK || state === SocketState.CLOSING;

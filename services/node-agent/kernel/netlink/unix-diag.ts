@@ -1,5 +1,5 @@
-// What sock_diag knows of unix sockets beyond /proc/net/unix: the peer's inode, queues, owner and the exact
-// name (include/uapi/linux/unix_diag.h). A dump of one network namespace, into columns.
+// Dumps what sock_diag knows about a network namespace's unix sockets beyond /proc/net/unix: the peer's inode,
+// queues, owner and exact name (include/uapi/linux/unix_diag.h).
 
 import { hostIsLittleEndian } from "../byte-order.ts";
 import { AF_UNIX, EBADMSG, NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY } from "../constants.ts";
@@ -22,28 +22,24 @@ const REQUEST_BYTES = 24;
 /** struct unix_diag_msg. */
 const MESSAGE_BYTES = 16;
 
-/** Unix sockets that one namespace may have: 2^20 of about 150 bytes; a dump that has more is given up. */
+/** Maximum unix sockets of one namespace: 2^20 of about 150 bytes; a larger dump is abandoned. */
 const UNIX_DIAG_ROWS_MAX = 2 ** 20;
 
-/** One unix socket as sock_diag tells it; what the kernel leaves out is 0 or null. */
+/** One unix socket as sock_diag reports it; what the kernel omits is 0 or null. */
 export interface UnixDiagSocket {
   readonly inode: number;
   readonly type: number;
   readonly state: number;
   readonly peerInode: number;
-  /** Bytes not yet read; of a listener, connections not yet accepted. */
+  /** Unread bytes; for a listener, connections not yet accepted. */
   readonly recvQueue: number;
   readonly sendQueue: number;
   readonly uid: number;
-  /**
-   * Path, or abstract name with '@' for each NUL as /proc/net/unix has it; null where the socket has no name.
-   */
+  /** Path, or abstract name with '@' for each NUL as in /proc/net/unix; null if the socket has no name. */
   readonly name: string | null;
 }
 
-/**
- * Reads one message's payload, view bytes [start, end); null where it makes no sense. Any bytes do no harm.
- */
+/** Parses a message's payload, bytes [start, end) of the view; null if it is malformed. Safe for any bytes. */
 export function parseUnixDiag(
   view: DataView,
   start: number,
@@ -56,7 +52,7 @@ export function parseUnixDiag(
   let sendQueue = 0;
   let uid = 0;
   let name: string | null = null;
-  // struct nlattr: length and type, two bytes each; attributes begin at multiples of four.
+  // struct nlattr: length and type, two bytes each; attributes are aligned to four bytes.
   let position = start + MESSAGE_BYTES;
   while (position + 4 <= end) {
     const attributeBytes = view.getUint16(position, littleEndian);
@@ -90,7 +86,7 @@ const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 function decodeName(view: DataView, start: number, end: number): string {
   const bytes = new Uint8Array(view.buffer, view.byteOffset + start, end - start);
-  // An abstract name begins with NUL, and every byte of it counts; a path ends at its first NUL.
+  // An abstract name begins with NUL and all its bytes count; a path ends at its first NUL.
   if (bytes[0] === 0) return decoder.decode(bytes.map((byte) => (byte === 0 ? AT_SIGN : byte)));
   const terminator = bytes.indexOf(0);
   return decoder.decode(terminator < 0 ? bytes : bytes.subarray(0, terminator));
@@ -98,7 +94,7 @@ function decodeName(view: DataView, start: number, end: number): string {
 
 const AT_SIGN = 64;
 
-/** The request for every unix socket of a namespace. */
+/** Builds the request for every unix socket of a namespace. */
 function unixDiagRequest(littleEndian: boolean): Uint8Array {
   const payload = new Uint8Array(REQUEST_BYTES);
   const view = new DataView(payload.buffer);
@@ -109,9 +105,9 @@ function unixDiagRequest(littleEndian: boolean): Uint8Array {
 }
 
 /**
- * Dumps the unix sockets of the network namespace behind a path like /proc/<pid>/ns/net, by inode. The netlink
+ * Dumps the unix sockets of the network namespace of a path like /proc/<pid>/ns/net, by inode. The netlink
  * socket is closed before this returns: an open one would keep the namespace alive. Throws the error of
- * opening the path, or SyscallError where setns, the socket or the dump is refused, or RangeError past
+ * opening the path, SyscallError if setns, the socket or the dump is refused, or RangeError past
  * UNIX_DIAG_ROWS_MAX.
  */
 export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, UnixDiagSocket> {
@@ -128,14 +124,11 @@ export function dumpUnixSockets(namespacePath: string): ReadonlyMap<number, Unix
   return sockets;
 }
 
-/**
- * Dumps the unix sockets of the namespace that a netlink socket is of. Throws SyscallError where the dump
- * fails.
- */
+/** Dumps the unix sockets of a netlink socket's namespace. Throws SyscallError if the dump fails. */
 export function forEachUnixSocket(descriptor: number, take: (socket: UnixDiagSocket) => void): void {
   dump(descriptor, unixDiagRequest(hostIsLittleEndian), (view, start, end) => {
     const socket = parseUnixDiag(view, start, end, hostIsLittleEndian);
-    // A dump with holes would make sockets that exist look like ones that do not.
+    // In a dump with holes, existing sockets would seem to be missing.
     if (socket === null) throw new SyscallError("netlink dump", EBADMSG);
     take(socket);
   });

@@ -1,5 +1,5 @@
-// Run by socket-digest.test.ts in a pid namespace of its own, where no other socket comes or goes: opens,
-// connects, binds, hands on and closes sockets and checks each time whether the digest changes.
+// Run by socket-digest.test.ts in its own pid namespace, where no other socket opens or closes: opens,
+// connects, binds, passes on and closes sockets and checks each time whether the digest changes.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -12,7 +12,7 @@ import { SocketIterator } from "../socket-iterator.ts";
 
 const iterator = SocketIterator.load();
 let digest = iterator.readDigest();
-// Before 5.11 there is none: records are read in each pass.
+// Kernels before 5.11 have no digest: records are read in each pass.
 if (digest === null) checksImpossible("this kernel has no digest of sockets (it came with 5.11)");
 const changesOnce = (what: string): Promise<void> =>
   check(what, () => {
