@@ -1,6 +1,6 @@
 // Lets one part of the publisher wait until another one has done something.
 
-/** Wakes everyone who waits at the moment of a ring; who comes later waits for the next one. */
+/** Wakes all current waiters when it rings; later waiters wait for the next ring. */
 export class Bell {
   #next = Promise.withResolvers<void>();
 

@@ -18,7 +18,7 @@ after(async () => {
   for (const cleanup of cleanups.toReversed()) await cleanup();
 });
 
-// Each test has an epoch of its own: JetStream remembers the ids of reports that a purge has removed.
+// Each test has its own epoch: JetStream remembers the ids of reports that a purge has removed.
 let epoch = 1;
 
 function report(sequence: number, fields: Partial<Report> = {}, padding = 0): Uint8Array {
@@ -55,7 +55,7 @@ function makePublisher(options: Partial<NatsPublisherOptions> = {}): NatsPublish
   return publisher;
 }
 
-/** The sequence numbers (of reports) that the stream holds, in its order. */
+/** Returns the sequence numbers of the reports in the stream, in stream order. */
 async function stored(manager: JetStreamManager): Promise<number[]> {
   const { state } = await manager.streams.info(STREAM_NAME);
   const sequences: number[] = [];
@@ -177,7 +177,7 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     for (const sequence of range(101, 110)) await other.publish(report(sequence, { node: "other" }));
     await publisher.publish(report(6));
     assert.equal(publisher.counters().wentBack, 1);
-    // The server still remembers the ids of the deleted two, as one that crashed would not: only 6 is stored.
+    // The server still remembers the ids of the two deleted ones, unlike one that crashed: only 6 is stored.
     assert.equal(publisher.counters().resent, 5);
     assert.deepEqual(await stored(manager), [1, 2, 3, ...range(101, 110), 6]);
   });

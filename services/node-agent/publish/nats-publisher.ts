@@ -1,5 +1,5 @@
-// The end of the agent's pipeline in a cluster: takes reports, keeps them in a bounded buffer until JetStream
-// has acknowledged them, and tells the pipeline when it must begin anew with a keyframe.
+// The end of the agent's pipeline in a cluster: buffers reports up to a bound until JetStream acknowledges
+// them, and requests a keyframe from the pipeline when the stream needs one.
 
 import type { ReportSink } from "../../../lib/bus.ts";
 import type { Log } from "../../../lib/program/log.ts";
@@ -18,45 +18,45 @@ import {
 } from "./report-queue.ts";
 
 /**
- * Keyframes that the publisher asks for are at least this far apart, since each carries all sockets of the
- * node.
+ * Minimum milliseconds between the keyframes that the publisher requests, since each carries all sockets of
+ * the node.
  */
 const KEYFRAME_REQUEST_INTERVAL_MS = 10_000;
 
-/** What may wait, and what is kept for a second sending. */
+/** Bounds of the waiting reports, and of those kept for a second sending. */
 interface QueueBounds extends TailBounds {
   readonly unacknowledgedBytesMax: number;
 }
 
-/** What the publisher needs. */
+/** Options of the publisher. */
 export interface NatsPublisherOptions {
   readonly log: Log;
-  /** Milliseconds by a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly monotonicMs: () => number;
-  /** Other bounds than the named ones. */
+  /** Overrides of the default bounds. */
   readonly bounds?: Partial<QueueBounds>;
 }
 
 /** Counts since the start, and what waits now. */
 interface PublisherCounters {
   readonly acknowledged: number;
-  /** Of those, the ones that NATS had already. */
+  /** Those of the acknowledged reports that NATS already had. */
   readonly duplicates: number;
   readonly retries: number;
-  /** Reports that found no room, built on one that did not, or were too large. */
+  /** Reports that did not fit, that depended on one that did not, or that were too large. */
   readonly dropped: number;
-  /** Times that the stream had gone back, and reports sent again for it. */
+  /** How often the stream went back, and the reports that were sent again because of it. */
   readonly wentBack: number;
   readonly resent: number;
-  /** What waits to be acknowledged. */
+  /** Reports that wait for an acknowledgement. */
   readonly waiting: number;
   readonly waitingBytes: number;
   readonly tailBytes: number;
 }
 
-/** Publishes the reports of one node. Takes reports before there is a connection; attach() brings it. */
+/** Publishes the reports of one node. Accepts reports before there is a connection; attach() provides it. */
 export class NatsPublisher implements ReportSink {
-  /** Whether a whole keyframe of this run has been acknowledged: the agent is ready. */
+  /** Whether a whole keyframe of this run has been acknowledged: the agent is then ready. */
   keyframeAcknowledged = false;
 
   readonly #options: NatsPublisherOptions;
@@ -69,7 +69,7 @@ export class NatsPublisher implements ReportSink {
   #closed = false;
   #keyframeNeeded = false;
   #keyframeRequestedMs = Number.NEGATIVE_INFINITY;
-  /** A report was dropped: what follows is worthless until a keyframe begins. */
+  /** Whether a report was dropped: what follows is useless until a keyframe starts. */
   #broken = false;
 
   constructor(options: NatsPublisherOptions) {
@@ -93,8 +93,8 @@ export class NatsPublisher implements ReportSink {
       },
       onTooLarge: (report) => {
         this.#counts.dropped++;
-        // No keyframe is asked for: it would have a part as large again. The next regular one mends it, if it
-        // can.
+        // Do not request a keyframe: it would have a part of the same size. The next regular one repairs this
+        // if it can.
         options.log.error(
           { bytes: report.bytes.length },
           "a report is larger than NATS allows: raise its max_payload",
@@ -108,15 +108,15 @@ export class NatsPublisher implements ReportSink {
     });
   }
 
-  /** Starts to send over this link. */
+  /** Starts sending over this link. */
   attach(link: NatsLink): void {
     this.#link = link;
     this.#sender.attach(link);
   }
 
   /**
-   * Takes a report; resolves when NATS has acknowledged it, rejects with PublishError where it will not be
-   * delivered: "overflow" (takeKeyframeRequest() will then ask for a keyframe), "too-large", "malformed" or
+   * Queues a report. Resolves when NATS has acknowledged it; rejects with PublishError if it will not be
+   * delivered: "overflow" (takeKeyframeRequest() then requests a keyframe), "too-large", "malformed" or
    * "closed".
    */
   publish(report: Uint8Array): Promise<void> {
@@ -144,9 +144,9 @@ export class NatsPublisher implements ReportSink {
   }
 
   /**
-   * Whether the next report must be a keyframe, because reports were dropped or the stream went back. Says yes
-   * only where there is a connection and room, since a keyframe would be dropped as well, and at most once in
-   * KEYFRAME_REQUEST_INTERVAL_MS.
+   * Returns whether the next report must be a keyframe because reports were dropped or the stream went back.
+   * Returns true only if there is a connection and room, since a keyframe would be dropped otherwise, and at
+   * most once per KEYFRAME_REQUEST_INTERVAL_MS.
    */
   takeKeyframeRequest(): boolean {
     if (!this.#keyframeNeeded || this.#link?.connected !== true) return false;
@@ -157,7 +157,7 @@ export class NatsPublisher implements ReportSink {
     return true;
   }
 
-  /** What stands between this agent and the aggregator now, as sentences; empty where all is well. */
+  /** What currently keeps reports from the aggregator, as sentences; empty if nothing does. */
   limits(): string[] {
     const waiting = `${this.#queue.length} reports (${this.#queue.waitingBytes} bytes) wait`;
     if (this.#link === null) {
@@ -175,8 +175,8 @@ export class NatsPublisher implements ReportSink {
   }
 
   /**
-   * Waits until everything is acknowledged, for so long at most, and not at all where there never was a
-   * connection; gives whether it is.
+   * Waits up to `timeoutMs` until everything is acknowledged, and not at all if there never was a connection.
+   * Returns whether everything is acknowledged.
    */
   async flush(timeoutMs: number): Promise<boolean> {
     if (this.#link === null) return this.#queue.length === 0;
@@ -190,7 +190,7 @@ export class NatsPublisher implements ReportSink {
     return this.#queue.length === 0;
   }
 
-  /** Stops sending. What still waits is dropped: flush() first. */
+  /** Stops sending. Waiting reports are dropped: call flush() first. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#sender.close();

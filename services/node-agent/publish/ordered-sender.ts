@@ -1,10 +1,10 @@
-// Sends a queue of reports to JetStream, one after the other.
+// Sends a queue of reports to JetStream one after the other.
 //
-// A report is sent only after the one before it was acknowledged, so that a node's reports are in the stream
-// in their order whatever fails in between; at a report a second that costs nothing. Each sending tells NATS
-// at which sequence number this agent left the subject. Where NATS finds it further back, the stream has lost
-// what it had acknowledged (a crash before its disk synced, a purge, a stream made anew): the tail is sent
-// again and the pipeline told. Permission to publish is all that this needs.
+// A report is sent only after the previous one was acknowledged, so that a node's reports are in the stream in
+// order whatever fails in between; at one report per second this costs nothing. Each message states the last
+// sequence number of its subject that this agent knows. If NATS finds the subject further back, the stream has
+// lost acknowledged reports (a crash before its disk synced, a purge, a recreated stream): the tail is sent
+// again and the pipeline notified. The sender needs only the permission to publish.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { jetstream, type JetStreamClient, type PubAck } from "@nats-io/jetstream";
@@ -18,31 +18,31 @@ import { Bell } from "./bell.ts";
 import { PublishError, publishFailure } from "./publish-failure.ts";
 import type { QueuedReport, ReportQueue } from "./report-queue.ts";
 
-/** How long NATS may take to acknowledge a report. */
+/** Timeout for NATS to acknowledge a report. */
 const ACKNOWLEDGE_TIMEOUT_MS = 5000;
 
-/** Waits after a failure while the connection stands. */
+/** Delays after a failure while the connection is up. */
 const RETRY: RetryRange = { firstMs: 200, maxMs: 5000 };
 
 /** Room for the headers in NATS's largest message. */
 const HEADER_BYTES_MAX = 1024;
 
-/** What the sender needs, and whom it tells what. */
+/** Options and callbacks of the sender. */
 interface OrderedSenderOptions {
   readonly queue: ReportQueue;
   readonly log: Log;
   readonly monotonicMs: () => number;
   readonly onAcknowledged: (report: QueuedReport, duplicate: boolean) => void;
   readonly onTooLarge: (report: QueuedReport) => void;
-  /** The stream had gone back; so many reports are sent again. */
+  /** Called when the stream went back; `resent` reports are sent again. */
   readonly onWentBack: (resent: number) => void;
 }
 
-/** Works on the queue from attach() to close(). */
+/** Sends the queue from attach() to close(). */
 export class OrderedSender {
-  /** Attempts that failed, since the start. */
+  /** Failed attempts since the start. */
   retries = 0;
-  /** What the last attempt failed of, as a sentence; null where it did not. */
+  /** Why the last attempt failed, as a sentence; null if it did not. */
   trouble: string | null = null;
   /** Rings whenever a report has left the queue. */
   readonly progress = new Bell();
@@ -51,7 +51,7 @@ export class OrderedSender {
   readonly #throttle: LogThrottle;
   readonly #wake = new Bell();
   readonly #closing = new AbortController();
-  /** Stream sequence of the last acknowledged report on each subject; none where that is not known. */
+  /** Stream sequence of the last acknowledged report on each subject, if known. */
   readonly #lastSequence = new Map<string, number>();
   #failures = 0;
   #running: Promise<void> | null = null;
@@ -61,18 +61,18 @@ export class OrderedSender {
     this.#throttle = new LogThrottle(options.monotonicMs);
   }
 
-  /** Starts to send over this link. */
+  /** Starts sending over this link. */
   attach(link: NatsLink): void {
     link.onChange(() => this.#wake.ring());
     this.#running ??= this.#run(link, jetstream(link.connection, { timeout: ACKNOWLEDGE_TIMEOUT_MS }));
   }
 
-  /** Says that the queue has something to send. */
+  /** Signals that the queue has something to send. */
   wake(): void {
     this.#wake.ring();
   }
 
-  /** Stops after the attempt that is under way. */
+  /** Stops after the current attempt. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#wake.ring();
@@ -108,11 +108,11 @@ export class OrderedSender {
       await this.#failed(error, subject);
       return;
     }
-    // Null: the connection was lost first. The same message id makes a second sending harmless.
+    // Null: the connection was lost first. The message id makes sending again harmless.
     if (acknowledgement === null) return;
     this.#succeeded();
-    // A purge leaves the ids of what it removed: a duplicate's sequence number may be of a message that is
-    // gone, and to expect it would mean to find the stream gone back for ever.
+    // A purge keeps the ids of what it removed: a duplicate's sequence number may belong to a removed message,
+    // and expecting it would report that the stream went back forever.
     if (acknowledgement.duplicate) this.#lastSequence.delete(subject);
     else this.#lastSequence.set(subject, acknowledgement.seq);
     queue.acknowledge(monotonicMs());
@@ -149,7 +149,7 @@ export class OrderedSender {
     const failure = publishFailure(error);
     if (failure.kind === "moved") {
       const left = this.#lastSequence.get(subject) ?? 0;
-      // Further on: the node's former agent was not quite gone, or a sending that seemed to fail did not.
+      // Further on: the node's previous agent still published, or an attempt that seemed to fail succeeded.
       if (failure.sequence !== null && failure.sequence > left)
         this.#lastSequence.set(subject, failure.sequence);
       else this.#wentBack(subject, left, failure.sequence);
@@ -178,7 +178,7 @@ export class OrderedSender {
     try {
       await delay(pauseMs, undefined, { signal: this.#closing.signal });
     } catch {
-      // Closed meanwhile.
+      // Closed in the meantime.
     }
   }
 

@@ -1,4 +1,4 @@
-// What went wrong with one publishing, as a value: what to do about it and how to say it.
+// Classifies a failed publish: what to do about it and how to report it.
 
 import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
 import {
@@ -9,21 +9,21 @@ import {
 } from "@nats-io/transport-node";
 import { STREAM_NAME } from "../../../lib/nats/subjects.ts";
 
-/** Kinds of failures, in the words of the metrics. */
+/** Kinds of failures, as named in the metrics. */
 type PublishFailure =
   /**
-   * The node's subject is not where this agent left it: at `sequence` instead, or somewhere unknown (null).
+   * The node's subject is not where this agent left it, but at `sequence`; null if its position is unknown.
    */
   | { readonly kind: "moved"; readonly sequence: number | null }
-  /** Try again later; `topic` is short and stable, `sentence` says what happened and what to do. */
+  /** Retry later; `topic` is short and stable, `sentence` says what happened and what to do. */
   | { readonly kind: "retry"; readonly topic: string; readonly sentence: string };
 
 /**
- * "insufficient resources" and its kin: NATS's error codes for no room in memory, on disk or in the account.
+ * "insufficient resources" and similar: NATS's error codes for no room in memory, on disk or in the account.
  */
 const NO_ROOM_CODES = new Set([10023, 10028, 10047, 10077]);
 
-/** Tells what an error of JetStream's publish() means. */
+/** Classifies an error of JetStream's publish(). */
 export function publishFailure(error: unknown): PublishFailure {
   const cause = innermost(error);
   if (cause instanceof NoRespondersError) {
@@ -64,7 +64,7 @@ export function publishFailure(error: unknown): PublishFailure {
   return retry("other", `cannot publish reports: ${cause instanceof Error ? cause.message : String(cause)}`);
 }
 
-// The client wraps what happened once or twice (JetStreamNotEnabled, RequestError).
+// The client wraps the cause once or twice (JetStreamNotEnabled, RequestError).
 function innermost(error: unknown): unknown {
   const wraps =
     error instanceof RequestError || (error instanceof Error && error.name === "JetStreamNotEnabled");
@@ -78,7 +78,7 @@ function retry(topic: string, sentence: string): PublishFailure {
 /** Why a report will not be delivered. */
 type PublishErrorCode = "overflow" | "too-large" | "malformed" | "closed";
 
-/** A report that will not be delivered. */
+/** The error of a report that will not be delivered. */
 export class PublishError extends Error {
   readonly code: PublishErrorCode;
 

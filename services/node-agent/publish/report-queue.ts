@@ -1,22 +1,22 @@
-// The reports between the pipeline and NATS: those that wait to be acknowledged, and a tail of those that
-// were, in case the stream goes back (JetStream acknowledges before it syncs to disk). Plain data with two
-// bounds.
+// The reports between the pipeline and NATS: those that wait for an acknowledgement, and a tail of
+// acknowledged ones in case the stream goes back (JetStream acknowledges before it syncs to disk). Plain data
+// with two bounds.
 
 import type { ReportHead } from "../../../lib/nats/report-head.ts";
 
 /**
- * Bytes that wait for an acknowledgement at most: a keyframe of 150,000 sockets, or some minutes of deltas.
+ * Maximum bytes that wait for an acknowledgement: a keyframe of 150,000 sockets, or some minutes of deltas.
  */
 export const UNACKNOWLEDGED_BYTES_MAX = 16 * 2 ** 20;
 
 /**
- * Bytes that wait at most while one keyframe goes out: 2^21 sockets of 80 bytes and the rest. Its parts exist
- * already when the first one is taken, so that to refuse the further ones would save nothing and lose the
+ * Maximum bytes that wait while one keyframe is sent: 2^21 sockets of 80 bytes and the rest. All its parts
+ * exist already when the first one is queued, so rejecting further ones would save nothing and lose the
  * keyframe.
  */
 export const KEYFRAME_BYTES_MAX = 192 * 2 ** 20;
 
-/** Bytes of the tail at most. */
+/** Maximum bytes of the tail. */
 export const TAIL_BYTES_MAX = 16 * 2 ** 20;
 
 /**
@@ -24,15 +24,15 @@ export const TAIL_BYTES_MAX = 16 * 2 ** 20;
  */
 export const TAIL_AGE_MS_MAX = 120_000;
 
-/** One report on its way. */
+/** One report in the queue. */
 export interface QueuedReport {
   readonly head: ReportHead;
   readonly bytes: Uint8Array;
-  /** When the pipeline handed it over, by the monotonic clock. */
+  /** When the pipeline passed it on, by the monotonic clock. */
   readonly handedOverMs: number;
   /** When it was last acknowledged; null before. */
   acknowledgedMs: number | null;
-  /** Tells the pipeline how it went; does nothing on a second sending. */
+  /** Reports the outcome to the pipeline; does nothing after a second sending. */
   settle(error: Error | null): void;
 }
 
@@ -42,7 +42,7 @@ export interface TailBounds {
   readonly tailAgeMsMax: number;
 }
 
-/** Takes reports in order, gives them in order, and can give the acknowledged ones again. */
+/** Queues reports in order, and can queue the acknowledged ones again. */
 export class ReportQueue {
   readonly #bounds: TailBounds;
   #waiting: QueuedReport[] = [];
@@ -54,12 +54,12 @@ export class ReportQueue {
     this.#bounds = bounds;
   }
 
-  /** Reports that wait. */
+  /** Number of waiting reports. */
   get length(): number {
     return this.#waiting.length;
   }
 
-  /** Bytes that wait. */
+  /** Bytes of the waiting reports. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
@@ -69,7 +69,7 @@ export class ReportQueue {
     return this.#tailBytes;
   }
 
-  /** Appends a report; false where with its bytes more than `bytesMax` would wait. */
+  /** Appends a report; returns false if more than `bytesMax` bytes would then wait. */
   push(report: QueuedReport, bytesMax: number): boolean {
     if (this.#waitingBytes + report.bytes.length > bytesMax) return false;
     this.#waiting.push(report);
@@ -77,12 +77,12 @@ export class ReportQueue {
     return true;
   }
 
-  /** The report to send next; undefined where none waits. */
+  /** Returns the report to send next; undefined if none waits. */
   first(): QueuedReport | undefined {
     return this.#waiting[0];
   }
 
-  /** The first report was acknowledged: it moves to the tail. */
+  /** Moves the first report to the tail after its acknowledgement. */
   acknowledge(nowMs: number): void {
     const report = this.drop();
     if (report === undefined) return;
@@ -92,7 +92,7 @@ export class ReportQueue {
     this.#trimTail(nowMs);
   }
 
-  /** Takes the first report out without remembering it. */
+  /** Removes the first report without keeping it. */
   drop(): QueuedReport | undefined {
     const report = this.#waiting.shift();
     if (report !== undefined) this.#waitingBytes -= report.bytes.length;
@@ -100,8 +100,8 @@ export class ReportQueue {
   }
 
   /**
-   * Puts the tail before everything that waits, so that it is sent again in its order; gives how many reports
-   * that is. What waits may exceed its bound by the tail's for as long as that takes.
+   * Puts the tail before everything that waits, so that it is sent again in order; returns its number of
+   * reports. Until it is sent, the waiting bytes may exceed their bound by the tail's.
    */
   resendTail(nowMs: number): number {
     this.#trimTail(nowMs);
@@ -113,7 +113,7 @@ export class ReportQueue {
     return count;
   }
 
-  /** Takes everything out. */
+  /** Removes everything; returns the reports that waited. */
   clear(): QueuedReport[] {
     const all = this.#waiting;
     this.#waiting = [];
