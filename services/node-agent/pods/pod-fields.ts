@@ -1,26 +1,26 @@
-// The few fields of a pod that reports carry, out of the API server's object. Pure.
+// Extracts from the API server's object the few fields of a pod that reports carry. Pure.
 
 import type { Pod, PodContainer } from "../../../lib/gen/whotalks/v1/report.ts";
 
-/** Labels kept of one pod; Kubernetes has no limit but the object's size, workloads have about ten. */
+/** Maximum labels kept of one pod; Kubernetes only limits the object's size, workloads have about ten. */
 export const LABELS_MAX = 64;
-/** Containers kept of one pod, init and ephemeral ones too. */
+/** Maximum containers kept of one pod, including init and ephemeral ones. */
 export const CONTAINERS_MAX = 128;
-/** Addresses kept of one pod: one per family. */
+/** Maximum addresses kept of one pod; it has one per family. */
 const ADDRESSES_MAX = 8;
 
-/** A pod as the API server has it now: what does not depend on when the agent saw it. */
+/** A pod as the API server has it now: everything that does not depend on when the agent saw it. */
 type PodFields = Omit<Pod, "firstSeen" | "ended">;
 
-/** What was read, and whether the pod's containers are done (phase Succeeded or Failed). */
+/** A pod's fields, and whether its containers are done (phase Succeeded or Failed). */
 interface ReadPod {
   readonly fields: PodFields;
   readonly finished: boolean;
 }
 
 /**
- * Reads a v1 Pod as the API server's JSON has it; null where it is none (no uid, name or namespace). Fields of
- * the wrong type count as absent.
+ * Reads a v1 Pod from the API server's JSON; null if it is not one (no uid, name or namespace). Fields of the
+ * wrong type count as absent.
  */
 export function readPod(object: unknown): ReadPod | null {
   const pod = record(object);
@@ -60,7 +60,7 @@ function labels(value: unknown): Record<string, string> {
   return Object.fromEntries(pairs.slice(0, LABELS_MAX));
 }
 
-// Before Kubernetes 1.16 there was only podIP, and a pod that just starts may have that one first.
+// Before Kubernetes 1.16 there was only podIP, and a starting pod may have it before podIPs.
 function addresses(status: Record<string, unknown>): string[] {
   const all = list(status["podIPs"]).map((entry) => text(record(entry)["ip"]));
   const found = [...all, text(status["podIP"])].filter((address) => address !== "");
@@ -89,7 +89,7 @@ function containers(spec: Record<string, unknown>, status: Record<string, unknow
   return found.slice(0, CONTAINERS_MAX);
 }
 
-// "containerd://0123…" → "0123…", as cgroup paths have it.
+// "containerd://0123…" → "0123…", as in cgroup paths.
 function withoutPrefix(id: string): string {
   return id.slice(id.indexOf("://") < 0 ? 0 : id.indexOf("://") + 3);
 }

@@ -1,5 +1,5 @@
-// The pods of this node, those that run and those that ended lately, as reports carry them. Plain state: the
-// watch puts pods in, the pipeline takes them out.
+// The pods of this node, running ones and recently ended ones, as reports carry them. Plain state: the watch
+// puts pods in, the pipeline takes them out.
 
 import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -7,7 +7,7 @@ import { ticksOf } from "../../../lib/ticks.ts";
 import type { PodSource } from "../agent-parts.ts";
 import { readPod } from "./pod-fields.ts";
 
-/** Pods that run or ended lately, at most: a kubelet runs 110 by default, and 500 in the largest clusters. */
+/** Maximum running and recently ended pods: a kubelet runs 110 by default, and 500 in the largest clusters. */
 export const PODS_MAX = 4096;
 
 /** How long a pod is reported after its end: as long as a replay looks back. */
@@ -15,31 +15,31 @@ export const ENDED_KEPT_MS = 15 * 60_000;
 
 interface Entry {
   pod: Pod;
-  /** When it ended, by the clock; null while it lives. */
+  /** When it ended, in elapsed milliseconds; null while it is running. */
   endedMs: number | null;
-  /** Whether the API server has it still. */
+  /** Whether the API server still has it. */
   listed: boolean;
 }
 
 /** The pods of one node. */
 export class PodTable implements PodSource {
-  /** Pods that found no place. */
+  /** Pods that did not fit. */
   overflowed = 0;
   readonly #entries = new Map<string, Entry>();
   readonly #changed = new Set<string>();
   readonly #elapsedMs: () => number;
 
-  /** `elapsedMs` is the epoch's clock: milliseconds since the agent's start, never going back. */
+  /** `elapsedMs` is the epoch's clock: monotonic milliseconds since the agent's start. */
   constructor(elapsedMs: () => number) {
     this.#elapsedMs = elapsedMs;
   }
 
-  /** Pods held. */
+  /** Number of pods in the table. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Takes a pod in as the API server's JSON has it; false where it makes no sense. */
+  /** Adds or updates a pod from the API server's JSON; returns false if it is malformed. */
   put(object: unknown): boolean {
     const read = readPod(object);
     if (read === null) return false;
@@ -53,7 +53,7 @@ export class PodTable implements PodSource {
       }
     }
     const firstSeen = known?.pod.firstSeen ?? this.#tick();
-    // An end is an end: a pod does not come back, whatever a stale list says.
+    // An end is final: a pod does not come back, whatever a stale list contains.
     const ended =
       known !== undefined && known.pod.ended !== 0 ? known.pod.ended : read.finished ? this.#tick() : 0;
     const pod: Pod = { ...read.fields, firstSeen, ended };
@@ -64,7 +64,7 @@ export class PodTable implements PodSource {
     return true;
   }
 
-  /** The API server has the pod no more. */
+  /** Ends a pod that the API server no longer has. */
   remove(uid: string): void {
     const known = this.#entries.get(uid);
     if (known === undefined) return;
@@ -91,8 +91,8 @@ export class PodTable implements PodSource {
     return entry.endedMs === null || this.#elapsedMs() - entry.endedMs <= ENDED_KEPT_MS;
   }
 
-  // Pods of jobs that are done stay in the API server for days: those are kept, unreported, so that the next
-  // list does not bring them back as new.
+  // Pods of completed jobs stay in the API server for days: keep them, unreported, so that the next list does
+  // not bring them back as new.
   #forget(): void {
     for (const [uid, entry] of this.#entries) {
       if (entry.listed || this.#isFresh(entry)) continue;
@@ -101,7 +101,7 @@ export class PodTable implements PodSource {
     }
   }
 
-  // Tick 0 means "lives" where an end is told.
+  // An end tick of 0 means that the pod is still running.
   #tick(): number {
     return Math.max(1, ticksOf(this.#elapsedMs()));
   }

@@ -1,5 +1,5 @@
-// Against a real API server, the one that $KUBECONFIG names; the faults that a real one does not have when
-// wanted are tested where lists and watches are made (lib/kubernetes).
+// Runs against a real API server, the one in $KUBECONFIG; faults that a real one does not produce on request
+// are tested with lists and watches (lib/kubernetes).
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

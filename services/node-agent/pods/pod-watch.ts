@@ -1,5 +1,5 @@
-// Watches the pods of this node, and no others, at the API server. The agent does without it while it is away,
-// and says how old its knowledge is.
+// Watches only the pods of this node at the API server. If the API server is unavailable the agent continues
+// without it, and reports how old its data are.
 
 import type { Log } from "../../../lib/program/log.ts";
 import { LogThrottle } from "../../../lib/program/log.ts";
@@ -38,17 +38,17 @@ export class PodWatch {
     });
   }
 
-  /** How it goes; `ageMs` is how old the knowledge of pods is. */
+  /** State of the watch; `ageMs` is the age of the data. */
   get state(): ListWatchState {
     return this.#watch.state;
   }
 
-  /** Resolves once the pods are known, or once the API server has refused to tell. */
+  /** Resolves once the pods are known, or once the API server has refused the request. */
   get settled(): Promise<void> {
     return this.#watch.settled;
   }
 
-  /** What stands in the way of knowing the pods, as sentences; empty where nothing does. */
+  /** What prevents knowing the pods, as sentences; empty if nothing does. */
   limits(): string[] {
     if (this.#trouble === null) return [];
     const age = Math.round(this.#watch.state.ageMs / 1000);
