@@ -60,7 +60,7 @@ function anyObservation(): fc.Arbitrary<Observation> {
     });
 }
 
-// Observations share the objects of what did not change.
+// Observations share the objects of unchanged namespaces and processes.
 const sharedNamespaces = Array.from({ length: 6 }, (_, id) =>
   NetworkNamespace.create({ id, inode: 100 + id }),
 );
@@ -68,7 +68,7 @@ const sharedProcesses = Array.from({ length: 7 }, (_, id) =>
   ProcessInfo.create({ id, pid: 1000 + id, name: `p${id}` }),
 );
 
-// Order of rows is no part of an observation; what a known socket cannot change is taken from its first row.
+// Row order is not part of an observation, so it is normalized by sorting.
 function normal(observation: Observation): unknown {
   return {
     ticks: observation.ticks,
@@ -86,7 +86,7 @@ function holderRows(holders: HolderTable): string[] {
   ).toSorted((a, b) => a.localeCompare(b));
 }
 
-// An id stands for one kernel socket: what never changes of it must be equal in both observations.
+// An id identifies one kernel socket: its columns that never change must be equal in both observations.
 function withSettledIds(previous: Observation, next: Observation): Observation {
   const before = new Map(rowsOf(previous.sockets).map((row, at) => [row.id, at]));
   const sockets = new SocketTable(64);
@@ -211,7 +211,7 @@ describe("deltas", () => {
   it("diff, encode, decode, then apply gives the observation back", () => {
     fc.assert(
       fc.property(anyObservation(), anyObservation(), (previous, later) => {
-        // First sightings travel in keyframes; in a delta they are the report's own time.
+        // Keyframes carry first sightings; in a delta they are the report's own time.
         const next = withSettledIds(previous, later);
         const fresh = diff(previous, next);
         fresh.sockets.firstSeen.fill(next.ticks);

@@ -1,4 +1,4 @@
-// What changed between two observations of a node: the content of a report before it is split and encoded.
+// What changed between two observations of a node: a report's content before it is split and encoded.
 
 import type {
   FamilySocket,
@@ -11,46 +11,46 @@ import { HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import type { EndedSockets, Observation } from "../observation.ts";
 
-/** Everything that makes one observation out of another. A keyframe is the delta from nothing. */
+/** Everything that turns one observation into another. A keyframe is the delta from nothing. */
 export interface Delta {
   /** When the later observation ended, in ticks since the epoch's start. */
   readonly ticks: number;
-  /** New or changed ones. */
+  /** New or changed namespaces. */
   readonly namespaces: readonly NetworkNamespace[];
   readonly namespacesRemoved: readonly number[];
-  /** New or changed ones. */
+  /** New or changed processes. */
   readonly processes: readonly ProcessInfo[];
   readonly processesRemoved: readonly number[];
-  /** New sockets, and such as came and went. */
+  /** New sockets, including those that opened and closed between the observations. */
   readonly sockets: SocketTable;
-  /** Known sockets with what may change of them: id and the columns of `changingSocketColumns`. */
+  /** Known sockets that changed: their ids and the columns of `changingSocketColumns`. */
   readonly changes: SocketTable;
-  /** Ids of sockets of every family that are gone. */
+  /** Ids of closed sockets of every family. */
   readonly socketsRemoved: readonly number[];
-  /** New or changed ones. */
+  /** New or changed family sockets. */
   readonly familySockets: readonly FamilySocket[];
   /**
-   * All holders of new sockets, in the order of `sockets` and `familySockets`, then of those whose holders
-   * changed.
+   * All holders of new sockets, in the order of `sockets` and `familySockets`, then those of sockets whose
+   * holders changed.
    */
   readonly holders: HolderTable;
-  /** Ids of sockets that nobody holds any more. */
+  /** Ids of sockets that lost their last holder. */
   readonly holdersCleared: readonly number[];
   readonly coverage: NodeCoverage;
-  /** New or changed ones. */
+  /** New or changed coverage of namespaces. */
   readonly namespaceCoverage: readonly NamespaceCoverage[];
-  /** How many of `sockets` are in `socketsRemoved` too: they came and went, each at a time of its own. */
+  /** How many of `sockets` are in `socketsRemoved` too: they opened and closed, each at its own time. */
   readonly ended: number;
 }
 
-/** Where no socket ended. */
+/** The value if no socket ended. */
 export const nothingEnded: EndedSockets = {
   sockets: new SocketTable(1),
   holders: new HolderTable(1),
   finals: new SocketTable(1),
 };
 
-/** An observation of nothing: what a keyframe starts from. */
+/** Returns an observation of nothing: what a keyframe starts from. */
 export function emptyObservation(coverage: NodeCoverage): Observation {
   return {
     ticks: 0,

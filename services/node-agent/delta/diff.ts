@@ -1,5 +1,5 @@
-// Finds what changed between two observations of one epoch. Rows are matched by id, which the observe stage
-// settled: the cost is a few array accesses a row.
+// Computes what changed between two observations of one epoch. Rows are matched by the ids that the observe
+// stage assigned: this costs a few array accesses per row.
 
 import { changingSocketColumns, socketDiffers } from "../../../lib/gen/tables/socket-columns.ts";
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -8,7 +8,7 @@ import { SocketTable } from "../../../lib/socket-table.ts";
 import type { Observation } from "../observation.ts";
 import type { Delta } from "./delta.ts";
 
-/** The delta that makes `next` out of `previous`. */
+/** Returns the delta that turns `previous` into `next`. */
 export function diff(previous: Observation, next: Observation): Delta {
   const rows = diffSockets(previous.sockets, next.sockets);
   const family = diffFamilySockets(previous.familySockets, next.familySockets);
@@ -38,8 +38,9 @@ export function diff(previous: Observation, next: Observation): Delta {
 }
 
 /**
- * The delta that makes an observation out of nothing. It shares the observation's tables, so that a keyframe
- * costs no copy, but where sockets ended: those are told too, since no other report would.
+ * Returns the delta that builds an observation from nothing. It shares the observation's tables, so that a
+ * keyframe costs no copy, unless sockets ended: those are included too, since no other report would carry
+ * them.
  */
 export function keyframe(observation: Observation): Delta {
   const { ended } = observation;
@@ -112,7 +113,7 @@ function diffSockets(
   return { added, changed, removed };
 }
 
-// The same sockets in the same order: only rows of columns that differ anywhere are looked at one by one.
+// The same sockets in the same order: compares rows only if some column differs.
 function changesInPlace(previous: SocketTable, next: SocketTable): SocketTable {
   const changed = new SocketTable(64);
   if (previous.equals(next, changingSocketColumns)) return changed;
@@ -130,7 +131,7 @@ function rowsById(table: SocketTable): Int32Array {
   return rows;
 }
 
-// Observations share the objects of namespaces and processes that did not change: identity tells.
+// Observations share the objects of unchanged namespaces and processes, so identity is compared.
 function diffById<Value>(
   previous: ReadonlyMap<number, Value>,
   next: ReadonlyMap<number, Value>,
@@ -151,7 +152,7 @@ function diffFamilySockets(
   const changed: FamilySocket[] = [];
   for (const [id, socket] of next) {
     const before = previous.get(id);
-    // Readers give the same objects again where nothing was read anew.
+    // Readers return the same objects if they read nothing again.
     if (before === socket) continue;
     if (before === undefined || !equalSockets(before, socket)) changed.push(socket);
   }
@@ -164,7 +165,7 @@ function equalSockets(a: FamilySocket, b: FamilySocket): boolean {
   return (Object.keys(a) as (keyof FamilySocket)[]).every((field) => a[field] === b[field]);
 }
 
-// Rows of a socket are adjacent in both tables, and sockets mostly stand in the same order.
+// Rows of a socket are adjacent in both tables, and sockets are mostly in the same order.
 function diffHolders(
   previous: HolderTable,
   next: HolderTable,
@@ -184,7 +185,7 @@ function diffHolders(
     start = end;
   }
   for (const socket of removedSockets) if (socket < before.length) before[socket] = -1;
-  // What is left had holders and has none.
+  // The sockets that are left had holders and have none now.
   const cleared: number[] = [];
   for (let socket = 0; socket < before.length; socket++) if (before[socket]! >= 0) cleared.push(socket);
   return { changed, cleared };

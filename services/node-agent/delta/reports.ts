@@ -1,6 +1,6 @@
-// Makes reports out of a delta: splits what is too large for one message, numbers and encodes the parts. A
-// socket's holders travel in the same part as the socket, and namespaces and processes before the sockets that
-// name them, so that every part can be applied as it arrives.
+// Builds reports from a delta: splits what is too large for one message, numbers and encodes the parts. A
+// socket's holders are in the same part as the socket, and namespaces and processes come before the sockets
+// that refer to them, so that every part can be applied as it arrives.
 
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { encodeColumn } from "../../../lib/columns.ts";
@@ -21,12 +21,14 @@ import { encodeReport, REPORT_BYTES_MAX, REPORT_SCHEMA } from "../../../lib/repo
 import type { FlowChanges } from "../observation.ts";
 import type { Delta } from "./delta.ts";
 
-/** Bytes after which a part is full: half of what readers accept, so that the last row never overflows it. */
+/**
+ * Bytes at which a part is full: half of what readers accept, so that the last row never exceeds their limit.
+ */
 const PART_BYTES_MAX = REPORT_BYTES_MAX / 2;
 
 const ID_BYTES = 4;
 
-/** What tells one agent's reports from another's. */
+/** Identifies the agent that reports come from. */
 export interface ReportOrigin {
   readonly node: string;
   readonly bootId: string;
@@ -34,14 +36,14 @@ export interface ReportOrigin {
   readonly epoch: number;
 }
 
-/** What a part of a report carries: the fields of Report that differ from part to part, and its tables. */
+/** Content of a part of a report: the fields of Report that differ between parts, and its tables. */
 interface PartContent {
   readonly fields: Partial<Report>;
   readonly tables: ReportTables;
 }
 
 /**
- * Encodes a delta as one report or several. `firstSequence` is the sequence number of the first, `ageMs` the
+ * Encodes a delta as one or more reports. `firstSequence` is the sequence number of the first, `ageMs` the
  * milliseconds since the observation ended.
  */
 export function encodeReports(
@@ -52,7 +54,7 @@ export function encodeReports(
     firstSequence: number;
     ageMs: number;
     pods: readonly Pod[];
-    /** Flows are told apart from observations: their reader knows itself what changed. */
+    /** Flows are separate from observations: their reader itself knows what changed. */
     flows?: FlowChanges | null;
   },
 ): Uint8Array[] {
@@ -72,8 +74,8 @@ export function encodeReports(
       ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
       ...fields,
     });
-    // In a delta every added socket was first seen in the pass of the report: readers fill that in. What came
-    // and went did so at a time of its own.
+    // In a delta every added socket was first seen in the report's pass, which readers fill in; sockets that
+    // opened and closed between two passes have their own times.
     return encodeReport(header, { ...tables, seenNow: !options.keyframe && delta.ended === 0 });
   });
 }
@@ -103,7 +105,7 @@ function splitDelta(
   ]);
 }
 
-/** A piece of content that is not split further, the holders that go with it, and its bytes at most. */
+/** A piece of content that is not split further, the holders that go with it, and its maximum bytes. */
 interface Chunk {
   readonly bytes: number;
   readonly fields?: Partial<Report>;
@@ -111,7 +113,7 @@ interface Chunk {
   readonly holders?: HolderTable;
 }
 
-// Puts chunks into parts in their order; a part takes at most one chunk of each kind, and holders of several.
+// Packs chunks into parts in order; a part has at most one chunk of each kind, and the holders of several.
 function packParts(chunks: Iterable<Chunk>): PartContent[] {
   const parts: PartContent[] = [];
   let fields: Partial<Report> = {};
@@ -240,7 +242,7 @@ function* listChunks(ids: readonly number[], fields: (ids: number[]) => Partial<
   }
 }
 
-// The rows of each socket in a holder table, taken out one socket at a time.
+// The rows of each socket in a holder table, removed one socket at a time.
 class HolderRuns {
   readonly #holders: HolderTable;
   readonly #starts = new Map<number, number>();
@@ -250,7 +252,7 @@ class HolderRuns {
     for (let row = holders.length - 1; row >= 0; row--) this.#starts.set(holders.socket[row]!, row);
   }
 
-  /** Appends the rows of a socket to a table; gives their number. */
+  /** Appends the rows of a socket to a table; returns how many. */
   take(socketId: number, into: HolderTable): number {
     const start = this.#starts.get(socketId);
     if (start === undefined) return 0;
@@ -261,7 +263,7 @@ class HolderRuns {
     return row - start;
   }
 
-  /** What nobody took: holders of sockets that are known already, each socket's rows in one chunk. */
+  /** Yields what is left: holders of already known sockets, each socket's rows in one chunk. */
   *rest(): Generator<Chunk> {
     let holders = new HolderTable(64);
     for (const socketId of this.#starts.keys()) {

@@ -1,4 +1,4 @@
-// The inverse of diff(), by which tests show that a delta loses nothing.
+// The inverse of diff(); tests use it to show that a delta loses nothing.
 
 import { changingSocketColumns } from "../../../../lib/gen/tables/socket-columns.ts";
 import { HolderTable } from "../../../../lib/holder-table.ts";
@@ -7,7 +7,7 @@ import type { Observation } from "../../observation.ts";
 import type { Delta } from "../delta.ts";
 import { nothingEnded } from "../delta.ts";
 
-/** Makes the later observation from the earlier one and the delta between them. */
+/** Builds the later observation from the earlier one and the delta between them. */
 export function apply(previous: Observation, delta: Delta): Observation {
   const removed = new Set(delta.socketsRemoved);
   return {
