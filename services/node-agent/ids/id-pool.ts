@@ -1,6 +1,6 @@
-// Small integer ids that are used again, so that what is kept by id can be kept in arrays.
+// Small integer ids that are reused, so that data by id can be kept in arrays.
 
-/** Hands out ids from `first` upwards; an id given back is handed out again from the next settle() on. */
+/** Assigns ids from `first` upwards; a returned id may be assigned again after the next settle(). */
 export class IdPool {
   readonly #first: number;
   readonly #max: number;
@@ -8,14 +8,14 @@ export class IdPool {
   #free: number[] = [];
   #returned: number[] = [];
 
-  /** Ids from `first` to `max`, both included. */
+  /** Ids from `first` to `max`, both inclusive. */
   constructor(first: number, max: number) {
     this.#first = first;
     this.#max = max;
     this.#next = first;
   }
 
-  /** An id that nobody has; throws a RangeError where all are taken (the caller bounds what it asks for). */
+  /** Assigns an unused id; throws a RangeError if all are taken (the caller bounds how many it asks for). */
   take(): number {
     const id = this.#free.pop();
     if (id !== undefined) return id;
@@ -29,13 +29,14 @@ export class IdPool {
   }
 
   /**
-   * Returns an id. It is not handed out before the next settle(): a report may not remove and add the same id.
+   * Returns an id to the pool. It is not reused before the next settle(): a report must not remove and add the
+   * same id.
    */
   giveBack(id: number): void {
     this.#returned.push(id);
   }
 
-  /** Ends a pass: ids given back during it may be handed out again. */
+  /** Ends a pass: ids returned during it may be assigned again. */
   settle(): void {
     if (this.#free.length === 0) {
       this.#free = this.#returned;

@@ -1,20 +1,20 @@
-// Gives each network namespace of a pass a small id that lasts as long as the namespace. The kernel uses inode
-// numbers of namespaces again at once, so a number that turns up with another pod or container, and none of
-// the processes that it had, is another namespace. Who is in a namespace changes while its pod starts and
-// ends: that makes it no other one.
+// Assigns each network namespace of a pass a small id that lasts as long as the namespace. The kernel reuses
+// inode numbers of namespaces at once, so a number that reappears with another pod or container, and with none
+// of its former processes, is a new namespace. A change of the processes while a pod starts or ends does not
+// make it a new one.
 
 import type { NetworkNamespace } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NamespaceOwner, NamespaceRecord, ProcessScan } from "../observation.ts";
 import { IdPool } from "./id-pool.ts";
 
-/** Network namespaces that one node has at most: ids are 16 bits wide. */
+/** Maximum network namespaces of one node: ids have 16 bits. */
 const NAMESPACES_MAX = 2 ** 16 - 1;
 
-/** A namespace of this pass: what it is, and where to read it. */
+/** A namespace of this pass: its identity, and where to read it. */
 export interface IdentifiedNamespace {
   readonly namespace: NetworkNamespace;
   readonly record: NamespaceRecord;
-  /** Its last process is gone: it is named once more, for what happened in it. */
+  /** Its last process has exited: it is listed once more, for what happened in it. */
   readonly gone: boolean;
 }
 
@@ -22,13 +22,13 @@ export interface IdentifiedNamespace {
 export class NamespaceIds {
   readonly #pool = new IdPool(0, NAMESPACES_MAX);
   #known = new Map<number, NetworkNamespace>();
-  // Processes of each in the pass before, by inode.
+  // Processes of each namespace in the previous pass, by inode.
   #pids = new Map<number, readonly number[]>();
 
   /**
-   * The namespaces of a pass with their ids; those beyond NAMESPACES_MAX are left out (the caller counts
-   * them). `wanted` are inodes of namespaces that are named even if they came and went since the pass before;
-   * `owners` tells whose those were.
+   * Returns the namespaces of a pass with their ids, without those beyond NAMESPACES_MAX (the caller counts
+   * them). `wanted` are inodes of namespaces to list even if they came and went since the previous pass;
+   * `owners` has their owners.
    */
   identify(
     scan: ProcessScan,
@@ -38,7 +38,7 @@ export class NamespaceIds {
     const identified: IdentifiedNamespace[] = [];
     const known = new Map<number, NetworkNamespace>();
     const pids = new Map<number, readonly number[]>();
-    // Where pid 1 is not to be seen (a saved tree of some processes), any namespace may be the node's own.
+    // If pid 1 is not visible (a saved tree of some processes), any namespace may be the node's own.
     const hostIsKnown = scan.namespaces.some(({ host }) => host);
     for (const record of scan.namespaces) {
       const owner = hostIsKnown && !record.host ? ownerOf(record, scan) : nobody;
@@ -77,9 +77,7 @@ export class NamespaceIds {
     return pids.some((pid) => others.includes(pid));
   }
 
-  /**
-   * The namespace with the addresses that its tables told; the same object where they are the same as before.
-   */
+  /** Returns the namespace with the addresses from its tables; the same object if they did not change. */
   withAddresses(namespace: NetworkNamespace, addresses: readonly Uint8Array[]): NetworkNamespace {
     const before = namespace.addresses;
     const same =
@@ -92,20 +90,19 @@ export class NamespaceIds {
   }
 }
 
-// Whose it is is known better than that others were in it too: while a pod starts, processes of the runtime
-// are.
+// A known pod wins over mixed processes: while a pod starts, its namespace also has processes of the runtime.
 function withOwner(before: NetworkNamespace, { podUid, containerId }: NamespaceOwner): NetworkNamespace {
   const uid = podUid === "" ? before.podUid : podUid;
   if (uid === before.podUid && containerId === before.containerId) return before;
   return { ...before, podUid: uid, containerId };
 }
 
-// The node's own namespace belongs to nobody, whoever shares it.
+// The node's own namespace has no owner, even if pods share it.
 const nobody = { podUid: "", containerId: "" };
 
 /**
- * Whose a namespace other than the node's own is: a pod's or a container's where every process in it says the
- * same.
+ * Returns the owner of a namespace other than the node's own: the pod or container that all its processes
+ * agree on.
  */
 export function ownerOf(record: NamespaceRecord, scan: ProcessScan): NamespaceOwner {
   const podUids = new Set<string>();
