@@ -24,6 +24,17 @@ export class SocketTable extends SocketColumns {
   }
 }
 
+/** Leaves out the rows of a table for which `isGone`; the others keep their order. */
+export function removeRows(table: SocketTable, isGone: (row: number) => boolean): void {
+  let length = 0;
+  for (let row = 0; row < table.length; row++) {
+    if (isGone(row)) continue;
+    if (length < row) table.copyRow(length, table, row);
+    length++;
+  }
+  table.length = length;
+}
+
 function asBytes(column: ArrayBufferView): Uint8Array {
   return new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
 }

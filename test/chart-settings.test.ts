@@ -9,6 +9,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 
 import type { SettingsResult } from "../lib/program/program-settings.ts";
+import { eventsChoices } from "../lib/vocabulary/events-modes.ts";
 import { conntrackChoices } from "../lib/vocabulary/conntrack-choices.ts";
 import { logLevels } from "../lib/vocabulary/log-levels.ts";
 import { readerChoices } from "../lib/vocabulary/reader-names.ts";
@@ -68,6 +69,7 @@ describe("words that the chart offers", () => {
     ["logLevel", logLevels, ofAggregator, "WHOTALKS_LOG_LEVEL"],
     ["agent.reader", readerChoices, ofAgent, "WHOTALKS_READER"],
     ["agent.conntrack", conntrackChoices, ofAgent, "WHOTALKS_CONNTRACK"],
+    ["agent.events", eventsChoices, ofAgent, "WHOTALKS_EVENTS"],
     ["stream.replicas", ["1", "3", "5"], ofAggregator, "WHOTALKS_STREAM_REPLICAS"],
   ];
   for (const [value, words, read, variable] of lists) {

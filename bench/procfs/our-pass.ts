@@ -13,7 +13,7 @@ const scanner = createProcessScanner({ procRoot: "/proc" });
 let bytes = 0;
 
 const agent = createNodeAgent(
-  { node: "bench", procRoot: "/proc", reader: "procfs", conntrack: "none" },
+  { node: "bench", procRoot: "/proc", reader: "procfs", conntrack: "none", events: "off" },
   {
     processes: {
       // Only the load's namespaces: whatever else runs on this machine is not compared.

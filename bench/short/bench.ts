@@ -141,7 +141,7 @@ async function byWhotalks(generator: string, load: Load, intervalMs: number): Pr
   bus.subscribe(aggregator.ingest);
   const state = { passes: 0, coverage: null as NodeCoverage | null };
   const agent = createNodeAgent(
-    { node: "bench", procRoot: "/proc", reader: "auto", conntrack: "none" },
+    { node: "bench", procRoot: "/proc", reader: "auto", conntrack: "none", events: "auto" },
     {
       sink: bus,
       flows: null,

@@ -31,6 +31,7 @@ export interface Flags {
   readonly byteOrder?: string;
   readonly reader?: string;
   readonly conntrack?: string;
+  readonly events?: string;
   readonly listen?: string;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
@@ -124,6 +125,11 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
         new Option(
           "--conntrack <way>",
           `how conntrack is read: ${conntrackChoices.join(", ")} (default: auto, the best that works)`,
+        ),
+      events: () =>
+        new Option(
+          "--events <way>",
+          "whether the kernel's tracepoint reports TCP sockets: auto (where it can), off (nothing is attached)",
         ),
       listen: () =>
         new Option(

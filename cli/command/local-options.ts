@@ -1,6 +1,7 @@
 // Settings of `whotalks local`, which runs the pipeline in its own process.
 
 import type { ReaderChoice } from "../../lib/vocabulary/reader-names.ts";
+import type { EventsChoice } from "../../lib/vocabulary/events-modes.ts";
 import type { ConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** Where the query API listens. */
@@ -25,6 +26,8 @@ export interface LocalOptions {
   readonly reader: ReaderChoice;
   /** How conntrack is read; undefined means the best way that works. */
   readonly conntrack: ConntrackChoice | undefined;
+  /** Whether the kernel reports TCP sockets as they change; undefined for where it can. */
+  readonly events: EventsChoice | undefined;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
   /** Null if only this process may query it. */

@@ -18,6 +18,7 @@ describe("localSettings", () => {
         byteOrder: undefined,
         reader: "auto",
         conntrack: undefined,
+        events: undefined,
         intervalMs: 1000,
         listen: { host: "127.0.0.1", port: 4180, elseAnyPort: true },
       },

@@ -14,6 +14,7 @@ import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-name
 import type { ListenAddress, LocalOptions } from "./local-options.ts";
 import { viewColumnKeys } from "../views/views.ts";
 import type { ViewName } from "../views/view.ts";
+import { eventsChoices, normalizeEventsChoice } from "../../lib/vocabulary/events-modes.ts";
 import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** The subjects: the views, and `watch` for connections as they open and close. */
@@ -94,6 +95,7 @@ export const localFlags: readonly FlagName[] = [
   "byteOrder",
   "reader",
   "conntrack",
+  "events",
   "listen",
   "timeout",
 ];
@@ -163,6 +165,10 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
           flags.conntrack === undefined
             ? undefined
             : knownWord("--conntrack", flags.conntrack, normalizeConntrackChoice, conntrackChoices),
+        events:
+          flags.events === undefined
+            ? undefined
+            : knownWord("--events", flags.events, normalizeEventsChoice, eventsChoices),
         intervalMs,
         listen: parseListen(flags.listen),
       },

@@ -56,7 +56,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalPipeline> 
 }
 
 function createLocalAgent(options: LocalOptions, outer: OuterParts): NodeAgent {
-  const { procDir, byteOrder, reader, conntrack = "auto" } = options;
+  const { procDir, byteOrder, reader, conntrack = "auto", events = "auto" } = options;
   const agentOptions = {
     node: hostname(),
     procRoot: procDir,
@@ -64,6 +64,7 @@ function createLocalAgent(options: LocalOptions, outer: OuterParts): NodeAgent {
     littleEndian: byteOrder === undefined ? undefined : byteOrder === "little",
     reader,
     conntrack,
+    events,
   };
   const pace = { intervalMs: options.intervalMs, keyframeMs: KEYFRAME_MS, cpuShare: null };
   try {

@@ -16,7 +16,7 @@ function count(key: string, header: string, field: NodeCount, wide = false): Col
   return countColumn(key, header, (node) => node[field], wide);
 }
 
-function word(key: "reader" | "destroyed" | "conntrack"): Column<NodeCoverage> {
+function word(key: "reader" | "events" | "conntrack"): Column<NodeCoverage> {
   return { key, header: key.toUpperCase(), cell: (node) => node[key], rank: (node) => node[key] };
 }
 
@@ -29,7 +29,7 @@ export const coverageView: View<NodeCoverage> = {
   columns: [
     { key: "node", header: "NODE", cell: (node) => node.node, rank: (node) => node.node },
     word("reader"),
-    word("destroyed"),
+    word("events"),
     word("conntrack"),
     {
       key: "namespaces",

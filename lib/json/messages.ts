@@ -198,6 +198,10 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   flowOverruns: ["flowOverruns", number],
   destroyed: ["destroyed", text],
   destroyedOverruns: ["destroyedOverruns", number],
+  events: ["events", text],
+  eventsReason: ["eventsReason", text],
+  eventsLost: ["eventsLost", number],
+  eventsMissed: ["eventsMissed", number],
 });
 
 /** How completely one network namespace, of a pod or not, was read. */

@@ -11,11 +11,14 @@ import type {
   SocketHolders,
   SocketReader,
   TcpCounters,
+  TcpEvents,
 } from "./observation.ts";
 
 /** What an agent is made of. */
 export interface AgentParts {
   readonly origin: ReportOrigin;
+  /** Where the node's /proc is. */
+  readonly procRoot: string;
   readonly processes: ProcessScanner;
   readonly reader: SocketReader;
   readonly holders: SocketHolders;
@@ -24,6 +27,10 @@ export interface AgentParts {
   readonly flows?: FlowReader | null;
   /** The sockets that are destroyed between passes; null where nothing tells of them. */
   readonly destroyed?: DestroyedReader | null;
+  /** What happens to TCP sockets, as it happens; null where the kernel does not report it. */
+  readonly events?: TcpEvents | null;
+  /** Why there are none, as a phrase; null where there are, or nobody asked for them. */
+  readonly eventsReason?: string | null;
   /** Reads a namespace's TCP counters alone; where it is missing, those that its reading told do. */
   readonly tcpCounters?: (namespace: NamespaceRecord) => TcpCounters | null;
   /** The node's pods; null outside Kubernetes. */

@@ -13,6 +13,7 @@ import {
 } from "../../lib/program/program-settings.ts";
 import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
 
+import { eventsChoices, normalizeEventsChoice } from "../../lib/vocabulary/events-modes.ts";
 import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
 
 const DAY_MS = 86_400_000;
@@ -27,6 +28,7 @@ const schema = z.object({
   logLevel: oneOf(logLevels, normalizeLogLevel).default("info"),
   reader: oneOf(readerChoices, normalizeReader).default("auto"),
   conntrack: oneOf(conntrackChoices, normalizeConntrackChoice).default("auto"),
+  events: oneOf(eventsChoices, normalizeEventsChoice).default("auto"),
   cpuBudget: cpuShare().default(0.01),
 });
 
@@ -71,6 +73,11 @@ export const agentSettings: ProgramSettings<typeof schema.shape> = {
       variable: "WHOTALKS_CONNTRACK",
       example: "auto",
       help: `How conntrack is read: ${conntrackChoices.join(", ")} (auto: the best that works)`,
+    },
+    events: {
+      variable: "WHOTALKS_EVENTS",
+      example: "auto",
+      help: "Whether a program on the kernel's tracepoint inet_sock_set_state reports TCP sockets: auto (where the kernel allows it) or off (nothing is attached to the kernel)",
     },
     cpuBudget: {
       variable: "WHOTALKS_CPU_BUDGET",

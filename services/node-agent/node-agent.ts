@@ -9,8 +9,11 @@ import { NodeFlows } from "./conntrack/node-flows.ts";
 import type { DestroyedSockets } from "./destroyed/destroyed-sockets.ts";
 import { openDestroyedSockets } from "./destroyed/open-destroyed-sockets.ts";
 import { ticksOf } from "../../lib/ticks.ts";
-import type { Agent } from "./pipeline.ts";
-import { createAgent } from "./pipeline.ts";
+import type { Agent } from "./agent.ts";
+import { createAgent } from "./agent.ts";
+import { openTcpEvents } from "./heard/open-tcp-events.ts";
+import type { TcpStateTracepoint } from "./kernel/bpf/trace/tcp-state-tracepoint.ts";
+import type { EventsChoice } from "../../lib/vocabulary/events-modes.ts";
 import { createSocketHolders } from "./processes/fds.ts";
 import { createProcessScanner } from "./processes/scan.ts";
 import { createTaskSource } from "./processes/task-source.ts";
@@ -31,10 +34,12 @@ interface NodeAgentOptions {
   readonly littleEndian?: boolean | undefined;
   readonly reader: ReaderChoice;
   readonly conntrack: ConntrackChoice;
+  readonly events: EventsChoice;
 }
 
 /** Parts that come from outside: the ends of the pipeline, and in tests what takes a part's place. */
-export type OuterParts = Pick<AgentParts, "sink" | "elapsedMs"> & Partial<Omit<AgentParts, "origin">>;
+export type OuterParts = Pick<AgentParts, "sink" | "elapsedMs"> &
+  Partial<Omit<AgentParts, "origin" | "procRoot">>;
 
 /** An agent and what it reads with. */
 export interface NodeAgent extends Agent {
@@ -43,6 +48,8 @@ export interface NodeAgent extends Agent {
   readonly flows: NodeFlows | null;
   /** Null for a saved tree, or if another source took its place. */
   readonly destroyed: DestroyedSockets | null;
+  /** Null where the kernel does not report TCP sockets, or if another source took its place. */
+  readonly events: TcpStateTracepoint | null;
   /** Closes what listens; the agent must have stopped. */
   close(): void;
 }
@@ -58,10 +65,19 @@ export function createNodeAgent(options: NodeAgentOptions, outer: OuterParts, pa
   const { elapsedMs } = outer;
   const reader = outer.reader ?? openReader(options, elapsedMs);
   const flows = outer.flows === undefined ? openFlows(options, elapsedMs) : null;
+  // Attached before anything is read, so that nothing is missed between the two.
+  const opened =
+    outer.events === undefined
+      ? openTcpEvents({ choice: options.events, procRoot, reader: reader.name })
+      : { events: null, reason: null };
+  const { events } = opened;
   const destroyed =
-    outer.destroyed === undefined && !saved ? openDestroyedSockets(procRoot, elapsedMs) : null;
+    outer.destroyed === undefined && !saved
+      ? openDestroyedSockets(procRoot, elapsedMs, (outer.events ?? events) !== null)
+      : null;
   const agent = createAgent(
     {
+      procRoot,
       origin: { node: options.node, bootId: bootId(procRoot), epoch: Date.now() },
       processes: createProcessScanner({
         procRoot,
@@ -71,6 +87,8 @@ export function createNodeAgent(options: NodeAgentOptions, outer: OuterParts, pa
       holders: createSocketHolders({ procRoot, held: () => reader.held?.() ?? null }),
       flows,
       destroyed,
+      events,
+      eventsReason: opened.reason,
       tcpCounters: (namespace) => readNamespaceCounters(procRoot, namespace),
       pods: null,
       ...outer,
@@ -78,11 +96,14 @@ export function createNodeAgent(options: NodeAgentOptions, outer: OuterParts, pa
     pace,
   );
   return {
-    ...agent,
+    pass: () => agent.pass(),
+    run: (signal) => agent.run(signal),
     reader,
     flows,
     destroyed,
+    events,
     close: () => {
+      events?.close();
       flows?.close();
       destroyed?.close();
     },

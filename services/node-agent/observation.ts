@@ -30,6 +30,10 @@ export interface ProcessRecord {
   readonly containerId: string;
   readonly podUid: string;
   readonly unit: string;
+  /** Inode of the cgroup's directory in the v2 hierarchy; 0 where it is not known. */
+  readonly cgroup: number;
+  /** Inode of the mount namespace; 0 where it is not known. */
+  readonly mountNamespace: number;
 }
 
 /** One network namespace as a pass found it: where to read its tables. */
@@ -79,6 +83,8 @@ export interface NamespaceReading {
    * TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown.
    */
   readonly tcpCounters: TcpCounters | null;
+  /** Whether TCP sockets that no file refers to (TIME_WAIT, half-open, orphaned) were read now, too. */
+  readonly unheldRead: boolean;
 }
 
 /** Counters of /proc/<pid>/net/snmp, for IPv4 and IPv6 together, since the namespace was made. */
@@ -86,6 +92,19 @@ export interface TcpCounters {
   readonly activeOpens: number;
   readonly passiveOpens: number;
   readonly attemptFails: number;
+}
+
+/** What a reader may know before a pass. */
+export interface ReadingHints {
+  /**
+   * Inodes of the namespaces in which sockets were destroyed since the pass before; null where that is not known.
+   */
+  readonly destroyedIn: ReadonlySet<number> | null;
+  /**
+   * Whether events keep the TCP sockets that no file refers to, so that they need not be read but to check: always, not
+   * now because events were lost, or never.
+   */
+  readonly unheldKept: "always" | "not-now" | "never";
 }
 
 /** A way to read the sockets of a namespace. */
@@ -99,12 +118,8 @@ export interface SocketReader {
    * it is, neither begin() nor read() is called in the pass. Absent where that cannot be known. Never throws.
    */
   isStill?(): boolean;
-  /**
-   * Told before the namespaces of a pass are read: readers of the whole node read it here. `heard` has the
-   * inodes of the namespaces in which sockets were destroyed since the pass before; absent where that is not
-   * known. Never throws.
-   */
-  begin?(heard?: ReadonlySet<number>): void;
+  /** Called before the namespaces of a pass are read: readers of the whole node read it here. Never throws. */
+  begin?(hints?: ReadingHints): void;
   /**
    * Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws.
    */
@@ -217,6 +232,16 @@ export interface DestroyedReader {
   wasThereAtStart(inode: number): boolean;
   /** What stands in the way of hearing of all, as sentences that say what to do. */
   limits(): readonly string[];
+}
+
+/** Reports every change of a TCP socket's state, in every network namespace of the kernel, as it happens. */
+export interface TcpEvents {
+  /** Bytes that wait to be drained. Costs no system call. */
+  readonly waiting: number;
+  /** Records that were lost because the buffer was full, since start. */
+  readonly lost: number;
+  /** Calls back for every record that waits, oldest first (tcp-state-record.ts). */
+  drain(take: (view: DataView, start: number, length: number) => void): void;
 }
 
 /** Sockets of which one pass tells for the last time. */

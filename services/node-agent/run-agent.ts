@@ -99,14 +99,14 @@ export async function runAgent(
 }
 
 function createReadingAgent(config: AgentConfig, outer: OuterParts): NodeAgent {
-  const { nodeName, procRoot, reader, conntrack } = config;
+  const { nodeName, procRoot, reader, conntrack, events } = config;
   const pace = {
     intervalMs: config.interval,
     keyframeMs: config.keyframeInterval,
     cpuShare: config.cpuBudget,
   };
   try {
-    return createNodeAgent({ node: nodeName, procRoot, reader, conntrack }, outer, pace);
+    return createNodeAgent({ node: nodeName, procRoot, reader, conntrack, events }, outer, pace);
   } catch (error) {
     if (!(error instanceof ReaderObstacle)) throw error;
     throw new Error(`the reader ${reader} cannot work here: ${error.message}`, { cause: error });

@@ -175,7 +175,10 @@ export class SocketIntake {
     const kind = kindOf(protocol, state, isWildcard, sockets.remotePort(slot));
     const isReused =
       kind !== sockets.kind(slot) ||
-      (kind === SocketKind.end && protocol === Protocol.tcp && !this.#continuesState(slot, table, row));
+      (kind === SocketKind.end &&
+        protocol === Protocol.tcp &&
+        !this.#hasSameCookie(slot, table, row) &&
+        !this.#continuesState(slot, table, row));
     if (!isReused) {
       this.#life.update(slot, table, row);
       return;
@@ -228,6 +231,14 @@ export class SocketIntake {
     // subflow's.
     if (sockets.inode(slot) !== 0 && sockets.inode(slot) === table.inode[row]) return false;
     return cookieLow[slot] !== low || cookieHigh[slot] !== high;
+  }
+
+  // Whether a row and a socket have the same cookie: then they are one socket, whatever its state and file.
+  #hasSameCookie(slot: number, table: ReportSockets, row: number): boolean {
+    const { cookieLow, cookieHigh } = this.#model.sockets;
+    const low = table.cookieLow[row]!;
+    const high = table.cookieHigh[row]!;
+    return (low !== 0 || high !== 0) && cookieLow[slot] === low && cookieHigh[slot] === high;
   }
 
   // Whether a row is about the same namespace, protocol and tuple as a known socket.

@@ -35,9 +35,9 @@ export function holdByListeners(
   }
 }
 
-/** Whether a row is a connection that was over when it was first seen: an entry of TIME_WAIT alone. */
-export function isOverAtFirst(table: SocketTable, row: number, ticks: number): boolean {
-  return table.firstSeen[row] === ticks && table.inode[row] === 0 && isTimeWaitState(table.state[row]!);
+/** Whether a row is what the kernel keeps of a connection that is over: an entry of TIME_WAIT. */
+export function isOver(table: SocketTable, row: number): boolean {
+  return table.inode[row] === 0 && isTimeWaitState(table.state[row]!);
 }
 
 function listenersOf(living: SocketTable): Map<number, number> {

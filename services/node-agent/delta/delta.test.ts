@@ -142,6 +142,7 @@ function reassemble(reports: readonly DecodedReport[]): Delta {
     coverage,
     namespaceCoverage: headers.flatMap(({ namespaceCoverage }) => namespaceCoverage),
     ended: 0,
+    seenNow: true,
   };
 }
 

@@ -9,6 +9,7 @@ import type {
 } from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
+import type { HeardChanges } from "../heard/heard-sockets.ts";
 import type { EndedSockets, Observation } from "../observation.ts";
 
 /** Everything that turns one observation into another. A keyframe is the delta from nothing. */
@@ -36,11 +37,14 @@ export interface Delta {
   readonly holders: HolderTable;
   /** Ids of sockets that lost their last holder. */
   readonly holdersCleared: readonly number[];
-  readonly coverage: NodeCoverage;
+  /** Null if nothing was read, only heard. */
+  readonly coverage: NodeCoverage | null;
   /** New or changed coverage of namespaces. */
   readonly namespaceCoverage: readonly NamespaceCoverage[];
-  /** How many of `sockets` are in `socketsRemoved` too: they opened and closed, each at its own time. */
+  /** How many of `sockets` are in `socketsRemoved` too: they opened and closed. */
   readonly ended: number;
+  /** Whether all of `sockets` were first seen at `ticks`. */
+  readonly seenNow: boolean;
 }
 
 /** The value if no socket ended. */
@@ -62,5 +66,26 @@ export function emptyObservation(coverage: NodeCoverage): Observation {
     ended: nothingEnded,
     coverage,
     namespaceCoverage: new Map(),
+  };
+}
+
+/** The delta of what was heard between two readings. */
+export function heardDelta(ticks: number, heard: HeardChanges, processes: readonly ProcessInfo[]): Delta {
+  return {
+    ticks,
+    namespaces: [],
+    namespacesRemoved: [],
+    processes,
+    processesRemoved: [],
+    sockets: heard.sockets,
+    changes: heard.changes,
+    socketsRemoved: heard.removed,
+    familySockets: [],
+    holders: heard.holders,
+    holdersCleared: [],
+    coverage: null,
+    namespaceCoverage: [],
+    ended: heard.ended,
+    seenNow: false,
   };
 }

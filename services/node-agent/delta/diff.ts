@@ -34,6 +34,8 @@ export function diff(previous: Observation, next: Observation): Delta {
     coverage: next.coverage,
     namespaceCoverage: diffById(previous.namespaceCoverage, next.namespaceCoverage).changed,
     ended: ended.sockets.length,
+    // What came and went did so at a time of its own.
+    seenNow: ended.sockets.length === 0,
   };
 }
 
@@ -61,6 +63,7 @@ export function keyframe(observation: Observation): Delta {
     coverage: observation.coverage,
     namespaceCoverage: [...observation.namespaceCoverage.values()],
     ended: ended.sockets.length + ended.finals.length,
+    seenNow: false,
   };
 }
 

@@ -71,12 +71,11 @@ export function encodeReports(
       parts: parts.length,
       ticks: delta.ticks,
       ageMs: options.ageMs,
-      ...(part === parts.length - 1 ? { coverage: delta.coverage } : {}),
+      ...(part === parts.length - 1 && delta.coverage !== null ? { coverage: delta.coverage } : {}),
       ...fields,
     });
-    // In a delta every added socket was first seen in the report's pass, which readers fill in; sockets that
-    // opened and closed between two passes have their own times.
-    return encodeReport(header, { ...tables, seenNow: !options.keyframe && delta.ended === 0 });
+    // Readers of the report fill in when the added sockets were first seen.
+    return encodeReport(header, { ...tables, seenNow: !options.keyframe && delta.seenNow });
   });
 }
 

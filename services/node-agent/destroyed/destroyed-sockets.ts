@@ -23,8 +23,9 @@ import type { NamespaceArrivals } from "./namespace-arrivals.ts";
 import { sentence } from "./listening-obstacles.ts";
 import { announcedNumber, NamespaceNumbers } from "./namespace-numbers.ts";
 
-/** SKNLGRP_INET_TCP_DESTROY, INET_UDP, INET6_TCP, INET6_UDP (include/uapi/linux/sock_diag.h). */
-const DESTROY_GROUPS = [1, 2, 3, 4];
+/** SKNLGRP_INET_TCP_DESTROY, INET6_TCP, INET_UDP, INET6_UDP (include/uapi/linux/sock_diag.h). */
+const TCP_GROUPS = [1, 3];
+const UDP_GROUPS = [2, 4];
 /** RTNLGRP_NSID. */
 const NUMBER_GROUPS = [28];
 const RTM_DELNSID = 89;
@@ -56,6 +57,8 @@ export interface DestroyedSocketsOptions {
   readonly procRoot: string;
   /** Milliseconds of a clock that never goes back, 0 at the epoch's start. */
   readonly elapsedMs: () => number;
+  /** Whether TCP sockets are heard of by another way, so that only the others are announced here. */
+  readonly withoutTcp?: boolean;
   /** Bytes of the receive buffer; BUFFER_BYTES unless told. */
   readonly bufferBytes?: number;
   /** Told of namespaces as they come; null where nobody looks out for them. */
@@ -101,9 +104,11 @@ export class DestroyedSockets implements DestroyedReader {
   #crowded = false;
   readonly #target: EventTarget;
   #pinCheck: NodeJS.Timeout | null = null;
+  readonly #groups: readonly number[];
 
   constructor(options: DestroyedSocketsOptions) {
     this.#options = options;
+    this.#groups = options.withoutTcp === true ? UDP_GROUPS : [...TCP_GROUPS, ...UDP_GROUPS];
     this.#target = { table: this.#table, littleEndian: hostIsLittleEndian, ticks: 0, place: 0, nsid: 0 };
     this.#open();
   }
@@ -283,7 +288,7 @@ export class DestroyedSockets implements DestroyedReader {
         new EventPump(
           {
             protocol: NETLINK_SOCK_DIAG,
-            groups: DESTROY_GROUPS,
+            groups: this.#groups,
             slotBytes: SLOT_BYTES,
             allNamespaces,
             ...this.#buffer(),
@@ -362,7 +367,7 @@ export class DestroyedSockets implements DestroyedReader {
           new EventPump(
             {
               protocol: NETLINK_SOCK_DIAG,
-              groups: DESTROY_GROUPS,
+              groups: this.#groups,
               slotBytes: SLOT_BYTES,
               batch: OWN_BATCH,
               ...this.#buffer(),

@@ -18,6 +18,8 @@ function process(pid: number, podUid: string, containerId = ""): [number, Proces
       podUid,
       containerId,
       unit: "",
+      cgroup: 0,
+      mountNamespace: 0,
     },
   ];
 }

@@ -33,7 +33,9 @@ export const EINVAL = 22;
 export const EBADMSG = 74;
 export const EPROTONOSUPPORT = 93;
 export const EAFNOSUPPORT = 97;
+export const ECONNRESET = 104;
 export const ENOBUFS = 105;
+export const ECONNREFUSED = 111;
 
 // include/uapi/linux/netlink.h: protocols, flags of messages, the type of an attribute without its flags
 // (NLA_F_NESTED, NLA_F_NET_BYTEORDER).

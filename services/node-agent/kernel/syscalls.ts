@@ -38,6 +38,20 @@ interface Syscalls {
    * Returns the address of an ArrayBuffer's bytes. Keep a reference to it while the kernel may write to them.
    */
   readonly addressOf: (buffer: ArrayBuffer) => bigint;
+  /** mmap(2); returns the address, or MAP_FAILED. */
+  readonly map: (
+    address: null,
+    bytes: number,
+    protection: number,
+    flags: number,
+    descriptor: number,
+    offset: number,
+  ) => bigint;
+  readonly unmap: (address: bigint, bytes: number) => number;
+  /** Returns the bytes at an address, without copying them. */
+  readonly viewOf: (address: bigint, bytes: number) => ArrayBuffer;
+  /** Returns the bytes of a page of memory. */
+  readonly pageBytes: () => number;
   /** Returns the nanoseconds between two ticks of the kernel's coarse clock: the length of a jiffy. */
   readonly jiffyNs: () => number;
   /** Calls back from the event loop whenever a descriptor is readable, without keeping the process alive. */
@@ -80,6 +94,7 @@ function load(): Syscalls {
   const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   // The program itself is linked with libc, either glibc or musl.
   const libc = koffi.load(null);
+  const pageBytes = libc.func("int getpagesize()");
   const clockResolution = libc.func("int clock_getres(int, _Out_ int64_t *)");
   return {
     setns: libc.func("int setns(int, int)"),
@@ -91,6 +106,10 @@ function load(): Syscalls {
     bind: libc.func("int bind(int, const void *, uint32_t)"),
     recvmmsg: libc.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
     addressOf: (buffer) => koffi.address(buffer),
+    map: libc.func("void *mmap(void *, size_t, int, int, int, int64_t)"),
+    unmap: libc.func("int munmap(void *, size_t)"),
+    viewOf: (address, bytes) => koffi.view(address, bytes),
+    pageBytes: () => pageBytes(),
     jiffyNs: () => {
       const time = new BigInt64Array(2);
       return clockResolution(CLOCK_MONOTONIC_COARSE, time) < 0 ? Number.NaN : Number(time[1]);

@@ -54,13 +54,14 @@ class Passes {
     for (const each of rows) fill(next, next.append(), each);
     const events = new DestroyedTable(4);
     for (const each of destroyed) fill(events.sockets, events.append(77, 0), each);
-    const settled = settleSockets(this.previous, next, this.ids, this.ticks);
+    const settled = settleSockets({ previous: this.previous, next, ids: this.ids, ticks: this.ticks });
     const merged = this.ends.merge({
       events,
       namespaceIds: new Map([[77, 0]]),
       previous: this.previous,
       next,
       continued: settled.continued,
+      added: settled.added,
       ticks: this.ticks,
       heard: () => true,
       lostSinceTicks: null,

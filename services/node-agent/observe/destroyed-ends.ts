@@ -45,7 +45,7 @@ export class DestroyedEnds {
   // what has none now has had it in an earlier pass (the entry stays for a minute), or gets it in the next
   // one. Where events were lost it is all that is left, if it is no older than that.
   #leaveOutEntries(
-    { next, ticks, heard, lostSinceTicks }: MergeInput,
+    { next, added, heard, lostSinceTicks }: MergeInput,
     newTcpEnds: ReadonlyMap<number, number>,
   ): ReadonlyMap<number, number> {
     const less = new Map(newTcpEnds);
@@ -55,7 +55,7 @@ export class DestroyedEnds {
       // What its table still had when it was read.
       if (isUnheld(next, row) && this.#isTold(next.id[row]!)) next.state[row] = SocketState.CLOSE;
       const isLeftOut =
-        next.firstSeen[row] === ticks &&
+        added.has(next.id[row]!) &&
         isTimeWait(next, row) &&
         !this.#isTold(next.id[row]!) &&
         heard(namespace) &&

@@ -44,6 +44,8 @@ export interface MergeInput {
   readonly continued: Uint8Array | null;
   /** The time of the pass, in ticks since the epoch's start: rows that were first seen now are new. */
   readonly ticks: number;
+  /** Ids of the rows of this pass that are new. */
+  readonly added: ReadonlySet<number>;
   /** Whether a namespace was heard since before the events of the pass before were taken. */
   readonly heard: (namespaceId: number) => boolean;
   /** Where events were lost since then: when that was, in ticks; null where none was. */
@@ -165,9 +167,9 @@ export class Merge {
   // A reader may show again what it read earlier of sockets that no file refers to (half-open, not yet
   // accepted, orphaned): of those that a pass before knew already the event is the end.
   #matchUnheld(index: RowIndex): void {
-    const { next, ticks } = this.#input;
+    const { next, added } = this.#input;
     for (let row = 0; row < next.length && this.#left > 0; row++) {
-      if (!isUnheld(next, row) || next.firstSeen[row] === ticks || this.#isTold(next.id[row]!)) continue;
+      if (!isUnheld(next, row) || added.has(next.id[row]!) || this.#isTold(next.id[row]!)) continue;
       for (let event = index.first(tupleHash(next, row)); event >= 0; event = index.after(event)) {
         if (this.#matched[event] !== 0 || !sameTuple(this.#events, event, next, row)) continue;
         // A handshake that was under way counted as no end so far.

@@ -1,6 +1,7 @@
 // What a pass tells of itself and of the node: how it was read, what could not be, and what stands in the way.
 
 import { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
+import { eventsMode } from "../../../lib/vocabulary/events-modes.ts";
 import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";
 import type { AgentParts } from "../agent-parts.ts";
 import type { ProcessScan } from "../observation.ts";
@@ -21,6 +22,8 @@ export interface NodeFindings {
   readonly overflowed: number;
   /** What the agent's pace keeps it from seeing. */
   readonly limits: readonly string[];
+  /** Sockets that a pass found and of which no event had come. */
+  readonly eventsMissed: number;
   readonly passMicros: number;
   readonly intervalMs: number;
 }
@@ -31,6 +34,7 @@ export function coverNode(parts: AgentParts, findings: NodeFindings): NodeCovera
   const { reader, holders } = parts;
   const flows = parts.flows ?? null;
   const destroyed = parts.destroyed ?? null;
+  const { events = null, eventsReason = null } = parts;
   return NodeCoverage.create({
     node: parts.origin.node,
     reader: reader.name,
@@ -47,7 +51,11 @@ export function coverNode(parts: AgentParts, findings: NodeFindings): NodeCovera
     linesMalformed: findings.linesMalformed + (flows?.malformed ?? 0) + (destroyed?.malformed ?? 0),
     socketsOverflowed:
       findings.overflowed + holders.overflowed + (flows?.overflowed ?? 0) + (destroyed?.overflowed ?? 0),
-    destroyed: destroyedMode(destroyed?.hearing === "all", namespaces > namespacesFailed),
+    destroyed: destroyedMode(events !== null || destroyed?.hearing === "all", namespaces > namespacesFailed),
+    events: eventsMode(events !== null, destroyed?.hearing ?? "none"),
+    eventsReason: eventsReason ?? "",
+    eventsLost: events?.lost ?? 0,
+    eventsMissed: findings.eventsMissed,
     destroyedOverruns: destroyed?.overruns ?? 0,
     limits: [
       ...scan.limits,

@@ -120,9 +120,9 @@ describe("socket ids", () => {
     it(name, () => {
       const ids = new IdPool(1, 100);
       const previous = table(before);
-      settleSockets(new SocketTable(), previous, ids, 1);
+      settleSockets({ previous: new SocketTable(), next: previous, ids, ticks: 1 });
       const next = table(now);
-      const { newTcpEnds } = settleSockets(previous, next, ids, 2);
+      const { newTcpEnds } = settleSockets({ previous, next, ids, ticks: 2 });
       assert.equal(next.id[0] === previous.id[0], same);
       assert.equal(next.firstSeen[0], same ? 1 : 2);
       assert.equal(newTcpEnds.get(0) ?? 0, opened);
@@ -137,25 +137,30 @@ describe("socket ids", () => {
         { inode: 7, state: ESTABLISHED },
         { inode: 0, state: TIME_WAIT },
       );
-      const { newTcpEnds } = settleSockets(new SocketTable(), next, ids, 1);
+      const { newTcpEnds } = settleSockets({ previous: new SocketTable(), next, ids, ticks: 1 });
       assert.deepEqual([next.length, next.inode[0], newTcpEnds.get(0)], [1, 7, 1]);
     }
   });
 
   it("does not count listeners as opened connections", () => {
     const next = table({ inode: 1, state: LISTEN }, { inode: 2, state: ESTABLISHED });
-    assert.equal(settleSockets(new SocketTable(), next, new IdPool(1, 100), 1).newTcpEnds.get(0), 1);
+    assert.equal(
+      settleSockets({ previous: new SocketTable(), next, ids: new IdPool(1, 100), ticks: 1 }).newTcpEnds.get(
+        0,
+      ),
+      1,
+    );
   });
 
   it("keeps a timer's end that only jittered, and takes one that moved", () => {
     const ids = new IdPool(1, 100);
     const previous = table({ inode: 7, state: ESTABLISHED, timer: 2, timerDeadline: 1000 });
-    settleSockets(new SocketTable(), previous, ids, 1);
+    settleSockets({ previous: new SocketTable(), next: previous, ids, ticks: 1 });
     const jittered = table({ inode: 7, state: ESTABLISHED, timer: 2, timerDeadline: 1004 });
-    settleSockets(previous, jittered, ids, 2);
+    settleSockets({ previous, next: jittered, ids, ticks: 2 });
     assert.equal(jittered.timerDeadline[0], 1000);
     const moved = table({ inode: 7, state: ESTABLISHED, timer: 2, timerDeadline: 2000 });
-    settleSockets(jittered, moved, ids, 3);
+    settleSockets({ previous: jittered, next: moved, ids, ticks: 3 });
     assert.equal(moved.timerDeadline[0], 2000);
   });
 
@@ -167,7 +172,7 @@ describe("socket ids", () => {
         for (const [pass, next] of passes.entries()) {
           const tick = pass + 1;
           const gone = new Set(previous.id.slice(0, previous.length));
-          settleSockets(previous, next, ids, tick);
+          settleSockets({ previous, next, ids, ticks: tick });
           const living = next.id.slice(0, next.length);
           assert.equal(new Set(living).size, living.length);
           for (let row = 0; row < next.length; row++) {
@@ -185,14 +190,14 @@ describe("socket ids", () => {
     fc.assert(
       fc.property(anySocketTable(0), fc.integer({ min: 1, max: 7 }), (first, seed) => {
         const ids = new IdPool(1, 10_000);
-        settleSockets(new SocketTable(), first, ids, 1);
+        settleSockets({ previous: new SocketTable(), next: first, ids, ticks: 1 });
         ids.settle();
         const shuffled = new SocketTable();
         const order = Array.from({ length: first.length }, (_, row) => row).toSorted(
           (a, b) => ((a * seed) % 11) - ((b * seed) % 11),
         );
         for (const row of order) shuffled.appendRow(first, row);
-        settleSockets(first, shuffled, ids, 2);
+        settleSockets({ previous: first, next: shuffled, ids, ticks: 2 });
         assert.deepEqual(
           new Set(shuffled.id.slice(0, shuffled.length)),
           new Set(first.id.slice(0, first.length)),

@@ -5,9 +5,10 @@
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
+import { Timer } from "../kernel/constants.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { RowIndex } from "./row-index.ts";
-import { isHalfOpen, sameTuple, tupleHash } from "./row-tuples.ts";
+import { isHalfOpen, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
 import { leaveOutSeenTwice } from "./seen-twice.ts";
 
 /** Ticks of 10 ms by which a timer's end may move between two passes and still count as the same end. */
@@ -26,19 +27,30 @@ interface SettledSockets {
   readonly newTcpEnds: ReadonlyMap<number, number>;
   /** 1 for each row of the pass before that goes on in this one; null where all do. */
   readonly continued: Uint8Array | null;
+  /** Ids of the rows of this pass that continue nothing. */
+  readonly added: ReadonlySet<number>;
+}
+
+/** What one settling works on. */
+interface SettleInput {
+  /** Both tables are of the same epoch. */
+  readonly previous: SocketTable;
+  readonly next: SocketTable;
+  readonly ids: IdPool;
+  /** The time of the pass. */
+  readonly ticks: number;
+  /**
+   * Whether a row of the pass before that this one did not read goes on all the same, since its end would have been
+   * heard of. Absent where nothing is heard.
+   */
+  readonly carries?: (previousRow: number) => boolean;
 }
 
 /**
- * Leaves out of `next` what is in it twice, and fills id, firstSeen and, where a timer only jittered,
- * timerDeadline of every row. Both tables are of the same epoch; `ticks` is the time of the pass. Costs about
- * 30 ns a row while rows come in the same order as before.
+ * Leaves out of `next` what is in it twice, appends what is carried over, and fills id, firstSeen and, where a timer only
+ * jittered, timerDeadline of every row. Costs about 30 ns a row while rows come in the same order as before.
  */
-export function settleSockets(
-  previous: SocketTable,
-  next: SocketTable,
-  ids: IdPool,
-  ticks: number,
-): SettledSockets {
+export function settleSockets({ previous, next, ids, ticks, carries }: SettleInput): SettledSockets {
   if (previous.equals(next, IDENTITY_COLUMNS) && !anyBeginsAnother(previous, next))
     return settleUnmoved(previous, next);
   leaveOutSeenTwice(next);
@@ -49,6 +61,7 @@ export function settleSockets(
   const taken = new Uint8Array(previous.length);
   const unmoved = matchExactly(previous, next, index, previousRows, taken) && next.length === previous.length;
   const newTcpEnds = new Map<number, number>();
+  const added = new Set<number>();
   for (let row = 0; row < next.length; row++) {
     if (previousRows[row]! < 0) previousRows[row] = findContinued(previous, next, row, index, taken);
     const before = previousRows[row]!;
@@ -60,14 +73,46 @@ export function settleSockets(
     } else {
       next.id[row] = ids.take();
       next.firstSeen[row] = ticks;
+      added.add(next.id[row]!);
     }
     if (isTcpEnd(next, row) && (before < 0 || isHalfOpen(previous, before))) {
       const namespace = next.namespace[row]!;
       newTcpEnds.set(namespace, (newTcpEnds.get(namespace) ?? 0) + 1);
     }
   }
+  const carried = carryOver(previous, next, taken, carries);
   for (let row = 0; row < previous.length; row++) if (taken[row] === 0) ids.giveBack(previous.id[row]!);
-  return { unmoved, newTcpEnds, continued: taken };
+  return { unmoved: unmoved && carried === 0, newTcpEnds, continued: taken, added };
+}
+
+/**
+ * Whether a row of the pass before goes on though it was not read, in a namespace whose sockets without a file are kept by
+ * events: until its end is heard of, or its time in TIME_WAIT is over. `ticks` is the time of the pass.
+ */
+export function carriesOver(previous: SocketTable, row: number, ticks: number): boolean {
+  if (previous.protocol[row] !== Protocol.tcp || isHalfOpen(previous, row)) return false;
+  return previous.timer[row] !== Timer.timeWait || previous.timerDeadline[row]! > ticks;
+}
+
+// Returns how many rows were carried over.
+function carryOver(
+  previous: SocketTable,
+  next: SocketTable,
+  taken: Uint8Array,
+  carries: ((previousRow: number) => boolean) | undefined,
+): number {
+  if (carries === undefined) return 0;
+  let carried = 0;
+  for (let before = 0; before < previous.length; before++) {
+    if (taken[before] !== 0 || !carries(before)) continue;
+    const row = next.appendRow(previous, before);
+    if (row < 0) continue;
+    // Without a file it is only once its state says that it was closed: events may still be on their way.
+    if (isClosing(next.state[row]!)) next.inode[row] = 0;
+    taken[before] = 1;
+    carried++;
+  }
+  return carried;
 }
 
 // Half-open connections are no connections yet: the kernel counts them as opened once the handshake is over.
@@ -95,7 +140,7 @@ function settleUnmoved(previous: SocketTable, next: SocketTable): SettledSockets
     keepDeadline(previous, row, next, row);
     keepCounters(previous, row, next, row);
   }
-  return { unmoved: true, newTcpEnds: new Map(), continued: null };
+  return { unmoved: true, newTcpEnds: new Map(), continued: null, added: new Set() };
 }
 
 function anyBeginsAnother(previous: SocketTable, next: SocketTable): boolean {
@@ -178,6 +223,8 @@ function findContinued(
 ): number {
   for (let found = index().first(tupleHash(next, row)); found >= 0; found = index().after(found)) {
     if (taken[found] !== 0 || !sameTuple(previous, found, next, row)) continue;
+    const known = next.cookieLow[row] !== 0 || next.cookieHigh[row] !== 0;
+    const same = known && sameCookie(previous, found, next, row);
     const closed =
       previous.inode[found] !== 0 &&
       next.inode[row] === 0 &&
@@ -185,7 +232,7 @@ function findContinued(
       !isAnother(previous, found, next, row);
     const accepted =
       previous.inode[found] === 0 && next.inode[row] !== 0 && !isClosing(previous.state[found]!);
-    if (closed || accepted) {
+    if (same || closed || accepted) {
       taken[found] = 1;
       return found;
     }
@@ -209,8 +256,8 @@ function keepDeadline(previous: SocketTable, before: number, next: SocketTable, 
 // What one reader is told and another is not stays known: the cookie, and what was counted last.
 function keepCounters(previous: SocketTable, before: number, next: SocketTable, row: number): void {
   if (isHalfOpen(previous, before)) return;
-  if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
+  // Of an MPTCP connection events name the subflow's cookie, and readings the other one: the first one stays.
+  if (previous.cookieLow[before] !== 0 || previous.cookieHigh[before] !== 0)
     next.copyCookie(row, previous, before);
-  }
   if (next.counted[row] === 0 && previous.counted[before] !== 0) next.copyCounters(row, previous, before);
 }

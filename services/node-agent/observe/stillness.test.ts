@@ -18,6 +18,8 @@ const record = (pid: number, namespaceInode: number): ProcessRecord => ({
   containerId: "",
   podUid: "",
   unit: "",
+  cgroup: 0,
+  mountNamespace: 0,
 });
 
 const HOST = 100;

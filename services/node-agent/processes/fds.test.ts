@@ -42,6 +42,8 @@ function scanOf(
       containerId: "",
       podUid: "",
       unit: "",
+      cgroup: 0,
+      mountNamespace: 0,
     },
   ]);
   return { processes: new Map(records), namespaces: [], unreadable: 0, limits: [] };

@@ -75,6 +75,8 @@ describe("a saved tree", () => {
       containerId: "",
       podUid: "",
       unit: "init.scope",
+      cgroup: 0,
+      mountNamespace: 0,
     });
     const contained = processes.get(30)!;
     assert.deepEqual(

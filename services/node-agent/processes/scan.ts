@@ -48,7 +48,13 @@ interface Identity {
   readonly parentPid: number;
   /** Changes with owner, cgroup and program if the kernel reported the process; otherwise "". */
   readonly marks: string;
+  /** As ProcessRecord has them; 0 where the kernel was not asked. */
+  readonly cgroup: number;
+  readonly mountNamespace: number;
 }
+
+// What only the kernel's own iterator reports of a process.
+const unasked = { marks: "", cgroup: 0, mountNamespace: 0 } as const;
 
 class Scanner implements ProcessScanner {
   readonly #root: string;
@@ -75,13 +81,10 @@ class Scanner implements ProcessScanner {
     const told = this.#tasks?.((task) => {
       // An exiting process no longer has namespaces.
       if (task.namespaceInode === 0) return;
-      const { pid, startTicks, name, parentPid, marks: mark } = task;
-      marks.set(pid, mark);
+      const { pid } = task;
+      marks.set(pid, task.marks);
       inodes.set(pid, task.namespaceInode);
-      processes.set(
-        pid,
-        this.#record({ pid, startTicks, name, parentPid, marks: mark }, task.namespaceInode),
-      );
+      processes.set(pid, this.#record(task, task.namespaceInode));
     });
     if (told !== true) return null;
     // Pid 1 decides which namespace is the node's own: a kernel that hides it from BPF may show it in /proc.
@@ -161,14 +164,14 @@ class Scanner implements ProcessScanner {
       const fields = parsePidStat(stat.text);
       return fields === null || fields.state === "Z" || fields.state === "X"
         ? null
-        : { ...fields, pid, marks: "" };
+        : { ...fields, pid, ...unasked };
     }
     const comm = readText(`${this.#root}/${pid}/comm`);
     const statusFile = readText(`${this.#root}/${pid}/status`);
     if (!("text" in comm) && !("text" in statusFile)) return null;
     const status = "text" in statusFile ? parsePidStatus(statusFile.text) : null;
     const name = "text" in comm ? comm.text.replace(/\n$/, "") : (status?.name ?? "");
-    return { pid, startTicks: 0, name, parentPid: status?.parentPid ?? 0, marks: "" };
+    return { pid, startTicks: 0, name, parentPid: status?.parentPid ?? 0, ...unasked };
   }
 
   // Returns the namespace inode by pid: null if it is unknown, absent if the process is gone.
@@ -230,7 +233,7 @@ class Scanner implements ProcessScanner {
   }
 
   #record(identity: Identity, namespaceInode: number): ProcessRecord {
-    const { pid, startTicks, name, parentPid, marks } = identity;
+    const { pid, startTicks, name, parentPid, marks, cgroup: cgroupInode, mountNamespace } = identity;
     const known = this.#known.get(pid);
     const same = known !== undefined && known.startTicks === startTicks && known.name === name;
     const unmarked = marks === "" || this.#marks.get(pid) === marks;
@@ -250,6 +253,8 @@ class Scanner implements ProcessScanner {
       exe: "text" in exe ? exe.text : "",
       uid: "text" in status ? (parsePidStatus(status.text).uid ?? UNKNOWN_UID) : UNKNOWN_UID,
       namespaceInode,
+      cgroup: cgroupInode,
+      mountNamespace,
       ...parseCgroup("text" in cgroup ? cgroup.text : ""),
     };
     return same && equal(known, record) ? known : record;

@@ -18,6 +18,7 @@ import type {
   HeldSockets,
   NamespaceReading,
   NamespaceRecord,
+  ReadingHints,
   SocketReader,
   SocketSink,
 } from "../observation.ts";
@@ -59,6 +60,13 @@ const SPREAD = 32;
  */
 const ORPHANS_SHARE = 0.005;
 const ORPHANS_CREDIT_MS = 1000;
+
+/**
+ * The same share where events keep those sockets and tables are read to check only, and ticks between two checks of one
+ * namespace: 5 min.
+ */
+const CHECK_SHARE = 0.0005;
+const CHECK_TICKS = 30_000;
 
 /** Back off after this many changing digests in a row; the pause grows by one pass up to DIGEST_PAUSE_MAX. */
 const DIGESTS_MOVED = 3;
@@ -104,6 +112,8 @@ interface Kept {
   busyTicks: number;
   /** When its TCP table was due but could not be read for lack of credit. */
   blindTicks: number;
+  /** When its table is due to be read to check what events kept. */
+  checkTicks: number;
   pass: number;
 }
 
@@ -140,7 +150,7 @@ class BpfIterReader implements SocketReader {
   // that.
   #digestsMoved = 0;
   #digestPause = 0;
-  #heard: ReadonlySet<number> | null = null;
+  #hints: ReadingHints = NO_HINTS;
 
   constructor(options: BpfIterReaderOptions) {
     this.#options = options;
@@ -172,19 +182,23 @@ class BpfIterReader implements SocketReader {
     const isDue = nowTicks >= this.#nowTicks + COUNTERS_TICKS || nowTicks < this.#busyTicks;
     if (!this.#readable || isDue || this.#waiting > 0 || this.#overflowed > 0) return false;
     this.#isAsked = true;
-    this.#digestNow = this.#readDigest();
-    return this.#digestNow !== null && this.#digestNow === this.#digest;
+    const digest = this.#readDigest();
+    const isStill = digest !== null && digest === this.#digest;
+    // A still pass ends here, and its digest with it: by the next one it says nothing any more.
+    this.#digestNow = isStill ? undefined : digest;
+    return isStill;
   }
 
-  begin(heard?: ReadonlySet<number>): void {
-    this.#heard = heard ?? null;
+  begin(hints: ReadingHints = NO_HINTS): void {
+    this.#hints = hints;
     for (const [inode, { pass }] of this.#kept) if (pass < this.#pass) this.#forget(inode);
     this.#pass++;
     const nowTicks = this.#options.nowTicks();
     const elapsedTicks = Math.min(COUNTERS_TICKS, nowTicks - this.#nowTicks);
     this.#nowTicks = nowTicks;
     this.#refreshesLeft = Math.ceil((elapsedTicks * REFRESHES_PER_SECOND) / TICKS_PER_SECOND);
-    const earnedMs = (nowTicks - this.#creditTicks) * TICK_MS * ORPHANS_SHARE;
+    const share = hints.unheldKept === "always" ? CHECK_SHARE : ORPHANS_SHARE;
+    const earnedMs = (nowTicks - this.#creditTicks) * TICK_MS * share;
     this.#creditMs = Math.min(ORPHANS_CREDIT_MS, this.#creditMs + earnedMs);
     this.#creditTicks = nowTicks;
     this.#waitingBefore = this.#waiting;
@@ -223,7 +237,7 @@ class BpfIterReader implements SocketReader {
     const rows = sink.sockets.length;
     const familyRows = sink.familySockets.length;
     const rest = this.#readRest(namespace, kept, sink, nowTicks);
-    const tcp = rest.read ? this.#readTcp(namespace, kept, sink, nowTicks) : rest;
+    const tcp = rest.read ? this.#readHeld(namespace, kept, sink, nowTicks) : rest;
     if (!rest.read || !tcp.read) {
       sink.sockets.length = rows;
       sink.familySockets.length = familyRows;
@@ -237,6 +251,7 @@ class BpfIterReader implements SocketReader {
       ...rest,
       addresses: this.#addressesOf(namespace, nowTicks),
       tcpCounters: kept.counts?.tcpCounters ?? tcp.tcpCounters,
+      unheldRead: tcp.unheldRead,
       linesMalformed: rest.linesMalformed + tcp.linesMalformed,
       overflowed,
     };
@@ -321,16 +336,45 @@ class BpfIterReader implements SocketReader {
     }
   }
 
+  #readHeld(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
+    return this.#hints.unheldKept === "never"
+      ? this.#readTcp(namespace, kept, sink, nowTicks)
+      : this.#readToCheck(namespace, kept, sink, nowTicks);
+  }
+
+  // Where events keep the sockets that no file refers to: those are read when the namespace is read for the first time,
+  // when events were lost, and now and then to check. A namespace that came while events were heard has none before them.
+  #readToCheck(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
+    const index = this.#index!;
+    const { inode } = namespace;
+    if (this.#hints.unheldKept === "not-now") kept.checkTicks = nowTicks;
+    if (kept.counts === null || nowTicks >= kept.lookTicks) {
+      // An account begins with counters that are younger than the first ones here: the next ones must be, too.
+      kept.lookTicks = kept.counts === null ? nowTicks : nowTicks + COUNTERS_TICKS;
+      kept.counts = this.#gate.look(namespace, true);
+    }
+    const isDue = nowTicks >= kept.checkTicks && (this.#creditMs > 0 || kept.checkTicks === 0);
+    if (!isDue)
+      return {
+        ...UNREAD,
+        read: true,
+        overflowed: index.append(inode, kept.namespaceId, this.#indexTicks, sink.sockets),
+      };
+    kept.checkTicks = nowTicks + CHECK_TICKS - spread(kept.namespaceId, CHECK_TICKS / 2);
+    return this.#readOrphans(namespace, kept, sink, nowTicks, index.tcpMark(inode));
+  }
+
   #readTcp(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
     const index = this.#index!;
     const { sockets } = sink;
     const { inode } = namespace;
     const mark = index.tcpMark(inode);
-    let moved = kept.orphans === null || mark !== kept.tcpMark || this.#heard?.has(inode) === true;
+    let moved =
+      kept.orphans === null || mark !== kept.tcpMark || this.#hints.destroyedIn?.has(inode) === true;
     if (moved || nowTicks >= kept.lookTicks || nowTicks < kept.busyTicks) {
       const isFirst = kept.counts === null;
       kept.counts = this.#gate.look(namespace, !moved && kept.orphans?.length === 0);
-      kept.lookTicks = nowTicks + COUNTERS_TICKS;
+      kept.lookTicks = isFirst ? nowTicks : nowTicks + COUNTERS_TICKS;
       // Data changes what the records hold; of the other sockets it only changes those that are closing.
       const trafficTicks = kept.orphans?.length === 0 ? Number.POSITIVE_INFINITY : TRAFFIC_TICKS;
       const movement = this.#gate.movement(namespace, kept.counts, nowTicks, trafficTicks);
@@ -395,7 +439,7 @@ class BpfIterReader implements SocketReader {
   // Whether a row is the TIME_WAIT entry of a connection whose end arrived as an event in a pass without
   // credit to read the table: it would be counted twice.
   #wasHeard({ timer, timerDeadline }: SocketTable, row: number, blindTicks: number): boolean {
-    if (this.#heard === null || timer[row] !== Timer.timeWait) return false;
+    if (this.#hints.destroyedIn === null || timer[row] !== Timer.timeWait) return false;
     return timerDeadline[row]! - TIME_WAIT_TICKS <= blindTicks;
   }
 
@@ -427,6 +471,7 @@ function newlyKept(namespaceId: number): Kept {
     lookTicks: 0,
     busyTicks: 0,
     blindTicks: Number.NEGATIVE_INFINITY,
+    checkTicks: 0,
     pass: 0,
   };
 }
@@ -445,6 +490,8 @@ function isHeld({ count, pids, fds }: HeldSockets, pid: number, fd: number): boo
   return false;
 }
 
+const NO_HINTS: ReadingHints = { destroyedIn: null, unheldKept: "never" };
+
 const NO_ROWS = KeptRows.of({ sockets: new SocketTable(1), familySockets: [] }, 0, 0);
 
 const UNREAD: NamespaceReading = {
@@ -453,4 +500,5 @@ const UNREAD: NamespaceReading = {
   overflowed: 0,
   addresses: [],
   tcpCounters: null,
+  unheldRead: false,
 };

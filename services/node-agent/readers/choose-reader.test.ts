@@ -14,7 +14,14 @@ function faulty(name: string, works: () => boolean, obstacle: string | null = nu
     name,
     probe: () => obstacle,
     limits: () => (works() ? [] : [`${name} is broken`]),
-    read: () => ({ read: works(), linesMalformed: 0, overflowed: 0, addresses: [], tcpCounters: null }),
+    read: () => ({
+      read: works(),
+      linesMalformed: 0,
+      overflowed: 0,
+      addresses: [],
+      tcpCounters: null,
+      unheldRead: works(),
+    }),
   };
 }
 

@@ -8,6 +8,7 @@ import type {
   HeldSockets,
   NamespaceReading,
   NamespaceRecord,
+  ReadingHints,
   SocketReader,
   SocketSink,
 } from "../observation.ts";
@@ -123,7 +124,7 @@ class ReaderChain implements SocketReader {
     return this.#handedOver === 0 && this.#read > 0 && this.#first.isStill?.() === true;
   }
 
-  begin(heard?: ReadonlySet<number>): void {
+  begin(hints?: ReadingHints): void {
     this.#failedPasses = this.#read === 0 && this.#handedOver > 0 ? this.#failedPasses + 1 : 0;
     if (this.#failedPasses >= FAILED_PASSES_MAX) {
       const [failed] = this.#working.splice(0, 1);
@@ -135,7 +136,7 @@ class ReaderChain implements SocketReader {
     this.#handedOverBefore = this.#handedOver;
     this.#read = 0;
     this.#handedOver = 0;
-    this.#first.begin?.(heard);
+    this.#first.begin?.(hints);
   }
 
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {

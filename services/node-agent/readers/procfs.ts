@@ -101,13 +101,20 @@ class ProcfsReader implements SocketReader {
         overflowed: 0,
         addresses: [],
         tcpCounters: null,
+        unheldRead: false,
       };
     }
     if (this.#options.unixPeers) {
       this.#unixPeers.complete(this.#options.procRoot, namespace.pids, sink.familySockets, familyRows);
     }
     const addresses = this.#addresses.of(namespace.inode, pid, this.#options.nowTicks());
-    return { read: true, ...tally, addresses, tcpCounters: readTcpCounters(this.#options.procRoot, pid) };
+    return {
+      read: true,
+      ...tally,
+      addresses,
+      tcpCounters: readTcpCounters(this.#options.procRoot, pid),
+      unheldRead: true,
+    };
   }
 
   #tables(namespaceId: number, sink: SocketSink, tally: TableTally): Map<string, TableParser> {

@@ -249,6 +249,7 @@ const UNREAD: NamespaceReading = {
   overflowed: 0,
   addresses: [],
   tcpCounters: null,
+  unheldRead: false,
 };
 
 const tcpRequest = tcpDiagRequest(hostIsLittleEndian);

@@ -9,8 +9,10 @@ import type { AddressInfo } from "node:net";
 
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { check, checksDone, checksImpossible } from "../../../lib/testing/child-checks.ts";
+import { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_MS, ticksOf } from "../../../lib/ticks.ts";
 import { SocketIterator } from "../kernel/bpf/socket-iterator.ts";
+import type { SocketSink } from "../observation.ts";
 import { createNodeAgent } from "../node-agent.ts";
 import { COUNTERS_TICKS } from "../readers/bpf-iter.ts";
 import { chooseReader } from "../readers/choose-reader.ts";
@@ -24,6 +26,7 @@ execFileSync("ip", ["link", "set", "lo", "up"]);
 let nowMs = 0;
 let reads = 0;
 let reports = 0;
+let latest: SocketSink = { sockets: new SocketTable(1), familySockets: [] };
 let coverage: NodeCoverage | null = null;
 const reader = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => ticksOf(nowMs) });
 assert.equal(reader.probe(), null);
@@ -34,13 +37,14 @@ const counting = {
   begin: () => reader.begin!(),
   read: (...of: Parameters<typeof reader.read>) => {
     reads++;
+    latest = of[2];
     return reader.read(...of);
   },
   limits: () => reader.limits(),
   held: () => reader.held!(),
 };
 const agent = createNodeAgent(
-  { node: "still", procRoot: "/proc", reader: "bpf-iter", conntrack: "none" },
+  { node: "still", procRoot: "/proc", reader: "bpf-iter", conntrack: "none", events: "off" },
   {
     reader: counting,
     sink: {
@@ -108,4 +112,9 @@ await check("passes settle after another program", settle);
 holder.kill();
 await once(holder, "close");
 await readsNext("the end of a holder is read");
+await check("and what it held is gone", () => {
+  const { sockets } = latest;
+  for (let row = 0; row < sockets.length; row++)
+    assert.ok(sockets.inode[row] === 0 || sockets.remotePort[row] !== port, "its socket is still there");
+});
 checksDone();

@@ -576,6 +576,21 @@ export interface NodeCoverage {
    * buffer, since start.
    */
   destroyedOverruns: number;
+  /**
+   * How TCP sockets are heard of between two passes: tracepoint (every change
+   * of a state as it happens), destroyed (their ends, with the next pass) or
+   * none.
+   */
+  events: string;
+  /** Why it is not tracepoint, as a phrase; empty where it is. */
+  eventsReason: string;
+  /**
+   * Events that were lost because the buffer was full, since start; the tables
+   * were read in their place each time.
+   */
+  eventsLost: number;
+  /** Sockets that a pass found and of which no event had come, since start. */
+  eventsMissed: number;
 }
 
 /** How one network namespace is read, and how complete that is. */
@@ -3083,6 +3098,10 @@ function createBaseNodeCoverage(): NodeCoverage {
     flowOverruns: 0,
     destroyed: "",
     destroyedOverruns: 0,
+    events: "",
+    eventsReason: "",
+    eventsLost: 0,
+    eventsMissed: 0,
   };
 }
 
@@ -3165,6 +3184,18 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     }
     if (message.destroyedOverruns !== 0) {
       writer.uint32(328).uint64(message.destroyedOverruns);
+    }
+    if (message.events !== "") {
+      writer.uint32(338).string(message.events);
+    }
+    if (message.eventsReason !== "") {
+      writer.uint32(346).string(message.eventsReason);
+    }
+    if (message.eventsLost !== 0) {
+      writer.uint32(352).uint64(message.eventsLost);
+    }
+    if (message.eventsMissed !== 0) {
+      writer.uint32(360).uint64(message.eventsMissed);
     }
     return writer;
   },
@@ -3390,6 +3421,38 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
             message.destroyedOverruns = longToNumber(reader.uint64());
             continue;
           }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.events = reader.string();
+            continue;
+          }
+          case 43: {
+            if (tag !== 346) {
+              break;
+            }
+
+            message.eventsReason = reader.string();
+            continue;
+          }
+          case 44: {
+            if (tag !== 352) {
+              break;
+            }
+
+            message.eventsLost = longToNumber(reader.uint64());
+            continue;
+          }
+          case 45: {
+            if (tag !== 360) {
+              break;
+            }
+
+            message.eventsMissed = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3433,6 +3496,10 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     message.flowOverruns = object.flowOverruns ?? 0;
     message.destroyed = object.destroyed ?? "";
     message.destroyedOverruns = object.destroyedOverruns ?? 0;
+    message.events = object.events ?? "";
+    message.eventsReason = object.eventsReason ?? "";
+    message.eventsLost = object.eventsLost ?? 0;
+    message.eventsMissed = object.eventsMissed ?? 0;
     return message;
   },
 };

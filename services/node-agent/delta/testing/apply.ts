@@ -18,7 +18,7 @@ export function apply(previous: Observation, delta: Delta): Observation {
     familySockets: applyById(previous.familySockets, delta.familySockets, delta.socketsRemoved),
     holders: applyHolders(previous.holders, delta, removed),
     ended: nothingEnded,
-    coverage: delta.coverage,
+    coverage: delta.coverage ?? previous.coverage,
     namespaceCoverage: new Map([
       ...previous.namespaceCoverage,
       ...delta.namespaceCoverage.map((coverage) => [coverage.namespace, coverage] as const),

@@ -14,7 +14,7 @@ import { protocolWord } from "../../../../lib/vocabulary/protocols.ts";
 import { stateWord } from "../../../../lib/vocabulary/states.ts";
 import type { ProcessScanner } from "../../observation.ts";
 import { createNodeAgent, ReaderObstacle } from "../../node-agent.ts";
-import type { Agent } from "../../pipeline.ts";
+import type { Agent } from "../../agent.ts";
 import { createProcessScanner } from "../../processes/scan.ts";
 import type { ReaderChoice } from "../../../../lib/vocabulary/reader-names.ts";
 import type { DestroyedSocketsOptions } from "../destroyed-sockets.ts";
@@ -100,7 +100,7 @@ export class WatchedNamespace implements Disposable {
       destroyed === null ? null : new DestroyedSockets({ procRoot, elapsedMs, arrivals, ...destroyed });
     try {
       this.#agent = createNodeAgent(
-        { node: "n", procRoot, reader, conntrack: "none" },
+        { node: "n", procRoot, reader, conntrack: "none", events: "off" },
         {
           processes: this.#only(createProcessScanner({ procRoot })),
           sink: {

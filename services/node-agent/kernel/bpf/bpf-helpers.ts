@@ -8,7 +8,9 @@ import type { KernelTypes } from "./kernel-types.ts";
 
 /** Helpers by number (include/uapi/linux/bpf.h), with the kernel version that introduced each. */
 export const Helper = {
-  /** bpf_get_socket_cookie; 5.12 for iterators. */
+  /** bpf_ktime_get_ns: nanoseconds of CLOCK_MONOTONIC. */
+  nowNs: 5,
+  /** bpf_get_socket_cookie; 5.12 for tracing programs. */
   getSocketCookie: 46,
   /** bpf_probe_read_kernel, 5.5. */
   probeReadKernel: 113,
@@ -16,6 +18,8 @@ export const Helper = {
   jiffies64: 118,
   /** bpf_seq_write, 5.8. */
   seqWrite: 127,
+  /** bpf_ringbuf_output, 5.8. */
+  ringOutput: 130,
   /** bpf_skc_to_tcp_sock, 5.9. */
   toTcpSock: 137,
   /** bpf_get_current_task_btf, 5.11. */

@@ -26,11 +26,19 @@ const JUMP = 0x05;
 const JUMP_EQUAL = 0x15;
 const JUMP_DIFFERENT = 0x55;
 const JUMP_REGISTERS_DIFFERENT = 0x5d;
+const ATOMIC_WIDE = 0xdb;
 const CALL = 0x85;
 const EXIT = 0x95;
 
-/** Source register of LOAD_WIDE for loading the address of a map's first value (BPF_PSEUDO_MAP_VALUE). */
+/**
+ * Source registers of LOAD_WIDE: the instruction loads a map (BPF_PSEUDO_MAP_FD), or the address of a map's
+ * first value (BPF_PSEUDO_MAP_VALUE).
+ */
+const MAP = 1;
 const MAP_VALUE = 2;
+
+/** Constant of ATOMIC_WIDE: BPF_ADD. */
+const ATOMIC_ADD = 0;
 
 interface Instruction {
   readonly opcode: number;
@@ -81,6 +89,16 @@ export class BpfProgram {
   /** Loads the address of the first value of an array map, by its descriptor. */
   mapValue(into: Register, map: number): this {
     return this.#add(LOAD_WIDE, into, MAP_VALUE, 0, map).#add(0, 0, 0, 0, 0);
+  }
+
+  /** Loads a map, by its descriptor, as helpers take it. */
+  map(into: Register, map: number): this {
+    return this.#add(LOAD_WIDE, into, MAP, 0, map).#add(0, 0, 0, 0, 0);
+  }
+
+  /** Adds a register to the 64 bits that another one points to, atomically. */
+  addAtomically(to: Register, offset: number, value: Register): this {
+    return this.#add(ATOMIC_WIDE, to, value, offset, ATOMIC_ADD);
   }
 
   sum(into: Register, other: Register): this {

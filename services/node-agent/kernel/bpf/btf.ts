@@ -4,6 +4,7 @@
 const MAGIC = 0xeb9f;
 const KIND_STRUCT = 4;
 const KIND_UNION = 5;
+const KIND_TYPEDEF = 8;
 const KIND_FUNC = 12;
 /** Bytes after the twelve of a type, by kind: fixed ones, and those of each of its elements. */
 const fixedBytes: readonly number[] = [0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0];
@@ -48,6 +49,11 @@ export class Btf {
   /** Returns the id of a function; null if the kernel has none of this name. */
   functionId(name: string): number | null {
     return this.#find(name, KIND_FUNC);
+  }
+
+  /** The number of a typedef; null where the kernel has none of this name. */
+  typedefId(name: string): number | null {
+    return this.#find(name, KIND_TYPEDEF);
   }
 
   /**

@@ -21,6 +21,11 @@ export class KernelTypes {
     return this.#btf.functionId(name);
   }
 
+  /** Returns the id of a typedef; null if the kernel has none of this name. */
+  typedefId(name: string): number | null {
+    return this.#btf.typedefId(name);
+  }
+
   /** Returns the offset in bytes of a structure's member. Throws if the kernel has no such member. */
   of(struct: string, ...path: readonly string[]): number {
     return this.bit(struct, ...path) >> 3;

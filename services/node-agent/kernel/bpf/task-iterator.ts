@@ -31,6 +31,8 @@ const TaskRecord = {
   cgroup: 40,
   /** Incremented by each execve(). */
   executions: 48,
+  /** Inode of the mount namespace: with the cgroup it identifies the container. */
+  mountNamespace: 52,
   bytes: 56,
 } as const;
 
@@ -44,7 +46,11 @@ export interface Task {
   namespaceInode: number;
   /** comm. */
   name: string;
-  /** Changes whenever the process's owner, cgroup or program does. */
+  /** Inode of the cgroup's directory in the v2 hierarchy; 0 if the kernel has none. */
+  cgroup: number;
+  /** Inode of the mount namespace. */
+  mountNamespace: number;
+  /** Changes whenever the process's owner, cgroup, mount namespace or program does. */
   marks: string;
 }
 
@@ -74,7 +80,16 @@ export class TaskIterator {
   forEach(callback: (task: Readonly<Task>) => void): void {
     const { bytes } = this.#iterator.read();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const task: Task = { pid: 0, parentPid: 0, startTicks: 0, namespaceInode: 0, name: "", marks: "" };
+    const task: Task = {
+      pid: 0,
+      parentPid: 0,
+      startTicks: 0,
+      namespaceInode: 0,
+      name: "",
+      cgroup: 0,
+      mountNamespace: 0,
+      marks: "",
+    };
     const word = (at: number): number => view.getUint32(at, hostIsLittleEndian);
     for (let at = 0; at < bytes.length; at += TaskRecord.bytes) {
       task.pid = word(at + TaskRecord.pid);
@@ -82,7 +97,9 @@ export class TaskIterator {
       task.namespaceInode = word(at + TaskRecord.namespace);
       task.startTicks = Math.floor(uint64(view, at + TaskRecord.start, hostIsLittleEndian) / TICK_NS);
       task.name = text(bytes, at + TaskRecord.name);
-      task.marks = `${word(at + TaskRecord.uid)} ${word(at + TaskRecord.cgroup)} ${word(at + TaskRecord.executions)}`;
+      task.cgroup = uint64(view, at + TaskRecord.cgroup, hostIsLittleEndian);
+      task.mountNamespace = word(at + TaskRecord.mountNamespace);
+      task.marks = `${word(at + TaskRecord.uid)} ${task.cgroup} ${task.mountNamespace} ${word(at + TaskRecord.executions)}`;
       callback(task);
     }
   }
@@ -123,6 +140,8 @@ export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgr
     program.load(8, 1, 1, types.of("cgroup", "kn"));
     keep(8, 1, types.of("kernfs_node", "id"), TaskRecord.cgroup);
   }
+  program.load(8, 1, 7, task("nsproxy")).load(8, 1, 1, types.of("nsproxy", "mnt_ns"));
+  keep(4, 1, types.of("mnt_namespace", "ns", "inum"), TaskRecord.mountNamespace);
   keep(4, 7, task("self_exec_id"), TaskRecord.executions);
   return writeRecord(program, types, TaskRecord.bytes).label("out").set(0, 0).exit();
 }

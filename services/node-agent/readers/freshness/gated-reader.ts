@@ -101,6 +101,7 @@ class GatedReader implements SocketReader {
     return {
       ...rest,
       tcpCounters: counts?.tcpCounters ?? rest.tcpCounters,
+      unheldRead: true,
       linesMalformed: rest.linesMalformed + tcp.linesMalformed,
       overflowed: rest.overflowed + tcp.overflowed,
     };
@@ -166,4 +167,5 @@ const ALREADY_READ: NamespaceReading = {
   overflowed: 0,
   addresses: NOT_READ,
   tcpCounters: null,
+  unheldRead: false,
 };

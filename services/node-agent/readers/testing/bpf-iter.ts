@@ -2,6 +2,7 @@
 // of this process with what /proc and sock_diag report.
 
 import assert from "node:assert/strict";
+import { readlinkSync } from "node:fs";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
@@ -51,8 +52,11 @@ if (obstacle !== null) checksImpossible(obstacle);
 const byFiles = createProcessScanner({ procRoot }).scan();
 const byTasks = createProcessScanner({ procRoot, tasks: createTaskSource() }).scan();
 await check("this process is the same by both", () => {
-  assert.deepEqual(byTasks.processes.get(process.pid), byFiles.processes.get(process.pid));
-  assert.ok(byTasks.processes.get(process.pid)!.startTicks > 0);
+  const { cgroup, mountNamespace, ...asked } = byTasks.processes.get(process.pid)!;
+  assert.deepEqual({ ...asked, cgroup: 0, mountNamespace: 0 }, byFiles.processes.get(process.pid));
+  assert.ok(asked.startTicks > 0);
+  assert.ok(cgroup > 0);
+  assert.equal(readlinkSync("/proc/self/ns/mnt"), `mnt:[${mountNamespace}]`);
 });
 await check("the first process is found", () => assert.ok(byTasks.processes.has(1)));
 await check("one namespace is the host's", () =>

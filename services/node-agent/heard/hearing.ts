@@ -1,0 +1,112 @@
+// Hears what the kernel reports of TCP sockets between two readings: takes the records off the ring buffer, finds the
+// namespace that each belongs to, and hands it to HeardSockets.
+
+import { ticksOf } from "../../../lib/ticks.ts";
+import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
+import type { TakeRecord } from "../kernel/bpf/trace/ring-buffer.ts";
+import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
+import type { NamespaceOwner, TcpEvents } from "../observation.ts";
+import type { HeardChanges, HeardSockets, HeardTables } from "./heard-sockets.ts";
+import { UnplacedRecords } from "./unplaced-records.ts";
+
+const NS_PER_MS = 1e6;
+
+/** Bytes that wait after which the next look is due at once: a quarter of the ring buffer. */
+const CROWD_BYTES = 2 ** 20;
+
+/** What Hearing works with. */
+interface HearingParts {
+  readonly events: TcpEvents;
+  readonly sockets: HeardSockets;
+  readonly elapsedMs: () => number;
+}
+
+/** Hears, from the moment that it is made. */
+export class Hearing {
+  readonly #parts: HearingParts;
+  readonly #unplaced = new UnplacedRecords();
+  #namespaceIds: ReadonlyMap<number, number> = new Map();
+  #isInstalled = false;
+  // Milliseconds of elapsedMs() at which CLOCK_MONOTONIC began.
+  #monotonicMs = 0;
+  #lostBefore = 0;
+
+  constructor(parts: HearingParts) {
+    this.#parts = parts;
+  }
+
+  /** Records of namespaces that no process of this node was ever in, since start. */
+  get ofStrangers(): number {
+    return this.#unplaced.ofStrangers;
+  }
+
+  /** Sockets that a reading found and of which nothing had been heard, since start. */
+  get missed(): number {
+    return this.#parts.sockets.missed;
+  }
+
+  /** Records that found no place though they could be named, since start. */
+  get overflowed(): number {
+    return this.#unplaced.overflowed + this.#parts.sockets.connects.forgotten;
+  }
+
+  /** Whether so much waits that nobody should wait before the next hear(). */
+  get isCrowded(): boolean {
+    return this.#parts.events.waiting >= CROWD_BYTES;
+  }
+
+  /** Whether records were lost since the last call. */
+  takeLoss(): boolean {
+    const { lost } = this.#parts.events;
+    const isNew = lost > this.#lostBefore;
+    this.#lostBefore = lost;
+    return isNew;
+  }
+
+  /** Applies everything that waits. Costs no system call. */
+  hear(): void {
+    const { events, elapsedMs } = this.#parts;
+    const nowMs = elapsedMs();
+    this.#monotonicMs = nowMs - Number(process.hrtime.bigint()) / NS_PER_MS;
+    if (this.#isInstalled && !this.#unplaced.isEmpty)
+      this.#unplaced.place((inode) => this.#namespaceIds.has(inode), ticksOf(nowMs), this.#take);
+    events.drain(this.#isInstalled ? this.#take : this.#takeConnect);
+  }
+
+  /** What the next report must say; null if it is nothing. */
+  flush(): HeardChanges | null {
+    const { sockets } = this.#parts;
+    sockets.confirm();
+    return sockets.hasChanges ? sockets.flush() : null;
+  }
+
+  /** Namespaces that came and went since the latest reading and of which something was heard, by inode. */
+  gone(arrivals: ReadonlyMap<number, NamespaceOwner>): ReadonlySet<number> {
+    const gone = new Set<number>();
+    for (const inode of this.#unplaced.namespaces) if (arrivals.has(inode)) gone.add(inode);
+    return gone;
+  }
+
+  /** Goes on from a reading; see HeardSockets.install(). */
+  install(tables: HeardTables, namespaceIds: ReadonlyMap<number, number>, added: ReadonlySet<number>): void {
+    this.#namespaceIds = namespaceIds;
+    this.#parts.sockets.install(tables, this.#isInstalled ? added : new Set());
+    this.#isInstalled = true;
+  }
+
+  readonly #take: TakeRecord = (view, at, length) => {
+    const inode = view.getUint32(at + Record.namespace, hostIsLittleEndian);
+    const namespaceId = this.#namespaceIds.get(inode);
+    const ticks = this.#ticksOf(view, at);
+    if (namespaceId === undefined) this.#unplaced.add(inode, view, at, length, ticks);
+    else this.#parts.sockets.take(view, at, namespaceId, ticks);
+  };
+
+  // Before the first reading nothing is to be applied to, but a connect() that is under way then goes on.
+  readonly #takeConnect: TakeRecord = (view, at) => this.#parts.sockets.takeConnect(view, at);
+
+  #ticksOf(view: DataView, at: number): number {
+    const ms = uint64(view, at + Record.time, hostIsLittleEndian) / NS_PER_MS + this.#monotonicMs;
+    return Math.max(0, ticksOf(ms));
+  }
+}

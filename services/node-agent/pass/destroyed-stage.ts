@@ -1,0 +1,89 @@
+// Takes the sockets whose end the kernel announced since the pass before, and merges them with the sockets of a pass.
+
+import { ticksOf } from "../../../lib/ticks.ts";
+import type { SocketTable } from "../../../lib/socket-table.ts";
+import type { AgentParts } from "../agent-parts.ts";
+import { DestroyedTable } from "../destroyed/destroyed-table.ts";
+import type { IdPool } from "../ids/id-pool.ts";
+import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
+import type { ProcessScan } from "../observation.ts";
+import { DestroyedEnds } from "../observe/destroyed-ends.ts";
+import type { MergedEnds } from "../observe/merge-destroyed.ts";
+
+/** What a pass merges with. */
+interface DestroyedInput {
+  readonly namespaceIds: ReadonlyMap<number, number>;
+  readonly previous: SocketTable;
+  readonly next: SocketTable;
+  readonly continued: Uint8Array | null;
+  readonly added: ReadonlySet<number>;
+  readonly ticks: number;
+  /** Whether TCP sockets are heard of by another way in every namespace, of which no record was lost. */
+  readonly hearsTcp: boolean;
+  readonly namespaces: readonly IdentifiedNamespace[];
+}
+
+const NOTHING = new DestroyedTable(1);
+
+/** Announcements from pass to pass. */
+export class DestroyedStage {
+  readonly #parts: Pick<AgentParts, "destroyed" | "elapsedMs">;
+  readonly #ends: DestroyedEnds;
+  #isFirst = true;
+  #events = NOTHING;
+  #takingTicks = 0;
+  // When the announcements before these were taken, what was lost by then, and whose were heard of.
+  #takenTicks = 0;
+  #overrunsBefore = 0;
+  #heardBefore: ReadonlySet<number> = new Set();
+
+  constructor(parts: Pick<AgentParts, "destroyed" | "elapsedMs">, ids: IdPool) {
+    this.#parts = parts;
+    this.#ends = new DestroyedEnds(ids);
+  }
+
+  /**
+   * Takes what was announced. Called before the tables are read: what is destroyed from now on is still in them, or its
+   * TIME_WAIT entry is. What was destroyed before the first pass, or while it begins, is not the agent's to count.
+   */
+  take(scan: ProcessScan): DestroyedTable {
+    const { destroyed = null, elapsedMs } = this.#parts;
+    destroyed?.refresh(scan);
+    this.#takingTicks = ticksOf(elapsedMs());
+    const events = destroyed?.take() ?? NOTHING;
+    this.#events = this.#isFirst ? NOTHING : events;
+    return this.#events;
+  }
+
+  /** Whether nothing was announced, and nothing lost, since the pass before. */
+  get isQuiet(): boolean {
+    return this.#events.length === 0 && (this.#parts.destroyed?.overruns ?? 0) === this.#overrunsBefore;
+  }
+
+  /** Ends a pass that read nothing. */
+  skip(): void {
+    this.#takenTicks = this.#takingTicks;
+  }
+
+  /** Merges what was taken; rows of `next` whose sockets were destroyed get their last figures in place. */
+  merge({ namespaces, hearsTcp, ...input }: DestroyedInput): MergedEnds {
+    const { destroyed = null } = this.#parts;
+    const overruns = destroyed?.overruns ?? 0;
+    const merged = this.#ends.merge({
+      ...input,
+      events: this.#events,
+      heard: (namespaceId) => this.#heardBefore.has(namespaceId),
+      lostSinceTicks: overruns > this.#overrunsBefore ? this.#takenTicks : null,
+    });
+    const isHeard = (inode: number): boolean => hearsTcp || destroyed?.hears(inode) === true;
+    this.#heardBefore = new Set(
+      namespaces
+        .filter(({ namespace, gone }) => !gone && isHeard(namespace.inode))
+        .map(({ namespace }) => namespace.id),
+    );
+    this.#overrunsBefore = overruns;
+    this.#takenTicks = this.#takingTicks;
+    this.#isFirst = false;
+    return merged;
+  }
+}
