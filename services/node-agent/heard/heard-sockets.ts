@@ -292,7 +292,7 @@ export class HeardSockets {
     ended.namespace[row] = namespaceId;
     ended.firstSeen[row] = ticks;
     ended.id[row] = this.#parts.ids.take();
-    this.#parts.ids.giveBack(ended.id[row]!);
+    this.#parts.ids.giveBack(ended.id[row]);
     if (view.getUint8(at + Record.oldState) === SocketState.SYN_SENT) {
       ended.state[row] = SocketState.SYN_SENT;
       ended.attempt[row] = attemptOf(view, at);

@@ -39,6 +39,7 @@ interface Syscalls {
    */
   readonly addressOf: (buffer: ArrayBuffer) => bigint;
   /** mmap(2); returns the address, or MAP_FAILED. */
+  // oxlint-disable-next-line max-params -- the parameters of mmap(2), in their order
   readonly map: (
     address: null,
     bytes: number,

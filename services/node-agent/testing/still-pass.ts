@@ -26,7 +26,7 @@ execFileSync("ip", ["link", "set", "lo", "up"]);
 let nowMs = 0;
 let reads = 0;
 let reports = 0;
-let latest: SocketSink = { sockets: new SocketTable(1), familySockets: [] };
+let lastSink: SocketSink = { sockets: new SocketTable(1), familySockets: [] };
 let coverage: NodeCoverage | null = null;
 const reader = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => ticksOf(nowMs) });
 assert.equal(reader.probe(), null);
@@ -37,7 +37,7 @@ const counting = {
   begin: () => reader.begin!(),
   read: (...of: Parameters<typeof reader.read>) => {
     reads++;
-    latest = of[2];
+    lastSink = of[2];
     return reader.read(...of);
   },
   limits: () => reader.limits(),
@@ -113,7 +113,7 @@ holder.kill();
 await once(holder, "close");
 await readsNext("the end of a holder is read");
 await check("and what it held is gone", () => {
-  const { sockets } = latest;
+  const { sockets } = lastSink;
   for (let row = 0; row < sockets.length; row++)
     assert.ok(sockets.inode[row] === 0 || sockets.remotePort[row] !== port, "its socket is still there");
 });
