@@ -25,7 +25,9 @@ const agentRooms: Readonly<Record<string, readonly string[]>> = {
   destroyed: [...shapes, "gen", "ids", "kernel", "processes"],
   observe: [...shapes, "destroyed", "ids"],
   conntrack: [...shapes, "ids", "kernel", "processes", "procfs", "readers"],
+  heard: [...shapes, "attribute", "ids", "kernel", "observe", "readers"],
   delta: shapes,
+  pass: [...shapes, "delta", "destroyed", "ids", "observe"],
   pods: shapes,
   publish: [],
 };
