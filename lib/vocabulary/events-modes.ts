@@ -6,10 +6,7 @@ import { findWord } from "./word-list.ts";
  * Every way, the best first: a program on the kernel's tracepoint reports every change of a TCP socket's state; the kernel
  * announces sockets that were destroyed; nothing does.
  */
-export const eventsModes = ["tracepoint", "destroyed", "none"] as const;
-
-/** One of eventsModes. */
-export type EventsMode = (typeof eventsModes)[number];
+type EventsMode = "tracepoint" | "destroyed" | "none";
 
 /** The way that is open, given whether the tracepoint reports and whose destroyed sockets are announced. */
 export function eventsMode(traced: boolean, announced: "all" | "some" | "none"): EventsMode {

@@ -1,5 +1,8 @@
 // Timers of sockets.
 
+/** Timer numbers of sockets, as net/ipv4/tcp_ipv4.c get_tcp4_sock() and get_timewait4_sock() print them. */
+export const Timer = { retransmit: 1, keepalive: 2, timeWait: 3, probe: 4 } as const;
+
 /** The words for the timer numbers of /proc/net/tcp's `tr` column, from 1 on; 0 means no timer. */
 export const timerWords = ["retransmit", "keepalive", "time-wait", "probe"] as const;
 

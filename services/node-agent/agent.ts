@@ -50,6 +50,7 @@ import { areProcessesStill } from "./observe/stillness.ts";
 import { AccountStage } from "./pass/account-stage.ts";
 import { DestroyedStage } from "./pass/destroyed-stage.ts";
 import { Reporter } from "./pass/reporter.ts";
+import { readText } from "./processes/small-file.ts";
 import { TableStage } from "./pass/table-stage.ts";
 
 /** Socket ids of every family: twice the sockets that one node may have, since ids rest for a pass. */
@@ -324,7 +325,11 @@ class PassingAgent implements Agent {
 // The stages with their state.
 function createStages(parts: AgentParts, pace: AgentPace, namespaceIds: NamespaceIds, ids: IdPool) {
   const processes = new ProcessTable();
-  const callers = new Callers(processes, parts.procRoot);
+  const cgroupText = (pid: number): string => {
+    const read = readText(`${parts.procRoot}/${pid}/cgroup`);
+    return "text" in read ? read.text : "";
+  };
+  const callers = new Callers(processes, cgroupText);
   const account = new AccountStage(parts);
   const { events = null, elapsedMs } = parts;
   const see = (namespaceId: number): void => account.see(namespaceId);

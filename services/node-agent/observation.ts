@@ -244,6 +244,19 @@ export interface TcpEvents {
   drain(take: (view: DataView, start: number, length: number) => void): void;
 }
 
+/** What was heard between two reports, as a delta needs it. */
+export interface HeardChanges {
+  /** New sockets, then those that opened and closed in between. */
+  readonly sockets: SocketTable;
+  readonly holders: HolderTable;
+  /** Known sockets with what changed, or with their last figures. */
+  readonly changes: SocketTable;
+  /** Ids of sockets that are gone, including those that opened and closed. */
+  readonly removed: number[];
+  /** How many of `sockets` opened and closed. */
+  readonly ended: number;
+}
+
 /** Sockets of which one pass tells for the last time. */
 export interface EndedSockets {
   /** Those that came and went since the pass before, with ids of their own. */

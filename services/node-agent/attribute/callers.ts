@@ -4,7 +4,6 @@
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { ProcessRecord, ProcessScan } from "../observation.ts";
-import { readText } from "../processes/small-file.ts";
 import type { CgroupIdentity } from "./cgroup.ts";
 import { parseCgroup } from "./cgroup.ts";
 import type { ProcessTable } from "./process-table.ts";
@@ -15,12 +14,10 @@ export type Caller = Omit<ProcessRecord, "exe" | "containerId" | "podUid" | "uni
 /** Places (a cgroup in a mount namespace) that are remembered at most: 8,192, about 2 MB. Beyond, the oldest go. */
 const PLACES_MAX = 8192;
 
-const NOWHERE: CgroupIdentity = { containerId: "", podUid: "", unit: "" };
-
 /** Names callers. */
 export class Callers {
   readonly #processes: ProcessTable;
-  readonly #procRoot: string;
+  readonly #cgroupText: (pid: number) => string;
   #scan: ProcessScan | null = null;
   #namespaceIds: ReadonlyMap<number, number> = new Map();
   // What all processes of a place have in common; outlives them, as the last connection may be heard of after they ended.
@@ -28,9 +25,10 @@ export class Callers {
 
   readonly #fresh = new Map<number, ProcessInfo>();
 
-  constructor(processes: ProcessTable, procRoot: string) {
+  /** `cgroupText` returns the text of /proc/<pid>/cgroup; empty if the process is gone. */
+  constructor(processes: ProcessTable, cgroupText: (pid: number) => string) {
     this.#processes = processes;
-    this.#procRoot = procRoot;
+    this.#cgroupText = cgroupText;
   }
 
   /** Takes the processes and the namespaces of the latest scan. */
@@ -84,8 +82,7 @@ export class Callers {
     const known = this.#places.get(place);
     if (known !== undefined) return known;
     // If it still runs, /proc says where.
-    const text = readText(`${this.#procRoot}/${caller.pid}/cgroup`);
-    const identity = "text" in text ? parseCgroup(text.text) : NOWHERE;
+    const identity = parseCgroup(this.#cgroupText(caller.pid));
     if (identity.containerId !== "" || identity.podUid !== "") this.#remember(place, identity);
     return identity;
   }

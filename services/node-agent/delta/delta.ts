@@ -9,8 +9,7 @@ import type {
 } from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import type { HeardChanges } from "../heard/heard-sockets.ts";
-import type { EndedSockets, Observation } from "../observation.ts";
+import type { EndedSockets, HeardChanges, Observation } from "../observation.ts";
 
 /** Everything that turns one observation into another. A keyframe is the delta from nothing. */
 export interface Delta {

@@ -4,6 +4,7 @@
 // Rows are found by their cookie. A row that ended stays where it is, with id 0, until the next reading: rows never move
 // between readings.
 
+import { Timer } from "../../../lib/vocabulary/timers.ts";
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { HolderTable, UNKNOWN_FD } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
@@ -12,9 +13,9 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { Caller, Callers } from "../attribute/callers.ts";
 import { holdByListeners } from "../attribute/listener-holders.ts";
+import type { HeardChanges } from "../observation.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
-import { Timer } from "../kernel/constants.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import { sameTuple, tupleHash } from "../observe/row-tuples.ts";
 import { PendingConnects } from "./pending-connects.ts";
@@ -47,19 +48,6 @@ interface HeardSocketsParts {
   readonly callers: Callers;
   /** Counts an end of a TCP connection in a namespace. */
   readonly see: (namespaceId: number) => void;
-}
-
-/** What was heard since the last report, as a delta needs it. */
-export interface HeardChanges {
-  /** New rows, then those that came and went. */
-  readonly sockets: SocketTable;
-  readonly holders: HolderTable;
-  /** Known rows with what changed, or with their last figures. */
-  readonly changes: SocketTable;
-  /** Ids of rows that are gone, those that came and went among them. */
-  readonly removed: number[];
-  /** How many of `sockets` came and went. */
-  readonly ended: number;
 }
 
 /** The sockets between two readings. */

@@ -5,8 +5,8 @@ import { ticksOf } from "../../../lib/ticks.ts";
 import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
 import type { TakeRecord } from "../kernel/bpf/trace/ring-buffer.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
-import type { NamespaceOwner, TcpEvents } from "../observation.ts";
-import type { HeardChanges, HeardSockets, HeardTables } from "./heard-sockets.ts";
+import type { HeardChanges, NamespaceOwner, TcpEvents } from "../observation.ts";
+import type { HeardSockets, HeardTables } from "./heard-sockets.ts";
 import { UnplacedRecords } from "./unplaced-records.ts";
 
 const NS_PER_MS = 1e6;

@@ -1,5 +1,6 @@
 // Records of the program on inet_sock_set_state as rows of a socket table, and as callers. Pure functions of the bytes.
 
+import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { familyOfWide } from "../../../lib/address.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_NS } from "../../../lib/ticks.ts";
@@ -9,7 +10,7 @@ import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { Caller } from "../attribute/callers.ts";
 import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
 import { NAME_BYTES, SOCK_DONE, TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
-import { AF_INET, ECONNREFUSED, ECONNRESET, Timer } from "../kernel/constants.ts";
+import { AF_INET, ECONNREFUSED, ECONNRESET } from "../kernel/constants.ts";
 import { payloadSent } from "../kernel/netlink/tcp-info.ts";
 
 /** TCP_TIMEWAIT_LEN and the default of tcp_fin_timeout (include/net/tcp.h): 60 s, in ticks. */

@@ -62,7 +62,6 @@ export const INET_DIAG_MSG_BYTES = 72;
 export const NFGENMSG_BYTES = 4;
 
 /** The timer in /proc/net/tcp and inet_diag (get_tcp4_sock() of net/ipv4/tcp_ipv4.c). */
-export const Timer = { retransmit: 1, keepalive: 2, timeWait: 3, probe: 4 } as const;
 
 /** Maximum processes of a node: the kernel's pid_max (include/linux/threads.h, PID_MAX_LIMIT). */
 export const PIDS_MAX = 2 ** 22;

@@ -2,10 +2,10 @@
 // it goes on as the same kernel object under another inode number: accept() gives an inode to a connection
 // that had none, close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
 
+import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
-import { Timer } from "../kernel/constants.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { RowIndex } from "./row-index.ts";
 import { isHalfOpen, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";

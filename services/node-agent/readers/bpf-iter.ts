@@ -5,6 +5,7 @@
 // opened, closed or disappeared there. For the other families the records only show that something changed,
 // and the peer of each unix socket; their tables are then read too.
 
+import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { readlinkSync } from "node:fs";
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -12,7 +13,7 @@ import { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_MS, TICKS_PER_SECOND } from "../../../lib/ticks.ts";
 import { BTF_PATH } from "../kernel/bpf/kernel-types.ts";
 import { SocketIterator } from "../kernel/bpf/socket-iterator.ts";
-import { AF_UNIX, SOCK_STREAM, Timer } from "../kernel/constants.ts";
+import { AF_UNIX, SOCK_STREAM } from "../kernel/constants.ts";
 import { syscalls } from "../kernel/syscalls.ts";
 import type {
   HeldSockets,

@@ -2,6 +2,7 @@
 // makes several records), indexed by network namespace, with marks that show whether a namespace's sockets are
 // the same as in the previous reading. A hot path: no objects per record.
 
+import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { familyOfWide } from "../../../lib/address.ts";
 import { hashOfThree, slotOf } from "../../../lib/hash.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
@@ -9,7 +10,7 @@ import { TICK_NS } from "../../../lib/ticks.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
-import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_MPTCP, SOCK_STREAM, Timer } from "../kernel/constants.ts";
+import { AF_INET, AF_INET6, AF_UNIX, IPPROTO_MPTCP, SOCK_STREAM } from "../kernel/constants.ts";
 import type { SocketRecords } from "../kernel/bpf/socket-iterator.ts";
 import { SocketRecord } from "../kernel/bpf/socket-record.ts";
 import { payloadReceived, payloadSent } from "../kernel/netlink/tcp-info.ts";

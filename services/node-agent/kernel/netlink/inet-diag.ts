@@ -2,6 +2,7 @@
 // columns. For TCP the old request type covers both families in one walk of the kernel's hash, with the
 // counters of tcp_info. This is a hot path: no objects per message.
 
+import { Timer } from "../../../../lib/vocabulary/timers.ts";
 import { familyOfWide } from "../../../../lib/address.ts";
 import type { SocketTable } from "../../../../lib/socket-table.ts";
 import { ticksOf } from "../../../../lib/ticks.ts";
@@ -14,7 +15,6 @@ import {
   INET_DIAG_MSG_BYTES,
   NLA_TYPE_MASK,
   SOCK_DIAG_BY_FAMILY,
-  Timer,
 } from "../constants.ts";
 import { dumpRequest } from "./netlink.ts";
 import { hasTcpInfo, writeTcpInfo } from "./tcp-info.ts";
