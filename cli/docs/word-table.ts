@@ -2,6 +2,7 @@
 
 import { Change } from "../../lib/vocabulary/changes.ts";
 import { conntrackModes } from "../../lib/vocabulary/conntrack-choices.ts";
+import { eventsModes } from "../../lib/vocabulary/events-modes.ts";
 import { destroyedModes } from "../../lib/vocabulary/destroyed-modes.ts";
 import { DirectionBy } from "../../lib/vocabulary/direction.ts";
 import { endpointKinds } from "../../lib/vocabulary/endpoint-kinds.ts";
@@ -24,5 +25,6 @@ export const wordTable: ReadonlyArray<readonly [field: string, words: readonly s
   ["reader", readerNames],
   ["conntrack", conntrackModes],
   ["destroyed", destroyedModes],
+  ["events", eventsModes],
   ["type", Object.keys(Change)],
 ];

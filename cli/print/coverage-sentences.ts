@@ -59,10 +59,29 @@ export function missingLine(coverage: Coverage): string {
 export function missingSentences(coverage: Coverage): string[] {
   return [
     ...[...missingNodes(coverage), ...missingSockets(coverage, coverage.sinceMs === 0)].map(sentence),
+    ...coverage.nodes.flatMap(eventsSentences),
     ...coverage.nodes.flatMap((node) => node.limits.map((limit) => `${node.node}: ${limit}`)),
     ...missingPods(coverage, SENTENCE_NAMES_MAX).map(sentence),
     ...coverage.limits.map((limit) => `The aggregator ${limit}`),
   ];
+}
+
+// How TCP sockets are heard of on a node between two passes, if it is not by the kernel's tracepoint, or not completely.
+function eventsSentences({ node, eventsReason, eventsLost, eventsMissed }: NodeCoverage): string[] {
+  const parts = new Parts();
+  parts.say(
+    eventsReason.length,
+    `who opened a short TCP connection is often unknown, since the kernel's events are not heard: ${eventsReason}`,
+  );
+  parts.say(
+    eventsLost,
+    `${counted(eventsLost, "event")} of TCP sockets ${eventsLost === 1 ? "was" : "were"} lost, and the tables read in their place`,
+  );
+  parts.say(
+    eventsMissed,
+    `no event announced ${counted(eventsMissed, "TCP socket")} that ${eventsMissed === 1 ? "was" : "were"} found in the tables`,
+  );
+  return parts.said.map((part) => `${node}: ${sentence(part)}`);
 }
 
 function sentence(part: string): string {

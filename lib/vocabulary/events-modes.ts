@@ -6,7 +6,9 @@ import { findWord } from "./word-list.ts";
  * Every way, the best first: a program on the kernel's tracepoint reports every change of a TCP socket's state; the kernel
  * announces sockets that were destroyed; nothing does.
  */
-type EventsMode = "tracepoint" | "destroyed" | "none";
+export const eventsModes = ["tracepoint", "destroyed", "none"] as const;
+
+type EventsMode = (typeof eventsModes)[number];
 
 /** The way that is open, given whether the tracepoint reports and whose destroyed sockets are announced. */
 export function eventsMode(traced: boolean, announced: "all" | "some" | "none"): EventsMode {

@@ -88,6 +88,16 @@ function passMetrics({ passes, destroyed }: AgentMetricSources): MetricSource[] 
       () => destroyed?.ofStrangers ?? 0,
     ),
     counter(
+      "events_lost_total",
+      "Events of TCP sockets lost because the buffer was full.",
+      () => passes.coverage?.eventsLost ?? 0,
+    ),
+    counter(
+      "events_missed_total",
+      "TCP sockets that a pass found and that no event had announced.",
+      () => passes.coverage?.eventsMissed ?? 0,
+    ),
+    counter(
       "overflowed_total",
       "Sockets, flows and announcements dropped because a table was full.",
       () => passes.coverage?.socketsOverflowed ?? 0,
