@@ -60,6 +60,13 @@ const SOCKET_IDS_MAX = 2 ** 23;
 const HEAR_MS = 100;
 const HEAR_CROWDED_MS = 10;
 
+/**
+ * After so many passes that found everything as it was, passes are so far apart: what opens and closes is heard of, and
+ * only sockets that are not TCP's wait for them.
+ */
+const STILL_PASSES = 5;
+const QUIET_INTERVAL_MS = 5000;
+
 const NO_COST = { namespaceMicrosMax: 0, namespaceMicrosTotal: 0 };
 
 // What a pass that read found beside its observation.
@@ -94,6 +101,8 @@ class PassingAgent implements Agent {
   #flowNamespaces: readonly FlowNamespace[] = [];
   #lastStartMs = Number.NaN;
   #overflowed = 0;
+  // Passes in a row that found everything as it was.
+  #stillPasses = 0;
   // Whether anything was heard since the latest pass that read.
   #hasHeard = false;
   // Wakes run() before its time.
@@ -131,15 +140,19 @@ class PassingAgent implements Agent {
       const waitMs = this.#budget.waitMs(startMs, elapsedMs(), (user + system) / 1000);
       this.#wake = new AbortController();
       const woken = AbortSignal.any([signal, this.#wake.signal]);
-      await (this.#hearing === null ? rest(waitMs, woken) : this.#hearFor(waitMs, woken));
+      await (this.#hearing === null ? rest(waitMs, woken) : this.#hearFor(startMs, waitMs, woken));
     }
   }
 
-  async #hearFor(ms: number, woken: AbortSignal): Promise<void> {
-    const { elapsedMs } = this.#parts;
-    const endMs = elapsedMs() + ms;
+  // Hears until the next pass, which is due `waitMs` from now; on a quiet node later, unless a flow comes or goes.
+  async #hearFor(startMs: number, waitMs: number, woken: AbortSignal): Promise<void> {
+    const { elapsedMs, flows = null } = this.#parts;
+    const dueMs = elapsedMs() + waitMs;
+    const endMs = this.#stillPasses < STILL_PASSES ? dueMs : Math.max(dueMs, startMs + QUIET_INTERVAL_MS);
+    const flowEvents = flows?.events;
     let reportedMs = elapsedMs();
     while (!woken.aborted && elapsedMs() < endMs) {
+      if (elapsedMs() >= dueMs && flows?.events !== flowEvents) return;
       const restMs = this.#hearing!.isCrowded ? HEAR_CROWDED_MS : HEAR_MS;
       await rest(Math.min(restMs, endMs - elapsedMs()), woken);
       this.#hearing!.hear();
@@ -197,6 +210,7 @@ class PassingAgent implements Agent {
 
     parts.holders.refresh(scan, sink, (id) => known.get(id)?.inode ?? 0);
     const unmoved = settled.unmoved && family.unmoved;
+    this.#stillPasses = unmoved ? this.#stillPasses + 1 : 0;
     const attribution = this.#attribute(scan, {
       sink,
       family: family.sockets,
@@ -294,6 +308,7 @@ class PassingAgent implements Agent {
 
   // The pass before once more, but for the flows, which know themselves what changed.
   async #observeStill(startMs: number, scan: ProcessScan): Promise<Observation> {
+    this.#stillPasses++;
     this.#stages.destroyed.skip();
     await this.#parts.flows?.refresh(this.#flowNamespaces);
     const { sockets, familySockets } = this.#previous;

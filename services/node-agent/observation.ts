@@ -181,6 +181,8 @@ export interface FlowNamespace {
 export interface FlowReader {
   /** How those of the node's own namespace are read, as coverage has it: events, dump, proc or none. */
   readonly mode: string;
+  /** Events that came, since start: where it moves, another refresh() has something to take. */
+  readonly events: number;
   /** Flows that are there now. */
   readonly size: number;
   /** Messages and lines that made no sense, since start. */

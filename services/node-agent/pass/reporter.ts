@@ -46,7 +46,7 @@ export class Reporter {
       firstSequence: this.#sequence,
       ageMs: Math.max(0, Math.round(elapsedMs() - delta.ticks * TICK_MS)),
       pods,
-      flows: delta.coverage === null ? null : (flows?.take(isKeyframe) ?? null),
+      flows: flows?.take(isKeyframe) ?? null,
     });
     this.#sequence += reports.length;
     for (const encoded of reports) {

@@ -37,6 +37,12 @@ import { RecordIndex } from "./socket-records.ts";
  */
 export const COUNTERS_TICKS = 500;
 
+/**
+ * The same where events report TCP sockets as they change, in ticks: 15 s. Bytes and queues of a connection that neither
+ * opened nor closed may be that old.
+ */
+const QUIET_TICKS = 1500;
+
 /** Ticks for which a namespace is read in each pass after something moved in it: 5 s. */
 const BUSY_TICKS = 500;
 
@@ -180,7 +186,8 @@ class BpfIterReader implements SocketReader {
   isStill(): boolean {
     const nowTicks = this.#options.nowTicks();
     // Counters and data are read as often as ever; while sockets move in some namespace, every pass reads.
-    const isDue = nowTicks >= this.#nowTicks + COUNTERS_TICKS || nowTicks < this.#busyTicks;
+    const dueTicks = this.#hints.unheldKept === "never" ? COUNTERS_TICKS : QUIET_TICKS;
+    const isDue = nowTicks >= this.#nowTicks + dueTicks || nowTicks < this.#busyTicks;
     if (!this.#readable || isDue || this.#waiting > 0 || this.#overflowed > 0) return false;
     this.#isAsked = true;
     const digest = this.#readDigest();
