@@ -17,6 +17,7 @@ export const readerTests: readonly string[] = [
   "services/node-agent/readers/bpf-iter.test.ts",
   "services/node-agent/kernel/bpf/socket-digest.test.ts",
   "services/node-agent/still-pass.test.ts",
+  "services/node-agent/heard/this-kernel.test.ts",
 ];
 
 /** A kernel to boot. */
@@ -38,6 +39,7 @@ const between = [
   "services/node-agent/readers/agreement.test.ts",
   "services/node-agent/readers/bpf-iter.test.ts",
   "services/node-agent/kernel/bpf/socket-digest.test.ts",
+  "services/node-agent/heard/this-kernel.test.ts",
 ];
 // Lockdown may forbid BPF, and with it some readers. For conntrack, one file shows that it is still loaded and
 // read.
