@@ -51,7 +51,9 @@ export interface Edge {
   readonly protocol: string;
   readonly port?: number;
   readonly outcome?: string;
+  /** Those that were refused, timed out or are pending too. */
   readonly connections: number;
+  readonly refused?: number;
   readonly open?: number;
   readonly bytesToServer?: number;
   readonly bytesToClient?: number;
@@ -68,6 +70,10 @@ export interface Listener {
 export interface NodeCoverage {
   readonly node: string;
   readonly reader?: string;
+  readonly events?: string;
+  readonly eventsReason?: string;
+  readonly eventsLost?: number;
+  readonly eventsMissed?: number;
   readonly conntrack?: string;
   readonly namespaces?: number;
   readonly namespacesFailed?: number;
@@ -100,9 +106,13 @@ interface List<Item> {
 
 /** Runs the command line with these arguments; returns its stdout. */
 export function whotalks(...args: readonly string[]): Promise<string> {
+  return must(process.execPath, whotalksArguments(...args));
+}
+
+/** Arguments for Node.js that run the command line with these arguments. */
+export function whotalksArguments(...args: readonly string[]): string[] {
   const program = path.join(repository, "dist/kubectl-whotalks");
-  const where = ["--whotalks-namespace", environment.namespace];
-  return must(process.execPath, [program, ...args, ...where]);
+  return [program, ...args, "--whotalks-namespace", environment.namespace];
 }
 
 /** The connections of a Kubernetes namespace, in either direction. */
@@ -131,11 +141,16 @@ export async function coverage(): Promise<readonly NodeCoverage[]> {
   return answer.nodes ?? answer.coverage?.nodes ?? [];
 }
 
-/** The product's own coverage of one pod. */
-export async function podCoverage(namespace: string, pod: string): Promise<PodCoverage | undefined> {
+/** The product's own coverage of a namespace's pods. */
+export async function podCoverages(namespace: string): Promise<PodCoverage[]> {
   const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
   const pods = answer.pods ?? answer.coverage?.pods ?? [];
-  return pods.find((each) => each.namespace === namespace && each.pod === pod);
+  return pods.filter((each) => each.namespace === namespace);
+}
+
+/** The product's own coverage of one pod. */
+export async function podCoverage(namespace: string, pod: string): Promise<PodCoverage | undefined> {
+  return (await podCoverages(namespace)).find((each) => each.pod === pod);
 }
 
 async function list<Item>(kind: string, ...args: readonly string[]): Promise<Item[]> {
@@ -152,7 +167,14 @@ export function shown({ client, server, via, snat, protocol, state, evidence, cl
   return `${ends} ${protocol} ${state} ${(evidence ?? []).join("+")}${closed === true ? " closed" : ""}`;
 }
 
+/** Formats an edge in one line, for messages. */
+export function shownEdge({ client, server, port, connections, outcome }: Edge): string {
+  return `${shownEnd(client)} -> ${shownEnd(server)} port ${port} ${connections} connections ${outcome}`;
+}
+
 function shownEnd({ kind, namespace, pod, node, container, process, ip, port }: Endpoint): string {
-  const names = [namespace, pod ?? node, container, process?.name].filter((name) => name !== undefined);
+  const names = [namespace, pod ?? node, container, process?.name, process?.exe].filter(
+    (name) => name !== undefined,
+  );
   return `${kind}:${names.join("/")}[${ip}]:${port}`;
 }

@@ -84,3 +84,12 @@ export function pastIn(lines: readonly string[]): { connections: PastConnection[
   }
   return { connections: [...closed, ...open.values()], lastMs };
 }
+
+/** How many connections each caller made to a server of short connections, as that server counts them. */
+export async function countsOf(namespace: string, name: string): Promise<ReadonlyMap<string, number>> {
+  const lines = (await kubectl("logs", "-n", namespace, name)).split("\n");
+  const last = lines.findLast((line) => line.includes('"counts"'));
+  if (last === undefined) return new Map();
+  const { counts } = JSON.parse(last) as { counts: Readonly<Record<string, number>> };
+  return new Map(Object.entries(counts));
+}

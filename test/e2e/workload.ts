@@ -50,11 +50,14 @@ export function client(name: string, ...targets: readonly Target[]): Record<stri
 export interface Burst {
   readonly host: string;
   readonly port: number;
+  readonly family?: 4 | 6;
   readonly count: number;
   readonly rounds?: number;
   readonly pauseMs?: number;
   /** Opens connections at this interval instead of ten at a time. */
   readonly paceMs?: number;
+  /** How it names itself to the server; by default its host name. */
+  readonly caller?: string;
 }
 
 /** A container that makes short connections. */
@@ -95,6 +98,8 @@ function container(name: string, args: readonly string[], port?: object): Record
 export interface PodOptions {
   readonly node?: string;
   readonly hostNetwork?: boolean;
+  /** Its containers are not restarted when they end. */
+  readonly runsOnce?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
   readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
 }
@@ -106,6 +111,7 @@ export function podSpec(options: PodOptions, containers: readonly object[]): Rec
     terminationGracePeriodSeconds: 1,
     enableServiceLinks: false,
     tolerations: [{ operator: "Exists" }],
+    ...(options.runsOnce === true ? { restartPolicy: "Never" } : {}),
     ...(options.node === undefined ? {} : { nodeSelector: { "kubernetes.io/hostname": options.node } }),
     ...(options.sysctls === undefined ? {} : { securityContext: { sysctls: options.sysctls } }),
     ...(options.hostNetwork === true ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
@@ -174,6 +180,19 @@ export function service(
 export async function ready(namespace: string, ...names: readonly string[]): Promise<void> {
   const pods = names.map((name) => `pod/${name}`);
   await kubectl("wait", "-n", namespace, "--for=condition=Ready", "--timeout=90s", ...pods);
+}
+
+/** Waits until pods that run once have succeeded. */
+export async function succeeded(namespace: string, ...names: readonly string[]): Promise<void> {
+  const pods = names.map((name) => `pod/${name}`);
+  await kubectl(
+    "wait",
+    "-n",
+    namespace,
+    "--for=jsonpath={.status.phase}=Succeeded",
+    "--timeout=120s",
+    ...pods,
+  );
 }
 
 /** The addresses of a pod. */

@@ -1,10 +1,12 @@
 // A workload of the claims: opens many short connections and prints how many there were. The server closes
 // each one first, so that the same ports can be reused at once. Runs with `node --input-type=module-typescript
-// -e`; its argument is JSON: {"host","port","family","count","rounds","pauseMs","paceMs"}: `count`
-// connections, a new one every `paceMs` or ten at a time, `rounds` times with a pause in between.
+// -e`; its argument is JSON: {"host","port","family","count","rounds","pauseMs","paceMs","caller"}: `count`
+// connections, a new one every `paceMs` or ten at a time, `rounds` times with a pause in between. Each sends
+// 100 bytes that begin with a line naming the caller, by default its host name (the pod's name).
 
 import { lookup } from "node:dns/promises";
 import net from "node:net";
+import os from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 
 interface Burst {
@@ -15,11 +17,12 @@ interface Burst {
   readonly rounds: number;
   readonly pauseMs: number;
   readonly paceMs: number;
+  readonly caller?: string;
 }
 
 const burst = JSON.parse(process.argv[1] ?? "{}") as Burst;
 const atOnce = 10;
-const payload = "x".repeat(100);
+const payload = `${burst.caller ?? os.hostname()}\n`.padEnd(100, "x");
 const { address } = await lookup(burst.host, { family: burst.family }); // Resolve once: DNS is not under test.
 const told = { made: 0, failed: 0 };
 

@@ -1,8 +1,8 @@
 // A workload of the claims: echoes on a port, by TCP and optionally by UDP, until it is stopped. It prints
 // which clients it saw and how each identified itself, so that a claim knows this side's truth too. Runs with
 // `node --input-type=module-typescript -e`, in a pod or on a host outside; its argument is JSON:
-// {"host","port","udp"}; with "briefMs" it answers once after this time, closes the connection and prints
-// nothing.
+// {"host","port","udp"}; with "briefMs" it answers once after this time and closes the connection, and prints
+// only how many connections each caller made.
 
 import dgram from "node:dgram";
 import net from "node:net";
@@ -24,19 +24,38 @@ function plain(address = ""): string {
   return address.replace(/^::ffff:(?=[0-9.]+$)/, "");
 }
 
+/** Connections of each caller, by the first line that it sends. */
+const counts = new Map<string, number>();
+const countMs = 200;
+let counting: NodeJS.Timeout | undefined;
+
+/** Counts a connection, and prints the counts soon. */
+function count(caller: string): void {
+  counts.set(caller, (counts.get(caller) ?? 0) + 1);
+  counting ??= setTimeout(() => {
+    counting = undefined;
+    tell("counts", { counts: Object.fromEntries(counts) });
+  }, countMs);
+}
+
 const server = net.createServer((socket) => {
   const own = { protocol: "tcp", ip: plain(socket.localAddress), port: socket.localPort };
   const seen = { ...own, remoteIp: plain(socket.remoteAddress), remotePort: socket.remotePort };
   let told = false;
   socket.on("error", () => socket.destroy());
   socket.on("data", (data) => {
-    if (briefMs !== undefined) return void setTimeout(() => socket.end(data), briefMs);
-    if (!told) tell("open", { ...seen, caller: data.toString().split("\n")[0] });
+    const caller = data.toString().split("\n")[0] ?? "";
+    if (briefMs !== undefined) {
+      if (!told) count(caller);
+      told = true;
+      return void setTimeout(() => socket.end(data), briefMs);
+    }
+    if (!told) tell("open", { ...seen, caller });
     told = true;
     socket.write(data);
     return undefined;
   });
-  socket.on("close", () => told && tell("close", seen));
+  socket.on("close", () => told && briefMs === undefined && tell("close", seen));
 });
 server.listen(port, host, () => tell("listening"));
 
