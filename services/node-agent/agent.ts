@@ -246,7 +246,7 @@ class PassingAgent implements Agent {
         hears: (inode) => this.#hearing !== null || parts.destroyed?.hears(inode) === true,
       }),
     };
-    this.#hearing?.install(observation, namespaceIds, settled.added);
+    this.#hearing?.install(observation, namespaces, settled.added);
     return { observation, cost };
   }
 

@@ -40,6 +40,8 @@ export interface ProcessRecord {
 export interface NamespaceRecord {
   /** Inode of the namespace; 0 where it could not be told. */
   readonly inode: number;
+  /** Cookie of the namespace, which unlike its inode is never used again; absent if it is not known. */
+  readonly cookie?: number;
   /** Whether pid 1 is in it. */
   readonly host: boolean;
   /** Every pid in it, ascending: the first is the representative, the next ones serve when it is gone. */

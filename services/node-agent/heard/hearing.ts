@@ -7,6 +7,8 @@ import type { TakeRecord } from "../kernel/bpf/trace/ring-buffer.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import type { HeardChanges, NamespaceOwner, TcpEvents } from "../observation.ts";
 import type { HeardSockets, HeardTables } from "./heard-sockets.ts";
+import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
+import type { RecordNamespace } from "./unplaced-records.ts";
 import { UnplacedRecords } from "./unplaced-records.ts";
 
 const NS_PER_MS = 1e6;
@@ -25,7 +27,7 @@ interface HearingParts {
 export class Hearing {
   readonly #parts: HearingParts;
   readonly #unplaced = new UnplacedRecords();
-  #namespaceIds: ReadonlyMap<number, number> = new Map();
+  #namespaces: HeardNamespaces = new HeardNamespaces([]);
   #isInstalled = false;
   // Milliseconds of elapsedMs() at which CLOCK_MONOTONIC began.
   #monotonicMs = 0;
@@ -69,7 +71,7 @@ export class Hearing {
     const nowMs = elapsedMs();
     this.#monotonicMs = nowMs - Number(process.hrtime.bigint()) / NS_PER_MS;
     if (this.#isInstalled && !this.#unplaced.isEmpty)
-      this.#unplaced.place((inode) => this.#namespaceIds.has(inode), ticksOf(nowMs), this.#take);
+      this.#unplaced.place((of) => this.#namespaces.idOf(of) !== undefined, ticksOf(nowMs), this.#take);
     events.drain(this.#isInstalled ? this.#take : this.#takeConnect);
   }
 
@@ -83,22 +85,25 @@ export class Hearing {
   /** Namespaces that came and went since the latest reading and of which something was heard, by inode. */
   gone(arrivals: ReadonlyMap<number, NamespaceOwner>): ReadonlySet<number> {
     const gone = new Set<number>();
-    for (const inode of this.#unplaced.namespaces) if (arrivals.has(inode)) gone.add(inode);
+    for (const inode of this.#unplaced.inodes()) if (arrivals.has(inode)) gone.add(inode);
     return gone;
   }
 
   /** Goes on from a reading; see HeardSockets.install(). */
-  install(tables: HeardTables, namespaceIds: ReadonlyMap<number, number>, added: ReadonlySet<number>): void {
-    this.#namespaceIds = namespaceIds;
+  install(tables: HeardTables, namespaces: readonly IdentifiedNamespace[], added: ReadonlySet<number>): void {
+    this.#namespaces = new HeardNamespaces(namespaces);
     this.#parts.sockets.install(tables, this.#isInstalled ? added : new Set());
     this.#isInstalled = true;
   }
 
   readonly #take: TakeRecord = (view, at, length) => {
-    const inode = view.getUint32(at + Record.namespace, hostIsLittleEndian);
-    const namespaceId = this.#namespaceIds.get(inode);
+    const of = {
+      inode: view.getUint32(at + Record.namespace, hostIsLittleEndian),
+      cookie: uint64(view, at + Record.namespaceCookie, hostIsLittleEndian),
+    };
+    const namespaceId = this.#namespaces.idOf(of);
     const ticks = this.#ticksOf(view, at);
-    if (namespaceId === undefined) this.#unplaced.add(inode, view, at, length, ticks);
+    if (namespaceId === undefined) this.#unplaced.add(of, view, at, length, ticks);
     else this.#parts.sockets.take(view, at, namespaceId, ticks);
   };
 
@@ -108,5 +113,22 @@ export class Hearing {
   #ticksOf(view: DataView, at: number): number {
     const ms = uint64(view, at + Record.time, hostIsLittleEndian) / NS_PER_MS + this.#monotonicMs;
     return Math.max(0, ticksOf(ms));
+  }
+}
+
+// The namespaces of the latest reading, as records name them. One whose cookie is not known goes by its inode.
+class HeardNamespaces {
+  readonly #byCookie = new Map<number, number>();
+  readonly #byInode = new Map<number, number>();
+
+  constructor(namespaces: readonly IdentifiedNamespace[]) {
+    for (const { namespace, record } of namespaces) {
+      if (record.cookie === undefined) this.#byInode.set(namespace.inode, namespace.id);
+      else this.#byCookie.set(record.cookie, namespace.id);
+    }
+  }
+
+  idOf({ inode, cookie }: RecordNamespace): number | undefined {
+    return this.#byCookie.get(cookie) ?? this.#byInode.get(inode);
   }
 }

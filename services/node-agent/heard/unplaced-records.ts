@@ -15,11 +15,19 @@ const NAMESPACE_BYTES_MAX = 2 ** 20;
 const STRANGERS_MAX = 4096;
 
 interface Waiting {
+  readonly inode: number;
   bytes: Uint8Array<ArrayBuffer>;
   readonly lengths: number[];
   used: number;
   dropped: number;
   readonly sinceTicks: number;
+}
+
+/** The network namespace of a record. */
+export interface RecordNamespace {
+  readonly inode: number;
+  /** 0 if the kernel gives namespaces none. */
+  readonly cookie: number;
 }
 
 /** Records that wait, by the inode of their namespace. */
@@ -33,23 +41,31 @@ export class UnplacedRecords {
   #bytes = 0;
 
   /** Inodes of the namespaces that records wait for. */
-  get namespaces(): Iterable<number> {
-    return this.#waiting.keys();
+  *inodes(): Generator<number> {
+    for (const { inode } of this.#waiting.values()) yield inode;
   }
 
   get isEmpty(): boolean {
     return this.#waiting.size === 0;
   }
 
-  /** Keeps a copy of a record. */
-  add(namespace: number, view: DataView, at: number, length: number, ticks: number): void {
+  /** Keeps a copy of a record, which has the time `ticks`. */
+  add(of: RecordNamespace, view: DataView, at: number, length: number, ticks: number): void {
+    const namespace = keyOf(of);
     if (this.#strangers.has(namespace)) {
       this.ofStrangers++;
       return;
     }
     let waiting = this.#waiting.get(namespace);
     if (waiting === undefined) {
-      waiting = { bytes: new Uint8Array(1024), lengths: [], used: 0, dropped: 0, sinceTicks: ticks };
+      waiting = {
+        inode: of.inode,
+        bytes: new Uint8Array(1024),
+        lengths: [],
+        used: 0,
+        dropped: 0,
+        sinceTicks: ticks,
+      };
       this.#waiting.set(namespace, waiting);
     }
     if (waiting.used + length > NAMESPACE_BYTES_MAX || this.#bytes + length > BYTES_MAX) {
@@ -68,10 +84,12 @@ export class UnplacedRecords {
   }
 
   /** Hands out the records of namespaces that are named now, in their order, and gives up those that waited too long. */
-  place(isNamed: (namespace: number) => boolean, ticks: number, take: TakeRecord): void {
-    for (const namespace of this.#strangers) if (isNamed(namespace)) this.#strangers.delete(namespace);
+  place(isNamed: (of: RecordNamespace) => boolean, ticks: number, take: TakeRecord): void {
+    // The inode of a stranger's namespace may be another one's by now.
+    for (const key of this.#strangers)
+      if (key < 0 && isNamed({ inode: -key, cookie: 0 })) this.#strangers.delete(key);
     for (const [namespace, waiting] of this.#waiting) {
-      if (isNamed(namespace)) {
+      if (isNamed({ inode: waiting.inode, cookie: Math.max(0, namespace) })) {
         this.#remove(namespace, waiting);
         this.overflowed += waiting.dropped;
         const view = new DataView(waiting.bytes.buffer);
@@ -93,4 +111,9 @@ export class UnplacedRecords {
     this.#waiting.delete(namespace);
     this.#bytes -= used;
   }
+}
+
+// Inodes are used again, cookies are not.
+function keyOf({ inode, cookie }: RecordNamespace): number {
+  return cookie === 0 ? -inode : cookie;
 }

@@ -22,6 +22,8 @@ export interface IdentifiedNamespace {
 export class NamespaceIds {
   readonly #pool = new IdPool(0, NAMESPACES_MAX);
   #known = new Map<number, NetworkNamespace>();
+  // Cookies of the previous pass, by inode.
+  #cookies: ReadonlyMap<number, number> = new Map();
   // Processes of each namespace in the previous pass, by inode.
   #pids = new Map<number, readonly number[]>();
 
@@ -38,6 +40,7 @@ export class NamespaceIds {
     const identified: IdentifiedNamespace[] = [];
     const known = new Map<number, NetworkNamespace>();
     const pids = new Map<number, readonly number[]>();
+    const cookies = new Map<number, number>();
     // If pid 1 is not visible (a saved tree of some processes), any namespace may be the node's own.
     const hostIsKnown = scan.namespaces.some(({ host }) => host);
     for (const record of scan.namespaces) {
@@ -50,6 +53,7 @@ export class NamespaceIds {
         : { id: this.#pool.take(), inode: record.inode, host: record.host, ...owner, addresses: [] };
       known.set(record.inode, namespace);
       pids.set(record.inode, record.pids);
+      if (record.cookie !== undefined) cookies.set(record.inode, record.cookie);
       identified.push({ namespace, record, gone: false });
     }
     for (const inode of wanted) {
@@ -65,12 +69,19 @@ export class NamespaceIds {
       if (known.get(inode)?.id !== namespace.id) this.#pool.giveBack(namespace.id);
     }
     this.#known = known;
+    this.#cookies = cookies;
     this.#pids = pids;
     this.#pool.settle();
     return identified;
   }
 
-  #isSame(before: NetworkNamespace, { inode, pids }: NamespaceRecord, owner: NamespaceOwner): boolean {
+  #isSame(
+    before: NetworkNamespace,
+    { inode, cookie, pids }: NamespaceRecord,
+    owner: NamespaceOwner,
+  ): boolean {
+    const cookieBefore = this.#cookies.get(inode);
+    if (cookie !== undefined && cookieBefore !== undefined) return cookie === cookieBefore;
     if (before.podUid === owner.podUid && before.containerId === owner.containerId) return true;
     if (before.podUid !== "" && owner.podUid !== "") return before.podUid === owner.podUid;
     const others = this.#pids.get(inode) ?? [];

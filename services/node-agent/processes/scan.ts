@@ -61,6 +61,8 @@ class Scanner implements ProcessScanner {
   readonly #tasks: TaskSource | null;
   #known = new Map<number, ProcessRecord>();
   #marks = new Map<number, string>();
+  // Cookies of network namespaces by inode, where the kernel was asked.
+  readonly #cookies = new Map<number, number>();
   #pass = 0;
 
   constructor({ procRoot, tasks }: ProcessScannerOptions) {
@@ -78,9 +80,11 @@ class Scanner implements ProcessScanner {
     const processes = new Map<number, ProcessRecord>();
     const inodes = new Map<number, number | null>();
     const marks = new Map<number, string>();
+    this.#cookies.clear();
     const told = this.#tasks?.((task) => {
       // An exiting process no longer has namespaces.
       if (task.namespaceInode === 0) return;
+      if (task.namespaceCookie !== 0) this.#cookies.set(task.namespaceInode, task.namespaceCookie);
       const { pid } = task;
       marks.set(pid, task.marks);
       inodes.set(pid, task.namespaceInode);
@@ -116,7 +120,7 @@ class Scanner implements ProcessScanner {
   ): ProcessScan {
     this.#known = processes;
     this.#marks = marks;
-    return { processes, namespaces: group(processes, inodes), unreadable: 0, limits: [] };
+    return { processes, namespaces: group(processes, inodes, this.#cookies), unreadable: 0, limits: [] };
   }
 
   #scanProc(): ProcessScan {
@@ -134,7 +138,7 @@ class Scanner implements ProcessScanner {
       processes.set(identity.pid, this.#record(identity, inode ?? 0));
     }
     this.#known = processes;
-    return { processes, namespaces: group(processes, namespaces), unreadable, limits };
+    return { processes, namespaces: group(processes, namespaces, this.#cookies), unreadable, limits };
   }
 
   #pids(limits: string[]): number[] {
@@ -269,6 +273,7 @@ function equal(a: ProcessRecord, b: ProcessRecord): boolean {
 function group(
   processes: ReadonlyMap<number, ProcessRecord>,
   inodes: ReadonlyMap<number, number | null>,
+  cookies: ReadonlyMap<number, number>,
 ): readonly NamespaceRecord[] {
   const pidsByInode = new Map<number, number[]>();
   for (const pid of processes.keys()) {
@@ -278,5 +283,8 @@ function group(
     if (pids === undefined) pidsByInode.set(inode, [pid]);
     else pids.push(pid);
   }
-  return [...pidsByInode].map(([inode, pids]) => ({ inode, host: pids[0] === 1, pids }));
+  return [...pidsByInode].map(([inode, pids]) => {
+    const cookie = cookies.get(inode);
+    return { inode, ...(cookie === undefined ? {} : { cookie }), host: pids[0] === 1, pids };
+  });
 }

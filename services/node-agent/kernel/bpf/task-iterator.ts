@@ -33,7 +33,9 @@ const TaskRecord = {
   executions: 48,
   /** Inode of the mount namespace: with the cgroup it identifies the container. */
   mountNamespace: 52,
-  bytes: 56,
+  /** Cookie of the network namespace; 0 if the kernel gives it none. */
+  namespaceCookie: 56,
+  bytes: 64,
 } as const;
 
 /** One process; a reading reuses the same object for each. */
@@ -44,6 +46,8 @@ export interface Task {
   startTicks: number;
   /** Inode of the network namespace. */
   namespaceInode: number;
+  /** Cookie of the network namespace, which unlike its inode is never used again; 0 if it is not known. */
+  namespaceCookie: number;
   /** comm. */
   name: string;
   /** Inode of the cgroup's directory in the v2 hierarchy; 0 if the kernel has none. */
@@ -85,6 +89,7 @@ export class TaskIterator {
       parentPid: 0,
       startTicks: 0,
       namespaceInode: 0,
+      namespaceCookie: 0,
       name: "",
       cgroup: 0,
       mountNamespace: 0,
@@ -97,6 +102,7 @@ export class TaskIterator {
       task.namespaceInode = word(at + TaskRecord.namespace);
       task.startTicks = Math.floor(uint64(view, at + TaskRecord.start, hostIsLittleEndian) / TICK_NS);
       task.name = text(bytes, at + TaskRecord.name);
+      task.namespaceCookie = uint64(view, at + TaskRecord.namespaceCookie, hostIsLittleEndian);
       task.cgroup = uint64(view, at + TaskRecord.cgroup, hostIsLittleEndian);
       task.mountNamespace = word(at + TaskRecord.mountNamespace);
       task.marks = `${word(at + TaskRecord.uid)} ${task.cgroup} ${task.mountNamespace} ${word(at + TaskRecord.executions)}`;
@@ -131,6 +137,7 @@ export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgr
   program.store(4, 10, record(TaskRecord.parentPid), 1).label("without parent");
   program.load(8, 1, 7, task("nsproxy")).load(8, 1, 1, types.of("nsproxy", "net_ns"));
   keep(4, 1, types.of("net", "ns", "inum"), TaskRecord.namespace);
+  if (types.has("net", "net_cookie")) keep(8, 1, types.of("net", "net_cookie"), TaskRecord.namespaceCookie);
   program.load(8, 1, 7, task("real_cred"));
   keep(4, 1, types.of("cred", "uid"), TaskRecord.uid);
   keep(8, 7, task("start_boottime"), TaskRecord.start);

@@ -91,6 +91,8 @@ class TcpStateProgram {
     const program = this.#program;
     program.load(8, 9, 6, this.#types.common("skc_net"));
     this.#keep(4, 9, this.#types.of("net", "ns", "inum"), Record.namespace);
+    if (this.#types.has("net", "net_cookie"))
+      this.#keep(8, 9, this.#types.of("net", "net_cookie"), Record.namespaceCookie);
     program.move(1, 6).call(Helper.getSocketCookie).store(8, 10, at(Record.cookie), 0);
     program.call(Helper.nowNs).store(8, 10, at(Record.time), 0);
   }

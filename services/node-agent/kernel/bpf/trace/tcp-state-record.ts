@@ -13,57 +13,59 @@ export const TcpStateRecord = {
   cookie: 8,
   /** Nanoseconds of CLOCK_MONOTONIC. */
   time: 16,
+  /** Cookie of the namespace, which unlike its inode is never used again; 0 if the kernel gives it none. */
+  namespaceCookie: 24,
   /** Here a record of any other state ends. */
-  stateBytes: 24,
+  stateBytes: 32,
 
-  family: 24,
-  localPort: 26,
+  family: 32,
+  localPort: 34,
   /** In network order. */
-  remotePort: 28,
+  remotePort: 36,
   /** Sixteen bytes each in network order; of IPv4 the first four. */
-  local: 32,
-  remote: 48,
+  local: 40,
+  remote: 56,
   /** Inode of the socket's file; 0 where it has none (not yet accepted, or closed). */
-  inode: 64,
-  uid: 68,
+  inode: 72,
+  uid: 76,
   /** Here a record of ESTABLISHED ends. */
-  tupleBytes: 72,
+  tupleBytes: 80,
 
   // SYN_SENT and LISTEN: the process that called connect() or listen(). Its pid is 0 where the reader's pid namespace does
   // not number it.
-  pid: 72,
-  parentPid: 76,
+  pid: 80,
+  parentPid: 84,
   /** Inode of the cgroup's directory in the v2 hierarchy. */
-  cgroup: 80,
+  cgroup: 88,
   /** Start in nanoseconds since boot. */
-  start: 88,
-  mountNamespace: 96,
+  start: 96,
+  mountNamespace: 104,
   /** Inode of the process's own network namespace. */
-  processNamespace: 100,
+  processNamespace: 108,
   /** comm of the process, not of the thread. */
-  name: 104,
+  name: 112,
   /** Owner of the process. */
-  processUid: 120,
-  callerBytes: 128,
+  processUid: 128,
+  callerBytes: 136,
 
   // CLOSE: the last figures.
-  bytesAcked: 72,
-  bytesReceived: 80,
-  bytesSent: 88,
-  bytesRetrans: 96,
+  bytesAcked: 80,
+  bytesReceived: 88,
+  bytesSent: 96,
+  bytesRetrans: 104,
   /** Eighths of a microsecond. */
-  srtt: 104,
-  totalRetrans: 108,
+  srtt: 112,
+  totalRetrans: 116,
   /** sk_err: the errno that ended the connection; 0 where it was closed in order. */
-  error: 112,
+  error: 120,
   /** skc_flags: bits of enum sock_flags. */
-  flags: 116,
-  segsIn: 120,
+  flags: 124,
+  segsIn: 128,
   /** 1 where the figures from bytesAcked on and sourcePort are filled. */
-  counted: 124,
+  counted: 132,
   /** The local port in network order: the socket has given it back by then, so that localPort is 0. */
-  sourcePort: 126,
-  closeBytes: 128,
+  sourcePort: 134,
+  closeBytes: 136,
 } as const;
 
 /** Bytes of comm. */
