@@ -189,7 +189,8 @@ function groupText(endpoint: Endpoint): string {
         : `workload ${namespace}/${workload.kind}/${workload.name}`;
     case "process":
       if (container !== "" || unit !== "") return `process ${node} ${container} ${unit}`;
-      return `process ${node} ${process?.exe ?? ""} ${process?.name ?? ""} ${networkNamespace}`;
+      // Not by its program's file, which is unknown of a process that ended before anyone looked.
+      return `process ${node} ${process?.name ?? ""} ${networkNamespace}`;
     case "service":
       return `service ${namespace}/${name}`;
     default:

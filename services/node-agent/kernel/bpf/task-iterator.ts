@@ -135,9 +135,9 @@ export function assembleTaskProgram(types: KernelTypes, level: number): BpfProgr
   program.load(8, 8, 7, task("real_parent"));
   loadPid(program, types, 8, level, "without parent");
   program.store(4, 10, record(TaskRecord.parentPid), 1).label("without parent");
-  program.load(8, 1, 7, task("nsproxy")).load(8, 1, 1, types.of("nsproxy", "net_ns"));
-  keep(4, 1, types.of("net", "ns", "inum"), TaskRecord.namespace);
-  if (types.has("net", "net_cookie")) keep(8, 1, types.of("net", "net_cookie"), TaskRecord.namespaceCookie);
+  program.load(8, 3, 7, task("nsproxy")).load(8, 3, 3, types.of("nsproxy", "net_ns"));
+  keep(4, 3, types.of("net", "ns", "inum"), TaskRecord.namespace);
+  if (types.has("net", "net_cookie")) keep(8, 3, types.of("net", "net_cookie"), TaskRecord.namespaceCookie);
   program.load(8, 1, 7, task("real_cred"));
   keep(4, 1, types.of("cred", "uid"), TaskRecord.uid);
   keep(8, 7, task("start_boottime"), TaskRecord.start);
