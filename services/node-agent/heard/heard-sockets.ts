@@ -68,6 +68,8 @@ export class HeardSockets {
   #finals = new SocketTable(64);
   #removed: number[] = [];
   readonly #changed = new Set<number>();
+  // Listeners that closed: they leave with the report, since connections that they accepted before are in it, too.
+  #closedListeners: number[] = [];
   // Rows in TIME_WAIT by the hash of their tuple.
   readonly #timeWaits = new Map<number, number>();
   // Rows that the latest reading added: each should be heard of by the next report, if it was read first.
@@ -147,6 +149,7 @@ export class HeardSockets {
       this.#ended.length > 0 ||
       this.#finals.length > 0 ||
       this.#removed.length > 0 ||
+      this.#closedListeners.length > 0 ||
       this.#changed.size > 0
     );
   }
@@ -161,12 +164,13 @@ export class HeardSockets {
       added.appendRow(sockets, row);
       openers.push(this.#openers[row - this.#firstNew] ?? null);
     }
-    this.#dropHolders();
     const newHolders = new HolderTable(64);
     hold(added, openers, this.#tables, newHolders);
     for (let row = 0; row < newHolders.length; row++)
       holders.append(newHolders.socket[row]!, newHolders.process[row]!, newHolders.fd[row]!);
     hold(this.#ended, this.#endedOpeners, this.#tables, newHolders);
+    for (const row of this.#closedListeners) this.#leave(row);
+    this.#dropHolders();
     const changes = this.#finals;
     for (const row of this.#changed) if (sockets.id[row] !== 0) changes.appendRow(sockets, row);
     const ended = this.#ended;
@@ -194,6 +198,7 @@ export class HeardSockets {
     this.#finals = new SocketTable(64);
     this.#removed = [];
     this.#changed.clear();
+    this.#closedListeners = [];
   }
 
   #establish(view: DataView, at: number, namespaceId: number, ticks: number): void {
@@ -233,7 +238,8 @@ export class HeardSockets {
     const row = this.#rowOfCookie.get(cookie) ?? this.#findByTuple(view, at, namespaceId);
     if (row !== undefined) {
       this.#unheard.delete(cookie);
-      this.#end(view, at, row, ticks);
+      if (before === SocketState.LISTEN) this.#closedListeners.push(row);
+      else this.#end(view, at, row, ticks);
     } else if (
       before !== SocketState.LISTEN &&
       before !== SocketState.SYN_RECV &&
@@ -258,11 +264,21 @@ export class HeardSockets {
       this.#changed.add(row);
       return;
     }
+    const final = this.#leave(row);
+    if (final >= 0 && failed) {
+      this.#finals.state[final] = SocketState.SYN_SENT;
+      this.#finals.attempt[final] = attemptOf(view, at);
+    }
+  }
+
+  // A known row leaves; returns its row among the last figures, or -1.
+  #leave(row: number): number {
+    const { sockets } = this.#tables;
     const final = this.#finals.appendRow(sockets, row);
-    if (final >= 0 && failed) this.#finals.attempt[final] = attemptOf(view, at);
-    else if (final >= 0) this.#finals.state[final] = SocketState.CLOSE;
+    if (final >= 0) this.#finals.state[final] = SocketState.CLOSE;
     this.#removed.push(sockets.id[row]!);
     this.#kill(row);
+    return final;
   }
 
   // An attempt that failed, or a connection whose beginning was lost.
