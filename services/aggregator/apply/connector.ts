@@ -133,6 +133,7 @@ export class Connector {
       case "service-end":
         if (answer.role === null) this.#model.serviceEnds.remove(end);
         else this.#model.serviceEnds.put(end, answer.role);
+        if (answer.retry === true) this.retry(connection);
         return false;
     }
   }

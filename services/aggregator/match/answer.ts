@@ -31,8 +31,11 @@ export type Answer =
   | { readonly kind: "none" }
   /** A listener that serves several clients answers the end. */
   | { readonly kind: "listener"; readonly listener: number }
-  /** The end waits for a peer through a Service, in this role; null if it cannot have one. */
-  | { readonly kind: "service-end"; readonly role: ServiceRole | null };
+  /**
+   * The end waits for a peer through a Service, in this role; null if it cannot have one. With `retry` there is one, but
+   * a flow that says otherwise may be on its way.
+   */
+  | { readonly kind: "service-end"; readonly role: ServiceRole | null; readonly retry?: true };
 
 /** Which end opened a connection, and how that is known (DirectionBy). */
 interface KnownClient {

@@ -12,13 +12,16 @@ import { isServedByListeners } from "./by-listener.ts";
 import { LAG_MS } from "./lag.ts";
 import { listensOnOwnPort } from "./listens.ts";
 
+/** How much later than a conversation's sockets its flow may be reported: twice the usual interval of passes. */
+const FLOW_LAG_MS = 2000;
+
 const NOT_THROUGH_SERVICE: Answer = { kind: "service-end", role: null };
 
 /**
  * The rule. An end without a peer waits in a role, so that the two sides and the Service may arrive in any
  * order; it waits as a client only if it dialled a Service.
  */
-export function byService(model: ReadModel, { end }: OneSided, fronts: ServiceFronts): Answer | null {
+export function byService(model: ReadModel, { end, nowMs }: OneSided, fronts: ServiceFronts): Answer | null {
   if (isServedByListeners(model.sockets.protocol(end))) return null;
   const isServer = listensOnOwnPort(model, end);
   if (!isServer && frontOf(model, fronts, end) === null) return NOT_THROUGH_SERVICE;
@@ -27,7 +30,17 @@ export function byService(model: ReadModel, { end }: OneSided, fronts: ServiceFr
   if (peer < 0 || hasOtherPeer(model, fronts, peer, end, opposite(role)))
     return { kind: "service-end", role };
   const client = isServer ? peer : end;
+  if (mayHaveFlow(model, client, isServer ? end : peer, nowMs))
+    return { kind: "service-end", role, retry: true };
   return { kind: "peer", peer, client: { end: client, by: DirectionBy.listener } };
+}
+
+// Whether the client's node translates and may still report how it translated this conversation: masquerading changes the
+// client's port too, and then the server's peer is another one.
+function mayHaveFlow(model: ReadModel, client: number, server: number, nowMs: number): boolean {
+  const { sockets } = model;
+  const sinceMs = Math.max(sockets.sinceMs[client]!, sockets.sinceMs[server]!);
+  return model.nodeOfSocket(client).translates && nowMs - sinceMs < FLOW_LAG_MS;
 }
 
 /** Whether the client dialled another address or port than the server's own. */
