@@ -30,7 +30,7 @@ const benches: Readonly<Record<string, Entry>> = {
     load: () => import("./readers/bench.ts"),
   },
   short: {
-    help: "short connections that are seen, with these intervals only",
+    help: "short connections: seen, named, the load slowed",
     words: "[SECONDS…]",
     load: () => import("./short/bench.ts"),
   },
@@ -39,6 +39,7 @@ const benches: Readonly<Record<string, Entry>> = {
     words: "[CANDIDATE…]",
     load: () => import("./idle/bench.ts"),
   },
+  latency: { help: "from connect() to the line in a watch", load: () => import("./latency/bench.ts") },
 };
 
 const tool = {

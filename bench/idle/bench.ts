@@ -1,11 +1,6 @@
 // The cost of whotalks on an idle node: the agent as it runs in a cluster, and `whotalks local`, on quiet
 // namespaces at the default interval. CPU and memory are the kernel's figures for the whole process.
 
-import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -15,10 +10,11 @@ import { listedWord } from "../../lib/program/typed-values.ts";
 import { freePort, TestNatsServer, natsServerMissing } from "../../lib/testing/nats-server.ts";
 import { ensureStream } from "../../lib/nats/stream.ts";
 import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
-import { TICKS_PER_SECOND } from "../../lib/ticks.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readerNames } from "../../lib/vocabulary/reader-names.ts";
 import { median, printTable } from "../measure.ts";
+import type { ProgramStart } from "../measured-program.ts";
+import { cpuSeconds, residentMiB, startProgram, stopProgram } from "../measured-program.ts";
 import { onQuietNode } from "../quiet-node.ts";
 import { makeSocketLoad } from "../socket-load.ts";
 
@@ -30,13 +26,8 @@ const WARM_SECONDS = 240;
 const PART_SECONDS = 10;
 const PARTS = 3;
 
-const root = path.join(import.meta.dirname, "../..");
-
-interface Candidate {
+interface Candidate extends ProgramStart {
   readonly name: string;
-  readonly script: string;
-  readonly args: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
   /** URL of its metrics; null if it has none. */
   readonly metrics: string | null;
 }
@@ -113,7 +104,7 @@ async function candidates(natsUrl: string): Promise<Candidate[]> {
     const port = await freePort();
     found.push({
       name: `agent ${reader}`,
-      script: path.join(root, "services/node-agent/main.ts"),
+      script: "services/node-agent/main.ts",
       args: [],
       environment: {
         WHOTALKS_NODE_NAME: `bench-${reader}`,
@@ -127,7 +118,7 @@ async function candidates(natsUrl: string): Promise<Candidate[]> {
   for (const reader of usable) {
     found.push({
       name: `local ${reader}`,
-      script: path.join(root, "cli/main.ts"),
+      script: "cli/main.ts",
       args: ["local", "watch", "--reader", reader, "--listen", "none"],
       environment: {},
       metrics: null,
@@ -136,20 +127,9 @@ async function candidates(natsUrl: string): Promise<Candidate[]> {
   return found;
 }
 
-async function measure({ script, args, environment, metrics }: Candidate): Promise<Figures> {
-  const child = spawn(process.execPath, ["--max-semi-space-size=1", script, ...args], {
-    cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
-    // The environment of `npm start` and of the chart.
-    env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
-      NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
-      MALLOC_ARENA_MAX: "1",
-      MALLOC_MMAP_THRESHOLD_: "8192",
-      ...environment,
-    },
-  });
+async function measure(candidate: Candidate): Promise<Figures> {
+  const child = startProgram(candidate);
+  const { metrics } = candidate;
   try {
     await sleep(WARM_SECONDS * 1000);
     const shares: number[] = [];
@@ -164,22 +144,8 @@ async function measure({ script, args, environment, metrics }: Candidate): Promi
       intervalSeconds: metrics === null ? null : await gauge(metrics, "whotalks_agent_interval_seconds"),
     };
   } finally {
-    const ended = once(child, "exit");
-    child.kill();
-    await ended;
+    await stopProgram(child);
   }
-}
-
-// utime and stime are fields 14 and 15; comm, field 2, may contain anything.
-function cpuSeconds({ pid }: ChildProcess): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function residentMiB({ pid }: ChildProcess): number {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
 }
 
 async function gauge(url: string, name: string): Promise<number> {

@@ -1,226 +1,236 @@
-// How many of a generator's short connections are seen, and whether their bytes are known: by all of whotalks
-// in one process at several intervals, and by polling `ss -tan` every second.
+// Short connections at an ordinary rate and as fast as the machine makes them: how many are seen, named and have exact
+// bytes, and by how much listening slows the load down. By the agent with and without the kernel's events, each with and
+// without conntrack, so that conntrack's share can be told apart; by polling `ss -tan`; and by nobody.
 
-import type { ChildProcess } from "node:child_process";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { MemoryBus } from "../../lib/bus.ts";
-import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import { parseNumber } from "../../lib/program/typed-values.ts";
-import { createAggregator } from "../../services/aggregator/aggregator.ts";
-import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
-import { printTable } from "../measure.ts";
+import { conntrackObstacle } from "../../services/node-agent/conntrack/testing/flows.ts";
+import { median, printTable, Worker } from "../measure.ts";
+import { onQuietNode } from "../quiet-node.ts";
+import type { Made } from "./generated-load.ts";
+import { compileGenerator, GeneratedLoad } from "./generated-load.ts";
 
-/** The clients: their number, the duration of each connection, and of the load in seconds. */
-const loads = [
-  { name: "5 ms each", clients: 32, holdMicros: 5000, seconds: 8 },
-  { name: "as fast as the machine can", clients: 4, holdMicros: 0, seconds: 8 },
-] as const;
-const INTERVALS_MS = [1000, 5000, 30_000];
-/** The longest interval that can be chosen. */
+/** Connections per second; 0 means as many as possible. */
+const RATES = [5000, 0];
+const ROUNDS = 5;
+const LOAD_SECONDS = 3;
+
+/** Seconds between two passes unless words say otherwise, and the longest interval that can be chosen. */
+const INTERVALS_SECONDS = [1];
 const SECONDS_MAX = 3600;
 
-/** Bytes of one connection, in each direction. */
-const SENT = 100;
-const ANSWERED = 50;
+const NOBODY = "nobody";
 
-type Load = (typeof loads)[number];
+const WANTED =
+  "wanted, with events: every connection seen, named and with exact bytes; the load slowed by at most 2 % at 5000/s and 6 % at the full rate, without conntrack's share";
 
-interface Seen {
-  readonly made: number;
-  readonly connections: number;
-  readonly exactBytes: number;
-  readonly unseen: number | null;
-  readonly overruns: number | null;
-  readonly rssMiB: number | null;
+/** What a listener knows after one run of the load. */
+interface Known {
+  readonly seen: number;
+  /** Null if it does not know. */
+  readonly agent: {
+    readonly named: number;
+    readonly exactBytes: number;
+    /** Connections that it reports as unseen, and times that the kernel had no room for what it had to report. */
+    readonly unseen: number;
+    readonly lost: number;
+    readonly cpuMs: number;
+    readonly rssMiB: number;
+  } | null;
 }
 
-/** Runs every load with every method and prints a table. Words are intervals in seconds. */
+interface Round {
+  readonly made: Made;
+  readonly known: Known;
+}
+
+/** One who listens while the load runs. */
+interface Listener {
+  readonly name: string;
+  listen(load: GeneratedLoad, port: number): Promise<Round>;
+  close(): void;
+}
+
+/** Runs every rate with every listener and prints a table of each rate. Words are intervals in seconds. */
 export async function run(words: readonly string[]): Promise<void> {
-  const asked = words.map((word) => parseNumber("SECONDS", word, 1, SECONDS_MAX) * 1000);
-  if (process.getuid?.() !== 0) {
-    console.log("SKIP: needs root to make a network namespace");
+  const asked = words.map((word) => parseNumber("SECONDS", word, 1, SECONDS_MAX));
+  const obstacle = conntrackObstacle();
+  if (obstacle !== null) {
+    console.log(`SKIP: ${obstacle}`);
     return;
   }
+  await onQuietNode(() => measureAll(asked.length > 0 ? asked : INTERVALS_SECONDS));
+}
+
+async function measureAll(intervals: readonly number[]): Promise<void> {
   const directory = mkdtempSync(path.join(tmpdir(), "whotalks-short-"));
-  const generator = path.join(directory, "generator");
   try {
-    execFileSync("cc", ["-O2", "-o", generator, path.join(import.meta.dirname, "generator.c")]);
-  } catch (error) {
-    console.log(`SKIP: the generator is in C and cannot be compiled: ${(error as Error).message}`);
-    rmSync(directory, { recursive: true });
-    return;
-  }
-  const rows: string[][] = [];
-  for (const load of loads) {
-    for (const intervalMs of asked.length > 0 ? asked : INTERVALS_MS) {
-      console.error(`${load.name}, whotalks every ${intervalMs / 1000} s`);
-      rows.push(
-        row(
-          load,
-          `whotalks, a pass every ${intervalMs / 1000} s`,
-          await byWhotalks(generator, load, intervalMs),
-        ),
-      );
+    let generator: string;
+    try {
+      generator = compileGenerator(directory);
+    } catch (error) {
+      console.log(`SKIP: the generator is in C and cannot be compiled: ${(error as Error).message}`);
+      return;
     }
-    console.error(`${load.name}, ss every second`);
-    rows.push(row(load, "`ss -tan` every second", await bySs(generator, load)));
+    for (const seconds of intervals) for (const rate of RATES) await measure(generator, rate, seconds);
+    console.log(WANTED);
+  } finally {
+    rmSync(directory, { recursive: true });
   }
-  rmSync(directory, { recursive: true });
+}
+
+async function measure(generator: string, rate: number, intervalSeconds: number): Promise<void> {
+  const title = rate === 0 ? "full rate" : `${rate}/s`;
+  const listeners = [nobody, ...agents(intervalSeconds * 1000), ssEverySecond];
+  const rounds = new Map<Listener, Round[]>(listeners.map((listener) => [listener, []]));
+  // One extra round: the first one warms up and does not count.
+  for (let turn = 0; turn <= ROUNDS; turn++) {
+    for (const listener of listeners) {
+      const load = new GeneratedLoad(generator, rate, LOAD_SECONDS);
+      const round = await listener.listen(load, await load.port());
+      await load.end();
+      console.error(
+        `${title}, ${listener.name}: ${round.made.perSecond.toFixed(0)}/s, ${round.made.cpuMicros.toFixed(1)} µs of CPU each (${turn} of ${ROUNDS})`,
+      );
+      if (turn > 0) rounds.get(listener)!.push(round);
+    }
+  }
+  for (const listener of listeners) listener.close();
+  const quiet = rounds.get(listeners[0]!)!;
   printTable([
     [
-      "load",
-      "by",
+      `${title}, a pass every ${intervalSeconds} s`,
+      "made/s",
+      "µs each",
+      "slowed",
+      "load's CPU µs each",
+      "more",
       "made",
-      "a second",
       "seen",
-      "with exact bytes",
-      "said to be unseen",
-      "overruns",
+      "named",
+      "exact bytes",
+      "reported as unseen",
+      "losses",
+      "agent's CPU µs each",
       "RSS MiB",
     ],
-    ...rows,
+    ...listeners.map((listener) => row(listener.name, rounds.get(listener)!, quiet)),
   ]);
 }
 
-function row(load: Load, by: string, seen: Seen): string[] {
-  const share = (count: number): string =>
-    `${((100 * count) / seen.made).toFixed(count === seen.made ? 0 : 2)} %`;
-  return [
-    load.name,
-    by,
-    String(seen.made),
-    String(Math.round(seen.made / load.seconds)),
-    `${seen.connections} (${share(seen.connections)})`,
-    seen.unseen === null ? "none" : share(seen.exactBytes),
-    String(seen.unseen ?? "not told"),
-    String(seen.overruns ?? ""),
-    seen.rssMiB === null ? "" : seen.rssMiB.toFixed(0),
+const nobody: Listener = {
+  name: NOBODY,
+  listen: async (load) => ({ made: await load.run(), known: { seen: 0, agent: null } }),
+  close: () => undefined,
+};
+
+function agents(intervalMs: number): Listener[] {
+  const choices = [
+    { name: "events", options: { events: "auto", conntrack: "none" } },
+    { name: "events, conntrack", options: { events: "auto", conntrack: "auto" } },
+    { name: "no events", options: { events: "off", conntrack: "none" } },
+    { name: "no events, conntrack", options: { events: "off", conntrack: "auto" } },
   ];
-}
-
-// The generator in its own network namespace, which has an id in ours.
-class Generated {
-  readonly namespace = `wt-short-${process.pid}`;
-  readonly #lines: AsyncIterator<string>;
-  readonly #child: ChildProcess;
-
-  constructor(generator: string, { clients, holdMicros, seconds }: Load) {
-    ip(`netns add ${this.namespace}`);
-    ip(`link add wts${process.pid} type veth peer name eth0 netns ${this.namespace}`);
-    ip(`-n ${this.namespace} link set lo up`);
-    const words = [clients, holdMicros, seconds].map(String);
-    this.#child = spawn("ip", ["netns", "exec", this.namespace, generator, ...words], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    this.#lines = createInterface(this.#child.stdout!)[Symbol.asyncIterator]();
-  }
-
-  async number(): Promise<number> {
-    const { value } = await this.#lines.next();
-    return Number(value);
-  }
-
-  async end(): Promise<void> {
-    this.#child.stdin!.end("\n");
-    await new Promise((resolve) => this.#child.on("exit", resolve));
-    ip(`netns del ${this.namespace}`);
-  }
-}
-
-async function byWhotalks(generator: string, load: Load, intervalMs: number): Promise<Seen> {
-  const startMs = performance.now();
-  const elapsedMs = (): number => performance.now() - startMs;
-  const aggregator = createAggregator({ now: Date.now });
-  const bus = new MemoryBus(Date.now);
-  bus.subscribe(aggregator.ingest);
-  const state = { passes: 0, coverage: null as NodeCoverage | null };
-  const agent = createNodeAgent(
-    { node: "bench", procRoot: "/proc", reader: "auto", conntrack: "none", events: "auto" },
-    {
-      sink: bus,
-      flows: null,
-      elapsedMs,
-      onPass: (latest) => {
-        state.coverage = latest;
-        state.passes++;
+  return choices.map(({ name, options }) => {
+    const worker = new Worker(path.join(import.meta.dirname, "our-agent.ts"), { ...options, intervalMs });
+    return {
+      name: `whotalks, ${name}`,
+      listen: async (load) => {
+        await worker.round();
+        const made = await load.run();
+        const { seen, ...agent } = (await worker.round()) as Record<
+          "seen" | "named" | "exactBytes" | "unseen" | "lost" | "cpuMs" | "rssMiB",
+          number
+        >;
+        return { made, known: { seen, agent } };
       },
-    },
-    { intervalMs, keyframeMs: Number.POSITIVE_INFINITY, cpuShare: null },
-  );
-  const stop = new AbortController();
-  const sweeping = setInterval(() => aggregator.tick(Date.now()), 1000);
-  const running = agent.run(stop.signal);
-  while (state.passes === 0) await sleep(20);
-  const unseenBefore = told(state.coverage).unseen;
-  const generated = new Generated(generator, load);
-  const port = await generated.number();
-  const made = await generated.number();
-  // The second pass after the end has reported everything and compared it with the counters.
-  const last = state.passes + 2;
-  while (state.passes < last) await sleep(50);
-  stop.abort();
-  await running;
-  clearInterval(sweeping);
-  aggregator.tick(Date.now());
-  const edges = [...aggregator.query.edges(undefined, 1e6).items].filter((edge) => edge.port === port);
-  const sum = (of: (edge: (typeof edges)[number]) => number): number =>
-    edges.reduce((all, edge) => all + of(edge), 0);
-  const bytes = Math.min(
-    sum((edge) => edge.bytesToServer ?? 0) / SENT,
-    sum((edge) => edge.bytesToClient ?? 0) / ANSWERED,
-  );
-  const seen = {
-    made,
-    connections: sum((edge) => edge.connections),
-    exactBytes: Math.floor(bytes),
-    unseen: told(state.coverage).unseen - unseenBefore,
-    overruns: told(state.coverage).destroyedOverruns,
-    rssMiB: process.memoryUsage.rss() / 2 ** 20,
-  };
-  agent.close();
-  aggregator.close();
-  await generated.end();
-  return seen;
-}
-
-function told(coverage: NodeCoverage | null): NodeCoverage {
-  if (coverage === null) throw new Error("no pass was made");
-  return coverage;
+      close: () => worker.close(),
+    };
+  });
 }
 
 // All clients' tuples that a loop around ss ever showed. A reused port counts once.
-async function bySs(generator: string, load: Load): Promise<Seen> {
-  const generated = new Generated(generator, load);
-  const port = await generated.number();
-  const tuples = new Set<string>();
-  const polling = { goesOn: true };
-  const poll = async (): Promise<void> => {
-    while (polling.goesOn) {
-      const text = execFileSync("ip", ["netns", "exec", generated.namespace, "ss", "-tanH"], {
-        encoding: "utf8",
-        maxBuffer: 2 ** 28,
-      });
-      for (const line of text.split("\n")) {
-        const [, , , local, remote] = line.split(/\s+/);
-        if (remote?.endsWith(`:${port}`) === true) tuples.add(`${local} ${remote}`);
+const ssEverySecond: Listener = {
+  name: "`ss -tan` every second",
+  async listen(load, port) {
+    const tuples = new Set<string>();
+    const polling = { goesOn: true };
+    const poll = async (): Promise<void> => {
+      while (polling.goesOn) {
+        const text = execFileSync("ip", ["netns", "exec", load.namespace, "ss", "-tanH"], {
+          encoding: "utf8",
+          maxBuffer: 2 ** 28,
+        });
+        for (const line of text.split("\n")) {
+          const [, , , local, remote] = line.split(/\s+/);
+          if (remote?.endsWith(`:${port}`) === true) tuples.add(`${local} ${remote}`);
+        }
+        await sleep(1000);
       }
-      await sleep(1000);
-    }
-  };
-  const polled = poll();
-  const made = await generated.number();
-  polling.goesOn = false;
-  await polled;
-  await generated.end();
-  return { made, connections: tuples.size, exactBytes: 0, unseen: null, overruns: null, rssMiB: null };
+    };
+    const polled = poll();
+    const made = await load.run();
+    polling.goesOn = false;
+    await polled;
+    return { made, known: { seen: tuples.size, agent: null } };
+  },
+  close: () => undefined,
+};
+
+function row(name: string, rounds: readonly Round[], quiet: readonly Round[]): string[] {
+  const middle = (of: (round: Round) => number): string => median(rounds.map(of)).toFixed(1);
+  // Rounds are interleaved: each is compared with the one of the same turn.
+  const more = (of: (made: Made) => number): string =>
+    name === NOBODY
+      ? ""
+      : `${(100 * median(rounds.map(({ made }, turn) => of(made) / of(quiet[turn]!.made) - 1))).toFixed(1)} %`;
+  const sum = (of: (round: Round) => number): number => rounds.reduce((all, round) => all + of(round), 0);
+  const made = sum((round) => round.made.connections);
+  const share = (count: number): string =>
+    `${((100 * count) / made).toFixed(count === made ? 0 : 2)} % (${count})`;
+  const ofAgent = (of: (agent: NonNullable<Known["agent"]>) => number): number | null =>
+    rounds[0]?.known.agent === null ? null : sum(({ known }) => of(known.agent!));
+  return [
+    name,
+    middle((round) => round.made.perSecond).replace(/\..*/, ""),
+    middle((round) => round.made.busyMicros),
+    more(({ busyMicros }) => busyMicros),
+    middle((round) => round.made.cpuMicros),
+    more(({ cpuMicros }) => cpuMicros),
+    String(made),
+    name === NOBODY ? "" : share(sum(({ known }) => known.seen)),
+    cell(
+      ofAgent(({ named }) => named),
+      share,
+    ),
+    cell(
+      ofAgent(({ exactBytes }) => exactBytes),
+      share,
+    ),
+    cell(
+      ofAgent(({ unseen }) => unseen),
+      String,
+    ),
+    cell(
+      ofAgent(({ lost }) => lost),
+      String,
+    ),
+    cell(
+      ofAgent(({ cpuMs }) => (cpuMs * 1000) / made),
+      (micros) => micros.toFixed(1),
+    ),
+    cell(
+      ofAgent(({ rssMiB }) => rssMiB / ROUNDS),
+      (mebibytes) => mebibytes.toFixed(0),
+    ),
+  ];
 }
 
-function ip(words: string): void {
-  execFileSync("ip", words.split(" "));
+function cell(value: number | null, text: (value: number) => string): string {
+  return value === null ? "" : text(value);
 }

@@ -1,21 +1,36 @@
-/* Opens short TCP connections over loopback: generator CLIENTS HOLD_MICROS SECONDS. Each client repeatedly
- * connects, sends 100 bytes, reads 50, waits and closes. Prints the servers' port at once, and the number of
- * connections at the end. */
+/* Opens short TCP connections over loopback: generator RATE SECONDS; a rate of 0 means as fast as possible. Each client
+ * repeatedly connects, sends 100 bytes, reads 50 and closes. Prints the servers' port at once; begins once standard
+ * input has a line, and prints at the end: connections, nanoseconds from the first to the last, nanoseconds that clients
+ * spent on connections (not waiting), nanoseconds of CPU of clients and servers. Ends after another line. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SERVERS = 4, ADDRESSES = 8, SENT = 100, ANSWERED = 50 };
+/* Servers wait until their client closes, so there must be more of them than clients. */
+enum { CLIENTS = 4, SERVERS = 8, ADDRESSES = 8, SENT = 100, ANSWERED = 50 };
+
+struct totals {
+  unsigned long long made, busy;
+};
 
 static char bytes[SENT];
+
+static long long now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
 
 static struct sockaddr_in address_of(unsigned host, unsigned port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -42,8 +57,17 @@ static void serve(int listener) {
   }
 }
 
-static void talk(unsigned port, useconds_t hold, time_t until, unsigned self, unsigned long *made) {
-  for (unsigned turn = self; time(NULL) < until; turn++) {
+static void sleep_until(long long at) {
+  struct timespec until = {at / 1000000000LL, at % 1000000000LL};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+  }
+}
+
+static void talk(unsigned port, long rate, long long length, unsigned self, struct totals *totals) {
+  long long start = now(), busy = 0;
+  unsigned long long made = 0;
+  for (unsigned turn = self; now() - start < length; turn++) {
+    long long begin = now();
     int client = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in server = address_of(1 + turn % ADDRESSES, port);
     if (client < 0 || connect(client, (struct sockaddr *)&server, sizeof server) < 0) {
@@ -52,46 +76,62 @@ static void talk(unsigned port, useconds_t hold, time_t until, unsigned self, un
       usleep(1000);
       continue;
     }
-    __atomic_add_fetch(made, 1, __ATOMIC_RELAXED);
     send(client, bytes, SENT, MSG_NOSIGNAL);
     whole(client, ANSWERED);
-    if (hold > 0) usleep(hold);
     close(client);
+    busy += now() - begin;
+    made++;
+    if (rate > 0) sleep_until(start + (long long)made * CLIENTS * 1000000000LL / rate);
   }
+  __atomic_add_fetch(&totals->made, made, __ATOMIC_RELAXED);
+  __atomic_add_fetch(&totals->busy, busy, __ATOMIC_RELAXED);
+}
+
+static long long cpu_of(pid_t pid) {
+  clockid_t clock;
+  struct timespec time;
+  if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &time)) return 0;
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+static long long cpu_of_children(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_CHILDREN, &usage);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
 }
 
 int main(int count, char **words) {
-  if (count != 4) return 2;
-  int clients = atoi(words[1]);
-  useconds_t hold = strtoul(words[2], NULL, 10);
-  int seconds = atoi(words[3]);
-  unsigned long *made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (count != 3) return 2;
+  long rate = atol(words[1]);
+  long long length = (long long)(atof(words[2]) * 1e9);
+  struct totals *totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  prctl(PR_SET_NAME, "short-server");
   int listener = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in any = {.sin_family = AF_INET};
-  socklen_t length = sizeof any;
+  socklen_t bound = sizeof any;
   if (bind(listener, (struct sockaddr *)&any, sizeof any) < 0 || listen(listener, 4096) < 0) return 1;
-  getsockname(listener, (struct sockaddr *)&any, &length);
+  getsockname(listener, (struct sockaddr *)&any, &bound);
   unsigned port = ntohs(any.sin_port);
+  pid_t pids[SERVERS];
+  for (int i = 0; i < SERVERS; i++)
+    if ((pids[i] = fork()) == 0) serve(listener);
   printf("%u\n", port);
   fflush(stdout);
-  /* Servers wait until their client closes, so there must be as many as clients. */
-  int servers = hold > 0 ? clients + 1 : SERVERS + clients;
-  pid_t *pids = calloc(servers, sizeof *pids);
-  for (int i = 0; i < servers; i++)
-    if ((pids[i] = fork()) == 0) serve(listener);
-  /* Give the reader time to see the listener. */
-  sleep(2);
-  time_t until = time(NULL) + seconds;
-  for (int i = 0; i < clients; i++)
+  getchar();
+  long long start = now();
+  for (int i = 0; i < CLIENTS; i++)
     if (fork() == 0) {
-      talk(port, hold, until, i, made);
+      prctl(PR_SET_NAME, "short-client");
+      talk(port, rate, length, i, totals);
       _exit(0);
     }
-  for (int i = 0; i < clients; i++) wait(NULL);
-  printf("%lu\n", *made);
+  for (int i = 0; i < CLIENTS; i++) wait(NULL);
+  long long elapsed = now() - start, cpu = cpu_of_children();
+  for (int i = 0; i < SERVERS; i++) cpu += cpu_of(pids[i]);
+  printf("%llu %lld %llu %lld\n", totals->made, elapsed, totals->busy, cpu);
   fflush(stdout);
-  /* Keep the namespace and its listener until standard input has a line. */
   getchar();
-  for (int i = 0; i < servers; i++) kill(pids[i], SIGKILL);
+  for (int i = 0; i < SERVERS; i++) kill(pids[i], SIGKILL);
   return 0;
 }
