@@ -13,7 +13,7 @@ import { conntrackObstacle } from "../../services/node-agent/conntrack/testing/f
 import { median, printTable, Worker } from "../measure.ts";
 import { onQuietNode } from "../quiet-node.ts";
 import type { Made } from "./generated-load.ts";
-import { compileGenerator, GeneratedLoad } from "./generated-load.ts";
+import { compileGenerator, GeneratedLoad, PORT } from "./generated-load.ts";
 
 /** Connections per second; 0 means as many as possible. */
 const RATES = [5000, 0];
@@ -52,7 +52,7 @@ interface Round {
 /** One who listens while the load runs. */
 interface Listener {
   readonly name: string;
-  listen(load: GeneratedLoad, port: number): Promise<Round>;
+  listen(load: GeneratedLoad): Promise<Round>;
   close(): void;
 }
 
@@ -92,7 +92,8 @@ async function measure(generator: string, rate: number, intervalSeconds: number)
   for (let turn = 0; turn <= ROUNDS; turn++) {
     for (const listener of listeners) {
       const load = new GeneratedLoad(generator, rate, LOAD_SECONDS);
-      const round = await listener.listen(load, await load.port());
+      await load.listening();
+      const round = await listener.listen(load);
       await load.end();
       console.error(
         `${title}, ${listener.name}: ${round.made.perSecond.toFixed(0)}/s, ${round.made.cpuMicros.toFixed(1)} µs of CPU each (${turn} of ${ROUNDS})`,
@@ -157,7 +158,7 @@ function agents(intervalMs: number): Listener[] {
 // All clients' tuples that a loop around ss ever showed. A reused port counts once.
 const ssEverySecond: Listener = {
   name: "`ss -tan` every second",
-  async listen(load, port) {
+  async listen(load) {
     const tuples = new Set<string>();
     const polling = { goesOn: true };
     const poll = async (): Promise<void> => {
@@ -168,7 +169,7 @@ const ssEverySecond: Listener = {
         });
         for (const line of text.split("\n")) {
           const [, , , local, remote] = line.split(/\s+/);
-          if (remote?.endsWith(`:${port}`) === true) tuples.add(`${local} ${remote}`);
+          if (remote?.endsWith(`:${PORT}`) === true) tuples.add(`${local} ${remote}`);
         }
         await sleep(1000);
       }

@@ -10,6 +10,9 @@ import { createInterface } from "node:readline";
 export const SENT = 100;
 export const ANSWERED = 50;
 
+/** The servers' port, in the generator's own network namespace. */
+export const PORT = 7000;
+
 /** Names of the processes at the two ends. */
 export const CLIENT = "short-client";
 export const SERVER = "short-server";
@@ -44,15 +47,16 @@ export class GeneratedLoad {
     // A rule that matches on connections makes the kernel track them; entries expire one second after their connection.
     this.#inside("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW");
     this.#inside("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1");
-    this.#child = spawn("ip", ["netns", "exec", this.namespace, generator, String(rate), String(seconds)], {
+    const words = [PORT, rate, seconds].map(String);
+    this.#child = spawn("ip", ["netns", "exec", this.namespace, generator, ...words], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#lines = createInterface(this.#child.stdout!)[Symbol.asyncIterator]();
   }
 
-  /** The servers' port, once they listen. */
-  async port(): Promise<number> {
-    return Number(await this.#line());
+  /** Resolves once the servers listen. */
+  async listening(): Promise<void> {
+    await this.#line();
   }
 
   /** Opens the connections. */

@@ -1,5 +1,5 @@
-/* Opens short TCP connections over loopback: generator RATE SECONDS; a rate of 0 means as fast as possible. Each client
- * repeatedly connects, sends 100 bytes, reads 50 and closes. Prints the servers' port at once; begins once standard
+/* Opens short TCP connections over loopback: generator PORT RATE SECONDS; a rate of 0 means as fast as possible. Each
+ * client repeatedly connects, sends 100 bytes, reads 50 and closes. Prints a line once servers listen; begins once standard
  * input has a line, and prints at the end: connections, nanoseconds from the first to the last, nanoseconds that clients
  * spent on connections (not waiting), nanoseconds of CPU of clients and servers. Ends after another line. */
 #include <arpa/inet.h>
@@ -102,26 +102,26 @@ static long long cpu_of_children(void) {
 }
 
 int main(int count, char **words) {
-  if (count != 3) return 2;
-  long rate = atol(words[1]);
-  long long length = (long long)(atof(words[2]) * 1e9);
+  if (count != 4) return 2;
+  unsigned port = atoi(words[1]);
+  long rate = atol(words[2]);
+  long long length = (long long)(atof(words[3]) * 1e9);
   struct totals *totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   prctl(PR_SET_NAME, "short-server");
   int listener = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in any = {.sin_family = AF_INET};
-  socklen_t bound = sizeof any;
+  struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
   if (bind(listener, (struct sockaddr *)&any, sizeof any) < 0 || listen(listener, 4096) < 0) return 1;
-  getsockname(listener, (struct sockaddr *)&any, &bound);
-  unsigned port = ntohs(any.sin_port);
   pid_t pids[SERVERS];
   for (int i = 0; i < SERVERS; i++)
     if ((pids[i] = fork()) == 0) serve(listener);
-  printf("%u\n", port);
+  puts("listens");
   fflush(stdout);
   getchar();
   long long start = now();
   for (int i = 0; i < CLIENTS; i++)
     if (fork() == 0) {
+      /* Only servers hold the listener. */
+      close(listener);
       prctl(PR_SET_NAME, "short-client");
       talk(port, rate, length, i, totals);
       _exit(0);

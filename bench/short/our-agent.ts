@@ -9,7 +9,7 @@ import type { ConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts"
 import type { EventsChoice } from "../../lib/vocabulary/events-modes.ts";
 import { createAggregator } from "../../services/aggregator/aggregator.ts";
 import { createNodeAgent } from "../../services/node-agent/node-agent.ts";
-import { ANSWERED, CLIENT, SENT, SERVER } from "./generated-load.ts";
+import { ANSWERED, CLIENT, PORT, SENT, SERVER } from "./generated-load.ts";
 
 const { events, conntrack, intervalMs } = JSON.parse(process.argv[2]!) as {
   events: EventsChoice;
@@ -38,8 +38,8 @@ class KeptReports {
     aggregator.tick(Date.now());
     let [seen, named, toServer, toClient] = [0, 0, 0, 0];
     for (const edge of aggregator.query.edges(undefined, 1e6).items) {
+      if (edge.port !== PORT) continue;
       const [client, server] = [edge.client?.process?.name, edge.server?.process?.name];
-      if (server !== SERVER && client !== CLIENT) continue;
       seen += edge.connections;
       if (server === SERVER && client === CLIENT) named += edge.connections;
       toServer += edge.bytesToServer ?? 0;
