@@ -43,6 +43,9 @@ export class GeneratedLoad {
 
   constructor(generator: string, rate: number, seconds: number) {
     this.#ip("netns", "add", this.namespace);
+    // The pair gives the namespace an id in ours, as a pod's has on its node: destroyed sockets are announced with it.
+    const link = ["link", "add", `wts${started}`, "type", "veth", "peer", "name", "eth0"];
+    this.#ip(...link, "netns", this.namespace);
     this.#ip("-n", this.namespace, "link", "set", "lo", "up");
     // A rule that matches on connections makes the kernel track them; entries expire one second after their connection.
     this.#inside("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW");
