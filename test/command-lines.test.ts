@@ -31,7 +31,7 @@ const programs: Readonly<Record<string, Program>> = {
     name: "npm run bench",
     mistakes: [
       [[], /NAME is missing: one of codec, .*idle/],
-      [["nope"], /NAME takes one of codec, .*idle, not 'nope'/],
+      [["nope"], /NAME takes one of codec, .*latency, not 'nope'/],
       [["idel"], /not 'idel'\. Did you mean idle\?/],
       [["codec", "stray"], /no word is expected here, and 'stray' is one too many/],
       [["readers", "50/10001"], /NAMESPACES\/SOCKETS takes one of 50\/10000, .*, not '50\/10001'/],
