@@ -167,7 +167,10 @@ class AttributionRun {
         this.#lastId = processId;
         this.#lastPid = -1;
         const before = processes.get(processId);
-        this.#lastProcess = before === undefined ? null : alive ? this.#remember(before.pid) : before;
+        if (before === undefined) this.#lastProcess = null;
+        // Another of its sockets may have found it to be another program by now.
+        else
+          this.#lastProcess = alive ? this.#remember(before.pid) : (this.processes.get(processId) ?? before);
         if (this.#lastProcess !== null) this.processes.set(this.#lastProcess.id, this.#lastProcess);
       }
       if (this.#lastProcess !== null) this.#append(this.#lastProcess, holders.fd[row]!);
