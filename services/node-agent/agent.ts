@@ -246,7 +246,10 @@ class PassingAgent implements Agent {
         hears: (inode) => this.#hearing !== null || parts.destroyed?.hears(inode) === true,
       }),
     };
-    this.#hearing?.install(observation, namespaces, settled.added);
+    this.#hearing?.install(observation, namespaces, {
+      unheard: new Set([...settled.added, ...settled.moved]),
+      unread: unreadOf(sink.sockets, readings, settled.carried),
+    });
     return { observation, cost };
   }
 
@@ -256,7 +259,7 @@ class PassingAgent implements Agent {
     removeRows(sockets, (row) => sockets.id[row] === 0);
     const isKept = (row: number): boolean => {
       const reading = readings.get(sockets.namespace[row]!)?.reading;
-      return reading?.read === true && !reading.unheldRead && carriesOver(sockets, row, ticks);
+      return reading?.read === true && carriesOver(sockets, row, { ticks, allRead: reading.unheldRead });
     };
     const carries = this.#hearing === null ? {} : { carries: isKept };
     return settleSockets({ previous: sockets, next, ids: this.#socketIds, ticks, ...carries });
@@ -335,6 +338,17 @@ class PassingAgent implements Agent {
       intervalMs: Number.isNaN(this.#lastStartMs) ? 0 : Math.round(startMs - this.#lastStartMs),
     });
   }
+}
+
+// Ids of the rows that continue though every TCP socket of their namespace was read, and they were not.
+function unreadOf(sockets: SocketTable, readings: Readings, carried: ReadonlySet<number>): Set<number> {
+  const unread = new Set<number>();
+  if (carried.size === 0) return unread;
+  for (let row = 0; row < sockets.length; row++) {
+    const id = sockets.id[row]!;
+    if (carried.has(id) && readings.get(sockets.namespace[row]!)?.reading.unheldRead === true) unread.add(id);
+  }
+  return unread;
 }
 
 // The stages with their state.

@@ -6,7 +6,7 @@
 
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
-import { HolderTable, UNKNOWN_FD } from "../../../lib/holder-table.ts";
+import { firstRowsBySocket, HolderTable, UNKNOWN_FD } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -19,6 +19,7 @@ import { hostIsLittleEndian } from "../kernel/byte-order.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import { sameTuple, tupleHash } from "../observe/row-tuples.ts";
 import { PendingConnects } from "./pending-connects.ts";
+import { ReadingDoubts } from "./reading-doubts.ts";
 import {
   attemptOf,
   callerOf,
@@ -42,6 +43,14 @@ export interface HeardTables {
   readonly holders: HolderTable;
 }
 
+/** What a reading found that records should explain, as ids of its rows. */
+export interface ReadingNews {
+  /** Sockets that no earlier reading had, or had in another state. */
+  readonly unheard: ReadonlySet<number>;
+  /** Sockets that it did not find, though it read every one. */
+  readonly unread: ReadonlySet<number>;
+}
+
 /** What HeardSockets works with. */
 interface HeardSocketsParts {
   readonly ids: IdPool;
@@ -52,8 +61,6 @@ interface HeardSocketsParts {
 
 /** The sockets between two readings. */
 export class HeardSockets {
-  /** Sockets that a reading found and that had not been heard of, since start. */
-  missed = 0;
   readonly connects = new PendingConnects();
   readonly #parts: HeardSocketsParts;
   #tables: HeardTables = { sockets: new SocketTable(1), holders: new HolderTable(1) };
@@ -63,6 +70,8 @@ export class HeardSockets {
   // Rows from here on are not reported yet; beside them, who opened each.
   #firstNew = 0;
   #openers: (ProcessInfo | null)[] = [];
+  // Of rows that are reported, by the socket's id.
+  readonly #openerOfKnown = new Map<number, ProcessInfo>();
   #ended = new SocketTable(64);
   #endedOpeners: (ProcessInfo | null)[] = [];
   #finals = new SocketTable(64);
@@ -72,48 +81,47 @@ export class HeardSockets {
   #closedListeners: number[] = [];
   // Rows in TIME_WAIT by the hash of their tuple.
   readonly #timeWaits = new Map<number, number>();
-  // Rows that the latest reading added: each should be heard of by the next report, if it was read first.
-  readonly #unheard = new Map<number, number>();
+  readonly #doubts = new ReadingDoubts();
   #lastCaller: Caller | null = null;
 
   constructor(parts: HeardSocketsParts) {
     this.#parts = parts;
   }
 
-  /**
-   * Continues from another reading, whose rows are settled and all reported. `added` are the ids of rows that no earlier
-   * reading had; empty for the first one, when nothing was heard yet.
-   */
-  install(tables: HeardTables, added: ReadonlySet<number>): void {
+  /** Changes that a reading found and that had not been heard of, since start. */
+  get missed(): number {
+    return this.#doubts.missed;
+  }
+
+  /** Continues from another reading, whose rows are settled and all reported. */
+  install(tables: HeardTables, news: ReadingNews): void {
     const { sockets } = tables;
     this.#tables = tables;
     this.#rowOfCookie.clear();
     this.#withoutCookie = [];
     this.#timeWaits.clear();
+    this.#doubts.begin();
     for (let row = 0; row < sockets.length; row++) {
       if (sockets.protocol[row] !== Protocol.tcp) continue;
       const cookie = rowCookie(sockets, row);
-      if (sockets.timer[row] === Timer.timeWait) this.#timeWaits.set(tupleHash(sockets, row), row);
-      else if (cookie !== 0) this.#rowOfCookie.set(cookie, row);
+      if (sockets.timer[row] === Timer.timeWait) {
+        this.#timeWaits.set(tupleHash(sockets, row), row);
+        if (cookie !== 0) this.#doubts.addEntry(cookie, row);
+      } else if (cookie !== 0) this.#rowOfCookie.set(cookie, row);
       else if (sockets.state[row] !== SocketState.LISTEN) this.#withoutCookie.push(row);
+      const id = sockets.id[row]!;
+      if (cookie !== 0 && news.unheard.has(id) && !this.connects.has(cookie))
+        this.#doubts.addUnheard(cookie, row);
+      if (news.unread.has(id)) this.#doubts.addUnread(row);
     }
     this.#begin();
-    this.#unheard.clear();
-    if (added.size > 0) this.#awaitRecords(added);
-  }
-
-  // Of sockets whose files were read before their records.
-  #awaitRecords(added: ReadonlySet<number>): void {
-    const { sockets } = this.#tables;
-    for (const [cookie, row] of this.#rowOfCookie)
-      if (added.has(sockets.id[row]!) && !this.connects.has(cookie)) this.#unheard.set(cookie, row);
   }
 
   /** Applies one record; `namespaceId` is the id of its network namespace, `ticks` the time that it bears. */
   take(view: DataView, at: number, namespaceId: number, ticks: number): void {
     switch (view.getUint8(at + Record.newState)) {
       case SocketState.SYN_SENT:
-        this.connects.add(cookieOf(view, at), this.#caller(view, at));
+        this.#connect(view, at);
         break;
       case SocketState.ESTABLISHED:
         this.#establish(view, at, namespaceId, ticks);
@@ -132,14 +140,18 @@ export class HeardSockets {
   /** Takes the caller of a connect() that was heard before the first reading. */
   takeConnect(view: DataView, at: number): void {
     const state = view.getUint8(at + Record.newState);
-    if (state === SocketState.SYN_SENT) this.connects.add(cookieOf(view, at), this.#caller(view, at));
+    if (state === SocketState.SYN_SENT) this.#connect(view, at);
     else if (state === SocketState.CLOSE) this.connects.take(cookieOf(view, at));
   }
 
-  /** Counts what the latest reading found and nothing has been heard of, now that everything waiting was taken. */
-  confirm(): void {
-    this.missed += this.#unheard.size;
-    this.#unheard.clear();
+  /** Ends the sockets that are gone though nobody heard of it. Called before each report. */
+  settle(): void {
+    const { sockets } = this.#tables;
+    for (const row of this.#doubts.settle()) {
+      if (sockets.id[row] === 0) continue;
+      this.#rowOfCookie.delete(rowCookie(sockets, row));
+      this.#leave(row);
+    }
   }
 
   /** Whether a report has anything to say. */
@@ -148,6 +160,7 @@ export class HeardSockets {
       this.#tables.sockets.length > this.#firstNew ||
       this.#ended.length > 0 ||
       this.#finals.length > 0 ||
+      this.#openerOfKnown.size > 0 ||
       this.#removed.length > 0 ||
       this.#closedListeners.length > 0 ||
       this.#changed.size > 0
@@ -165,10 +178,17 @@ export class HeardSockets {
       openers.push(this.#openers[row - this.#firstNew] ?? null);
     }
     const newHolders = new HolderTable(64);
-    hold(added, openers, this.#tables, newHolders);
-    for (let row = 0; row < newHolders.length; row++)
-      holders.append(newHolders.socket[row]!, newHolders.process[row]!, newHolders.fd[row]!);
-    hold(this.#ended, this.#endedOpeners, this.#tables, newHolders);
+    holdUnheld(this.#openerOfKnown, holders, newHolders);
+    appendRows(holders, newHolders, 0);
+    const found = newHolders.length;
+    // The holders of new listeners first: they have accepted others of the new sockets.
+    holdByOpeners(added, openers, newHolders);
+    appendRows(holders, newHolders, found);
+    const opened = newHolders.length;
+    holdAccepted(added, openers, this.#tables, newHolders);
+    appendRows(holders, newHolders, opened);
+    holdByOpeners(this.#ended, this.#endedOpeners, newHolders);
+    holdAccepted(this.#ended, this.#endedOpeners, this.#tables, newHolders);
     for (const row of this.#closedListeners) this.#leave(row);
     this.#dropHolders();
     const changes = this.#finals;
@@ -193,6 +213,7 @@ export class HeardSockets {
   #begin(): void {
     this.#firstNew = this.#tables.sockets.length;
     this.#openers = [];
+    this.#openerOfKnown.clear();
     this.#ended = new SocketTable(64);
     this.#endedOpeners = [];
     this.#finals = new SocketTable(64);
@@ -201,13 +222,21 @@ export class HeardSockets {
     this.#closedListeners = [];
   }
 
+  #connect(view: DataView, at: number): void {
+    const cookie = cookieOf(view, at);
+    this.#doubts.explain(cookie, this.#rowOfCookie.get(cookie));
+    this.connects.add(cookie, this.#caller(view, at));
+  }
+
   #establish(view: DataView, at: number, namespaceId: number, ticks: number): void {
     const { sockets } = this.#tables;
     const cookie = cookieOf(view, at);
     const caller = this.connects.take(cookie);
+    if (this.#doubts.entryOf(cookie) !== undefined) return;
     const known = this.#rowOfCookie.get(cookie) ?? this.#findSubflow(view, at, namespaceId, cookie);
     if (known !== undefined) {
-      this.#unheard.delete(cookie);
+      this.#doubts.explain(cookie, known);
+      this.#noteOpener(known, caller);
       if (sockets.state[known] === SocketState.SYN_SENT) this.#setState(known, SocketState.ESTABLISHED);
       return;
     }
@@ -220,8 +249,9 @@ export class HeardSockets {
   #listen(view: DataView, at: number, namespaceId: number, ticks: number): void {
     const { sockets } = this.#tables;
     const cookie = cookieOf(view, at);
-    this.#unheard.delete(cookie);
-    if (this.#rowOfCookie.has(cookie)) return;
+    const known = this.#rowOfCookie.get(cookie);
+    this.#doubts.explain(cookie, known);
+    if (known !== undefined) return;
     // An MPTCP listener's subflow follows the listener itself, with the same file.
     const last = sockets.length - 1;
     const inode = view.getUint32(at + Record.inode, hostIsLittleEndian);
@@ -236,10 +266,15 @@ export class HeardSockets {
     const cookie = cookieOf(view, at);
     const caller = this.connects.take(cookie);
     const row = this.#rowOfCookie.get(cookie) ?? this.#findByTuple(view, at, namespaceId);
+    const entry = this.#doubts.entryOf(cookie);
+    this.#doubts.explain(cookie, row);
     if (row !== undefined) {
-      this.#unheard.delete(cookie);
-      if (before === SocketState.LISTEN) this.#closedListeners.push(row);
+      this.#noteOpener(row, caller);
+      if (before === SocketState.LISTEN) this.#endListener(row);
       else this.#end(view, at, row, ticks);
+    } else if (entry !== undefined) {
+      writeFigures(view, at, this.#tables.sockets, entry);
+      this.#changed.add(entry);
     } else if (
       before !== SocketState.LISTEN &&
       before !== SocketState.SYN_RECV &&
@@ -247,6 +282,12 @@ export class HeardSockets {
     ) {
       this.#endUnknown(view, at, { namespaceId, ticks, opener: this.#processOf(caller) });
     }
+  }
+
+  // The socket may listen again.
+  #endListener(row: number): void {
+    this.#rowOfCookie.delete(rowCookie(this.#tables.sockets, row));
+    this.#closedListeners.push(row);
   }
 
   #end(view: DataView, at: number, row: number, ticks: number): void {
@@ -264,21 +305,17 @@ export class HeardSockets {
       this.#changed.add(row);
       return;
     }
-    const final = this.#leave(row);
-    if (final >= 0 && failed) {
-      this.#finals.state[final] = SocketState.SYN_SENT;
-      this.#finals.attempt[final] = attemptOf(view, at);
-    }
+    if (failed) sockets.attempt[row] = attemptOf(view, at);
+    this.#leave(row, failed ? SocketState.SYN_SENT : SocketState.CLOSE);
   }
 
-  // A known row leaves; returns its row among the last figures, or -1.
-  #leave(row: number): number {
+  // A known row leaves, with its last figures.
+  #leave(row: number, state: number = SocketState.CLOSE): void {
     const { sockets } = this.#tables;
     const final = this.#finals.appendRow(sockets, row);
-    if (final >= 0) this.#finals.state[final] = SocketState.CLOSE;
+    if (final >= 0) this.#finals.state[final] = state;
     this.#removed.push(sockets.id[row]!);
     this.#kill(row);
-    return final;
   }
 
   // An attempt that failed, or a connection whose beginning was lost.
@@ -305,8 +342,16 @@ export class HeardSockets {
     this.#parts.see(namespaceId);
   }
 
+  // The reading may have found a socket and not yet who holds it.
+  #noteOpener(row: number, caller: Caller | null): void {
+    if (caller !== null && row < this.#firstNew)
+      this.#openerOfKnown.set(this.#tables.sockets.id[row]!, this.#parts.callers.of(caller));
+  }
+
   #move(view: DataView, at: number): void {
-    const row = this.#rowOfCookie.get(cookieOf(view, at));
+    const cookie = cookieOf(view, at);
+    const row = this.#rowOfCookie.get(cookie);
+    this.#doubts.explain(cookie, row);
     if (row !== undefined) this.#setState(row, view.getUint8(at + Record.newState));
   }
 
@@ -360,18 +405,19 @@ export class HeardSockets {
   // Readings know an MPTCP connection by the cookie of the MPTCP socket, records by that of its subflow: a row that was
   // read before it was heard of is found by its tuple, and goes by the subflow's cookie from then on.
   #findSubflow(view: DataView, at: number, namespaceId: number, cookie: number): number | undefined {
-    if (this.#unheard.size === 0) return undefined;
+    const { unheard } = this.#doubts;
+    if (unheard.size === 0) return undefined;
     const { sockets } = this.#tables;
     const localPort = view.getUint16(at + Record.localPort, hostIsLittleEndian);
     const remotePort = view.getUint16(at + Record.remotePort);
-    for (const [rowsCookie, row] of this.#unheard) {
+    for (const [rowsCookie, row] of unheard) {
       const fits =
         sockets.localPort[row] === localPort &&
         sockets.remotePort[row] === remotePort &&
         sockets.namespace[row] === namespaceId &&
         hasRemoteAddress(view, at, sockets, row);
       if (!fits) continue;
-      this.#unheard.delete(rowsCookie);
+      unheard.delete(rowsCookie);
       this.#rowOfCookie.delete(rowsCookie);
       this.#rowOfCookie.set(cookie, row);
       writeCookie(view, at, sockets, row);
@@ -424,19 +470,44 @@ export class HeardSockets {
   }
 }
 
-// Holders of sockets: who opened each, or who holds the listener that accepted it.
-function hold(
+// Sockets that nobody was found to hold are held by who opened them.
+function holdUnheld(
+  openers: ReadonlyMap<number, ProcessInfo>,
+  holders: HolderTable,
+  into: HolderTable,
+): void {
+  if (openers.size === 0) return;
+  const firstRows = firstRowsBySocket(holders);
+  for (const [socket, opener] of openers)
+    if ((firstRows[socket] ?? -1) < 0) into.append(socket, opener.id, UNKNOWN_FD);
+}
+
+// Sockets are held by who opened them.
+function holdByOpeners(
   sockets: SocketTable,
   openers: readonly (ProcessInfo | null)[],
-  living: HeardTables,
   into: HolderTable,
 ): void {
   for (let row = 0; row < sockets.length; row++) {
     const opener = openers[row] ?? null;
     if (opener !== null) into.append(sockets.id[row]!, opener.id, UNKNOWN_FD);
   }
+}
+
+// The others are held by who holds the listener that accepted them.
+function holdAccepted(
+  sockets: SocketTable,
+  openers: readonly (ProcessInfo | null)[],
+  living: HeardTables,
+  into: HolderTable,
+): void {
   const wasAccepted = (row: number): boolean => (openers[row] ?? null) === null;
   holdByListeners(sockets, wasAccepted, living.sockets, living.holders, into);
+}
+
+function appendRows(into: HolderTable, from: HolderTable, first: number): void {
+  for (let row = first; row < from.length; row++)
+    into.append(from.socket[row]!, from.process[row]!, from.fd[row]!);
 }
 
 function rowCookie({ cookieLow, cookieHigh }: SocketTable, row: number): number {

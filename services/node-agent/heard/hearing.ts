@@ -6,7 +6,7 @@ import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
 import type { TakeRecord } from "../kernel/bpf/trace/ring-buffer.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import type { HeardChanges, NamespaceOwner, TcpEvents } from "../observation.ts";
-import type { HeardSockets, HeardTables } from "./heard-sockets.ts";
+import type { HeardSockets, HeardTables, ReadingNews } from "./heard-sockets.ts";
 import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
 import type { RecordNamespace } from "./unplaced-records.ts";
 import { UnplacedRecords } from "./unplaced-records.ts";
@@ -15,6 +15,8 @@ const NS_PER_MS = 1e6;
 
 /** Bytes that wait after which the next look is due at once: a quarter of the ring buffer. */
 const CROWD_BYTES = 2 ** 20;
+
+const NO_NEWS: ReadingNews = { unheard: new Set(), unread: new Set() };
 
 /** What Hearing works with. */
 interface HearingParts {
@@ -42,7 +44,7 @@ export class Hearing {
     return this.#unplaced.ofStrangers;
   }
 
-  /** Sockets that a reading found and of which nothing had been heard, since start. */
+  /** Changes that a reading found and of which nothing had been heard, since start. */
   get missed(): number {
     return this.#parts.sockets.missed;
   }
@@ -78,7 +80,7 @@ export class Hearing {
   /** What the next report must say; null if it is nothing. */
   flush(): HeardChanges | null {
     const { sockets } = this.#parts;
-    sockets.confirm();
+    sockets.settle();
     return sockets.hasChanges ? sockets.flush() : null;
   }
 
@@ -90,9 +92,10 @@ export class Hearing {
   }
 
   /** Goes on from a reading; see HeardSockets.install(). */
-  install(tables: HeardTables, namespaces: readonly IdentifiedNamespace[], added: ReadonlySet<number>): void {
+  install(tables: HeardTables, namespaces: readonly IdentifiedNamespace[], news: ReadingNews): void {
     this.#namespaces = new HeardNamespaces(namespaces);
-    this.#parts.sockets.install(tables, this.#isInstalled ? added : new Set());
+    // Nothing was heard before the first reading.
+    this.#parts.sockets.install(tables, this.#isInstalled ? news : NO_NEWS);
     this.#isInstalled = true;
   }
 

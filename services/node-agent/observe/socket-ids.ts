@@ -17,6 +17,8 @@ const TIMER_JITTER_TICKS = 50;
 /** Ticks by which a TIME_WAIT entry ends later where it is another one: far more than a slow reading blurs. */
 const TIME_WAIT_ANEW_TICKS = 1000;
 
+const NO_IDS: ReadonlySet<number> = new Set();
+
 /** What settling ids found out. */
 interface SettledSockets {
   /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
@@ -29,6 +31,10 @@ interface SettledSockets {
   readonly continued: Uint8Array | null;
   /** Ids of the rows of this pass that continue nothing. */
   readonly added: ReadonlySet<number>;
+  /** Ids of the rows that continue a row of another state. */
+  readonly moved: ReadonlySet<number>;
+  /** Ids of the rows that continue though this pass did not read them. */
+  readonly carried: ReadonlySet<number>;
 }
 
 /** What one settling works on. */
@@ -62,12 +68,14 @@ export function settleSockets({ previous, next, ids, ticks, carries }: SettleInp
   const unmoved = matchExactly(previous, next, index, previousRows, taken) && next.length === previous.length;
   const newTcpEnds = new Map<number, number>();
   const added = new Set<number>();
+  const moved = new Set<number>();
   for (let row = 0; row < next.length; row++) {
     if (previousRows[row]! < 0) previousRows[row] = findContinued(previous, next, row, index, taken);
     const before = previousRows[row]!;
     if (before >= 0) {
       next.id[row] = previous.id[before]!;
       next.firstSeen[row] = previous.firstSeen[before]!;
+      if (hasMoved(previous, before, next, row)) moved.add(previous.id[before]!);
       keepDeadline(previous, before, next, row);
       keepCounters(previous, before, next, row);
     } else {
@@ -82,27 +90,33 @@ export function settleSockets({ previous, next, ids, ticks, carries }: SettleInp
   }
   const carried = carryOver(previous, next, taken, carries);
   for (let row = 0; row < previous.length; row++) if (taken[row] === 0) ids.giveBack(previous.id[row]!);
-  return { unmoved: unmoved && carried === 0, newTcpEnds, continued: taken, added };
+  return { unmoved: unmoved && carried.size === 0, newTcpEnds, continued: taken, added, moved, carried };
 }
 
 /**
  * Whether a row of the pass before goes on though it was not read, in a namespace whose sockets without a file are kept by
- * events: until its end is heard of, or its time in TIME_WAIT is over. `ticks` is the time of the pass.
+ * events: until its end is heard of, or its time in TIME_WAIT is over. Where every TCP socket was read, an entry in
+ * TIME_WAIT that was not is gone, but the end of a socket may still have to be heard of. `ticks` is the time of the pass.
  */
-export function carriesOver(previous: SocketTable, row: number, ticks: number): boolean {
+export function carriesOver(
+  previous: SocketTable,
+  row: number,
+  { ticks, allRead }: { ticks: number; allRead: boolean },
+): boolean {
   if (previous.protocol[row] !== Protocol.tcp || isHalfOpen(previous, row)) return false;
-  return previous.timer[row] !== Timer.timeWait || previous.timerDeadline[row]! > ticks;
+  if (previous.timer[row] === Timer.timeWait) return !allRead && previous.timerDeadline[row]! > ticks;
+  return true;
 }
 
-// Returns how many rows were carried over.
+// Returns the ids of what was carried over.
 function carryOver(
   previous: SocketTable,
   next: SocketTable,
   taken: Uint8Array,
   carries: ((previousRow: number) => boolean) | undefined,
-): number {
-  if (carries === undefined) return 0;
-  let carried = 0;
+): ReadonlySet<number> {
+  if (carries === undefined) return NO_IDS;
+  const carried = new Set<number>();
   for (let before = 0; before < previous.length; before++) {
     if (taken[before] !== 0 || !carries(before)) continue;
     const row = next.appendRow(previous, before);
@@ -110,7 +124,7 @@ function carryOver(
     // Without a file it is only once its state says that it was closed: events may still be on their way.
     if (isClosing(next.state[row]!)) next.inode[row] = 0;
     taken[before] = 1;
-    carried++;
+    carried.add(next.id[row]!);
   }
   return carried;
 }
@@ -140,7 +154,14 @@ function settleUnmoved(previous: SocketTable, next: SocketTable): SettledSockets
     keepDeadline(previous, row, next, row);
     keepCounters(previous, row, next, row);
   }
-  return { unmoved: true, newTcpEnds: new Map(), continued: null, added: new Set() };
+  return {
+    unmoved: true,
+    newTcpEnds: new Map(),
+    continued: null,
+    added: NO_IDS,
+    moved: NO_IDS,
+    carried: NO_IDS,
+  };
 }
 
 function anyBeginsAnother(previous: SocketTable, next: SocketTable): boolean {
@@ -238,6 +259,16 @@ function findContinued(
     }
   }
   return -1;
+}
+
+// An entry in TIME_WAIT changes its state though its socket is gone, and an MPTCP connection has the state of a subflow or
+// its own: by the cookie.
+function hasMoved(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
+  return (
+    previous.state[before] !== next.state[row] &&
+    previous.timer[before] !== Timer.timeWait &&
+    sameCookie(previous, before, next, row)
+  );
 }
 
 // A TIME_WAIT entry whose tuple is used again before accept(): the same tuple, inode 0 twice, another
