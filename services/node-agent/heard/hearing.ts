@@ -3,7 +3,7 @@
 
 import { ticksOf } from "../../../lib/ticks.ts";
 import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
-import type { TakeRecord } from "../kernel/bpf/trace/ring-buffer.ts";
+import type { TakeRecord } from "../kernel/bpf/trace/ring-reader.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import type { HeardChanges, NamespaceOwner, TcpEvents } from "../observation.ts";
 import type { HeardSockets, HeardTables, ReadingNews } from "./heard-sockets.ts";

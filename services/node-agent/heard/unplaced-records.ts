@@ -2,7 +2,7 @@
 // on the same kernel (kind), whose processes are in no pid namespace of ours. They wait until the namespace is named, and
 // are dropped if it is not.
 
-import type { TakeRecord } from "../kernel/bpf/trace/ring-buffer.ts";
+import type { TakeRecord } from "../kernel/bpf/trace/ring-reader.ts";
 
 /** Ticks of 10 ms for which records wait for their namespace: 10 s. */
 const WAIT_TICKS = 1000;

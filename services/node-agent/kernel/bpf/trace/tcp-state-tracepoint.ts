@@ -10,7 +10,7 @@ import { syscalls } from "../../syscalls.ts";
 import { bpf, loadBpfProgram } from "../bpf-syscall.ts";
 import { BTF_PATH, withKernelTypes } from "../kernel-types.ts";
 import { ownPidLevel } from "../pid-namespace.ts";
-import type { TakeRecord } from "./ring-buffer.ts";
+import type { TakeRecord } from "./ring-reader.ts";
 import { RingBuffer } from "./ring-buffer.ts";
 import { assembleTcpStateProgram } from "./tcp-state-program.ts";
 
