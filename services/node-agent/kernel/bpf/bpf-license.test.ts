@@ -6,6 +6,7 @@ import { closeSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
 
+import { syscalls } from "../syscalls.ts";
 import { chooseReader } from "../../readers/choose-reader.ts";
 import { Helper } from "./bpf-helpers.ts";
 import { BPF_TRACE_ITER } from "./bpf-iterator.ts";
@@ -17,15 +18,31 @@ import { assemblePidProgram } from "./pid-namespace.ts";
 import { assembleDigestProgram, createSumsMap } from "./socket-digest.ts";
 import { assembleSocketProgram, SOCKET_FAMILIES } from "./socket-program.ts";
 import { assembleTaskProgram } from "./task-iterator.ts";
+import { RingBuffer } from "./trace/ring-buffer.ts";
+import { assembleTcpStateProgram } from "./trace/tcp-state-program.ts";
+import { BPF_TRACE_RAW_TP, TRACEPOINT } from "./trace/tcp-state-tracepoint.ts";
 
 const obstacle = chooseReader("bpf-iter", { procRoot: "/proc", nowTicks: () => 0 }).probe();
 
-/** Returns "loads", or the verifier's reason for rejecting a program. */
-function load(types: KernelTypes, iterator: string, program: BpfProgram, license: string): string {
-  const target = types.functionId(iterator);
-  assert.ok(target !== null);
+/** What a program is for: the function of an iterator, or the type of a tracepoint. */
+type Target = { readonly iterator: string } | { readonly tracepoint: string };
+
+const taskIterator: Target = { iterator: "bpf_iter_task" };
+const fileIterator: Target = { iterator: "bpf_iter_task_file" };
+
+/** How it attaches, and to what; null where this kernel has no such thing. */
+function attachmentOf(types: KernelTypes, target: Target): readonly [type: number, id: number | null] {
+  return "iterator" in target
+    ? [BPF_TRACE_ITER, types.functionId(target.iterator)]
+    : [BPF_TRACE_RAW_TP, types.typedefId(target.tracepoint)];
+}
+
+/** What a program is for the kernel: "loads", or the verifier's reason. */
+function load(types: KernelTypes, target: Target, program: BpfProgram, license: string): string {
+  const [type, id] = attachmentOf(types, target);
+  assert.ok(id !== null);
   try {
-    closeSync(loadBpfProgram(program, BPF_TRACE_ITER, target, license));
+    closeSync(loadBpfProgram(program, type, id, license));
     return "loads";
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -35,7 +52,9 @@ function load(types: KernelTypes, iterator: string, program: BpfProgram, license
 const SPDX = "// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only\n";
 
 describe("the licence of the files that assemble BPF programs", () => {
-  const files = globSync("*.ts", { cwd: import.meta.dirname }).filter((file) => !file.endsWith(".test.ts"));
+  const files = globSync("**/*.ts", { cwd: import.meta.dirname }).filter(
+    (file) => !/\.test\.ts$|^testing\//.test(file),
+  );
   for (const file of files) {
     const text = readFileSync(path.join(import.meta.dirname, file), "utf8");
     const assembles =
@@ -46,37 +65,51 @@ describe("the licence of the files that assemble BPF programs", () => {
   }
 });
 
+/** Descriptors of maps that programs write to. */
+interface Maps {
+  readonly array: number;
+  readonly ring: number;
+}
+
 const restricted = /cannot call GPL-restricted function|non-GPL compatible program/;
 
 describe("the licence of BPF programs", { skip: obstacle ?? false }, () => {
   const programs: ReadonlyArray<
-    readonly [name: string, iterator: string, assemble: (types: KernelTypes, map: number) => BpfProgram]
+    readonly [name: string, target: Target, assemble: (types: KernelTypes, maps: Maps) => BpfProgram]
   > = [
-    ["sockets", "bpf_iter_task_file", (types) => assembleSocketProgram(types, 0)],
-    ["digest", "bpf_iter_task_file", (types, map) => assembleDigestProgram(types, map, SOCKET_FAMILIES)],
-    ["tasks", "bpf_iter_task", (types) => assembleTaskProgram(types, 0)],
-    ["pid namespace", "bpf_iter_task", (types) => assemblePidProgram(types)],
+    ["sockets", fileIterator, (types) => assembleSocketProgram(types, 0)],
+    ["digest", fileIterator, (types, { array }) => assembleDigestProgram(types, array, SOCKET_FAMILIES)],
+    ["tasks", taskIterator, (types) => assembleTaskProgram(types, 0)],
+    ["pid namespace", taskIterator, (types) => assemblePidProgram(types)],
+    [
+      "TCP states",
+      { tracepoint: TRACEPOINT },
+      (types, { ring, array }) => assembleTcpStateProgram(types, { ring, lost: array }, 0),
+    ],
   ];
-  for (const [name, iterator, assemble] of programs) {
-    it(`${name}: GPL, and the kernel refuses Apache-2.0`, () => {
+  for (const [name, target, assemble] of programs) {
+    it(`${name}: GPL, and the kernel refuses Apache-2.0`, (t) => {
       assert.equal(BPF_LICENSE, "GPL");
-      const map = createSumsMap();
-      try {
-        withKernelTypes(BTF_PATH, (types) => {
-          const program = assemble(types, map);
-          assert.equal(load(types, iterator, program, BPF_LICENSE), "loads");
-          assert.match(load(types, iterator, program, "Apache-2.0"), restricted);
-        });
-      } finally {
-        closeSync(map);
-      }
+      withKernelTypes(BTF_PATH, (types) => {
+        if (attachmentOf(types, target)[1] === null) return t.skip("this kernel has nothing that it is for");
+        const array = createSumsMap();
+        const ring = new RingBuffer(syscalls().pageBytes(), syscalls().pageBytes());
+        try {
+          const program = assemble(types, { array, ring: ring.map });
+          assert.equal(load(types, target, program, BPF_LICENSE), "loads");
+          assert.match(load(types, target, program, "Apache-2.0"), restricted);
+        } finally {
+          ring.close();
+          closeSync(array);
+        }
+      });
     });
   }
 
   it("a program that reads no struct and calls no restricted helper needs no GPL", () => {
     withKernelTypes(BTF_PATH, (types) => {
       const program = new BpfProgram().set(0, 0).exit();
-      assert.equal(load(types, "bpf_iter_task", program, "Apache-2.0"), "loads");
+      assert.equal(load(types, taskIterator, program, "Apache-2.0"), "loads");
     });
   });
 
@@ -85,7 +118,7 @@ describe("the licence of BPF programs", { skip: obstacle ?? false }, () => {
       const refused = Object.entries(Helper)
         .filter(([, helper]) => {
           const program = new BpfProgram().call(helper).set(0, 0).exit();
-          return /GPL-restricted/.test(load(types, "bpf_iter_task", program, "Apache-2.0"));
+          return /GPL-restricted/.test(load(types, taskIterator, program, "Apache-2.0"));
         })
         .map(([name]) => name);
       assert.deepEqual(refused, ["probeReadKernel", "seqWrite", "currentTask"]);

@@ -18,10 +18,11 @@ import { assembleTcpStateProgram } from "./tcp-state-program.ts";
 const BPF_MAP_CREATE = 0;
 const BPF_RAW_TRACEPOINT_OPEN = 17;
 const BPF_MAP_TYPE_ARRAY = 2;
-const BPF_TRACE_RAW_TP = 23;
+export const BPF_TRACE_RAW_TP = 23;
 const BPF_F_MMAPABLE = 1 << 10;
 
-const TRACEPOINT = "btf_trace_inet_sock_set_state";
+/** Name of the tracepoint's type in BTF. */
+export const TRACEPOINT = "btf_trace_inet_sock_set_state";
 
 /**
  * Bytes of the ring buffer. A connection within the node writes about 700 bytes, so 4 MiB hold what a quarter of a
