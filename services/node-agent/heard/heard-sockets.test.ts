@@ -12,7 +12,7 @@ import { ProcessTable } from "../attribute/process-table.ts";
 import { IdPool } from "../ids/id-pool.ts";
 import { SOCK_DONE } from "../kernel/bpf/trace/tcp-state-record.ts";
 import { ECONNREFUSED, ECONNRESET, IPPROTO_MPTCP } from "../kernel/constants.ts";
-import { socketOf } from "../testing/folded-reports.ts";
+import { socketOf } from "../testing/socket-of-row.ts";
 import { rowsOf } from "../../../test/arbitraries/socket-table.ts";
 import type { ReadingNews } from "./heard-sockets.ts";
 import { HeardSockets } from "./heard-sockets.ts";

@@ -7,7 +7,7 @@ import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { SOCK_DONE } from "../kernel/bpf/trace/tcp-state-record.ts";
 import { ECONNREFUSED, ECONNRESET } from "../kernel/constants.ts";
-import { socketOf } from "../testing/folded-reports.ts";
+import { socketOf } from "../testing/socket-of-row.ts";
 import {
   attemptOf,
   callerOf,

@@ -1,9 +1,0 @@
-// Events that are lost because the ring buffer is full.
-
-import { describe, it } from "node:test";
-
-import { runInNamespaces, withoutEvents } from "./testing/own-namespaces.ts";
-
-describe("an overflow of the ring buffer", { skip: withoutEvents() }, () => {
-  it("is counted and repaired by the next reading", (t) => runInNamespaces(t, "overflow.ts"));
-});
