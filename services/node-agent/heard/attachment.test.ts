@@ -11,7 +11,7 @@ import { until } from "../../../lib/testing/eventually.ts";
 import { bpf } from "../kernel/bpf/bpf-syscall.ts";
 import { ENOENT, EPERM } from "../kernel/constants.ts";
 import type { SyscallError } from "../kernel/syscalls.ts";
-import { withoutEvents } from "./testing/own-namespaces.ts";
+import { withoutEvents } from "./testing/without-events.ts";
 
 // enum bpf_cmd of include/uapi/linux/bpf.h.
 const BPF_PROG_GET_NEXT_ID = 11;
