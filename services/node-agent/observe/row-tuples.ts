@@ -38,6 +38,11 @@ export function sameCookie(a: SocketTable, rowA: number, b: SocketTable, rowB: n
   );
 }
 
+/** Whether a row's cookie is known: procfs prints none. */
+export function hasCookie({ cookieLow, cookieHigh }: SocketTable, row: number): boolean {
+  return cookieLow[row] !== 0 || cookieHigh[row] !== 0;
+}
+
 /** Whether two rows are of the same namespace, protocol, addresses and ports. */
 export function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
   return (

@@ -1,26 +1,27 @@
-// One pass reads a namespace at several moments: what files refer to, then its TCP tables, or what was read of
-// those before. A connection that is accepted or closed between two of them shows twice, once with a file and
-// once without.
+// One pass may read a socket twice. It reads a namespace at several moments: what files refer to, then its TCP
+// tables, so a connection that is accepted or closed in between shows up once with a file and once without. And a
+// dump that takes several system calls continues at a position in a hash bucket: when a socket leaves the bucket or
+// enters it, the next call repeats a socket (tcp_seek_last_pos() in net/ipv4/tcp_ipv4.c, inet_diag_dump_icsk() in
+// net/ipv4/inet_diag.c).
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { RowIndex } from "./row-index.ts";
-import { sameTuple, tupleHash } from "./row-tuples.ts";
+import { hasCookie, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
 
 /**
- * Leaves out the rows of TCP connections without a file that another row has too, as a tuple is one
- * connection's in a network namespace: the row with a file is what is known best.
+ * Removes rows of sockets that another row has too. A TCP connection's tuple is its own in a network namespace, so a row
+ * without a file gives way to any other; the first of two rows with one inode stays.
  */
 export function leaveOutSeenTwice(table: SocketTable): void {
-  const index = new RowIndex(table, tupleHash, (row) => isWithoutFile(table, row));
-  if (index.size === 0) return;
+  const index = new RowIndex(table, tupleHash, (row) => table.inode[row] !== 0 || isWithoutFile(table, row));
   const leftOut = new Uint8Array(table.length);
   let any = false;
   for (let row = 0; row < table.length; row++) {
-    if (table.protocol[row] !== Protocol.tcp || leftOut[row] !== 0) continue;
+    if (leftOut[row] !== 0) continue;
     for (let other = index.first(tupleHash(table, row)); other >= 0; other = index.after(other)) {
-      if (other === row || leftOut[other] !== 0 || !sameTuple(table, row, table, other)) continue;
+      if (other === row || leftOut[other] !== 0 || !isRepeated(table, row, other)) continue;
       leftOut[other] = 1;
       any = true;
     }
@@ -33,6 +34,16 @@ export function leaveOutSeenTwice(table: SocketTable): void {
     length++;
   }
   table.length = length;
+}
+
+// Whether `other` is the socket of `row` once more.
+function isRepeated(table: SocketTable, row: number, other: number): boolean {
+  if (!sameTuple(table, row, table, other)) return false;
+  if (isWithoutFile(table, other)) return true;
+  // Subflows of one MPTCP connection share an inode, and have cookies of their own.
+  const [known, otherKnown] = [hasCookie(table, row), hasCookie(table, other)];
+  if (known && otherKnown && !sameCookie(table, row, table, other)) return false;
+  return row < other && table.inode[row] === table.inode[other];
 }
 
 function isWithoutFile({ inode, protocol, state }: SocketTable, row: number): boolean {

@@ -142,6 +142,31 @@ describe("socket ids", () => {
     }
   });
 
+  it("leaves out what a torn dump repeats, in the same state or a later one, and counts it once", () => {
+    for (const state of [ESTABLISHED, FIN_WAIT2, LISTEN]) {
+      const next = table(
+        { inode: 7, state: state === LISTEN ? LISTEN : ESTABLISHED },
+        { inode: 8, state: ESTABLISHED, remotePort: 40001 },
+        { inode: 7, state },
+      );
+      const ids = new IdPool(1, 100);
+      const { newTcpEnds } = settleSockets({ previous: new SocketTable(), next, ids, ticks: 1 });
+      assert.deepEqual([...next.inode.subarray(0, next.length)], [7, 8]);
+      assert.equal(newTcpEnds.get(0), state === LISTEN ? 1 : 2);
+    }
+  });
+
+  it("keeps listeners that share a port, and subflows that share an inode", () => {
+    const next = table(
+      { inode: 7, state: LISTEN },
+      { inode: 8, state: LISTEN },
+      { inode: 9, state: ESTABLISHED, cookie: 1 },
+      { inode: 9, state: ESTABLISHED, cookie: 2 },
+    );
+    settleSockets({ previous: new SocketTable(), next, ids: new IdPool(1, 100), ticks: 1 });
+    assert.equal(next.length, 4);
+  });
+
   it("does not count listeners as opened connections", () => {
     const next = table({ inode: 1, state: LISTEN }, { inode: 2, state: ESTABLISHED });
     assert.equal(

@@ -8,7 +8,7 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { RowIndex } from "./row-index.ts";
-import { isHalfOpen, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
+import { hasCookie, isHalfOpen, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
 import { leaveOutSeenTwice } from "./seen-twice.ts";
 
 /** Ticks of 10 ms by which a timer's end may move between two passes and still count as the same end. */
@@ -219,8 +219,8 @@ function isSameSocket(previous: SocketTable, before: number, next: SocketTable, 
 // TIME_WAIT began anew. The cookie of a half-open connection is its request's, not its socket's.
 function isAnother(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
   if (next.protocol[row] !== Protocol.tcp || isHalfOpen(previous, before)) return false;
-  const knownBefore = previous.cookieLow[before] !== 0 || previous.cookieHigh[before] !== 0;
-  const knownNow = next.cookieLow[row] !== 0 || next.cookieHigh[row] !== 0;
+  const knownBefore = hasCookie(previous, before);
+  const knownNow = hasCookie(next, row);
   if (knownBefore && knownNow) {
     return (
       previous.cookieLow[before] !== next.cookieLow[row] ||
@@ -244,7 +244,7 @@ function findContinued(
 ): number {
   for (let found = index().first(tupleHash(next, row)); found >= 0; found = index().after(found)) {
     if (taken[found] !== 0 || !sameTuple(previous, found, next, row)) continue;
-    const known = next.cookieLow[row] !== 0 || next.cookieHigh[row] !== 0;
+    const known = hasCookie(next, row);
     const same = known && sameCookie(previous, found, next, row);
     const closed =
       previous.inode[found] !== 0 &&
@@ -288,7 +288,6 @@ function keepDeadline(previous: SocketTable, before: number, next: SocketTable, 
 function keepCounters(previous: SocketTable, before: number, next: SocketTable, row: number): void {
   if (isHalfOpen(previous, before)) return;
   // Of an MPTCP connection events name the subflow's cookie, and readings the other one: the first one stays.
-  if (previous.cookieLow[before] !== 0 || previous.cookieHigh[before] !== 0)
-    next.copyCookie(row, previous, before);
+  if (hasCookie(previous, before)) next.copyCookie(row, previous, before);
   if (next.counted[row] === 0 && previous.counted[before] !== 0) next.copyCounters(row, previous, before);
 }
