@@ -59,10 +59,20 @@ export function missingLine(coverage: Coverage): string {
 export function missingSentences(coverage: Coverage): string[] {
   return [
     ...[...missingNodes(coverage), ...missingSockets(coverage, coverage.sinceMs === 0)].map(sentence),
+    ...coverage.nodes.flatMap(restartSentences),
     ...coverage.nodes.flatMap(eventsSentences),
     ...coverage.nodes.flatMap((node) => node.limits.map((limit) => `${node.node}: ${limit}`)),
     ...missingPods(coverage, SENTENCE_NAMES_MAX).map(sentence),
     ...coverage.limits.map((limit) => `The aggregator ${limit}`),
+  ];
+}
+
+// How often a node's agent restarted. What opened meanwhile counts as unseen, unless it was found afterwards.
+function restartSentences({ node, agentRestarts, agentAwayMs }: NodeCoverage): string[] {
+  if (agentRestarts === 0) return [];
+  const times = agentRestarts === 1 ? "once" : `${agentRestarts} times`;
+  return [
+    `${node}: The agent restarted ${times}; nothing was read for ${(agentAwayMs / 1000).toFixed(1)} s in all.`,
   ];
 }
 

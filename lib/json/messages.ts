@@ -194,6 +194,8 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   unseen: ["unseen", number],
   gaps: ["gaps", number],
   sinceMs: ["since", time],
+  agentRestarts: ["agentRestarts", number],
+  agentAwayMs: ["agentAwayMs", number],
   flows: ["flows", number],
   flowOverruns: ["flowOverruns", number],
   destroyed: ["destroyed", text],

@@ -12,6 +12,7 @@ import type { Model } from "../model/model.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { TICK_MS } from "../../../lib/ticks.ts";
 import { isFamily } from "../../../lib/vocabulary/protocols.ts";
+import { TIME_WAIT_MS, Timer } from "../../../lib/vocabulary/timers.ts";
 import { SocketKind } from "../model/sockets/socket-rows.ts";
 import { NamespaceIntake } from "./namespace-intake.ts";
 import { ProcessIntake } from "./process-intake.ts";
@@ -36,7 +37,7 @@ export class ReportApplier {
   readonly #processes: ProcessIntake;
   readonly #sockets: SocketIntake;
   // The sighting of the current row: one reused object.
-  readonly #sighting = { namespace: -1, sinceMs: 0, birthMs: 0 };
+  readonly #sighting = { namespace: -1, sinceMs: 0, birthMs: 0, timeWaitMs: Number.NaN };
 
   constructor(model: Model, { connector, sockets, flows, news }: ApplierParts) {
     this.#model = model;
@@ -85,6 +86,7 @@ export class ReportApplier {
     if (rebooted) this.#retireAll(ids.sockets.slots());
     else ids.unnamedSockets = [...ids.unnamedSockets, ...ids.sockets.slots()];
     ids.sockets.clear();
+    node.beginRun();
     this.#flows.removeAll(node);
     this.#processes.beginEpoch(node);
     this.#namespaces.beginEpoch(node, rebooted);
@@ -142,6 +144,10 @@ export class ReportApplier {
     sighting.namespace = namespace;
     sighting.sinceMs = observedMs - (tick < ticks ? (ticks - tick) * TICK_MS : 0);
     sighting.birthMs = epoch + tick * TICK_MS;
+    const waits = table.timer[row] === Timer.timeWait;
+    sighting.timeWaitMs = waits
+      ? observedMs + (table.timerDeadline[row]! - ticks) * TICK_MS - TIME_WAIT_MS
+      : Number.NaN;
     this.#sockets.put(node, sighting, table, row);
     return true;
   }
@@ -156,13 +162,13 @@ export class ReportApplier {
       }
       const sinceMs = observedMs - Math.max(0, ticks - socket.firstSeen) * TICK_MS;
       const birthMs = epoch + socket.firstSeen * TICK_MS;
-      this.#sockets.putFamily(node, { namespace, sinceMs, birthMs }, socket);
+      this.#sockets.putFamily(node, { namespace, sinceMs, birthMs, timeWaitMs: Number.NaN }, socket);
     }
   }
 
   #changeSockets(node: NodeRecord, report: DecodedReport, table: ReportSockets, observedMs: number): void {
     const birthMs = report.header.epoch + report.header.ticks * TICK_MS;
-    const sighting = { namespace: -1, sinceMs: observedMs, birthMs };
+    const sighting = { namespace: -1, sinceMs: observedMs, birthMs, timeWaitMs: Number.NaN };
     for (let row = 0; row < table.length; row++)
       if (!this.#sockets.change(node, sighting, table, row)) this.#rejections.add();
   }

@@ -57,7 +57,14 @@ export class NamespaceIntake {
   putAccount(node: NodeRecord, account: NamespaceCoverage, ageTicks: number, observedMs: number): void {
     const slot = node.ids.namespaces.get(account.namespace);
     if (slot < 0) this.#rejections.add();
-    else this.#model.accounts.put(slot, account, observedMs - ageTicks * TICK_MS);
+    else {
+      this.#model.accounts.put(slot, {
+        told: account,
+        sinceMs: observedMs - ageTicks * TICK_MS,
+        epoch: node.stream.epoch,
+        hasEarlierRun: node.earlierRuns.count > 0,
+      });
+    }
   }
 
   /** Removes a namespace that no longer exists. */

@@ -4,12 +4,18 @@
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { SocketTable as ReportSockets } from "../../../lib/socket-table.ts";
 import { Family, isFamily, Protocol } from "../../../lib/vocabulary/protocols.ts";
-import type { SocketLife } from "../apply/socket-life.ts";
+import type { NewSocket, SocketLife } from "../apply/socket-life.ts";
 import { LAG_MS } from "../match/lag.ts";
 import type { Model } from "../model/model.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { familyKind, familyNumber, familyProtocol } from "../model/sockets/family-sockets.ts";
-import { continues, kindOf, pairedRemotePort } from "../model/sockets/socket-role.ts";
+import {
+  continues,
+  isSynReceived,
+  isTcpEnd,
+  kindOf,
+  pairedRemotePort,
+} from "../model/sockets/socket-role.ts";
 import { SocketKind } from "../model/sockets/socket-rows.ts";
 import type { SocketIdentity } from "../model/sockets/socket-table.ts";
 
@@ -20,7 +26,15 @@ export interface Sighting {
   /** When it was first seen: by the stream's clock, and by its agent's, in milliseconds since 1970. */
   sinceMs: number;
   birthMs: number;
+  /** When it entered TIME_WAIT, by the stream's clock; NaN if that is not known. */
+  timeWaitMs: number;
 }
+
+/**
+ * Milliseconds by which a socket may enter TIME_WAIT after it was last reported, beside the interval of its agent's passes:
+ * the kernel's timers have a resolution of up to half a second, and a slow pass blurs them.
+ */
+const TIME_WAIT_BLUR_MS = 1_000;
 
 /** Applies socket rows. */
 export class SocketIntake {
@@ -64,13 +78,14 @@ export class SocketIntake {
       sinceMs: sighting.sinceMs,
       birthMs: sighting.birthMs,
     };
-    const before = this.#continued(socket, table, row);
+    const before = this.#continued(node, socket, sighting.timeWaitMs, table, row);
     if (before < 0) {
-      this.#life.add(node, socket, table, row);
+      this.#add(node, socket, table, row);
       return;
     }
     addresses.release(localAddress);
     addresses.release(remoteAddress);
+    this.#countHandshake(before, table, row);
     this.#life.adopt(node, before, id, sighting.sinceMs);
     this.#life.update(before, table, row);
   }
@@ -121,16 +136,22 @@ export class SocketIntake {
 
   // Returns the socket that a new row continues under another id, or -1 if it is new. Retires a socket that
   // the row shows to be gone.
-  #continued(socket: SocketIdentity, table: ReportSockets, row: number): number {
+  #continued(
+    node: NodeRecord,
+    socket: SocketIdentity,
+    timeWaitMs: number,
+    table: ReportSockets,
+    row: number,
+  ): number {
     const { sockets, ends, listeners } = this.#model;
     const { protocol, namespace, localAddress: address, localPort: port, kind } = socket;
     if (kind === SocketKind.listener)
       return listeners.findSame({ namespace, protocol, address, port }, table.inode[row]!);
     if (kind !== SocketKind.end) return -1;
-    const before = ends.findSame(socket);
+    const before = ends.findSame(socket, table.cookieLow[row], table.cookieHigh[row]);
     if (before < 0) return -1;
     const isOther = this.#hasOtherCookie(before, table, row);
-    if (!isOther && this.#continues(before, table, row, socket.sinceMs)) return before;
+    if (!isOther && this.#continues(node, before, socket.sinceMs, timeWaitMs, table, row)) return before;
     if ((isOther || protocol === Protocol.tcp) && sockets.isLive(before)) this.#life.retire(before);
     return -1;
   }
@@ -180,6 +201,7 @@ export class SocketIntake {
         !this.#hasSameCookie(slot, table, row) &&
         !this.#continuesState(slot, table, row));
     if (!isReused) {
+      this.#countHandshake(slot, table, row);
       this.#life.update(slot, table, row);
       return;
     }
@@ -198,15 +220,40 @@ export class SocketIntake {
     addresses.retain(socket.localAddress);
     addresses.retain(socket.remoteAddress);
     this.#life.retire(slot);
-    this.#life.add(node, socket, table, row);
+    this.#add(node, socket, table, row);
   }
 
-  #continues(before: number, table: ReportSockets, row: number, nowMs: number): boolean {
+  #add(node: NodeRecord, socket: NewSocket, table: ReportSockets, row: number): void {
+    this.#life.add(node, socket, table, row);
+    if (isTcpEnd(socket.protocol, table.state[row]!)) this.#model.accounts.addEnd(socket.namespace);
+  }
+
+  // Counts a known socket as an end once its handshake is over.
+  #countHandshake(slot: number, table: ReportSockets, row: number): void {
+    const { sockets, accounts } = this.#model;
+    const protocol = sockets.protocol(slot);
+    if (isTcpEnd(protocol, table.state[row]!) && isSynReceived(sockets.state(slot)))
+      accounts.addEnd(sockets.namespace(slot));
+  }
+
+  // oxlint-disable-next-line max-params -- hot: no object for each row
+  #continues(
+    node: NodeRecord,
+    before: number,
+    nowMs: number,
+    timeWaitMs: number,
+    table: ReportSockets,
+    row: number,
+  ): boolean {
     const { sockets } = this.#model;
+    if (this.#hasSameCookie(before, table, row)) return true;
     if (!this.#continuesState(before, table, row)) return false;
     if (sockets.isLive(before)) return true;
     const inode = table.inode[row]!;
-    return (inode !== 0 && inode === sockets.inode(before)) || nowMs - sockets.sinceMs[before]! <= LAG_MS;
+    if (inode !== 0 && inode === sockets.inode(before)) return true;
+    const lastMs = sockets.sinceMs[before]!;
+    if (!Number.isNaN(timeWaitMs)) return timeWaitMs <= lastMs + node.intervalMs + TIME_WAIT_BLUR_MS;
+    return nowMs - lastMs <= LAG_MS;
   }
 
   #continuesState(slot: number, table: ReportSockets, row: number): boolean {

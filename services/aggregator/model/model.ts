@@ -30,7 +30,17 @@ import { Overflow } from "./storage/overflow.ts";
 /** Read-only view of a node. */
 export type ReadNode = Pick<
   NodeRecord,
-  "index" | "name" | "observedMs" | "ticks" | "lost" | "isRead" | "coverage" | "intervalMs" | "translates"
+  | "index"
+  | "name"
+  | "observedMs"
+  | "ticks"
+  | "lost"
+  | "isRead"
+  | "coverage"
+  | "sinceMs"
+  | "earlierRuns"
+  | "intervalMs"
+  | "translates"
 > & {
   readonly stream: Pick<NodeRecord["stream"], "epoch" | "awaitsKeyframe" | "gaps" | "arrivedMs">;
 };
@@ -57,7 +67,7 @@ export interface ReadModel {
     named(name: string): ReadNode | undefined;
   };
   readonly namespaces: Pick<NamespaceTable, "row" | "nodeOf" | "ofPod" | "ofNode">;
-  readonly accounts: Pick<NamespaceAccounts, "overflowed" | "all" | "neverRead">;
+  readonly accounts: Pick<NamespaceAccounts, "overflowed" | "all" | "neverRead" | "beyondReported">;
   readonly processes: Pick<ProcessTable, "row" | "rememberedKey">;
   readonly holders: Pick<HolderChains, "process" | "fd" | "next" | "primary">;
   readonly sockets: SocketRows;

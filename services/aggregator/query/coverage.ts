@@ -4,8 +4,7 @@ import type { Coverage } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { NodeCoverage as NodeCoverageMessage } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { PodGap } from "../identity/cluster/pod-gaps.ts";
-import { TICK_MS } from "../../../lib/ticks.ts";
-import type { View, ViewedNode } from "../view/view.ts";
+import type { View, ViewedNode, ViewedSums } from "../view/view.ts";
 import { listPodCoverage, podsWithoutReading } from "./pod-coverage.ts";
 
 /**
@@ -43,15 +42,16 @@ export interface CoverageParts {
 /** Returns the coverage at the time of a view. */
 export function coverageOf({ view, reportsRejected, cluster, pods }: CoverageParts): Coverage {
   const { nowMs } = view;
+  const sums = view.nodeSums();
   const nodes = view.nodes
     .all()
     .filter((node) => !isRemoved(node, cluster, nowMs))
-    .map((node) => nodeCoverage(node, nowMs));
+    .map((node) => nodeCoverage(node, sums[node.index]!, nowMs));
   const unobservable = cluster?.podsUnobservable ?? [];
   const unread = [...(cluster?.podsUnread ?? []), ...podsWithoutReading(view, unobservable)];
   const accounts = pods ? listPodCoverage(view, unread, unobservable) : [];
-  const sum = (figure: (node: NodeCoverage) => number): number =>
-    nodes.reduce((total, node) => total + figure(node), 0);
+  const total = (figure: (node: NodeCoverage) => number): number =>
+    nodes.reduce((added, node) => added + figure(node), 0);
   return {
     nodes,
     podsUnread: unread.slice(0, NAMES_MAX).map(nameOf),
@@ -60,10 +60,10 @@ export function coverageOf({ view, reportsRejected, cluster, pods }: CoveragePar
     storeOverflowed: view.overflowed,
     endsAmbiguous: view.ambiguousEnds,
     reportsRejected,
-    openedByKernel: sum((node) => node.openedByKernel),
-    failedByKernel: sum((node) => node.failedByKernel),
-    seen: sum((node) => node.seen),
-    unseen: sum((node) => node.unseen),
+    openedByKernel: total((node) => node.openedByKernel),
+    failedByKernel: total((node) => node.failedByKernel),
+    seen: total((node) => node.seen),
+    unseen: total((node) => node.unseen),
     sinceMs: nodes.reduce((latest, node) => Math.max(latest, node.sinceMs), 0),
     podsUnreadMore: Math.max(0, unread.length - NAMES_MAX),
     podsUnobservableMore: Math.max(0, unobservable.length - NAMES_MAX),
@@ -85,22 +85,33 @@ function nameOf({ namespace, name }: PodGap): string {
   return `${namespace}/${name}`;
 }
 
-function nodeCoverage(node: ViewedNode, nowMs: number): NodeCoverage {
+function nodeCoverage(node: ViewedNode, sums: ViewedSums, nowMs: number): NodeCoverage {
   const reported = node.coverage ?? NodeCoverageMessage.create();
+  const { earlierRuns, stream } = node;
   const limits = [...reported.limits];
   if (node.lost) {
     const silentS = Math.round((nowMs - node.stream.arrivedMs) / 1000);
     limits.push(`node lost: no report for ${silentS} s, its connections were ended`);
   } else if (node.stream.awaitsKeyframe) {
-    const why = node.stream.gaps > 0 ? "reports were lost" : "the agent is new here";
-    limits.push(`waiting for a keyframe: ${why}, what happens until it comes is not seen`);
+    limits.push(`waiting for a keyframe: ${whyWaiting(node)}, what happens until it comes is not seen`);
   }
   return {
     ...reported,
     node: node.name,
     limits,
     ageMs: node.observedMs === 0 ? 0 : Math.max(0, Math.round(nowMs - node.observedMs)),
-    gaps: node.stream.gaps,
-    sinceMs: node.observedMs === 0 ? 0 : Math.round(node.observedMs - node.ticks * TICK_MS),
+    gaps: stream.gaps,
+    sinceMs: Math.round(node.sinceMs),
+    openedByKernel: sums.opened,
+    failedByKernel: sums.failed,
+    seen: sums.seen,
+    unseen: sums.unseen,
+    agentRestarts: earlierRuns.count,
+    agentAwayMs: Math.round(earlierRuns.awayMs),
   };
+}
+
+function whyWaiting({ stream, earlierRuns }: ViewedNode): string {
+  if (stream.gaps > 0) return "reports were lost";
+  return earlierRuns.count > 0 ? "the agent has restarted" : "the agent is new here";
 }

@@ -43,7 +43,8 @@ export function podsWithoutReading(view: View, unobservable: readonly PodGap[]):
   return found;
 }
 
-function rowOf(view: View, { owner, told, sinceMs, everRead, endedMs }: ViewedAccount): PodCoverage {
+function rowOf(view: View, account: ViewedAccount): PodCoverage {
+  const { owner, told, sinceMs, everRead, endedMs } = account;
   const node = view.nodes.at(owner.node);
   const pod = owner.podUid === "" ? undefined : view.identity.pod(owner.podUid);
   const status = !everRead ? "unread" : endedMs !== Infinity ? "ended" : told.read ? "read" : "failed";
@@ -59,10 +60,10 @@ function rowOf(view: View, { owner, told, sinceMs, everRead, endedMs }: ViewedAc
     destroyed: told.destroyed,
     status,
     reason: status === "unread" ? FAILED : status === "failed" ? "the last pass could not read it" : "",
-    openedByKernel: told.openedByKernel,
-    failedByKernel: told.failedByKernel,
-    seen: told.seen,
-    unseen: told.unseen,
+    openedByKernel: account.opened,
+    failedByKernel: account.failed,
+    seen: account.seen,
+    unseen: account.unseen,
     sinceMs: Math.round(sinceMs),
     readMicros: told.readMicros,
   };

@@ -2,15 +2,18 @@
 
 import type { Identity } from "../identity/identity.ts";
 import type { ReadModel, ReadNode } from "../model/model.ts";
+import type { AccountSums } from "../model/nodes/account-sums.ts";
+import { addSums, NO_SUMS, reportedSums } from "../model/nodes/account-sums.ts";
 import type { NamespaceAccount } from "../model/nodes/namespace-accounts.ts";
 import { ConnectionView } from "./connection-view.ts";
 import { EdgeView } from "./edge-view.ts";
 import { EndpointView } from "./endpoint-view.ts";
 import { SocketView } from "./socket-view.ts";
 
-/** A node, and a network namespace's account, as queries see them. */
+/** A node, a network namespace's account, and figures of accounts, as queries see them. */
 export type ViewedNode = ReadNode;
 export type ViewedAccount = NamespaceAccount;
+export type ViewedSums = AccountSums;
 
 /** The model at one moment. */
 export class View {
@@ -41,5 +44,16 @@ export class View {
     this.accounts = model.accounts;
     this.overflowed = model.overflow.total;
     this.ambiguousEnds = model.sockets.ambiguous;
+  }
+
+  /**
+   * What each node's kernel counted as opened and what was seen of it, over all runs of its agent, by the node's number.
+   */
+  nodeSums(): readonly ViewedSums[] {
+    const beyondReported = this.accounts.beyondReported();
+    return this.nodes.all().map(({ index, coverage, earlierRuns }) => {
+      const reported = coverage === null ? NO_SUMS : reportedSums(coverage);
+      return addSums(addSums(earlierRuns.sums, reported), beyondReported.get(index) ?? NO_SUMS);
+    });
   }
 }

@@ -16,7 +16,14 @@ describe("the account of completeness", () => {
     account.count(0, at(103, 51, 8));
     account.see(0, 3);
     account.count(0, at(103, 51, 8));
-    assert.deepEqual(account.of(0), { since: 12, opened: 4, failed: 1, seen: 3, unseen: 1 });
+    assert.deepEqual(account.of(0), {
+      since: 12,
+      opened: 4,
+      failed: 1,
+      seen: 3,
+      unseen: 1,
+      kernelOpens: 154,
+    });
     assert.deepEqual(account.totals, { opened: 4, failed: 1, seen: 3, unseen: 1 });
   });
 

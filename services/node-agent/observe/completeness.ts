@@ -21,6 +21,8 @@ export interface Completeness {
 interface NamespaceCompleteness extends Completeness {
   /** Ticks since the epoch's start from when it counts; 0 is since the namespace was made. */
   readonly since: number;
+  /** What the kernel had counted as opened at the last reading, since the namespace was made; 0 if unknown. */
+  readonly kernelOpens: number;
 }
 
 interface Account {
@@ -84,7 +86,10 @@ export class CompletenessAccount {
   /** The account of a namespace; null where it has none. */
   of(namespaceId: number): NamespaceCompleteness | null {
     const account = this.#accounts.get(namespaceId);
-    return account === undefined ? null : { ...completenessOf(account), since: account.since };
+    if (account === undefined) return null;
+    const { since, last } = account;
+    const kernelOpens = last === null ? 0 : last.activeOpens + last.passiveOpens;
+    return { ...completenessOf(account), since, kernelOpens };
   }
 
   /** All namespaces, living or gone. */

@@ -42,6 +42,7 @@ export function coverNamespaces(
       failedByKernel: counts?.failed ?? 0,
       seen: counts?.seen ?? 0,
       unseen: counts?.unseen ?? 0,
+      kernelOpens: counts?.kernelOpens ?? 0,
       destroyed: destroyedMode(heard, read),
       readMicros: Math.round(told?.micros ?? 0),
     });

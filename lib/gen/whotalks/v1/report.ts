@@ -552,16 +552,23 @@ export interface NodeCoverage {
    * where more was seen than opened makes up for no other.
    */
   unseen: number;
-  /**
-   * Reports that were lost on the way since the agent started; set by the
-   * aggregator.
-   */
+  /** Reports that were lost on the way; set by the aggregator. */
   gaps: number;
   /**
    * Milliseconds since 1970 from when the counters above count; set by the
    * aggregator.
    */
   sinceMs: number;
+  /**
+   * Restarts of the agent since then; the counters above go on over restarts.
+   * Set by the aggregator.
+   */
+  agentRestarts: number;
+  /**
+   * Milliseconds for which nothing was read in these restarts, added up. Set
+   * by the aggregator.
+   */
+  agentAwayMs: number;
   /** Flows (conntrack entries) that are known now. */
   flows: number;
   /**
@@ -623,6 +630,12 @@ export interface NamespaceCoverage {
   destroyed: string;
   /** What its last reading cost, in microseconds of CPU time. */
   readMicros: number;
+  /**
+   * The kernel's own counters at the last reading: ActiveOpens + PassiveOpens
+   * since the namespace was made. They outlive the agent, so that what opened
+   * between two of its runs is known by number. 0 where they are unknown.
+   */
+  kernelOpens: number;
 }
 
 function createBaseReport(): Report {
@@ -3094,6 +3107,8 @@ function createBaseNodeCoverage(): NodeCoverage {
     unseen: 0,
     gaps: 0,
     sinceMs: 0,
+    agentRestarts: 0,
+    agentAwayMs: 0,
     flows: 0,
     flowOverruns: 0,
     destroyed: "",
@@ -3172,6 +3187,12 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     }
     if (message.sinceMs !== 0) {
       writer.uint32(176).int64(message.sinceMs);
+    }
+    if (message.agentRestarts !== 0) {
+      writer.uint32(184).uint32(message.agentRestarts);
+    }
+    if (message.agentAwayMs !== 0) {
+      writer.uint32(192).uint64(message.agentAwayMs);
     }
     if (message.flows !== 0) {
       writer.uint32(240).uint32(message.flows);
@@ -3389,6 +3410,22 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
             message.sinceMs = longToNumber(reader.int64());
             continue;
           }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.agentRestarts = reader.uint32();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.agentAwayMs = longToNumber(reader.uint64());
+            continue;
+          }
           case 30: {
             if (tag !== 240) {
               break;
@@ -3492,6 +3529,8 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     message.unseen = object.unseen ?? 0;
     message.gaps = object.gaps ?? 0;
     message.sinceMs = object.sinceMs ?? 0;
+    message.agentRestarts = object.agentRestarts ?? 0;
+    message.agentAwayMs = object.agentAwayMs ?? 0;
     message.flows = object.flows ?? 0;
     message.flowOverruns = object.flowOverruns ?? 0;
     message.destroyed = object.destroyed ?? "";
@@ -3515,6 +3554,7 @@ function createBaseNamespaceCoverage(): NamespaceCoverage {
     unseen: 0,
     destroyed: "",
     readMicros: 0,
+    kernelOpens: 0,
   };
 }
 
@@ -3546,6 +3586,9 @@ export const NamespaceCoverage: MessageFns<NamespaceCoverage> = {
     }
     if (message.readMicros !== 0) {
       writer.uint32(72).uint32(message.readMicros);
+    }
+    if (message.kernelOpens !== 0) {
+      writer.uint32(80).uint64(message.kernelOpens);
     }
     return writer;
   },
@@ -3635,6 +3678,14 @@ export const NamespaceCoverage: MessageFns<NamespaceCoverage> = {
             message.readMicros = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.kernelOpens = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3661,6 +3712,7 @@ export const NamespaceCoverage: MessageFns<NamespaceCoverage> = {
     message.unseen = object.unseen ?? 0;
     message.destroyed = object.destroyed ?? "";
     message.readMicros = object.readMicros ?? 0;
+    message.kernelOpens = object.kernelOpens ?? 0;
     return message;
   },
 };

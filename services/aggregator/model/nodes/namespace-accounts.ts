@@ -3,15 +3,19 @@
 // still has its row.
 
 import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
+import type { AccountSums } from "./account-sums.ts";
+import { addSums, NO_SUMS } from "./account-sums.ts";
+import { NamespaceRuns } from "./namespace-runs.ts";
 import type { NamespaceRow, NamespaceTable } from "./namespace-table.ts";
 
 /** Accounts of deleted namespaces: 2^16, about 20 MB; the oldest are evicted first. */
 const ENDED_ACCOUNTS_MAX = 2 ** 16;
 
-/** What an agent last reported about a namespace. */
-export interface NamespaceAccount {
+/** The account of one namespace. */
+export interface NamespaceAccount extends AccountSums {
   /** Its node and inode, and its owner. */
   readonly owner: Pick<NamespaceRow, "node" | "inode" | "host" | "podUid" | "containerId">;
+  /** What its agent last reported: the figures of the agent's present run, and how the namespace is read. */
   readonly told: NamespaceCoverage;
   /** When its counters started: milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
@@ -21,40 +25,80 @@ export interface NamespaceAccount {
   readonly endedMs: number;
 }
 
+/** What an agent reports of a namespace. */
+interface ReportedAccount {
+  readonly told: NamespaceCoverage;
+  /** When its counters started: milliseconds since 1970 by the stream's clock. */
+  readonly sinceMs: number;
+  /** The agent's run. */
+  readonly epoch: number;
+  /** Whether an earlier run of the agent is known, so that it would have reported a namespace that was there. */
+  readonly hasEarlierRun: boolean;
+}
+
+interface LivingAccount {
+  readonly runs: NamespaceRuns;
+  sinceMs: number;
+  everRead: boolean;
+}
+
+interface EndedAccount extends NamespaceAccount {
+  readonly beyondReported: AccountSums;
+}
+
 /** The accounts of all nodes' namespaces. */
 export class NamespaceAccounts {
   /** Accounts that were dropped early because ENDED_ACCOUNTS_MAX was reached. */
   overflowed = 0;
   readonly #namespaces: NamespaceTable;
-  readonly #living = new Map<number, NamespaceAccount>();
+  readonly #living = new Map<number, LivingAccount>();
+  // Ends of TCP connections that reports named, by namespace.
+  readonly #ends = new Map<number, number>();
   // Existing namespaces that could not be read in any pass.
   readonly #neverRead = new Set<number>();
   // In order of deletion; entries before #endedFrom have expired.
-  #ended: NamespaceAccount[] = [];
+  #ended: EndedAccount[] = [];
   #endedFrom = 0;
+  // Of accounts that have expired, by node: see beyondReported().
+  readonly #expired = new Map<number, AccountSums>();
 
   constructor(namespaces: NamespaceTable) {
     this.#namespaces = namespaces;
   }
 
+  /** Counts an end of a TCP connection that a report named for the first time, in the namespace in a slot. */
+  addEnd(slot: number): void {
+    this.#ends.set(slot, this.#endsOf(slot) + 1);
+  }
+
   /** Stores an agent's account of the namespace in a slot. */
-  put(slot: number, told: NamespaceCoverage, sinceMs: number): void {
-    const owner = this.#namespaces.row(slot);
-    const everRead = told.read || this.#living.get(slot)?.everRead === true;
-    this.#living.set(slot, { owner, told, sinceMs, everRead, endedMs: Infinity });
-    if (everRead) this.#neverRead.delete(slot);
+  put(slot: number, { told, sinceMs, epoch, hasEarlierRun }: ReportedAccount): void {
+    const ends = this.#endsOf(slot);
+    let account = this.#living.get(slot);
+    if (account === undefined) {
+      account = { runs: new NamespaceRuns(told, epoch, ends, hasEarlierRun), sinceMs, everRead: false };
+      this.#living.set(slot, account);
+    } else {
+      account.runs.put(told, epoch, ends);
+      account.sinceMs = Math.min(account.sinceMs, sinceMs);
+    }
+    account.everRead ||= told.read;
+    if (account.everRead) this.#neverRead.delete(slot);
     else this.#neverRead.add(slot);
   }
 
   /** Records that a namespace was deleted; must be called before its slot is reused. */
   end(slot: number, endedMs: number): void {
     const account = this.#living.get(slot);
-    if (account === undefined) return;
-    this.#ended.push({ ...this.#current(slot, account), endedMs });
+    if (account !== undefined) {
+      const beyondReported = account.runs.beyondReported(this.#endsOf(slot));
+      this.#ended.push({ ...this.#current(slot, account), endedMs, beyondReported });
+    }
     this.#living.delete(slot);
+    this.#ends.delete(slot);
     this.#neverRead.delete(slot);
     if (this.#ended.length - this.#endedFrom <= ENDED_ACCOUNTS_MAX) return;
-    this.#endedFrom++;
+    this.#expireFirst();
     this.overflowed++;
     this.#compact();
   }
@@ -62,7 +106,7 @@ export class NamespaceAccounts {
   /** Drops the accounts of namespaces deleted before a time. */
   forget(beforeMs: number): void {
     while (this.#endedFrom < this.#ended.length && this.#ended[this.#endedFrom]!.endedMs < beforeMs)
-      this.#endedFrom++;
+      this.#expireFirst();
     this.#compact();
   }
 
@@ -79,9 +123,34 @@ export class NamespaceAccounts {
       if (!this.#ended[at]!.everRead) yield this.#ended[at]!;
   }
 
+  /**
+   * By how much the figures of each node's namespaces, those that are gone included, exceed what its agents reported: ends
+   * that opened while no agent ran, and those whose reports were lost.
+   */
+  beyondReported(): ReadonlyMap<number, AccountSums> {
+    const sums = new Map(this.#expired);
+    const add = (node: number, figures: AccountSums): unknown =>
+      sums.set(node, addSums(sums.get(node) ?? NO_SUMS, figures));
+    for (const [slot, { runs }] of this.#living)
+      add(this.#namespaces.nodeOf(slot), runs.beyondReported(this.#endsOf(slot)));
+    for (let at = this.#endedFrom; at < this.#ended.length; at++)
+      add(this.#ended[at]!.owner.node, this.#ended[at]!.beyondReported);
+    return sums;
+  }
+
+  #endsOf(slot: number): number {
+    return this.#ends.get(slot) ?? 0;
+  }
+
   // The owner of a namespace may have become known after its account was reported.
-  #current(slot: number, account: NamespaceAccount): NamespaceAccount {
-    return { ...account, owner: this.#namespaces.row(slot) };
+  #current(slot: number, { runs, sinceMs, everRead }: LivingAccount): NamespaceAccount {
+    const owner = this.#namespaces.row(slot);
+    return { owner, told: runs.told, ...runs.sums(this.#endsOf(slot)), sinceMs, everRead, endedMs: Infinity };
+  }
+
+  #expireFirst(): void {
+    const { owner, beyondReported } = this.#ended[this.#endedFrom++]!;
+    this.#expired.set(owner.node, addSums(this.#expired.get(owner.node) ?? NO_SUMS, beyondReported));
   }
 
   // Cutting off the front costs the whole list, so it is done once half of it has expired.

@@ -2,7 +2,10 @@
 // last seen.
 
 import type { NodeCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
+import { TICK_MS } from "../../../../lib/ticks.ts";
 import { IdMap } from "../storage/id-map.ts";
+import type { AccountSums } from "./account-sums.ts";
+import { addSums, NO_SUMS, reportedSums } from "./account-sums.ts";
 import { StreamPosition } from "./stream-position.ts";
 
 /** One pass of an agent, as its report describes it. */
@@ -29,6 +32,17 @@ class AgentIds {
   unnamedSockets: number[] = [];
 }
 
+/** What is known of a node's earlier runs of the agent. */
+export interface EarlierRuns {
+  /** How many there were. */
+  readonly count: number;
+  /** What their agents reported last, added up. */
+  readonly sums: AccountSums;
+  /** Milliseconds without an agent after them, added up, and after the latest one alone. */
+  readonly awayMs: number;
+  readonly latestAwayMs: number;
+}
+
 /** One node. */
 export class NodeRecord {
   readonly index: number;
@@ -40,6 +54,10 @@ export class NodeRecord {
   #lost = false;
   #coverage: NodeCoverage | null = null;
   #translates = false;
+  #sinceMs = 0;
+  #earlierRuns: EarlierRuns = { count: 0, sums: NO_SUMS, awayMs: 0, latestAwayMs: 0 };
+  // When the run before was last heard of, until the present one has made its first pass; else 0.
+  #leftMs = 0;
 
   constructor(index: number, name: string) {
     this.index = index;
@@ -66,6 +84,16 @@ export class NodeRecord {
     return this.#coverage;
   }
 
+  /** From when its agents' figures count, by the stream's clock; 0 before the first pass. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /** The runs of the agent before the present one. */
+  get earlierRuns(): EarlierRuns {
+    return this.#earlierRuns;
+  }
+
   /** The interval between passes in milliseconds; 0 if unknown. */
   get intervalMs(): number {
     return this.#coverage?.intervalMs ?? 0;
@@ -86,6 +114,22 @@ export class NodeRecord {
     this.#ticks = ticks;
     if (complete) this.#observedMs = Math.max(this.#observedMs, observedMs);
     if (coverage !== undefined) this.#coverage = coverage;
+    if (!complete) return;
+    if (this.#sinceMs === 0) this.#sinceMs = observedMs - ticks * TICK_MS;
+    if (this.#leftMs > 0) this.#noteAway(Math.max(0, observedMs - this.#leftMs));
+  }
+
+  /** Begins a new run of the agent: the figures of the run before stay in the node's sums. */
+  beginRun(): void {
+    if (this.#coverage === null) return;
+    const { count, sums } = this.#earlierRuns;
+    this.#earlierRuns = {
+      ...this.#earlierRuns,
+      count: count + 1,
+      sums: addSums(sums, reportedSums(this.#coverage)),
+    };
+    this.#coverage = null;
+    if (this.#leftMs === 0) this.#leftMs = this.#observedMs;
   }
 
   /** Marks the node as lost: its next report must begin a keyframe. */
@@ -101,5 +145,11 @@ export class NodeRecord {
 
   noteTranslation(): void {
     this.#translates = true;
+  }
+
+  #noteAway(ms: number): void {
+    const { awayMs } = this.#earlierRuns;
+    this.#earlierRuns = { ...this.#earlierRuns, awayMs: awayMs + ms, latestAwayMs: ms };
+    this.#leftMs = 0;
   }
 }

@@ -59,7 +59,7 @@ export class StreamPosition {
     return this.#keyframe;
   }
 
-  /** Reports lost since the agent started. */
+  /** Reports lost, in all runs of the agent. */
   get gaps(): number {
     return this.#gaps;
   }
@@ -76,7 +76,6 @@ export class StreamPosition {
       if (this.#pastBootIds.length > PAST_BOOTS_MAX) this.#pastBootIds.shift();
       this.#bootId = header.bootId;
       this.#epoch = header.epoch;
-      this.#gaps = 0;
     }
     this.#gaps += lost;
     this.#sequence = header.sequence;

@@ -49,13 +49,14 @@ export class EndIndex {
   }
 
   /**
-   * The end with the same tuple in the same namespace: the live one, else the one that closed last; -1 if
-   * there is none.
+   * The end with the same tuple in the same namespace: the one with the same cookie, else the live one, else the one that
+   * closed last; -1 if there is none. A cookie of 0 is unknown.
    */
-  findSame(socket: SocketIdentity): number {
+  findSame(socket: SocketIdentity, cookieLow = 0, cookieHigh = 0): number {
     const { sockets } = this.#places;
     const { protocol, namespace, localAddress, localPort, remoteAddress, remotePort } = socket;
-    let latest = -1;
+    const knowsCookie = cookieLow !== 0 || cookieHigh !== 0;
+    let [live, latest] = [-1, -1];
     let slot = this.first(protocol, localAddress, localPort, remoteAddress, remotePort);
     for (; slot >= 0; slot = this.after(slot)) {
       if (
@@ -68,10 +69,14 @@ export class EndIndex {
       ) {
         continue;
       }
-      if (sockets.isLive(slot)) return slot;
-      if (latest < 0 || sockets.sinceMs[slot]! > sockets.sinceMs[latest]!) latest = slot;
+      if (knowsCookie && sockets.cookieLow[slot] === cookieLow && sockets.cookieHigh[slot] === cookieHigh)
+        return slot;
+      if (sockets.isLive(slot)) {
+        if (!knowsCookie) return slot;
+        live = slot;
+      } else if (latest < 0 || sockets.sinceMs[slot]! > sockets.sinceMs[latest]!) latest = slot;
     }
-    return latest;
+    return live >= 0 ? live : latest;
   }
 
   /** Whether b has the tuple of a with local and remote exchanged. */
