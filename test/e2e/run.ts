@@ -6,10 +6,9 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { runTool } from "../../lib/program/run-tool.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
-import { packImages } from "../../scripts/images.ts";
-import { kubectl, must } from "./command.ts";
-import { environment, repository } from "./environment.ts";
-import { isInstalled, uninstall } from "./release.ts";
+import { environment } from "./environment.ts";
+import { prepareCluster } from "./prepare-cluster.ts";
+import { uninstall } from "./release.ts";
 import { runTestFiles } from "../run-test-files.ts";
 
 const claimsDirectory = path.join(import.meta.dirname, "claims");
@@ -47,16 +46,7 @@ function selectClaims(numbers: readonly string[]): string[] {
 }
 
 async function main(files: readonly string[]): Promise<number> {
-  await kubectl("get", "nodes");
-  const present = await isInstalled();
-  if (present && !environment.reuse) {
-    throw new Error(
-      `a release ${environment.release} is in namespace ${environment.namespace} already: uninstall it, or set E2E_REUSE=1 to use it, or E2E_NAMESPACE`,
-    );
-  }
-  const archives = await packImages();
-  const [load = "", ...loadArguments] = environment.load.split(/\s+/);
-  for (const { file } of archives) await must(load, [...loadArguments, path.join(repository, file)]);
+  await prepareCluster();
   try {
     // One after the other, because claims restart what others depend on.
     const paths = files.map((file) => path.join(claimsDirectory, file));

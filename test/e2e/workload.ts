@@ -11,6 +11,7 @@ const programs = {
   server: await readFile(path.join(import.meta.dirname, "programs/server.ts"), "utf8"),
   client: await readFile(path.join(import.meta.dirname, "programs/client.ts"), "utf8"),
   burst: await readFile(path.join(import.meta.dirname, "programs/burst.ts"), "utf8"),
+  caller: await readFile(path.join(import.meta.dirname, "programs/caller.ts"), "utf8"),
 };
 const { whotalks: image } = await chartImages();
 
@@ -64,6 +65,19 @@ export interface Burst {
 export function burst(name: string, what: Burst): Record<string, unknown> {
   const argument = { family: 4, rounds: 1, pauseMs: 0, paceMs: 0, ...what };
   return container(name, programArguments("burst", argument));
+}
+
+/** A client's pace, and how its connections end: the server closes first, or the client resets them. */
+export interface Calls {
+  readonly host: string;
+  readonly port: number;
+  readonly perSecond: number;
+  readonly ends: "fin" | "rst";
+}
+
+/** A container that opens short connections at a steady pace while it is not paused; it begins paused. */
+export function caller(name: string, calls: Calls): Record<string, unknown> {
+  return container(name, programArguments("caller", calls));
 }
 
 /** Fills in the defaults of targets. */
