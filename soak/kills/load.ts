@@ -73,7 +73,7 @@ export class Load {
   /** What was made, and what the answers show of it. Only meaningful while it is paused. */
   async figures(): Promise<Figures> {
     let [made, shown, open] = [0, 0, 0];
-    const edges = await edgesOf(this.#namespace);
+    const edges = await edgesOf(this.#namespace, "--protocol", "tcp");
     for (const name of callers) {
       made += (await this.#lines(name)).at(-1)!.made;
       for (const edge of edges) if (edge.client.workload?.name === name) shown += edge.connections;

@@ -3,6 +3,7 @@
 // argument is JSON: {"host","port","perSecond","ends"}: "ends" is "fin" (the server closes first) or "rst" (the client resets
 // the connection once it has its answer).
 
+import { lookup } from "node:dns/promises";
 import net from "node:net";
 import os from "node:os";
 
@@ -13,6 +14,7 @@ const { host, port, perSecond, ends } = JSON.parse(process.argv[1] ?? "{}") as {
   readonly ends: "fin" | "rst";
 };
 
+const { address } = await lookup(host); // Resolve once: DNS is not under test.
 const payload = `${os.hostname()}\n`.padEnd(100, "x");
 const counts = { made: 0, failed: 0 };
 let isPaused = true;
@@ -24,7 +26,7 @@ function print(event: string): void {
 
 function call(): void {
   open++;
-  const socket = net.connect({ host, port });
+  const socket = net.connect({ host: address, port });
   let connected = false;
   socket.on("connect", () => {
     connected = true;
