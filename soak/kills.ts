@@ -45,7 +45,7 @@ async function breakRelease(times: number, short: boolean): Promise<boolean> {
   await load.resume();
   await delay(AROUND_MS);
   await load.pause();
-  let before = await settled(load);
+  let before = await settled(load, Date.now());
   const effects: Effect[] = [];
   for (const fault of faults) {
     if (short && fault.isShort !== true) continue;
@@ -54,8 +54,9 @@ async function breakRelease(times: number, short: boolean): Promise<boolean> {
       continue;
     }
     for (let time = 0; time < times; time++) {
+      const startMs = Date.now();
       await under(load, fault, nodes.length);
-      const after = await settled(load);
+      const after = await settled(load, startMs);
       const effect = effectOf(fault.name, before, after);
       effects.push(effect);
       before = after;
@@ -84,16 +85,16 @@ async function under(load: Load, fault: Fault, nodes: number): Promise<void> {
 }
 
 // The figures once they are right, or else once they have not changed for a while.
-async function settled(load: Load): Promise<Figures> {
+async function settled(load: Load, sinceMs: number): Promise<Figures> {
   const startMs = performance.now();
   let changedMs = startMs;
-  let figures = await load.figures();
+  let figures = await load.figures(sinceMs);
   for (;;) {
     const nowMs = performance.now();
     const isRight = figures.shown === figures.made && figures.heldRight && nowMs - startMs > LOOK_MS;
     if (isRight || nowMs - changedMs > STILL_MS || nowMs - startMs > SETTLE_MS) return figures;
     await delay(LOOK_MS);
-    const next = await load.figures();
+    const next = await load.figures(sinceMs);
     if (next.shown !== figures.shown || next.told !== figures.told) changedMs = performance.now();
     figures = next;
   }

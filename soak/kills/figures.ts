@@ -8,6 +8,8 @@ export interface Figures {
   readonly shown: number;
   /** Connections that coverage says were not seen: unseen ends of the clients, or of the servers if those are fewer. */
   readonly told: number;
+  /** Connections of the latest fault that only conntrack knows: both their ends are unseen, and they are shown all the same. */
+  readonly byFlowAlone: number;
   /** Whether the connections that are held open are shown as open, each once. */
   readonly heldRight: boolean;
 }
@@ -19,7 +21,7 @@ export interface Effect {
   /** Connections counted more than once, and connections that are missing. */
   readonly doubled: number;
   readonly lost: number;
-  /** Connections that coverage says were not seen, more than before. */
+  /** Connections that coverage says were not seen, more than before, without those that flows show all the same. */
   readonly told: number;
   readonly heldRight: boolean;
 }
@@ -36,7 +38,7 @@ export function effectOf(fault: string, before: Figures, after: Figures): Effect
     made: after.made - before.made,
     doubled: Math.max(0, surplus),
     lost: Math.max(0, -surplus),
-    told: after.told - before.told,
+    told: Math.max(0, after.told - before.told - after.byFlowAlone),
     heldRight: after.heldRight,
   };
 }

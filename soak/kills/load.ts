@@ -1,7 +1,7 @@
 // The load of the soak: two pods that open short connections through a Service to two others, and count them. It is paused
 // while figures are compared, so that they can be compared exactly.
 
-import { edgesOf, podCoverages } from "../../test/e2e/answer.ts";
+import { connectionsOf, edgesOf, podCoverages } from "../../test/e2e/answer.ts";
 import { apply, kubectl } from "../../test/e2e/command.ts";
 import { eventually } from "../../lib/testing/eventually.ts";
 import type { Calls } from "../../test/e2e/workload.ts";
@@ -70,8 +70,11 @@ export class Load {
     this.#pauses++;
   }
 
-  /** What was made, and what the answers show of it. Only meaningful while it is paused. */
-  async figures(): Promise<Figures> {
+  /**
+   * What was made, and what the answers show of it, from `sinceMs` on what they know by flows alone. Only meaningful while it
+   * is paused.
+   */
+  async figures(sinceMs: number): Promise<Figures> {
     let [made, shown, open] = [0, 0, 0];
     const edges = await edgesOf(this.#namespace, "--protocol", "tcp");
     for (const name of callers) {
@@ -82,7 +85,12 @@ export class Load {
     const pods = await podCoverages(this.#namespace);
     const unseen = (names: readonly string[]): number =>
       pods.reduce((sum, each) => sum + (names.includes(each.pod ?? "") ? each.unseen : 0), 0);
-    return { made, shown, told: Math.min(unseen(callers), unseen(servers)), heldRight: open === HELD };
+    const byFlowAlone = (await connectionsOf(this.#namespace, "--protocol", "tcp")).filter(
+      ({ evidence = [], firstSeen = "" }) =>
+        evidence.every((witness) => witness === "flow") && Date.parse(firstSeen) >= sinceMs,
+    ).length;
+    const told = Math.min(unseen(callers), unseen(servers));
+    return { made, shown, told, byFlowAlone, heldRight: open === HELD };
   }
 
   async #signal(): Promise<void> {
