@@ -202,6 +202,7 @@ class PassingAgent implements Agent {
       added: settled.added,
       ticks,
       hearsTcp: this.#hearing !== null,
+      hearsFromStart: (namespace) => this.#hearing?.waitsFor(namespace) === true,
       namespaces,
     });
     account.count(namespaces, readings, ticks, [settled.newTcpEnds, merged.newTcpEnds]);

@@ -91,6 +91,11 @@ export class Hearing {
     return gone;
   }
 
+  /** Whether all that happened in a namespace is heard of, though no reading has named it yet. */
+  waitsFor({ namespace, record }: IdentifiedNamespace): boolean {
+    return this.#unplaced.waitsFor(namespace.inode, record.cookie);
+  }
+
   /** Goes on from a reading; see HeardSockets.install(). */
   install(tables: HeardTables, namespaces: readonly IdentifiedNamespace[], news: ReadingNews): void {
     this.#namespaces = new HeardNamespaces(namespaces);

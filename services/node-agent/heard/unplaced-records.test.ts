@@ -67,6 +67,19 @@ describe("records of namespaces without a name", () => {
     assert.deepEqual(place(records, [namespace(1, 0)]), [[10, RECORD_BYTES]]);
   });
 
+  it("are everything of a namespace until one is dropped", () => {
+    const records = new UnplacedRecords();
+    assert.equal(records.waitsFor(1, 50), false);
+    add(records, namespace(1, 50), 10);
+    assert.deepEqual(
+      [records.waitsFor(1, 50), records.waitsFor(1, 51), records.waitsFor(2, 50)],
+      [true, false, false],
+    );
+    assert.equal(records.waitsFor(1, undefined), true);
+    for (let number = 0; number < RECORDS_PER_MIB; number++) add(records, namespace(1, 50), number);
+    assert.equal(records.waitsFor(1, 50), false);
+  });
+
   it("are a stranger's after 10 s, and so is what comes later", () => {
     const records = new UnplacedRecords();
     add(records, namespace(1), 10, 100);

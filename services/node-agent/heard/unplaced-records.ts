@@ -49,6 +49,14 @@ export class UnplacedRecords {
     return this.#waiting.size === 0;
   }
 
+  /** Whether everything that was heard of a namespace waits; without a cookie it goes by its inode. */
+  waitsFor(inode: number, cookie: number | undefined): boolean {
+    for (const [key, waiting] of this.#waiting)
+      if (waiting.inode === inode && (cookie === undefined || key < 0 || key === cookie))
+        return waiting.dropped === 0;
+    return false;
+  }
+
   /** Keeps a copy of a record, which has the time `ticks`. */
   add(of: RecordNamespace, view: DataView, at: number, length: number, ticks: number): void {
     const namespace = keyOf(of);

@@ -77,7 +77,7 @@ function fill(sockets: SocketTable, row: number, columns: { protocol: number; lo
 }
 
 /** A pass that finds `next`. */
-function merge(stage: DestroyedStage, next: SocketTable, hearsTcp = true) {
+function merge(stage: DestroyedStage, next: SocketTable, hearsTcp = true, hearsFromStart = false) {
   stage.take(scan);
   return stage.merge({
     namespaceIds: new Map([[INODE, NAMESPACE_ID]]),
@@ -87,6 +87,7 @@ function merge(stage: DestroyedStage, next: SocketTable, hearsTcp = true) {
     added: new Set(next.id.subarray(0, next.length)),
     ticks: 100,
     hearsTcp,
+    hearsFromStart: ({ namespace }) => hearsFromStart && namespace.id === NAMESPACE_ID,
     namespaces,
   });
 }
@@ -126,6 +127,18 @@ describe("announcements", () => {
   });
 });
 
+function withEntry(): SocketTable {
+  const next = new SocketTable();
+  const row = next.append();
+  fill(next, row, { protocol: Protocol.tcp, localPort: 80 });
+  next.id[row] = 9;
+  next.namespace[row] = NAMESPACE_ID;
+  next.state[row] = SocketState.TIME_WAIT;
+  next.timer[row] = Timer.timeWait;
+  next.timerDeadline[row] = 6100;
+  return next;
+}
+
 describe("an entry in TIME_WAIT that nobody knew", () => {
   for (const [hearsTcp, kept] of [
     [true, 0],
@@ -134,15 +147,21 @@ describe("an entry in TIME_WAIT that nobody knew", () => {
     it(`is ${hearsTcp ? "left out" : "reported"} where TCP is ${hearsTcp ? "" : "not "}heard`, () => {
       const stage = new DestroyedStage({ elapsedMs: () => 0 }, new IdPool(1, 100));
       merge(stage, new SocketTable(), hearsTcp);
-      const next = new SocketTable();
-      const row = next.append();
-      fill(next, row, { protocol: Protocol.tcp, localPort: 80 });
-      next.id[row] = 9;
-      next.namespace[row] = NAMESPACE_ID;
-      next.state[row] = SocketState.TIME_WAIT;
-      next.timer[row] = Timer.timeWait;
-      next.timerDeadline[row] = 6100;
+      const next = withEntry();
       merge(stage, next, hearsTcp);
+      assert.equal(next.length, kept);
+    });
+  }
+
+  for (const [hearsFromStart, kept] of [
+    [true, 0],
+    [false, 1],
+  ] as const) {
+    const whose = hearsFromStart ? "was heard from its start" : "came before it was heard";
+    it(`is ${hearsFromStart ? "left out" : "reported"} of a new namespace that ${whose}`, () => {
+      const stage = new DestroyedStage({ elapsedMs: () => 0 }, new IdPool(1, 100));
+      const next = withEntry();
+      merge(stage, next, true, hearsFromStart);
       assert.equal(next.length, kept);
     });
   }

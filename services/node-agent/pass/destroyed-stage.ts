@@ -20,6 +20,8 @@ interface DestroyedInput {
   readonly ticks: number;
   /** Whether TCP sockets are heard of by another way in every namespace, of which no record was lost. */
   readonly hearsTcp: boolean;
+  /** Whether that is so from the beginning of a namespace that this pass finds for the first time. */
+  readonly hearsFromStart: (namespace: IdentifiedNamespace) => boolean;
   readonly namespaces: readonly IdentifiedNamespace[];
 }
 
@@ -66,24 +68,25 @@ export class DestroyedStage {
   }
 
   /** Merges what was taken; rows of `next` whose sockets were destroyed get their last figures in place. */
-  merge({ namespaces, hearsTcp, ...input }: DestroyedInput): MergedEnds {
+  merge({ namespaces, hearsTcp, hearsFromStart, ...input }: DestroyedInput): MergedEnds {
     const { destroyed = null } = this.#parts;
     const overruns = destroyed?.overruns ?? 0;
+    const fromStart = idsOf(namespaces.filter((each) => hearsFromStart(each)));
     const merged = this.#ends.merge({
       ...input,
       events: this.#events,
-      heard: (namespaceId) => this.#heardBefore.has(namespaceId),
+      heard: (namespaceId) => this.#heardBefore.has(namespaceId) || fromStart.has(namespaceId),
       lostSinceTicks: overruns > this.#overrunsBefore ? this.#takenTicks : null,
     });
     const isHeard = (inode: number): boolean => hearsTcp || destroyed?.hears(inode) === true;
-    this.#heardBefore = new Set(
-      namespaces
-        .filter(({ namespace, gone }) => !gone && isHeard(namespace.inode))
-        .map(({ namespace }) => namespace.id),
-    );
+    this.#heardBefore = idsOf(namespaces.filter(({ namespace, gone }) => !gone && isHeard(namespace.inode)));
     this.#overrunsBefore = overruns;
     this.#takenTicks = this.#takingTicks;
     this.#isFirst = false;
     return merged;
   }
+}
+
+function idsOf(namespaces: readonly IdentifiedNamespace[]): ReadonlySet<number> {
+  return new Set(namespaces.map(({ namespace }) => namespace.id));
 }
