@@ -6,7 +6,7 @@ import { stateWord } from "../../../lib/vocabulary/states.ts";
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 
 /** A TCP socket as reports have it. */
-interface FoldedSocket {
+export interface FoldedSocket {
   readonly id: number;
   readonly namespace: number;
   /** "127.0.0.1:80". */
@@ -42,7 +42,8 @@ export function socketOf(table: SocketTable, row: number): FoldedSocket {
   };
 }
 
-function changeOf(table: SocketTable, row: number) {
+/** What may change of a socket. */
+export function changeOf(table: SocketTable, row: number) {
   return {
     state: stateWord(table.state[row]!),
     isTimeWait: table.timer[row] === Timer.timeWait,

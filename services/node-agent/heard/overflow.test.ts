@@ -1,0 +1,10 @@
+// Events that are lost because the ring buffer is full.
+
+import { describe, it } from "node:test";
+
+import { runInNamespaces } from "./testing/own-namespaces.ts";
+import { withoutEvents } from "./testing/without-events.ts";
+
+describe("an overflow of the ring buffer", { skip: withoutEvents() }, () => {
+  it("is counted and repaired by the next reading", (t) => runInNamespaces(t, "overflow.ts"));
+});
