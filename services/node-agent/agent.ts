@@ -42,7 +42,7 @@ import type {
 } from "./observation.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
 import type { Readings } from "./observe/namespace-coverage.ts";
-import { coverNamespaces } from "./observe/namespace-coverage.ts";
+import { coverNamespaces, withFigures } from "./observe/namespace-coverage.ts";
 import type { NodeFindings } from "./observe/node-coverage.ts";
 import { coverNode } from "./observe/node-coverage.ts";
 import { carriesOver, settleSockets } from "./observe/socket-ids.ts";
@@ -303,7 +303,8 @@ class PassingAgent implements Agent {
   // Whether everything is as the pass before found it, so that nothing need be read.
   #isStill(scan: ProcessScan): boolean {
     const found = this.#found;
-    if (found?.lasts !== true || !this.#stages.destroyed.isQuiet) return false;
+    if (found?.lasts !== true || !this.#stages.destroyed.isQuiet || this.#hearing?.hasLoss === true)
+      return false;
     const { reader } = this.#parts;
     return (
       areProcessesStill(found.scan, scan, this.#previous.processes.values()) && reader.isStill?.() === true
@@ -313,14 +314,17 @@ class PassingAgent implements Agent {
   // The pass before once more, but for the flows, which know themselves what changed.
   async #observeStill(startMs: number, scan: ProcessScan): Promise<Observation> {
     this.#stillPasses++;
-    this.#stages.destroyed.skip();
+    const { account, destroyed } = this.#stages;
+    destroyed.skip();
+    account.skip();
     await this.#parts.flows?.refresh(this.#flowNamespaces);
-    const { sockets, familySockets } = this.#previous;
+    const { sockets, familySockets, namespaceCoverage } = this.#previous;
     return {
       ...this.#previous,
       ticks: ticksOf(this.#parts.elapsedMs()),
       ended: nothingEnded,
       coverage: this.#cover(startMs, scan, sockets.length + familySockets.size),
+      namespaceCoverage: withFigures(namespaceCoverage, account.account),
     };
   }
 
@@ -362,8 +366,8 @@ function createStages(parts: AgentParts, pace: AgentPace, namespaceIds: Namespac
   const callers = new Callers(processes, cgroupText);
   const account = new AccountStage(parts);
   const { events = null, elapsedMs } = parts;
-  const see = (namespaceId: number): void => account.see(namespaceId);
-  const sockets = new HeardSockets({ ids, callers, see });
+  const hear = (namespaceId: number, openedNs: number): void => account.hear(namespaceId, openedNs);
+  const sockets = new HeardSockets({ ids, callers, hear });
   return {
     account,
     attributor: new Attributor(processes),

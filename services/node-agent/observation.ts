@@ -94,6 +94,8 @@ export interface TcpCounters {
   readonly activeOpens: number;
   readonly passiveOpens: number;
   readonly attemptFails: number;
+  /** When they were read, in nanoseconds of CLOCK_MONOTONIC. */
+  readonly readNs: number;
 }
 
 /** What a reader may know before a pass. */

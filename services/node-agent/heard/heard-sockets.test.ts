@@ -54,7 +54,8 @@ const NO_NEWS: ReadingNews = { unheard: new Set(), unread: new Set() };
 class Ear {
   readonly heard: HeardSockets;
   readonly callers: Callers;
-  seen = 0;
+  /** When each connection was opened that was counted. */
+  readonly openedNs: number[] = [];
   readonly #processes = new ProcessTable();
   readonly #names = new Map<number, string>();
   #tables = { sockets: new SocketTable(), holders: new HolderTable() };
@@ -66,12 +67,16 @@ class Ear {
     this.heard = new HeardSockets({
       ids: new IdPool(1, 1000),
       callers: this.callers,
-      see: (namespaceId) => {
+      hear: (namespaceId, openedNs) => {
         assert.equal(namespaceId, NAMESPACE_ID);
-        this.seen++;
+        this.openedNs.push(openedNs);
       },
     });
     this.heard.install(this.#tables, NO_NEWS);
+  }
+
+  get seen(): number {
+    return this.openedNs.length;
   }
 
   take(...shapes: readonly RecordShape[]): this {
@@ -290,6 +295,43 @@ describe("an attempt", () => {
     const ear = new Ear().take(listening);
     ear.report();
     assert.deepEqual(ear.take(closed(server, "SYN_RECV")).report(), NOTHING);
+  });
+});
+
+describe("a connection counts as opened", () => {
+  it("when its SYN is sent, or when it is accepted", () => {
+    const ear = new Ear();
+    ear.take({ ...connecting, timeNs: 5n }, { ...connected, timeNs: 9n }, { ...accepted, timeNs: 8n });
+    assert.deepEqual(ear.openedNs, [5, 8]);
+  });
+
+  it("when an attempt that fails is made", () => {
+    const failed = closed(client, "SYN_SENT", { timeNs: 9n });
+    assert.deepEqual(new Ear().take({ ...connecting, timeNs: 5n }, failed).openedNs, [5]);
+  });
+
+  it("when it ends, if its beginning was lost", () => {
+    assert.deepEqual(new Ear().take(closed(server, "LAST_ACK", { timeNs: 9n })).openedNs, [9]);
+  });
+
+  it("when the handshake is over that a reading found", () => {
+    for (const [record, state] of [
+      [accepted, "ESTABLISHED"],
+      [closed(server, "ESTABLISHED"), null],
+    ] as const) {
+      const ear = new Ear();
+      ear.read((sockets) => append(sockets, 900, { ...accepted, to: "SYN_RECV" }), { unheard: [900] });
+      ear.take({ ...record, timeNs: 7n });
+      ear.report();
+      assert.deepEqual([ear.openedNs, ear.living], [[7], state === null ? [] : [`${SERVER} ${state}`]]);
+    }
+  });
+
+  it("never, if the handshake that a reading found fails", () => {
+    const ear = new Ear();
+    ear.read((sockets) => append(sockets, 900, { ...accepted, to: "SYN_RECV" }), { unheard: [900] });
+    ear.take(closed(server, "SYN_RECV"));
+    assert.deepEqual(ear.openedNs, []);
   });
 });
 

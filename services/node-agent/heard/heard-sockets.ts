@@ -17,7 +17,7 @@ import type { HeardChanges } from "../observation.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
-import { sameTuple, tupleHash } from "../observe/row-tuples.ts";
+import { isHalfOpen, sameTuple, tupleHash } from "../observe/row-tuples.ts";
 import { PendingConnects } from "./pending-connects.ts";
 import { ReadingDoubts } from "./reading-doubts.ts";
 import {
@@ -28,6 +28,7 @@ import {
   isCaller,
   leaveTimeWait,
   sourcePortOf,
+  timeOf,
   writeCookie,
   writeFigures,
   writeSocket,
@@ -55,8 +56,8 @@ export interface ReadingNews {
 interface HeardSocketsParts {
   readonly ids: IdPool;
   readonly callers: Callers;
-  /** Counts an end of a TCP connection in a namespace. */
-  readonly see: (namespaceId: number) => void;
+  /** Counts an end of a TCP connection in a namespace; `openedNs` of CLOCK_MONOTONIC is when the kernel counted it. */
+  readonly hear: (namespaceId: number, openedNs: number) => void;
 }
 
 /** The sockets between two readings. */
@@ -225,25 +226,30 @@ export class HeardSockets {
   #connect(view: DataView, at: number): void {
     const cookie = cookieOf(view, at);
     this.#doubts.explain(cookie, this.#rowOfCookie.get(cookie));
-    this.connects.add(cookie, this.#caller(view, at));
+    this.connects.add(cookie, this.#caller(view, at), timeOf(view, at));
   }
 
   #establish(view: DataView, at: number, namespaceId: number, ticks: number): void {
     const { sockets } = this.#tables;
     const cookie = cookieOf(view, at);
-    const caller = this.connects.take(cookie);
+    const call = this.connects.take(cookie);
+    const caller = call?.caller ?? null;
+    // The kernel counts a connection when its SYN is sent, or when its handshake is over.
+    const openedNs = call?.timeNs ?? timeOf(view, at);
     if (this.#doubts.entryOf(cookie) !== undefined) return;
     const known = this.#rowOfCookie.get(cookie) ?? this.#findSubflow(view, at, namespaceId, cookie);
     if (known !== undefined) {
       this.#doubts.explain(cookie, known);
       this.#noteOpener(known, caller);
-      if (sockets.state[known] === SocketState.SYN_SENT) this.#setState(known, SocketState.ESTABLISHED);
+      if (isHalfOpen(sockets, known)) this.#parts.hear(namespaceId, openedNs);
+      else if (sockets.state[known] !== SocketState.SYN_SENT) return;
+      this.#setState(known, SocketState.ESTABLISHED);
       return;
     }
     const row = this.#append(view, at, namespaceId, ticks);
     if (row < 0) return;
     this.#openers[row - this.#firstNew] = this.#processOf(caller);
-    this.#parts.see(namespaceId);
+    this.#parts.hear(namespaceId, openedNs);
   }
 
   #listen(view: DataView, at: number, namespaceId: number, ticks: number): void {
@@ -264,12 +270,16 @@ export class HeardSockets {
   #close(view: DataView, at: number, namespaceId: number, ticks: number): void {
     const before = view.getUint8(at + Record.oldState);
     const cookie = cookieOf(view, at);
-    const caller = this.connects.take(cookie);
+    const call = this.connects.take(cookie);
+    const caller = call?.caller ?? null;
     const row = this.#rowOfCookie.get(cookie) ?? this.#findByTuple(view, at, namespaceId);
     const entry = this.#doubts.entryOf(cookie);
     this.#doubts.explain(cookie, row);
     if (row !== undefined) {
       this.#noteOpener(row, caller);
+      // A handshake whose end was lost.
+      if (before !== SocketState.SYN_RECV && isHalfOpen(this.#tables.sockets, row))
+        this.#parts.hear(namespaceId, timeOf(view, at));
       if (before === SocketState.LISTEN) this.#endListener(row);
       else this.#end(view, at, row, ticks);
     } else if (entry !== undefined) {
@@ -280,7 +290,8 @@ export class HeardSockets {
       before !== SocketState.SYN_RECV &&
       sourcePortOf(view, at) !== 0
     ) {
-      this.#endUnknown(view, at, { namespaceId, ticks, opener: this.#processOf(caller) });
+      const openedNs = call?.timeNs ?? timeOf(view, at);
+      this.#endUnknown(view, at, { namespaceId, ticks, openedNs, opener: this.#processOf(caller) });
     }
   }
 
@@ -322,8 +333,9 @@ export class HeardSockets {
   #endUnknown(
     view: DataView,
     at: number,
-    { namespaceId, ticks, opener }: { namespaceId: number; ticks: number; opener: ProcessInfo | null },
+    of: { namespaceId: number; ticks: number; openedNs: number; opener: ProcessInfo | null },
   ): void {
+    const { namespaceId, ticks, openedNs, opener } = of;
     const ended = this.#ended;
     const row = ended.append();
     if (row < 0) return;
@@ -339,7 +351,7 @@ export class HeardSockets {
       ended.attempt[row] = attemptOf(view, at);
     }
     this.#endedOpeners[row] = opener;
-    this.#parts.see(namespaceId);
+    this.#parts.hear(namespaceId, openedNs);
   }
 
   // The reading may have found a socket and not yet who holds it.

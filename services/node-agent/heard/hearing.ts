@@ -3,12 +3,14 @@
 
 import { ticksOf } from "../../../lib/ticks.ts";
 import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
+import { monotonicNs } from "../kernel/monotonic-clock.ts";
 import type { TakeRecord } from "../kernel/bpf/trace/ring-reader.ts";
 import { TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import type { HeardChanges, NamespaceOwner, TcpEvents } from "../observation.ts";
 import type { HeardSockets, HeardTables, ReadingNews } from "./heard-sockets.ts";
 import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
 import type { RecordNamespace } from "./unplaced-records.ts";
+import { timeOf } from "./tcp-state-row.ts";
 import { UnplacedRecords } from "./unplaced-records.ts";
 
 const NS_PER_MS = 1e6;
@@ -59,11 +61,15 @@ export class Hearing {
     return this.#parts.events.waiting >= CROWD_BYTES;
   }
 
+  /** Whether records were lost since the last call of takeLoss(). */
+  get hasLoss(): boolean {
+    return this.#parts.events.lost > this.#lostBefore;
+  }
+
   /** Whether records were lost since the last call. */
   takeLoss(): boolean {
-    const { lost } = this.#parts.events;
-    const isNew = lost > this.#lostBefore;
-    this.#lostBefore = lost;
+    const isNew = this.hasLoss;
+    this.#lostBefore = this.#parts.events.lost;
     return isNew;
   }
 
@@ -71,7 +77,7 @@ export class Hearing {
   hear(): void {
     const { events, elapsedMs } = this.#parts;
     const nowMs = elapsedMs();
-    this.#monotonicMs = nowMs - Number(process.hrtime.bigint()) / NS_PER_MS;
+    this.#monotonicMs = nowMs - monotonicNs() / NS_PER_MS;
     if (this.#isInstalled && !this.#unplaced.isEmpty)
       this.#unplaced.place((of) => this.#namespaces.idOf(of) !== undefined, ticksOf(nowMs), this.#take);
     events.drain(this.#isInstalled ? this.#take : this.#takeConnect);
@@ -119,7 +125,7 @@ export class Hearing {
   readonly #takeConnect: TakeRecord = (view, at) => this.#parts.sockets.takeConnect(view, at);
 
   #ticksOf(view: DataView, at: number): number {
-    const ms = uint64(view, at + Record.time, hostIsLittleEndian) / NS_PER_MS + this.#monotonicMs;
+    const ms = timeOf(view, at) / NS_PER_MS + this.#monotonicMs;
     return Math.max(0, ticksOf(ms));
   }
 }

@@ -21,6 +21,11 @@ export function cookieOf(view: DataView, at: number): number {
   return uint64(view, at + Record.cookie, hostIsLittleEndian);
 }
 
+/** When the socket changed its state, in nanoseconds of CLOCK_MONOTONIC. */
+export function timeOf(view: DataView, at: number): number {
+  return uint64(view, at + Record.time, hostIsLittleEndian);
+}
+
 /** Fills a row with the tuple of a record that has one, and clears everything else. */
 export function writeSocket(view: DataView, at: number, sockets: SocketTable, row: number): void {
   sockets.protocol[row] = Protocol.tcp;

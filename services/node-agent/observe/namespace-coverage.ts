@@ -29,7 +29,6 @@ export function coverNamespaces(
   for (const { namespace, gone } of namespaces) {
     const { id, inode } = namespace;
     const told = readings.get(id);
-    const counts = account.of(id);
     const before = allBefore.get(id);
     // One that is gone is named for what was heard of it, and what was heard of it is all that there was.
     const heard = gone ? before?.destroyed !== "time-wait" : hears(inode);
@@ -37,18 +36,38 @@ export function coverNamespaces(
     const now = NamespaceCoverage.create({
       namespace: id,
       read,
-      since: counts?.since ?? 0,
-      openedByKernel: counts?.opened ?? 0,
-      failedByKernel: counts?.failed ?? 0,
-      seen: counts?.seen ?? 0,
-      unseen: counts?.unseen ?? 0,
-      kernelOpens: counts?.kernelOpens ?? 0,
+      ...figuresOf(account, id),
       destroyed: destroyedMode(heard, read),
       readMicros: Math.round(told?.micros ?? 0),
     });
     covered.set(id, before !== undefined && saysTheSame(before, now) ? before : now);
   }
   return covered;
+}
+
+/** The coverage of each namespace with its account's figures of now; where they did not change it is the same object. */
+export function withFigures(
+  covered: ReadonlyMap<number, NamespaceCoverage>,
+  account: CompletenessAccount,
+): Map<number, NamespaceCoverage> {
+  return new Map(
+    [...covered].map(([id, before]) => {
+      const now = { ...before, ...figuresOf(account, id) };
+      return [id, saysTheSame(before, now) ? before : now];
+    }),
+  );
+}
+
+function figuresOf(account: CompletenessAccount, namespaceId: number) {
+  const counts = account.of(namespaceId);
+  return {
+    since: counts?.since ?? 0,
+    openedByKernel: counts?.opened ?? 0,
+    failedByKernel: counts?.failed ?? 0,
+    seen: counts?.seen ?? 0,
+    unseen: counts?.unseen ?? 0,
+    kernelOpens: counts?.kernelOpens ?? 0,
+  };
 }
 
 // What reading cost differs each time, and alone is no news.

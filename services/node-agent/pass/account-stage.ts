@@ -2,22 +2,31 @@
 
 import type { AgentParts } from "../agent-parts.ts";
 import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
+import type { NamespaceRecord, TcpCounters } from "../observation.ts";
 import { CompletenessAccount } from "../observe/completeness.ts";
 import type { Readings } from "../observe/namespace-coverage.ts";
+
+/** Times that counters are read again at most until they do not move: each takes some 20 µs. */
+const QUIET_READS_MAX = 8;
 
 /** The accounts, from pass to pass. */
 export class AccountStage {
   readonly account = new CompletenessAccount();
-  readonly #parts: Pick<AgentParts, "destroyed" | "tcpCounters">;
+  readonly #parts: Pick<AgentParts, "destroyed" | "events" | "tcpCounters">;
   #isFirst = true;
 
-  constructor(parts: Pick<AgentParts, "destroyed" | "tcpCounters">) {
+  constructor(parts: Pick<AgentParts, "destroyed" | "events" | "tcpCounters">) {
     this.#parts = parts;
   }
 
-  /** Counts an end that was heard of between passes. */
-  see(namespaceId: number): void {
-    this.account.see(namespaceId, 1);
+  /** Counts an end that was heard of between passes, of a connection that was opened at `openedNs`. */
+  hear(namespaceId: number, openedNs: number): void {
+    this.account.hear(namespaceId, openedNs);
+  }
+
+  /** Ends a pass that read nothing. */
+  skip(): void {
+    this.account.settle();
   }
 
   /**
@@ -30,34 +39,55 @@ export class AccountStage {
     ticks: number,
     newEnds: readonly ReadonlyMap<number, number>[],
   ): void {
-    const begun = this.#countCounters(namespaces, readings, ticks);
+    const beginning = new Set(
+      namespaces.filter((each) => this.#begins(each)).map(({ namespace }) => namespace.id),
+    );
+    // What opened before the last counters were read has been heard of; where nothing is heard, this pass finds it.
+    const isHeard = (this.#parts.events ?? null) !== null;
+    if (isHeard) this.account.settle();
     for (const ends of newEnds) {
       for (const [namespaceId, count] of ends)
-        if (!this.#isFirst && !begun.has(namespaceId)) this.account.see(namespaceId, count);
+        if (!beginning.has(namespaceId)) this.account.see(namespaceId, count, isHeard);
     }
+    if (!isHeard) this.account.settle();
+    this.#countCounters(namespaces, { readings, beginning, ticks });
     this.account.keepOnly(new Map(namespaces.map(({ namespace }) => [namespace.id, namespace])));
     this.#isFirst = false;
   }
 
-  // Returns the ids of the namespaces whose account began now.
+  // Whether the account of a namespace is still to begin, with what its kernel has counted by then.
+  #begins({ namespace }: IdentifiedNamespace): boolean {
+    const isOld = this.#isFirst || (this.#parts.destroyed?.wasThereAtStart(namespace.inode) ?? false);
+    return isOld && !this.account.hasBegun(namespace.id);
+  }
+
   #countCounters(
     namespaces: readonly IdentifiedNamespace[],
-    readings: Readings,
-    ticks: number,
-  ): ReadonlySet<number> {
-    const { destroyed, tcpCounters } = this.#parts;
-    const begun = new Set<number>();
+    of: { readings: Readings; beginning: ReadonlySet<number>; ticks: number },
+  ): void {
     for (const { namespace, record } of namespaces) {
-      const counters = readings.get(namespace.id)?.reading.tcpCounters ?? null;
+      const { id } = namespace;
+      const counters = of.readings.get(id)?.reading.tcpCounters ?? null;
       if (counters === null) continue;
-      const isOld = this.#isFirst || (destroyed?.wasThereAtStart(namespace.inode) ?? false);
-      if (isOld && this.account.of(namespace.id) === null) {
-        this.account.begin(namespace.id, tcpCounters?.(record) ?? counters, ticks);
-        begun.add(namespace.id);
-      } else {
-        this.account.count(namespace.id, counters);
-      }
+      if (of.beginning.has(id)) this.account.begin(id, this.#readQuiet(record) ?? counters, of.ticks);
+      else this.account.count(id, counters);
     }
-    return begun;
   }
+
+  // Counters that did not move for a moment: what is heard to open before that moment is in them, and what opens after it
+  // is not. In a namespace that is never that quiet, what opens while they are read may count as unseen.
+  #readQuiet(record: NamespaceRecord): TcpCounters | null {
+    const read = (): TcpCounters | null => this.#parts.tcpCounters?.(record) ?? null;
+    let counters = read();
+    for (let again = 0; again < QUIET_READS_MAX && counters !== null; again++) {
+      const next = read();
+      if (next === null || !haveMoved(counters, next)) break;
+      counters = next;
+    }
+    return counters;
+  }
+}
+
+function haveMoved(before: TcpCounters, now: TcpCounters): boolean {
+  return before.activeOpens !== now.activeOpens || before.passiveOpens !== now.passiveOpens;
 }

@@ -11,12 +11,22 @@ const capture = new URL("../../../test/fixtures/captures/node1/pid-561-node/net-
 describe("TCP counters", () => {
   it("are found by name in a captured file", () => {
     const text = readFileSync(capture, "utf8");
-    assert.deepEqual(parseTcpCounters(text), { activeOpens: 0, passiveOpens: 2, attemptFails: 0 });
+    assert.deepEqual(parseTcpCounters(text, 5), {
+      activeOpens: 0,
+      passiveOpens: 2,
+      attemptFails: 0,
+      readNs: 5,
+    });
   });
 
   it("are found wherever the columns stand", () => {
     const text = "Tcp: AttemptFails MaxConn PassiveOpens ActiveOpens\nTcp: 3 -1 2 1\n";
-    assert.deepEqual(parseTcpCounters(text), { activeOpens: 1, passiveOpens: 2, attemptFails: 3 });
+    assert.deepEqual(parseTcpCounters(text, 5), {
+      activeOpens: 1,
+      passiveOpens: 2,
+      attemptFails: 3,
+      readNs: 5,
+    });
   });
 
   const broken: readonly (readonly [what: string, text: string])[] = [
@@ -28,10 +38,10 @@ describe("TCP counters", () => {
     ["a missing name", "Tcp: ActiveOpens PassiveOpens Fails\nTcp: 1 2 3\n"],
   ];
   for (const [what, text] of broken) {
-    it(`are unknown from ${what}`, () => assert.equal(parseTcpCounters(text), null));
+    it(`are unknown from ${what}`, () => assert.equal(parseTcpCounters(text, 5), null));
   }
 
   it("take any text", () => {
-    fc.assert(fc.property(fc.string(), (text) => void parseTcpCounters(`Tcp: ${text}\nTcp: ${text}\n`)));
+    fc.assert(fc.property(fc.string(), (text) => void parseTcpCounters(`Tcp: ${text}\nTcp: ${text}\n`, 5)));
   });
 });

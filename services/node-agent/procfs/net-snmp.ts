@@ -4,8 +4,11 @@
 
 import type { TcpCounters } from "../observation.ts";
 
-/** Parses the TCP counters, IPv4 and IPv6 together, from the file's text; null if they are incomplete. */
-export function parseTcpCounters(text: string): TcpCounters | null {
+/**
+ * Parses the TCP counters, IPv4 and IPv6 together, from the file's text, which was read at `readNs`; null if they are
+ * incomplete.
+ */
+export function parseTcpCounters(text: string, readNs: number): TcpCounters | null {
   const lines = text.split("\n");
   // The text after the last newline may be truncated.
   lines.pop();
@@ -21,6 +24,7 @@ export function parseTcpCounters(text: string): TcpCounters | null {
     activeOpens: counter("ActiveOpens"),
     passiveOpens: counter("PassiveOpens"),
     attemptFails: counter("AttemptFails"),
+    readNs,
   };
   return Object.values(counters).some(Number.isNaN) ? null : counters;
 }

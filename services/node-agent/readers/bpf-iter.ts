@@ -355,21 +355,24 @@ class BpfIterReader implements SocketReader {
   #readToCheck(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
     const index = this.#index!;
     const { inode } = namespace;
-    if (this.#hints.unheldKept === "not-now") kept.checkTicks = nowTicks;
+    if (this.#hints.unheldKept === "not-now") kept.checkTicks = kept.lookTicks = nowTicks;
+    const isDue = nowTicks >= kept.checkTicks && (this.#creditMs > 0 || kept.checkTicks === 0);
+    if (isDue) kept.checkTicks = nowTicks + CHECK_TICKS - spread(kept.namespaceId, CHECK_TICKS / 2);
+    const reading = isDue
+      ? this.#readOrphans(namespace, kept, sink, nowTicks, index.tcpMark(inode))
+      : {
+          ...UNREAD,
+          read: true,
+          overflowed: index.append(inode, kept.namespaceId, this.#indexTicks, sink.sockets),
+        };
+    // After the tables, so that the kernel has counted all that is in them.
     if (kept.counts === null || nowTicks >= kept.lookTicks) {
       // An account begins with counters that are younger than the first ones here: the next ones must be, too.
       kept.lookTicks = kept.counts === null ? nowTicks : nowTicks + COUNTERS_TICKS;
       kept.counts = this.#gate.look(namespace, true);
+      if (isDue) this.#gate.settle(namespace, kept.namespaceId, kept.counts, nowTicks);
     }
-    const isDue = nowTicks >= kept.checkTicks && (this.#creditMs > 0 || kept.checkTicks === 0);
-    if (!isDue)
-      return {
-        ...UNREAD,
-        read: true,
-        overflowed: index.append(inode, kept.namespaceId, this.#indexTicks, sink.sockets),
-      };
-    kept.checkTicks = nowTicks + CHECK_TICKS - spread(kept.namespaceId, CHECK_TICKS / 2);
-    return this.#readOrphans(namespace, kept, sink, nowTicks, index.tcpMark(inode));
+    return reading;
   }
 
   #readTcp(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { SocketTable } from "../../../../lib/socket-table.ts";
 import type { SocketSink } from "../../observation.ts";
 import { createSockDiagReader } from "../../readers/sock-diag.ts";
+import { readTcpCounters } from "../../readers/tcp-counters.ts";
 import type { FoldedSocket } from "../../testing/socket-of-row.ts";
 import { socketOf } from "../../testing/socket-of-row.ts";
 
@@ -28,6 +29,12 @@ export function kernelSockets(): FoldedSocket[] {
   const reading = reader.read({ inode, host: false, pids: [process.pid] }, 0, sink);
   if (!reading.read) throw new Error(reader.limits().join("; "));
   return Array.from({ length: sink.sockets.length }, (_, row) => socketOf(sink.sockets, row));
+}
+
+/** Connections that the kernel opened in this network namespace since it was made, each end for itself. */
+export function kernelOpened(): number {
+  const { activeOpens, passiveOpens } = readTcpCounters("/proc", process.pid)!;
+  return activeOpens + passiveOpens;
 }
 
 /** The processes that hold sockets, by the socket's inode. */

@@ -22,10 +22,13 @@ const commands = [
   ...silentAddresses.map((address) => `neighbour add ${address} lladdr 02:00:00:00:99:99 dev silent0`),
 ];
 
-/** Sets up the network namespace that this process is in. */
-export function prepareNamespace(): void {
+/**
+ * Sets up the network namespace that this process is in. `ports` are given to who connects: by default few, so that tuples
+ * come again.
+ */
+export function prepareNamespace({ ports = "20000 20999" } = {}): void {
   for (const words of commands) execFileSync("ip", words.split(" "));
-  // Few ports, and those in TIME_WAIT may be used again after a second: tuples come again.
-  writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "20000 20999");
+  writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", ports);
+  // Those in TIME_WAIT may be used again after a second.
   writeFileSync("/proc/sys/net/ipv4/tcp_tw_reuse", "1");
 }

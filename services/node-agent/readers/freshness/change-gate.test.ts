@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, it } from "node:test";
 
+import { monotonicNs } from "../../kernel/monotonic-clock.ts";
 import { ChangeGate, REFRESH_TICKS, TRAFFIC_TICKS } from "./change-gate.ts";
 
 const namespace = { inode: 7, host: false, pids: [11, 12] };
@@ -50,9 +51,12 @@ describe("the change gate", () => {
   it("tells what moved since a namespace was read", () => {
     using counters = new Counters();
     counters.set(11);
+    const startNs = monotonicNs();
     const gate = new ChangeGate(counters.root);
     const before = gate.look(namespace);
-    assert.deepEqual(before?.tcpCounters, { activeOpens: 3, passiveOpens: 4, attemptFails: 0 });
+    const { readNs = 0, ...counted } = before?.tcpCounters ?? {};
+    assert.deepEqual(counted, { activeOpens: 3, passiveOpens: 4, attemptFails: 0 });
+    assert.ok(readNs > startNs && readNs <= monotonicNs());
     assert.equal(gate.movement(namespace, before, 0), "sockets", "it was never read");
     gate.settle(namespace, 0, before, 0);
     for (const [values, moved] of [

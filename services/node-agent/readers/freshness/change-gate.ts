@@ -6,6 +6,7 @@
 // queues and states that only data changed are read after TRAFFIC_TICKS; what moves no counter at all (a queue
 // that its process drained, a descriptor passed to another process without the network) after REFRESH_TICKS.
 
+import { monotonicNs } from "../../kernel/monotonic-clock.ts";
 import type { NamespaceRecord, TcpCounters } from "../../observation.ts";
 import { withAnyPid } from "../../processes/any-pid.ts";
 import { readText } from "../../processes/small-file.ts";
@@ -78,15 +79,16 @@ export class ChangeGate {
     const directory = `${this.#procRoot}/${pid}/net`;
     const snmp = readText(`${directory}/snmp`);
     if (!("text" in snmp)) return undefined;
+    const readNs = monotonicNs();
     const traffic = trafficCounters(snmp.text);
     // The traffic string includes the connection counters; mostly it is equal and nothing needs parsing.
     const before = this.#settled.get(inode)?.counts;
-    if (onlyHeld && before?.traffic === traffic) return before;
+    if (onlyHeld && before?.traffic === traffic) return readAgain(before, readNs);
     const counts = socketCounts(directory);
     if (traffic === "" || counts === null) return null;
-    if (before?.traffic === traffic) return { ...before, ...counts };
+    if (before?.traffic === traffic) return { ...readAgain(before, readNs), ...counts };
     const connections = connectionCounters(snmp.text);
-    return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text), ...counts };
+    return { traffic, connections, tcpCounters: parseTcpCounters(snmp.text, readNs), ...counts };
   }
 
   /**
@@ -122,6 +124,11 @@ export class ChangeGate {
   forget(inode: number): void {
     this.#settled.delete(inode);
   }
+}
+
+function readAgain(counts: Counts, readNs: number): Counts {
+  const { tcpCounters } = counts;
+  return tcpCounters === null ? counts : { ...counts, tcpCounters: { ...tcpCounters, readNs } };
 }
 
 function socketCounts(directory: string): Pick<Counts, "sockets" | "tcpSockets"> | null {
