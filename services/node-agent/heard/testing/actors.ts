@@ -10,6 +10,9 @@ import type { FromActor, Order, ToActor } from "./orders.ts";
 
 const script = path.join(import.meta.dirname, "socket-actor.ts");
 
+/** Far longer than any order takes on a busy machine. */
+const PATIENCE_MS = 15_000;
+
 interface Waiting {
   readonly resolve: (port: number) => void;
   readonly reject: (error: Error) => void;
@@ -50,10 +53,14 @@ export class Actor {
   /** Orders something; resolves when it is done, with the local port of what was opened. */
   async order(what: Order): Promise<number> {
     const order = this.#orders++;
-    return await new Promise((resolve, reject) => {
+    const patience = setTimeout(
+      () => this.#waiting.get(order)?.reject(new Error(`${this.pid} has not done ${JSON.stringify(what)}`)),
+      PATIENCE_MS,
+    );
+    return await new Promise<number>((resolve, reject) => {
       this.#waiting.set(order, { resolve, reject });
       this.#send({ order, what });
-    });
+    }).finally(() => clearTimeout(patience));
   }
 
   /** Passes a socket to another process, through this one, which holds it for a moment. */

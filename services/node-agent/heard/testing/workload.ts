@@ -65,7 +65,7 @@ interface Child {
 /** The sockets of several processes. */
 export class Workload implements AsyncDisposable {
   readonly actors: Actor[] = [];
-  /** Both ends of every connection that was opened . */
+  /** Both ends of every connection that was opened. */
   readonly ends = new Map<string, End>();
   /** Attempts that were refused or given up, by "pid refused" and "pid unanswered". */
   readonly failed = new Map<string, number>();
@@ -303,8 +303,12 @@ export class Workload implements AsyncDisposable {
   }
 
   async #stopListening(listener: Listener): Promise<void> {
+    // A process that inherited it would go on getting connections to the port, and accept none.
+    const heirs = [...this.#children].filter(([, { of }]) => of === listener.name);
+    const isShared = this.#ofPort(listener).length > 1;
     this.#listeners.delete(listener.name);
     this.moved.add(listenerTuple(listener));
+    if (isShared) await Promise.all(heirs.map(([child]) => this.#kill(child)));
     await listener.actor.order({ do: "stop listening", name: listener.name });
   }
 
