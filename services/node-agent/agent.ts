@@ -249,6 +249,7 @@ class PassingAgent implements Agent {
     };
     this.#hearing?.install(observation, namespaces, {
       unheard: new Set([...settled.added, ...settled.moved]),
+      kept: settled.carried,
       unread: unreadOf(sink.sockets, readings, settled.carried),
     });
     return { observation, cost };

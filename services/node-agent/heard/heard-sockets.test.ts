@@ -16,6 +16,7 @@ import { socketOf } from "../testing/socket-of-row.ts";
 import { rowsOf } from "../../../test/arbitraries/socket-table.ts";
 import type { ReadingNews } from "./heard-sockets.ts";
 import { HeardSockets } from "./heard-sockets.ts";
+import { DOUBT_MS } from "./reading-doubts.ts";
 import { writeSocket } from "./tcp-state-row.ts";
 import type { RecordShape } from "./testing/tcp-state-records.ts";
 import { tcpStateRecord } from "./testing/tcp-state-records.ts";
@@ -48,7 +49,7 @@ interface Said {
 }
 
 const NOTHING: Said = { added: [], changed: [], ended: [] };
-const NO_NEWS: ReadingNews = { unheard: new Set(), unread: new Set() };
+const NO_NEWS: ReadingNews = { unheard: new Set(), kept: new Set(), unread: new Set() };
 
 /** Hears records, and reports when it is asked to. */
 class Ear {
@@ -56,6 +57,7 @@ class Ear {
   readonly callers: Callers;
   /** When each connection was opened that was counted. */
   readonly openedNs: number[] = [];
+  #nowMs = 0;
   readonly #processes = new ProcessTable();
   readonly #names = new Map<number, string>();
   #tables = { sockets: new SocketTable(), holders: new HolderTable() };
@@ -72,7 +74,7 @@ class Ear {
         this.openedNs.push(openedNs);
       },
     });
-    this.heard.install(this.#tables, NO_NEWS);
+    this.heard.install(this.#tables, NO_NEWS, 0);
   }
 
   get seen(): number {
@@ -100,16 +102,23 @@ class Ear {
     change(sockets, holders);
     this.#tables = { sockets, holders };
     for (let row = 0; row < sockets.length; row++) this.#tuples.set(sockets.id[row]!, tupleOf(sockets, row));
-    this.heard.install(this.#tables, {
-      unheard: new Set(news.unheard),
-      unread: new Set(news.unread),
-    });
+    this.heard.install(
+      this.#tables,
+      {
+        unheard: new Set(news.unheard),
+        kept: new Set(news.unread),
+        unread: new Set(news.unread),
+      },
+      this.#nowMs,
+    );
     return this;
   }
 
   /** "10.0.0.1:40000 10.0.0.2:80 ESTABLISHED curl" of each socket. */
   report(): Said {
-    this.heard.settle();
+    // The second report after a reading settles what it left in doubt.
+    this.#nowMs += 0.6 * DOUBT_MS;
+    this.heard.settle(this.#nowMs);
     if (!this.heard.hasChanges) return NOTHING;
     const { sockets, holders, changes, removed, ended } = this.heard.flush();
     for (const { id, name } of this.callers.takeFresh()) this.#names.set(id, name);

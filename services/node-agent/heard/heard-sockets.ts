@@ -48,7 +48,8 @@ export interface HeardTables {
 export interface ReadingNews {
   /** Sockets that no earlier reading had, or had in another state. */
   readonly unheard: ReadonlySet<number>;
-  /** Sockets that it did not find, though it read every one. */
+  /** Sockets that it did not find, and those of them that it should have, since it read every one. */
+  readonly kept: ReadonlySet<number>;
   readonly unread: ReadonlySet<number>;
 }
 
@@ -94,14 +95,14 @@ export class HeardSockets {
     return this.#doubts.missed;
   }
 
-  /** Continues from another reading, whose rows are settled and all reported. */
-  install(tables: HeardTables, news: ReadingNews): void {
+  /** Continues from another reading, of `nowMs`, whose rows are settled and all reported. */
+  install(tables: HeardTables, news: ReadingNews, nowMs: number): void {
     const { sockets } = tables;
     this.#tables = tables;
     this.#rowOfCookie.clear();
     this.#withoutCookie = [];
     this.#timeWaits.clear();
-    this.#doubts.begin();
+    this.#doubts.begin(nowMs);
     for (let row = 0; row < sockets.length; row++) {
       if (sockets.protocol[row] !== Protocol.tcp) continue;
       const cookie = rowCookie(sockets, row);
@@ -111,9 +112,9 @@ export class HeardSockets {
       } else if (cookie !== 0) this.#rowOfCookie.set(cookie, row);
       else if (sockets.state[row] !== SocketState.LISTEN) this.#withoutCookie.push(row);
       const id = sockets.id[row]!;
-      if (cookie !== 0 && news.unheard.has(id) && !this.connects.has(cookie))
-        this.#doubts.addUnheard(cookie, row);
-      if (news.unread.has(id)) this.#doubts.addUnread(row);
+      if (cookie !== 0)
+        this.#doubts.addFound(cookie, row, news.unheard.has(id) && !this.connects.has(cookie));
+      if (news.kept.has(id)) this.#doubts.addKept(id, row, news.unread.has(id));
     }
     this.#begin();
   }
@@ -145,10 +146,10 @@ export class HeardSockets {
     else if (state === SocketState.CLOSE) this.connects.take(cookieOf(view, at));
   }
 
-  /** Ends the sockets that are gone though nobody heard of it. Called before each report. */
-  settle(): void {
+  /** Ends the sockets that are gone though nothing that was heard until `heardMs` says so. Called before each report. */
+  settle(heardMs: number): void {
     const { sockets } = this.#tables;
-    for (const row of this.#doubts.settle()) {
+    for (const row of this.#doubts.settle(heardMs)) {
       if (sockets.id[row] === 0) continue;
       this.#rowOfCookie.delete(rowCookie(sockets, row));
       this.#leave(row);

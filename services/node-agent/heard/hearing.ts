@@ -18,7 +18,7 @@ const NS_PER_MS = 1e6;
 /** Bytes that wait after which the next look is due at once: a quarter of the ring buffer. */
 const CROWD_BYTES = 2 ** 20;
 
-const NO_NEWS: ReadingNews = { unheard: new Set(), unread: new Set() };
+const NO_NEWS: ReadingNews = { unheard: new Set(), kept: new Set(), unread: new Set() };
 
 /** What Hearing works with. */
 interface HearingParts {
@@ -36,6 +36,8 @@ export class Hearing {
   // Milliseconds of elapsedMs() at which CLOCK_MONOTONIC began.
   #monotonicMs = 0;
   #lostBefore = 0;
+  // When the latest records were taken.
+  #heardMs = 0;
 
   constructor(parts: HearingParts) {
     this.#parts = parts;
@@ -77,6 +79,7 @@ export class Hearing {
   hear(): void {
     const { events, elapsedMs } = this.#parts;
     const nowMs = elapsedMs();
+    this.#heardMs = nowMs;
     this.#monotonicMs = nowMs - monotonicNs() / NS_PER_MS;
     if (this.#isInstalled && !this.#unplaced.isEmpty)
       this.#unplaced.place((of) => this.#namespaces.idOf(of) !== undefined, ticksOf(nowMs), this.#take);
@@ -86,7 +89,7 @@ export class Hearing {
   /** What the next report must say; null if it is nothing. */
   flush(): HeardChanges | null {
     const { sockets } = this.#parts;
-    sockets.settle();
+    sockets.settle(this.#heardMs);
     return sockets.hasChanges ? sockets.flush() : null;
   }
 
@@ -106,7 +109,7 @@ export class Hearing {
   install(tables: HeardTables, namespaces: readonly IdentifiedNamespace[], news: ReadingNews): void {
     this.#namespaces = new HeardNamespaces(namespaces);
     // Nothing was heard before the first reading.
-    this.#parts.sockets.install(tables, this.#isInstalled ? news : NO_NEWS);
+    this.#parts.sockets.install(tables, this.#isInstalled ? news : NO_NEWS, this.#parts.elapsedMs());
     this.#isInstalled = true;
   }
 
