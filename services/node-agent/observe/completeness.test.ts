@@ -116,6 +116,17 @@ describe("the account of completeness", () => {
     assert.deepEqual(account.totals, { opened: 1, failed: 0, seen: 1, unseen: 0 });
   });
 
+  it("has as opened what was heard of a namespace that was gone before its counters were read", () => {
+    const account = new CompletenessAccount();
+    account.hear(1, ms(10));
+    account.keepOnly(new Map());
+    assert.deepEqual(account.totals, { opened: 1, failed: 0, seen: 1, unseen: 0 });
+    account.hear(2, ms(10));
+    account.count(2, at(1, 0, 0, ms(20)));
+    account.settle();
+    assert.deepEqual(account.totals, { opened: 2, failed: 0, seen: 2, unseen: 0 });
+  });
+
   it("begins again with its counters where something was heard before", () => {
     const account = new CompletenessAccount();
     account.hear(0, ms(10));

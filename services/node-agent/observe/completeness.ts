@@ -97,7 +97,7 @@ export class CompletenessAccount {
     const account = this.#accountOf(namespaceId);
     if (openedNs <= account.sinceNs) return;
     account.seen++;
-    if (account.last !== null && openedNs > account.last.readNs + COUNTING_NS) account.seenLater++;
+    if (account.last === null || openedNs > account.last.readNs + COUNTING_NS) account.seenLater++;
   }
 
   /** Compares: whatever the last counters counted has shown itself by now, if it ever does. */
