@@ -37,6 +37,11 @@ function ingestMetrics({ aggregator, subscription }: AggregatorMetricSources): M
     counter("reports_rejected_total", "Malformed reports.", () => counts().rejected),
     counter("reports_duplicate_total", "Duplicate reports.", () => counts().duplicates),
     counter("reports_stale_total", "Reports from an earlier run of their agent.", () => counts().stale),
+    counter(
+      "reports_strange_total",
+      "Reports in the name of nodes that the cluster does not have.",
+      () => counts().strange,
+    ),
     counter("reports_waiting_total", "Deltas ignored until a keyframe arrives.", () => counts().waiting),
     counter("rows_rejected_total", "Malformed rows in reports.", () => counts().rowsRejected),
     counter("ingest_seconds_total", "Time spent ingesting reports.", () => counts().ingestMs / 1000),

@@ -38,6 +38,8 @@ export interface AggregatorOptions {
   readonly nodeLostMs?: number;
   /** Called with each report that was applied, for identities that learn from its pods. */
   readonly onReport?: ReportListener;
+  /** Whether the cluster has, or had, a node with this name; by default every node is believed. */
+  readonly isNode?: (name: string) => boolean;
   /** What the cluster's own objects say about coverage. */
   readonly clusterCoverage?: () => ClusterCoverage | null;
 }
@@ -90,6 +92,8 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       if (feed.isWatched || queue.size >= WAITING_MAX) settler.settle(timeMs);
     },
     listener: options.onReport ?? (() => undefined),
+    isNode: options.isNode ?? (() => true),
+    now,
   });
 
   const peek = (): View => new View(model, identity, now());
@@ -101,6 +105,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     peek,
     subscribe: (listener) => feed.subscribe(listener),
     reportsRejected: () => ingest.counts.rejected,
+    strangers: () => ingest.strangers,
     clusterCoverage: () => options.clusterCoverage?.() ?? null,
   });
 
@@ -113,6 +118,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     },
     query,
     tick: (nowMs) => {
+      ingest.release(nowMs);
       upkeep.sweep(nowMs);
     },
     counts: () => ({

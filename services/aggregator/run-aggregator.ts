@@ -49,6 +49,7 @@ export async function runAggregator(
     closedKeepMs: config.closedKeep,
     nodeLostMs: config.nodeLost,
     onReport: cluster.onReport,
+    isNode: (name) => cluster.identity.knowsNode(name),
     clusterCoverage: () => cluster.coverage(),
   });
   const { host, port } = config.grpcAddress;

@@ -79,7 +79,7 @@ interface Found extends Pick<NodeFindings, "scan" | "namespaces" | "namespacesFa
 export interface Agent {
   /** Makes one pass, hears what came meanwhile, and hands the reports to the sink. */
   pass(): Promise<void>;
-  /** Makes passes, and hears in between, until the signal aborts. */
+  /** Makes passes, and hears in between, until the signal aborts; then reports that it ends. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -142,6 +142,8 @@ class PassingAgent implements Agent {
       const woken = AbortSignal.any([signal, this.#wake.signal]);
       await (this.#hearing === null ? rest(waitMs, woken) : this.#hearFor(startMs, waitMs, woken));
     }
+    this.#hear();
+    this.#stages.reporter.reportEnd();
   }
 
   // Hears until the next pass, which is due `waitMs` from now; on a quiet node later, unless a flow comes or goes.

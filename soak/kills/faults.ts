@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
+import { eventually } from "../../lib/testing/eventually.ts";
 import { kubectl, must } from "../../test/e2e/command.ts";
 import { environment } from "../../test/e2e/environment.ts";
 import { tryOnNode } from "../../test/e2e/node.ts";
@@ -30,6 +31,8 @@ const commandLines: Readonly<Record<Component | "apiserver", string>> = {
 
 /** Milliseconds after which an aggregator that was killed is killed again, while it replays. */
 const WHILE_REPLAYING_MS = 1500;
+/** Milliseconds within which the kubelet starts a container again that has ended several times. */
+const BACK_OFF_MS = 180_000;
 
 /** Every fault, in the order in which they are made. */
 export const faults: readonly Fault[] = [
@@ -44,8 +47,10 @@ export const faults: readonly Fault[] = [
     onNodes: true,
     happen: async () => {
       await signal("KILL", "aggregator");
-      await delay(WHILE_REPLAYING_MS);
-      await signal("KILL", "aggregator");
+      await eventually(BACK_OFF_MS, async () => {
+        await delay(WHILE_REPLAYING_MS);
+        await signal("KILL", "aggregator");
+      });
     },
   },
   stopped("aggregator", 60),

@@ -72,7 +72,7 @@ test("an agent that starts anew goes on with the same connections, once each", (
   world.agent().epoch += 5000;
   world.agent().sequence = 0;
   world.agent().ticks = 0;
-  world.report({
+  world.wait(2000).report({
     ...keyframe,
     namespaces: [{ id: 7, inode: 1, host: true }],
     processes: [{ ...client, id: 9 }],
@@ -104,7 +104,7 @@ test("after a reboot nothing of before is open, and reports of the old boot are 
   world.agent().bootId = "boot-2";
   world.agent().epoch -= 100_000;
   world.agent().sequence = 0;
-  world.report({ ...keyframe, sockets: [two] });
+  world.wait(2000).report({ ...keyframe, sockets: [two] });
   assert.deepEqual(ports(world), [40001]);
   world.agent().bootId = "boot-1";
   world.report(keyframe);

@@ -39,6 +39,7 @@ export type ReadNode = Pick<
   | "coverage"
   | "sinceMs"
   | "earlierRuns"
+  | "rivals"
   | "intervalMs"
   | "translates"
 > & {

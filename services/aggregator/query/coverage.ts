@@ -14,6 +14,9 @@ const NAMES_MAX = 100;
 /** Pods' accounts in one answer: about 200 bytes each, in a message of 16 MiB at most. */
 const ACCOUNTS_MAX = 50_000;
 
+/** How long coverage names a second agent of a node after it was last contradicted. */
+const RIVAL_KEEP_MS = 15 * 60_000;
+
 /** How long a node that was removed from the cluster stays in coverage after its last report. */
 export const REMOVED_NODE_KEEP_MS = 15 * 60_000;
 
@@ -33,6 +36,8 @@ export interface ClusterCoverage {
 export interface CoverageParts {
   readonly view: View;
   readonly reportsRejected: number;
+  /** Names of nodes that the cluster does not have and in whose name reports came. */
+  readonly strangers: readonly string[];
   /** Null if only reports are known. */
   readonly cluster: ClusterCoverage | null;
   /** Whether to include every pod's own account. */
@@ -40,7 +45,7 @@ export interface CoverageParts {
 }
 
 /** Returns the coverage at the time of a view. */
-export function coverageOf({ view, reportsRejected, cluster, pods }: CoverageParts): Coverage {
+export function coverageOf({ view, reportsRejected, strangers, cluster, pods }: CoverageParts): Coverage {
   const { nowMs } = view;
   const sums = view.nodeSums();
   const nodes = view.nodes
@@ -70,7 +75,7 @@ export function coverageOf({ view, reportsRejected, cluster, pods }: CoveragePar
     nodesUnread: (cluster?.nodesUnread ?? []).slice(0, NAMES_MAX),
     pods: accounts.slice(0, ACCOUNTS_MAX),
     podsMore: Math.max(0, accounts.length - ACCOUNTS_MAX),
-    limits: [...(cluster?.limits ?? [])],
+    limits: [...(cluster?.limits ?? []), ...strangerLimits(strangers)],
   };
 }
 
@@ -92,9 +97,10 @@ function nodeCoverage(node: ViewedNode, sums: ViewedSums, nowMs: number): NodeCo
   if (node.lost) {
     const silentS = Math.round((nowMs - node.stream.arrivedMs) / 1000);
     limits.push(`node lost: no report for ${silentS} s, its connections were ended`);
-  } else if (node.stream.awaitsKeyframe) {
+  } else if (stream.awaitsKeyframe) {
     limits.push(`waiting for a keyframe: ${whyWaiting(node)}, what happens until it comes is not seen`);
   }
+  limits.push(...rivalLimits(node, nowMs));
   return {
     ...reported,
     node: node.name,
@@ -109,6 +115,20 @@ function nodeCoverage(node: ViewedNode, sums: ViewedSums, nowMs: number): NodeCo
     agentRestarts: earlierRuns.count,
     agentAwayMs: Math.round(earlierRuns.awayMs),
   };
+}
+
+function rivalLimits({ name, rivals }: ViewedNode, nowMs: number): string[] {
+  if (rivals.contradicted === 0 || nowMs - rivals.lastMs > RIVAL_KEEP_MS) return [];
+  return [
+    `two agents report for ${name}: the reports of the one that came later are held back; ` +
+      "delete it, or change the agents' NATS password if it is none of yours",
+  ];
+}
+
+function strangerLimits(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const verb = "refuses reports in the name of nodes that the cluster does not have";
+  return [`${verb}: ${names.join(", ")}; change the agents' NATS password if they are none of yours`];
 }
 
 function whyWaiting({ stream, earlierRuns }: ViewedNode): string {

@@ -45,6 +45,8 @@ export interface QueryParts {
   /** Calls back with each change of a connection; returns a function that unsubscribes. */
   readonly subscribe: (listener: (change: Change, connection: number) => void) => () => void;
   readonly reportsRejected: () => number;
+  /** Names of nodes that the cluster does not have and in whose name reports came. */
+  readonly strangers: () => readonly string[];
   readonly clusterCoverage: () => ClusterCoverage | null;
 }
 
@@ -73,8 +75,14 @@ export class Query {
 
   /** Returns the current coverage; with each pod's own account only if `pods` is set. */
   coverage(pods = false): Coverage {
-    const { peek, reportsRejected, clusterCoverage } = this.#parts;
-    return coverageOf({ view: peek(), reportsRejected: reportsRejected(), cluster: clusterCoverage(), pods });
+    const { peek, reportsRejected, strangers, clusterCoverage } = this.#parts;
+    return coverageOf({
+      view: peek(),
+      reportsRejected: reportsRejected(),
+      strangers: strangers(),
+      cluster: clusterCoverage(),
+      pods,
+    });
   }
 
   /** Returns connections, oldest first. */

@@ -68,6 +68,8 @@ export interface TestReport {
   readonly part?: number;
   readonly parts?: number;
   readonly ageMs?: number;
+  /** Whether the agent ends with it. */
+  readonly ends?: boolean;
   readonly namespaces?: readonly Partial<NetworkNamespace>[];
   readonly namespacesRemoved?: readonly number[];
   readonly processes?: readonly Partial<ProcessInfo>[];
@@ -141,6 +143,7 @@ export class TestAgent {
         parts,
         ticks: this.ticks,
         ageMs: content.ageMs ?? 0,
+        ends: content.ends ?? false,
         ...((content.part ?? 0) === parts - 1
           ? { coverage: NodeCoverage.fromPartial({ node: this.name, reader: "test", ...content.coverage }) }
           : {}),

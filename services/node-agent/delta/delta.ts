@@ -53,6 +53,15 @@ export const nothingEnded: EndedSockets = {
   finals: new SocketTable(1),
 };
 
+/** Between two reports nothing was heard. */
+export const nothingHeard: HeardChanges = {
+  sockets: new SocketTable(1),
+  holders: new HolderTable(1),
+  changes: new SocketTable(1),
+  removed: [],
+  ended: 0,
+};
+
 /** Returns an observation of nothing: what a keyframe starts from. */
 export function emptyObservation(coverage: NodeCoverage): Observation {
   return {

@@ -56,6 +56,8 @@ export function encodeReports(
     pods: readonly Pod[];
     /** Flows are separate from observations: their reader itself knows what changed. */
     flows?: FlowChanges | null;
+    /** Whether no other report follows. */
+    ends?: boolean;
   },
 ): Uint8Array[] {
   const parts = splitDelta(delta, options);
@@ -71,6 +73,7 @@ export function encodeReports(
       parts: parts.length,
       ticks: delta.ticks,
       ageMs: options.ageMs,
+      ends: options.ends === true && part === parts.length - 1,
       ...(part === parts.length - 1 && delta.coverage !== null ? { coverage: delta.coverage } : {}),
       ...fields,
     });

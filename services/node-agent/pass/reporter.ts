@@ -2,10 +2,11 @@
 
 import type { AgentParts } from "../agent-parts.ts";
 import type { Delta } from "../delta/delta.ts";
+import { heardDelta, nothingHeard } from "../delta/delta.ts";
 import { diff, keyframe } from "../delta/diff.ts";
 import { encodeReports } from "../delta/reports.ts";
 import type { Observation } from "../observation.ts";
-import { TICK_MS } from "../../../lib/ticks.ts";
+import { TICK_MS, ticksOf } from "../../../lib/ticks.ts";
 
 /** Numbers, encodes and sends reports; decides when one must be a keyframe. */
 export class Reporter {
@@ -39,7 +40,18 @@ export class Reporter {
     this.#send(delta, false, this.#parts.pods?.changed() ?? []);
   }
 
-  #send(delta: Delta, isKeyframe: boolean, pods: Parameters<typeof encodeReports>[2]["pods"]): void {
+  /** Reports that the agent ends. */
+  reportEnd(): void {
+    const ticks = ticksOf(this.#parts.elapsedMs());
+    this.#send(heardDelta(ticks, nothingHeard, []), false, [], true);
+  }
+
+  #send(
+    delta: Delta,
+    isKeyframe: boolean,
+    pods: Parameters<typeof encodeReports>[2]["pods"],
+    ends = false,
+  ): void {
     const { origin, sink, flows, takeKeyframeRequest, elapsedMs } = this.#parts;
     const reports = encodeReports(origin, delta, {
       keyframe: isKeyframe,
@@ -47,6 +59,7 @@ export class Reporter {
       ageMs: Math.max(0, Math.round(elapsedMs() - delta.ticks * TICK_MS)),
       pods,
       flows: flows?.take(isKeyframe) ?? null,
+      ends,
     });
     this.#sequence += reports.length;
     for (const encoded of reports) {

@@ -147,6 +147,11 @@ export interface Report {
    * last part, and on those before it where one is not enough.
    */
   namespaceCoverage: NamespaceCoverage[];
+  /**
+   * Whether the agent ends with this report, so that a new run of it need not
+   * be held against it.
+   */
+  ends: boolean;
 }
 
 /** One pod of the node, as the API server told the agent. */
@@ -666,6 +671,7 @@ function createBaseReport(): Report {
     flowChanges: undefined,
     flowsRemoved: new Uint8Array(0),
     namespaceCoverage: [],
+    ends: false,
   };
 }
 
@@ -756,6 +762,9 @@ export const Report: MessageFns<Report> = {
     }
     for (const v of message.namespaceCoverage) {
       NamespaceCoverage.encode(v!, writer.uint32(266).fork()).join();
+    }
+    if (message.ends !== false) {
+      writer.uint32(272).bool(message.ends);
     }
     return writer;
   },
@@ -1001,6 +1010,14 @@ export const Report: MessageFns<Report> = {
             message.namespaceCoverage.push(NamespaceCoverage.decode(reader, reader.uint32()));
             continue;
           }
+          case 34: {
+            if (tag !== 272) {
+              break;
+            }
+
+            message.ends = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1056,6 +1073,7 @@ export const Report: MessageFns<Report> = {
       : undefined;
     message.flowsRemoved = object.flowsRemoved ?? new Uint8Array(0);
     message.namespaceCoverage = object.namespaceCoverage?.map((e) => NamespaceCoverage.fromPartial(e)) || [];
+    message.ends = object.ends ?? false;
     return message;
   },
 };

@@ -178,6 +178,11 @@ export class ClusterIdentity implements Identity {
     }
   }
 
+  /** Whether the cluster has, or had, a node with this name; true while its nodes are not known. */
+  knowsNode(name: string): boolean {
+    return this.#nodes.size === 0 || this.#nodes.knows(name);
+  }
+
   /** Names of the nodes on which an agent could run. */
   get readableNodes(): string[] {
     return [...this.#nodes.all()].filter(({ system }) => isReadable(system)).map(({ name }) => name);

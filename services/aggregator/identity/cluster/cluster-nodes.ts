@@ -62,6 +62,11 @@ export class NodeTable {
     return this.#nodes.values();
   }
 
+  /** Whether there is, or was, a node with this name; true beyond the limit of names. */
+  knows(name: string): boolean {
+    return this.#zones.has(name) || this.#zones.size >= ZONES_MAX;
+  }
+
   /** Zone of a node; empty if it has none or is unknown. */
   zone(name: string): string {
     return this.#zones.get(name) ?? "";

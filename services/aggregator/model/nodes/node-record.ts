@@ -32,6 +32,14 @@ class AgentIds {
   unnamedSockets: number[] = [];
 }
 
+/** Reports of a second agent, or of somebody else, while the node's agent was reporting. */
+export interface RivalReports {
+  /** How many reports of the node's agent contradicted them. */
+  readonly contradicted: number;
+  /** When that was last seen, by the stream's clock. */
+  readonly lastMs: number;
+}
+
 /** What is known of a node's earlier runs of the agent. */
 export interface EarlierRuns {
   /** How many there were. */
@@ -54,6 +62,7 @@ export class NodeRecord {
   #lost = false;
   #coverage: NodeCoverage | null = null;
   #translates = false;
+  #rivals: RivalReports = { contradicted: 0, lastMs: 0 };
   #sinceMs = 0;
   #earlierRuns: EarlierRuns = { count: 0, sums: NO_SUMS, awayMs: 0, latestAwayMs: 0 };
   // When the run before was last heard of, until the present one has made its first pass; else 0.
@@ -82,6 +91,11 @@ export class NodeRecord {
   /** The coverage that the latest pass reported; null before the first. */
   get coverage(): NodeCoverage | null {
     return this.#coverage;
+  }
+
+  /** Reports in the node's name that its agent contradicts. */
+  get rivals(): RivalReports {
+    return this.#rivals;
   }
 
   /** From when its agents' figures count, by the stream's clock; 0 before the first pass. */
@@ -141,6 +155,11 @@ export class NodeRecord {
   /** A keyframe has begun: marks the node as back if it was lost. */
   recover(): void {
     this.#lost = false;
+  }
+
+  /** Notes that its agent contradicts what somebody else reports for it. */
+  noteRival(timeMs: number): void {
+    this.#rivals = { contradicted: this.#rivals.contradicted + 1, lastMs: timeMs };
   }
 
   noteTranslation(): void {

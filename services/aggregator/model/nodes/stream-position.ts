@@ -24,6 +24,7 @@ export class StreamPosition {
   #keyframe = 0;
   #gaps = 0;
   #arrivedMs = 0;
+  #hasEnded = false;
 
   get bootId(): string {
     return this.#bootId;
@@ -69,6 +70,11 @@ export class StreamPosition {
     return this.#arrivedMs;
   }
 
+  /** Whether the agent has said that it ends. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** Advances to an accepted report. */
   moveTo(header: Report, { lost, newEpoch, newBoot }: StreamStep, timeMs: number): void {
     if (newEpoch) {
@@ -80,6 +86,7 @@ export class StreamPosition {
     this.#gaps += lost;
     this.#sequence = header.sequence;
     this.#arrivedMs = timeMs;
+    this.#hasEnded = header.ends;
   }
 
   /** Begins the next keyframe. */
