@@ -6,7 +6,15 @@ import { accountSentence, missingLine, missingSentences, readSentence } from "./
 const needRoot = "The file descriptors of some processes cannot be read: run as root";
 const forbidden =
   "The file descriptors of some processes cannot be read in spite of everything: a module forbids it";
-const node = { node: "n1", namespaces: 2, processes: 10, sockets: 120, intervalMs: 1000, ageMs: 400 };
+const node = {
+  node: "n1",
+  namespaces: 2,
+  processes: 10,
+  sockets: 120,
+  intervalMs: 1000,
+  ageMs: 400,
+  sinceMs: 1,
+};
 
 describe("coverage in sentences", () => {
   it("says nothing where nothing is missing", () => {
@@ -17,6 +25,21 @@ describe("coverage in sentences", () => {
       readSentence(coverage),
       "Read 1 node, 2 network namespaces, 10 processes and 120 sockets, 0s ago.",
     );
+  });
+
+  it("counts only nodes that were read", () => {
+    const nodes = [{ ...node, sinceMs: 0 }];
+    assert.equal(
+      readSentence(Coverage.fromPartial({ nodes, nodesExpected: 1 })),
+      "Nothing has been read yet: no node has reported.",
+    );
+  });
+
+  it("names a node whose agent restarted", () => {
+    const restarted = { ...node, agentRestarts: 2, agentAwayMs: 3210 };
+    assert.deepEqual(missingSentences(Coverage.fromPartial({ nodes: [restarted], nodesExpected: 1 })), [
+      "n1: The agent restarted 2 times; nothing was read for 3.2 s in all.",
+    ]);
   });
 
   it("says what the aggregator may not see, and what to grant", () => {
@@ -38,6 +61,22 @@ describe("coverage in sentences", () => {
       "a node that is late",
       { nodes: [{ ...node, ageMs: 65_000 }], nodesExpected: 1 },
       "n1 was last read 65s ago",
+    ],
+    [
+      "nodes that are late",
+      {
+        nodes: [
+          { ...node, ageMs: 65_000 },
+          { ...node, node: "n2", ageMs: 70_000 },
+        ],
+        nodesExpected: 2,
+      },
+      "n1, n2 were last read 70s ago",
+    ],
+    [
+      "a node that was never read",
+      { nodes: [node, { ...node, node: "n2", sinceMs: 0, ageMs: 0 }], nodesExpected: 2 },
+      "1 of 2 nodes reported: nothing from n2",
     ],
     [
       "sockets of others",

@@ -18,10 +18,11 @@ const SENTENCE_NAMES_MAX = 20;
 
 /** Returns one line that says what was read, for an answer without items. */
 export function readSentence(coverage: Coverage): string {
-  if (coverage.nodes.length === 0) return "Nothing has been read yet: no node has reported.";
-  const oldestMs = Math.max(...coverage.nodes.map((node) => node.ageMs));
+  const read = coverage.nodes.filter(isRead);
+  if (read.length === 0) return "Nothing has been read yet: no node has reported.";
+  const oldestMs = Math.max(...read.map((node) => node.ageMs));
   return (
-    `Read ${counted(coverage.nodes.length, "node")}, ${counted(total(coverage, "namespaces"), "network namespace")}, ` +
+    `Read ${counted(read.length, "node")}, ${counted(total(coverage, "namespaces"), "network namespace")}, ` +
     `${counted(total(coverage, "processes"), "process", "processes")} and ${counted(total(coverage, "sockets"), "socket")}, ` +
     `${formatAge(oldestMs)} ago.`
   );
@@ -100,10 +101,13 @@ function sentence(part: string): string {
 
 function missingNodes(coverage: Coverage): string[] {
   const parts = new Parts();
-  const { nodes, nodesExpected, nodesUnread } = coverage;
+  const { nodesExpected } = coverage;
+  const nodes = coverage.nodes.filter(isRead);
+  const unread = coverage.nodes.filter((node) => !isRead(node)).map(({ node }) => node);
+  const silent = [...new Set([...coverage.nodesUnread, ...unread])];
   parts.say(nodes.length === 0 ? 1 : 0, "no node has reported yet");
-  const missing = Math.max(nodesUnread.length, nodesExpected - nodes.length);
-  const which = nodesUnread.length === 0 ? "" : `: nothing from ${names(nodesUnread, 0, LINE_NAMES_MAX)}`;
+  const missing = Math.max(silent.length, nodesExpected - nodes.length);
+  const which = silent.length === 0 ? "" : `: nothing from ${names(silent, 0, LINE_NAMES_MAX)}`;
   parts.say(
     nodes.length > 0 ? missing : 0,
     `${nodesExpected - missing} of ${nodesExpected} nodes reported${which}`,
@@ -114,7 +118,10 @@ function missingNodes(coverage: Coverage): string[] {
     0,
     LINE_NAMES_MAX,
   );
-  parts.say(late.length, `${lateNames} was last read ${formatAge(maxAge(late))} ago`);
+  parts.say(
+    late.length,
+    `${lateNames} ${late.length === 1 ? "was" : "were"} last read ${formatAge(maxAge(late))} ago`,
+  );
   return parts.said;
 }
 
@@ -205,6 +212,11 @@ function reason(coverage: Coverage, what: string): string {
   const limits = coverage.nodes.flatMap((node) => node.limits).filter((limit) => limit.includes(what));
   if (limits.some((limit) => limit.endsWith(": run as root"))) return ": run as root";
   return limits.length > 0 ? ": see coverage" : "";
+}
+
+// Whether any pass of a node has been reported.
+function isRead({ sinceMs }: NodeCoverage): boolean {
+  return sinceMs > 0;
 }
 
 function isLate(node: NodeCoverage): boolean {

@@ -411,6 +411,7 @@ export const fullCoverage: Coverage = Coverage.fromPartial({
       sockets: 120,
       intervalMs: 1000,
       ageMs: 400,
+      sinceMs: timeMs - HOUR,
     },
   ],
   nodesExpected: 1,

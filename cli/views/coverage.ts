@@ -52,7 +52,7 @@ export const coverageView: View<NodeCoverage> = {
       key: "age",
       header: "AGE",
       moving: true,
-      cell: (node) => formatAge(node.ageMs),
+      cell: (node) => (node.sinceMs === 0 ? "never read" : formatAge(node.ageMs)),
       rank: (node) => node.ageMs,
     },
     {
