@@ -2,6 +2,8 @@
 // something becomes known that they did not wait for (a listener, a Service, an address's owner).
 
 import type { Identity } from "../identity/identity.ts";
+import { TICK_MS } from "../../../lib/ticks.ts";
+import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import type { Model } from "../model/model.ts";
 import type { Connector } from "./connector.ts";
@@ -12,6 +14,9 @@ import type { SocketLife } from "./socket-life.ts";
 
 /** Ended connections kept, whatever their age. */
 const ENDED_MAX = 2 ** 18;
+/** Silence after which a node's entries in TIME_WAIT are looked at, and how long they are over then, in milliseconds. */
+const SILENT_MS = 10_000;
+const OVER_MS = 5_000;
 /** Connections re-checked per sweep; the rest follow in later sweeps. */
 const RESETTLED_MAX = 2 ** 14;
 
@@ -58,6 +63,7 @@ export class Upkeep {
   sweep(nowMs: number): void {
     const { closedKeepMs } = this.#parts.keeping;
     this.#loseSilentNodes(nowMs);
+    this.#endTimeWaits(nowMs);
     this.review(nowMs);
     this.#expire(nowMs);
     this.#model.accounts.forget(nowMs - closedKeepMs);
@@ -130,6 +136,18 @@ export class Upkeep {
       flows.removeAll(node);
     }
     settler.settle(nowMs);
+  }
+
+  // The kernel keeps an entry in TIME_WAIT for a fixed time, whether or not its node reports the end.
+  #endTimeWaits(nowMs: number): void {
+    const { sockets: all } = this.#model;
+    for (const node of this.#model.nodes.all()) {
+      if (node.lost || nowMs - node.stream.arrivedMs < SILENT_MS) continue;
+      const ticks = node.ticks + (nowMs - node.observedMs - OVER_MS) / TICK_MS;
+      for (const slot of node.ids.sockets.slots())
+        if (all.timer[slot] === Timer.timeWait && all.timerDeadline[slot]! < ticks)
+          this.#parts.sockets.retire(slot);
+    }
   }
 
   #expire(nowMs: number): void {
