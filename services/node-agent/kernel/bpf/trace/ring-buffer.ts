@@ -25,9 +25,9 @@ export class RingBuffer {
   constructor(bytes: number, pageBytes: number) {
     this.map = bpf(BPF_MAP_CREATE, Uint32Array.of(BPF_MAP_TYPE_RINGBUF, 0, 0, bytes, 0, 0, 0, 0));
     try {
-      // The consumer's position, then the producer's, then the data twice in a row.
+      // The consumer's position, then the producer's, then the data twice in a row, of which once is enough.
       this.#consumer = mappedMemory(this.map, { bytes: pageBytes, offset: 0, writable: true });
-      const producerBytes = pageBytes + 2 * bytes;
+      const producerBytes = pageBytes + bytes;
       this.#producer = mappedMemory(this.map, { bytes: producerBytes, offset: pageBytes, writable: false });
     } catch (error) {
       closeSync(this.map);
@@ -36,8 +36,7 @@ export class RingBuffer {
     this.#reader = new RingReader({
       consumed: new BigUint64Array(this.#consumer.buffer, 0, 1),
       produced: new BigUint64Array(this.#producer.buffer, 0, 1),
-      data: new DataView(this.#producer.buffer, pageBytes, 2 * bytes),
-      bytes,
+      data: new Uint8Array(this.#producer.buffer, pageBytes, bytes),
     });
   }
 

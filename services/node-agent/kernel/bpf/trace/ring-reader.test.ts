@@ -17,8 +17,7 @@ class Kernel {
   readonly memory = {
     consumed: new BigUint64Array(1),
     produced: new BigUint64Array(1),
-    data: new DataView(new ArrayBuffer(2 * RING_BYTES)),
-    bytes: RING_BYTES,
+    data: new Uint8Array(RING_BYTES),
   };
 
   /** Returns where the record is, or -1 if there is no room. */
@@ -55,10 +54,8 @@ class Kernel {
     for (let place = 0; place < 4; place++) this.#setByte(at + place, bytes.getUint8(place));
   }
 
-  // Both copies of the data are the same memory.
   #setByte(at: number, value: number): void {
-    this.memory.data.setUint8(at % RING_BYTES, value);
-    this.memory.data.setUint8((at % RING_BYTES) + RING_BYTES, value);
+    this.memory.data[at % RING_BYTES] = value;
   }
 }
 

@@ -26,7 +26,7 @@ export const TRACEPOINT = "btf_trace_inet_sock_set_state";
 
 /**
  * Bytes of the ring buffer. A connection within the node writes about 700 bytes, so 4 MiB hold what a quarter of a
- * second brings at 20,000 connections per second; they count twice towards the process's resident memory.
+ * second brings at 20,000 connections per second; they count towards the process's resident memory.
  */
 const RING_BYTES = 4 * 2 ** 20;
 
