@@ -34,6 +34,8 @@ interface Syscalls {
     flags: number,
     timeout: null,
   ) => number;
+  /** poll(2) on an array of struct pollfd; returns how many of them have something to say. */
+  readonly poll: (descriptors: Int32Array, count: number, timeoutMs: number) => number;
   /**
    * Returns the address of an ArrayBuffer's bytes. Keep a reference to it while the kernel may write to them.
    */
@@ -106,6 +108,7 @@ function load(): Syscalls {
     close: libc.func("int close(int)"),
     bind: libc.func("int bind(int, const void *, uint32_t)"),
     recvmmsg: libc.func("int recvmmsg(int, void *, unsigned int, int, void *)"),
+    poll: libc.func("int poll(void *, unsigned long, int)"),
     addressOf: (buffer) => koffi.address(buffer),
     map: libc.func("void *mmap(void *, size_t, int, int, int, int64_t)"),
     unmap: libc.func("int munmap(void *, size_t)"),

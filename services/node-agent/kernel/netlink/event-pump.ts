@@ -54,6 +54,11 @@ export class EventPump {
     this.#watchSocket();
   }
 
+  /** The socket's descriptor. */
+  get descriptor(): number {
+    return this.#socket.descriptor;
+  }
+
   /** Takes all waiting events; returns how many. */
   drain(): number {
     const { events, lost } = this.#socket.drain(this.#take);
