@@ -40,6 +40,7 @@ import type {
   ReadingHints,
   SocketSink,
 } from "./observation.ts";
+import { hasMovedBeyondTcp } from "./observe/beyond-tcp.ts";
 import { settleFamilySockets } from "./observe/family-socket-ids.ts";
 import type { Readings } from "./observe/namespace-coverage.ts";
 import { coverNamespaces, withFigures } from "./observe/namespace-coverage.ts";
@@ -57,12 +58,15 @@ import { TableStage } from "./pass/table-stage.ts";
 const SOCKET_IDS_MAX = 2 ** 23;
 
 /** Milliseconds between two looks for what was heard, and where so much waits that the buffer might fill up. */
-const HEAR_MS = 100;
-const HEAR_CROWDED_MS = 10;
+const LOOK_MS = 100;
+const LOOK_CROWDED_MS = 10;
+
+/** Looks between two reports of what was heard, at a steady rate: a report costs more than a look. */
+const LOOKS_PER_REPORT = 2;
 
 /**
- * After so many passes that found everything as it was, passes are so far apart: what opens and closes is heard of, and
- * only sockets that are not TCP's wait for them.
+ * After so many passes that found no socket beside TCP's come or go, passes are so far apart: TCP's are heard of. A flow
+ * that comes or goes, or so many rows that were heard, end the wait.
  */
 const STILL_PASSES = 5;
 const QUIET_INTERVAL_MS = 5000;
@@ -152,14 +156,26 @@ class PassingAgent implements Agent {
     const dueMs = elapsedMs() + waitMs;
     const endMs = this.#stillPasses < STILL_PASSES ? dueMs : Math.max(dueMs, startMs + QUIET_INTERVAL_MS);
     const flowEvents = flows?.events;
+    const hearing = this.#hearing!;
     let reportedMs = elapsedMs();
+    // Timers are early or late by some milliseconds.
+    const reportMs = (LOOKS_PER_REPORT - 0.5) * LOOK_MS;
+    const isReportDue = (): boolean => hearing.isDue && elapsedMs() >= reportedMs + reportMs;
+    const isPassDue = (): boolean =>
+      elapsedMs() >= dueMs && (flows?.events !== flowEvents || hearing.isCluttered);
     while (!woken.aborted && elapsedMs() < endMs) {
-      if (elapsedMs() >= dueMs && flows?.events !== flowEvents) return;
-      const restMs = this.#hearing!.isCrowded ? HEAR_CROWDED_MS : HEAR_MS;
-      await rest(Math.min(restMs, endMs - elapsedMs()), woken);
-      this.#hearing!.hear();
-      if (elapsedMs() - reportedMs < HEAR_MS / 2) continue;
-      this.#reportHeard();
+      if (isPassDue()) return;
+      if (hearing.isCrowded) await rest(Math.min(LOOK_CROWDED_MS, endMs - elapsedMs()), woken);
+      else {
+        const isAnyDue = (): boolean => isReportDue() || hearing.isCrowded || isPassDue();
+        await untilDue(isAnyDue, { everyMs: LOOK_MS, mostMs: endMs - elapsedMs(), woken });
+      }
+      if (!isReportDue()) {
+        // Where much comes, the buffer must not fill up until the report.
+        if (hearing.isCrowded) hearing.hear();
+        continue;
+      }
+      this.#hear();
       reportedMs = elapsedMs();
     }
   }
@@ -213,7 +229,9 @@ class PassingAgent implements Agent {
 
     parts.holders.refresh(scan, sink, (id) => known.get(id)?.inode ?? 0);
     const unmoved = settled.unmoved && family.unmoved;
-    this.#stillPasses = unmoved ? this.#stillPasses + 1 : 0;
+    const movedBeyondTcp = !family.unmoved || hasMovedBeyondTcp(previous.sockets, sink.sockets, settled);
+    const isNews = this.#hearing === null ? !unmoved : movedBeyondTcp;
+    this.#stillPasses = isNews ? 0 : this.#stillPasses + 1;
     const attribution = this.#attribute(scan, {
       sink,
       family: family.sockets,
@@ -392,6 +410,28 @@ class CpuClock {
     this.#before = process.cpuUsage();
     return (user + system) / 1000;
   }
+}
+
+// Resolves when `isDue` says so, which is asked every so often, at the latest after `mostMs`. Nothing else runs meanwhile:
+// on a quiet node this is all that the agent does.
+function untilDue(
+  isDue: () => boolean,
+  { everyMs, mostMs, woken }: { everyMs: number; mostMs: number; woken: AbortSignal },
+): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearInterval(looks);
+      clearTimeout(last);
+      woken.removeEventListener("abort", end);
+      resolve();
+    };
+    const looks = setInterval(() => {
+      if (isDue()) end();
+    }, everyMs);
+    const last = setTimeout(end, mostMs);
+    woken.addEventListener("abort", end);
+    if (woken.aborted) end();
+  });
 }
 
 async function rest(ms: number, woken: AbortSignal): Promise<void> {

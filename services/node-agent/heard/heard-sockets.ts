@@ -69,6 +69,8 @@ export class HeardSockets {
   readonly #rowOfCookie = new Map<number, number>();
   // Rows of readers that see no cookie: sockets that no file refers to.
   #withoutCookie: number[] = [];
+  // Rows of the latest reading.
+  #rowsRead = 0;
   // Rows from here on are not reported yet; beside them, who opened each.
   #firstNew = 0;
   #openers: (ProcessInfo | null)[] = [];
@@ -99,6 +101,7 @@ export class HeardSockets {
   install(tables: HeardTables, news: ReadingNews, nowMs: number): void {
     const { sockets } = tables;
     this.#tables = tables;
+    this.#rowsRead = sockets.length;
     this.#rowOfCookie.clear();
     this.#withoutCookie = [];
     this.#timeWaits.clear();
@@ -154,6 +157,16 @@ export class HeardSockets {
       this.#rowOfCookie.delete(rowCookie(sockets, row));
       this.#leave(row);
     }
+  }
+
+  /** Rows that were added since the latest reading. */
+  get grown(): number {
+    return this.#tables.sockets.length - this.#rowsRead;
+  }
+
+  /** Whether settle() has still to decide about the latest reading. */
+  get hasDoubts(): boolean {
+    return this.#doubts.areOpen;
   }
 
   /** Whether a report has anything to say. */

@@ -18,6 +18,9 @@ const NS_PER_MS = 1e6;
 /** Bytes that wait after which the next look is due at once: a quarter of the ring buffer. */
 const CROWD_BYTES = 2 ** 20;
 
+/** Rows that were added since the latest reading, most of them dead by now, after which the next one is due: 2.5 MB. */
+const GROWN_ROWS_MAX = 2 ** 14;
+
 const NO_NEWS: ReadingNews = { unheard: new Set(), kept: new Set(), unread: new Set() };
 
 /** What Hearing works with. */
@@ -56,6 +59,17 @@ export class Hearing {
   /** Records that found no place though they could be named, since start. */
   get overflowed(): number {
     return this.#unplaced.overflowed + this.#parts.sockets.connects.forgotten;
+  }
+
+  /** Whether anything waits to be applied, reported or checked. Costs no system call. */
+  get isDue(): boolean {
+    const { events, sockets } = this.#parts;
+    return events.waiting > 0 || sockets.hasChanges || sockets.hasDoubts;
+  }
+
+  /** Whether so many rows were heard since the latest reading that the next one should not wait. */
+  get isCluttered(): boolean {
+    return this.#parts.sockets.grown >= GROWN_ROWS_MAX;
   }
 
   /** Whether so much waits that nobody should wait before the next hear(). */

@@ -71,6 +71,11 @@ export class ReadingDoubts {
     if (row !== undefined) this.#unread.delete(row);
   }
 
+  /** Whether settle() has still something to decide. */
+  get areOpen(): boolean {
+    return this.unheard.size > 0 || this.#unread.size > 0;
+  }
+
   /** Counts what no record explained that was taken until `heardMs`, and returns the rows that are gone. */
   settle(heardMs: number): number[] {
     const untilMs = heardMs - DOUBT_MS;
