@@ -328,6 +328,7 @@ class BpfIterReader implements SocketReader {
     const reading = this.#options.restReader.read(namespace, kept.namespaceId, sink);
     if (!reading.read) return reading;
     this.#completePeers(sink, familyRows);
+    kept.rest?.keepUnchanged(sink, familyRows);
     kept.rest = KeptRows.of(sink, rows, familyRows);
     kept.restMark = mark;
     kept.restTicks = nowTicks + REST_TICKS - spread(kept.namespaceId, REST_TICKS / 2);

@@ -25,9 +25,18 @@ export class KeptRows {
   static of({ sockets, familySockets }: SocketSink, row: number, familyRow: number): KeptRows | null {
     const count = sockets.length - row;
     if (count > KEPT_ROWS_MAX) return null;
-    const table = new SocketTable(Math.max(1, count));
-    table.appendRows(sockets, row, sockets.length);
-    return new KeptRows(table, familySockets.slice(familyRow));
+    return new KeptRows(tableOf(sockets, row), familySockets.slice(familyRow));
+  }
+
+  /**
+   * Puts the objects of an earlier reading in place of those family sockets of a sink, from `familyRow` on, that are equal:
+   * the same object shows that a socket did not change.
+   */
+  keepUnchanged({ familySockets }: SocketSink, familyRow: number): void {
+    for (const [place, kept] of this.#familySockets.entries()) {
+      const at = familyRow + place;
+      if (at < familySockets.length && isUnchanged(kept, familySockets[at]!)) familySockets[at] = kept;
+    }
   }
 
   /**
@@ -64,4 +73,24 @@ export class KeptRows {
     for (let row = 0; row < length; row++) if (inode[row] === 0 && !isClosing(state[row]!)) return true;
     return false;
   }
+}
+
+// A table has some thirty arrays, and most namespaces have nothing to keep.
+const NOTHING = new SocketTable(1);
+
+function tableOf(sockets: SocketTable, row: number): SocketTable {
+  const count = sockets.length - row;
+  if (count === 0) return NOTHING;
+  const table = new SocketTable(count);
+  table.appendRows(sockets, row, sockets.length);
+  return table;
+}
+
+// Whether two readings of a socket are equal; its id and when it was first seen are given to it later.
+function isUnchanged(kept: FamilySocket, read: FamilySocket): boolean {
+  for (const field in read) {
+    const name = field as keyof FamilySocket;
+    if (name !== "id" && name !== "firstSeen" && kept[name] !== read[name]) return false;
+  }
+  return true;
 }
