@@ -35,8 +35,8 @@ const benches: Readonly<Record<string, Entry>> = {
     load: () => import("./short/bench.ts"),
   },
   idle: {
-    help: 'the cost on a quiet node, of "agent READER" or "local READER" only',
-    words: "[CANDIDATE…]",
+    help: 'the cost on a quiet node; CANDIDATE is "agent READER" or "local READER"',
+    words: "[NAMESPACES/SOCKETS|CANDIDATE…]",
     load: () => import("./idle/bench.ts"),
   },
   latency: { help: "from connect() to the line in a watch", load: () => import("./latency/bench.ts") },
