@@ -326,7 +326,9 @@ class PassingAgent implements Agent {
     const found = this.#found;
     if (found?.lasts !== true || !this.#stages.destroyed.isQuiet || this.#hearing?.hasLoss === true)
       return false;
-    const { reader } = this.#parts;
+    const { reader, elapsedMs } = this.#parts;
+    // No event reports the end of TIME_WAIT.
+    if (this.#hearing?.hasExpired(ticksOf(elapsedMs())) === true) return false;
     return (
       areProcessesStill(found.scan, scan, this.#previous.processes.values()) && reader.isStill?.() === true
     );

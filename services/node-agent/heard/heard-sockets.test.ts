@@ -397,6 +397,15 @@ describe("what is in TIME_WAIT", () => {
     assert.deepEqual(ear.living, [`${CLIENT} ESTABLISHED`]);
   });
 
+  it("expires after the kernel's 60 s, which no record reports", () => {
+    const ear = new Ear();
+    ear.take(connecting, connected).report();
+    assert.equal(ear.heard.hasExpired(1e6), false);
+    ear.take(finished).report();
+    // Records bear the time 77.
+    assert.deepEqual([ear.heard.hasExpired(6076), ear.heard.hasExpired(6077)], [false, true]);
+  });
+
   it("is over for a connection that was not reported before", () => {
     const ear = new Ear();
     assert.deepEqual(ear.take(connecting, connected, finished).report().ended, [`${CLIENT} CLOSE curl 8/0`]);

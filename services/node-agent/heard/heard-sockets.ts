@@ -159,6 +159,13 @@ export class HeardSockets {
     }
   }
 
+  /** Whether the time of an entry in TIME_WAIT is over by `ticks`. */
+  hasExpired(ticks: number): boolean {
+    const { timerDeadline } = this.#tables.sockets;
+    for (const row of this.#timeWaits.values()) if (timerDeadline[row]! <= ticks) return true;
+    return false;
+  }
+
   /** Rows that were added since the latest reading. */
   get grown(): number {
     return this.#tables.sockets.length - this.#rowsRead;

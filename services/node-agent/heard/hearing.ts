@@ -72,6 +72,11 @@ export class Hearing {
     return this.#parts.sockets.grown >= GROWN_ROWS_MAX;
   }
 
+  /** Whether the time of an entry in TIME_WAIT is over by `ticks`. */
+  hasExpired(ticks: number): boolean {
+    return this.#parts.sockets.hasExpired(ticks);
+  }
+
   /** Whether so much waits that nobody should wait before the next hear(). */
   get isCrowded(): boolean {
     return this.#parts.events.waiting >= CROWD_BYTES;
