@@ -430,7 +430,7 @@ function untilDue(
     const looks = setInterval(() => {
       if (isDue()) end();
     }, everyMs);
-    const last = setTimeout(end, mostMs);
+    const last = setTimeout(end, Math.max(0, mostMs));
     woken.addEventListener("abort", end);
     if (woken.aborted) end();
   });
