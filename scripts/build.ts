@@ -1,7 +1,7 @@
 // Builds everything that is shipped: the kubectl plugin as one executable file, and the two programs that run
 // in the cluster. `npm run build`.
 
-import { chmod, cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { runTool } from "../lib/program/run-tool.ts";
 import { bundle, repository } from "./bundle.ts";
@@ -34,13 +34,20 @@ export async function buildPrograms(): Promise<Map<string, number>> {
     const directory = path.join(repository, path.dirname(outfile));
     if (!executable) await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { recursive: true });
-    await bundle(entry, outfile);
+    // One file can be copied anywhere by itself.
+    await bundle(entry, outfile, { split: !executable });
     for (const name of native) await shipPackage(name, directory);
     if (executable) await chmod(path.join(repository, outfile), 0o755);
     else await writeFile(path.join(directory, "package.json"), `{ "type": "module" }\n`);
-    sizes.set(outfile, (await stat(path.join(repository, outfile))).size);
+    for (const name of executable ? [path.basename(outfile)] : await scriptsIn(directory))
+      sizes.set(path.join(path.dirname(outfile), name), (await stat(path.join(directory, name))).size);
   }
   return sizes;
+}
+
+/** The files of a program that was split. */
+async function scriptsIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.endsWith(".js"));
 }
 
 /** Copies a native package, with its binary for this platform, next to a bundle. */

@@ -1,4 +1,4 @@
-// Bundles one program into one file of plain JavaScript, since Node does not strip types below node_modules
+// Bundles one program into plain JavaScript, since Node does not strip types below node_modules
 // and needs the sources for it. Files that some packages read from their own directories at run time are
 // embedded.
 
@@ -28,13 +28,20 @@ const commonJsBanner = [
 
 /**
  * Bundles `entry` into `outfile`, both paths below the repository. A `#!` line at the start of the entry stays
- * first.
+ * first. `split` puts what is imported on demand into files of its own beside it: a program keeps the text of
+ * every file that it loads, and the agent rarely needs the Kubernetes client, which is half of all.
  */
-export async function bundle(entry: string, outfile: string): Promise<void> {
+export async function bundle(
+  entry: string,
+  outfile: string,
+  { split }: { readonly split: boolean },
+): Promise<void> {
+  const { dir, name } = path.parse(outfile);
   await build({
     absWorkingDir: repository,
-    entryPoints: [entry],
-    outfile,
+    ...(split
+      ? { entryPoints: [{ in: entry, out: name }], outdir: dir, splitting: true }
+      : { entryPoints: [entry], outfile }),
     bundle: true,
     platform: "node",
     format: "esm",
