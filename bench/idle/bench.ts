@@ -14,6 +14,7 @@ import { ensureStream } from "../../lib/nats/stream.ts";
 import { defaultStreamSettings } from "../../lib/testing/stream-settings.ts";
 import { chooseReader } from "../../services/node-agent/readers/choose-reader.ts";
 import { readerNames } from "../../lib/vocabulary/reader-names.ts";
+import { buildPrograms } from "../../scripts/build.ts";
 import { median, printTable } from "../measure.ts";
 import type { ProgramStart } from "../measured-program.ts";
 import { cpuSeconds, residentMiB, startProgram, stopProgram } from "../measured-program.ts";
@@ -64,6 +65,8 @@ export async function run(words: readonly string[]): Promise<void> {
     return;
   }
   await onQuietNode(async () => {
+    // The agent is measured as it is shipped: the sources need more memory.
+    await buildPrograms();
     for (const load of wanted.length === 0 ? loads : wanted)
       await measureAll(
         load,
@@ -122,7 +125,7 @@ async function candidates(natsUrl: string): Promise<Candidate[]> {
     const port = await freePort();
     found.push({
       name: `agent ${reader}`,
-      script: "services/node-agent/main.ts",
+      script: "dist/agent/main.js",
       args: [],
       environment: {
         WHOTALKS_NODE_NAME: `bench-${reader}`,
