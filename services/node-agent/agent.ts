@@ -327,6 +327,8 @@ class PassingAgent implements Agent {
     if (found?.lasts !== true || !this.#stages.destroyed.isQuiet || this.#hearing?.hasLoss === true)
       return false;
     const { reader, elapsedMs } = this.#parts;
+    // A keyframe needs tables without the rows that ended, and the callers among the processes.
+    if (this.#hasHeard && this.#stages.reporter.isKeyframeDue()) return false;
     // No event reports the end of TIME_WAIT.
     if (this.#hearing?.hasExpired(ticksOf(elapsedMs())) === true) return false;
     return (

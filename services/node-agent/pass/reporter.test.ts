@@ -55,6 +55,31 @@ function heard(ticks: number) {
 }
 
 describe("reports", () => {
+  it("say beforehand whether the next one of an observation is a keyframe", () => {
+    let isRequested = false;
+    const { reporter, kinds, clock } = reporterWith({
+      takeKeyframeRequest: () => {
+        const was = isRequested;
+        isRequested = false;
+        return was;
+      },
+    });
+    const foretold: boolean[] = [];
+    const report = (): void => {
+      foretold.push(reporter.isKeyframeDue());
+      reporter.report(nothing, observed(1, 1));
+    };
+    report();
+    report();
+    clock.ms += KEYFRAME_MS;
+    report();
+    report();
+    isRequested = true;
+    report();
+    assert.deepEqual(foretold, [true, false, true, false, true]);
+    assert.deepEqual(kinds, foretold);
+  });
+
   it("begin with a keyframe and go on with what changed, numbered", () => {
     const { reporter, sent, kinds } = reporterWith();
     const [first, second] = [observed(0, 1, 2), observed(100, 2, 3)];

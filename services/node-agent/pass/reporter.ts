@@ -22,15 +22,20 @@ export class Reporter {
     this.#keyframeMs = keyframeMs;
   }
 
+  /** Whether the next observation that is reported will be a keyframe. */
+  isKeyframeDue(): boolean {
+    const { takeKeyframeRequest, elapsedMs } = this.#parts;
+    if (takeKeyframeRequest?.() === true) this.#keyframeNeeded = true;
+    return this.#keyframeNeeded || elapsedMs() - this.#lastKeyframeMs >= this.#keyframeMs;
+  }
+
   /** Reports an observation: what changed since the one before, or everything. */
   report(previous: Observation, next: Observation): void {
-    const { pods, takeKeyframeRequest, elapsedMs } = this.#parts;
-    const nowMs = elapsedMs();
-    if (takeKeyframeRequest?.() === true) this.#keyframeNeeded = true;
-    const isKeyframe = this.#keyframeNeeded || nowMs - this.#lastKeyframeMs >= this.#keyframeMs;
+    const { pods, elapsedMs } = this.#parts;
+    const isKeyframe = this.isKeyframeDue();
     const changed = isKeyframe ? pods?.all() : pods?.changed();
     const delta = isKeyframe ? keyframe(next) : diff(previous, next);
-    if (isKeyframe) this.#lastKeyframeMs = nowMs;
+    if (isKeyframe) this.#lastKeyframeMs = elapsedMs();
     this.#keyframeNeeded = false;
     this.#send(delta, isKeyframe, changed ?? []);
   }
