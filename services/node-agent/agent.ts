@@ -66,7 +66,7 @@ const LOOKS_PER_REPORT = 2;
 
 /**
  * After so many passes that found no socket beside TCP's come or go, passes are so far apart: TCP's are heard of. A flow
- * that comes or goes, or so many rows that were heard, end the wait.
+ * that comes or goes, lost records, or many rows that were heard, end the wait.
  */
 const STILL_PASSES = 5;
 const QUIET_INTERVAL_MS = 5000;
@@ -162,7 +162,7 @@ class PassingAgent implements Agent {
     const reportMs = (LOOKS_PER_REPORT - 0.5) * LOOK_MS;
     const isReportDue = (): boolean => hearing.isDue && elapsedMs() >= reportedMs + reportMs;
     const isPassDue = (): boolean =>
-      elapsedMs() >= dueMs && (flows?.events !== flowEvents || hearing.isCluttered);
+      elapsedMs() >= dueMs && (flows?.events !== flowEvents || hearing.isCluttered || hearing.hasLoss);
     while (!woken.aborted && elapsedMs() < endMs) {
       if (isPassDue()) return;
       if (hearing.isCrowded) await rest(Math.min(LOOK_CROWDED_MS, endMs - elapsedMs()), woken);
