@@ -95,7 +95,7 @@ async function settled(load: Load, sinceMs: number): Promise<Figures> {
     if (isRight || nowMs - changedMs > STILL_MS || nowMs - startMs > SETTLE_MS) return figures;
     await delay(LOOK_MS);
     const next = await load.figures(sinceMs);
-    if (next.shown !== figures.shown || next.told !== figures.told) changedMs = performance.now();
+    if (next.shown !== figures.shown || next.unseenEnds !== figures.unseenEnds) changedMs = performance.now();
     figures = next;
   }
 }

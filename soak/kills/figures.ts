@@ -6,10 +6,10 @@ export interface Figures {
   readonly made: number;
   /** Connections that the edges count. */
   readonly shown: number;
-  /** Connections that coverage says were not seen: unseen ends of the clients, or of the servers if those are fewer. */
-  readonly told: number;
-  /** Connections of the latest fault that only conntrack knows: both their ends are unseen, and they are shown all the same. */
-  readonly byFlowAlone: number;
+  /** Ends of clients and servers that coverage says were not seen. */
+  readonly unseenEnds: number;
+  /** Of the connections since the latest fault: ends that are not shown, since another end or a flow shows the connection. */
+  readonly missingEnds: number;
   /** Whether the connections that are held open are shown as open, each once. */
   readonly heldRight: boolean;
 }
@@ -21,7 +21,7 @@ export interface Effect {
   /** Connections counted more than once, and connections that are missing. */
   readonly doubled: number;
   readonly lost: number;
-  /** Connections that coverage says were not seen, more than before, without those that flows show all the same. */
+  /** Connections of which coverage says that neither end was seen, beside those that are shown all the same. */
   readonly told: number;
   readonly heldRight: boolean;
 }
@@ -38,7 +38,7 @@ export function effectOf(fault: string, before: Figures, after: Figures): Effect
     made: after.made - before.made,
     doubled: Math.max(0, surplus),
     lost: Math.max(0, -surplus),
-    told: Math.max(0, after.told - before.told - after.byFlowAlone),
+    told: Math.max(0, Math.round((after.unseenEnds - before.unseenEnds - after.missingEnds) / 2)),
     heldRight: after.heldRight,
   };
 }

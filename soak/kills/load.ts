@@ -71,8 +71,8 @@ export class Load {
   }
 
   /**
-   * What was made, and what the answers show of it, from `sinceMs` on what they know by flows alone. Only meaningful while it
-   * is paused.
+   * What was made, and what the answers show of it; of connections since `sinceMs`, which ends they lack. Only meaningful while
+   * it is paused.
    */
   async figures(sinceMs: number): Promise<Figures> {
     let [made, shown, open] = [0, 0, 0];
@@ -83,14 +83,21 @@ export class Load {
     }
     for (const edge of edges) if (edge.client.workload?.name === "held") open += edge.open ?? 0;
     const pods = await podCoverages(this.#namespace);
-    const unseen = (names: readonly string[]): number =>
-      pods.reduce((sum, each) => sum + (names.includes(each.pod ?? "") ? each.unseen : 0), 0);
-    const byFlowAlone = (await connectionsOf(this.#namespace, "--protocol", "tcp")).filter(
-      ({ evidence = [], firstSeen = "" }) =>
-        evidence.every((witness) => witness === "flow") && Date.parse(firstSeen) >= sinceMs,
-    ).length;
-    const told = Math.min(unseen(callers), unseen(servers));
-    return { made, shown, told, byFlowAlone, heldRight: open === HELD };
+    const unseenEnds = pods.reduce((sum, { pod: name = "", unseen }) => {
+      const counts = [...callers, ...servers].some((counted) => counted === name);
+      return sum + (counts ? unseen : 0);
+    }, 0);
+    const recent = (await connectionsOf(this.#namespace, "--protocol", "tcp")).filter(
+      ({ client: { pod: name }, firstSeen = "" }) => name !== "held" && Date.parse(firstSeen) >= sinceMs,
+    );
+    const shownEnds = recent.reduce((sum, { evidence = [] }) => sum + endsIn(evidence), 0);
+    return {
+      made,
+      shown,
+      unseenEnds,
+      missingEnds: recent.length * 2 - shownEnds,
+      heldRight: open === HELD,
+    };
   }
 
   async #signal(): Promise<void> {
@@ -106,4 +113,8 @@ export class Load {
       .split("\n")
       .map((line) => JSON.parse(line) as { event: string; made: number });
   }
+}
+
+function endsIn(evidence: readonly string[]): number {
+  return evidence.filter((witness) => witness === "client-socket" || witness === "server-socket").length;
 }
