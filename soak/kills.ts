@@ -8,6 +8,7 @@ import { coverage } from "../test/e2e/answer.ts";
 import { environment } from "../test/e2e/environment.ts";
 import { prepareCluster } from "../test/e2e/prepare-cluster.ts";
 import { allReady, ensureInstalled, uninstall } from "../test/e2e/release.ts";
+import { UsageError } from "../lib/program/usage-error.ts";
 import { eventually } from "../lib/testing/eventually.ts";
 import type { Fault } from "./kills/faults.ts";
 import { faults } from "./kills/faults.ts";
@@ -27,18 +28,23 @@ const STILL_MS = 15_000;
 const LOOK_MS = 3000;
 
 /** Runs the soak; returns false if a fault had an effect that it must not have. */
-export async function run({ times, short }: SoakOptions): Promise<boolean> {
+export async function run({ times, short, fault }: SoakOptions): Promise<boolean> {
+  const chosen = faults.filter(({ name, isShort }) => name.startsWith(fault) && (!short || isShort === true));
+  if (chosen.length === 0) {
+    const names = faults.map(({ name }) => name).join(", ");
+    throw new UsageError(`--fault takes the beginning of one of ${names}, not '${fault}'.`);
+  }
   await prepareCluster();
   try {
     await ensureInstalled();
-    return await breakRelease(times, short);
+    return await breakRelease(chosen, times);
   } finally {
     await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false");
     if (!environment.reuse) await uninstall();
   }
 }
 
-async function breakRelease(times: number, short: boolean): Promise<boolean> {
+async function breakRelease(chosen: readonly Fault[], times: number): Promise<boolean> {
   const { items } = await kubectlJson<NodeList>("get", "nodes");
   const nodes = items.map(({ metadata }) => metadata.name);
   const load = await Load.start(NAMESPACE, nodes, PER_SECOND);
@@ -47,8 +53,7 @@ async function breakRelease(times: number, short: boolean): Promise<boolean> {
   await load.pause();
   let before = await settled(load, Date.now());
   const effects: Effect[] = [];
-  for (const fault of faults) {
-    if (short && fault.isShort !== true) continue;
+  for (const fault of chosen) {
     if (fault.onNodes && environment.node === "") {
       console.log(`SKIP ${fault.name}: E2E_NODE names no command that runs things on a node`);
       continue;

@@ -19,6 +19,8 @@ export interface SoakOptions {
   /** Of `kills`: how often each fault is made, and whether only a few kinds are. */
   readonly times: number;
   readonly short: boolean;
+  /** Of `kills`: what the names of faults begin with; empty for all. */
+  readonly fault: string;
 }
 
 const DEFAULTS = { histories: 100_000, seed: 20_261_122, times: 10 };
@@ -48,8 +50,9 @@ const tool = {
     },
     times: { value: "N", help: `kills: how often each fault is made (default ${DEFAULTS.times})` },
     short: { help: "kills: only one fault of each component" },
+    fault: { value: "NAME", help: "kills: only faults whose name begins so, such as 'agent'" },
   },
-} satisfies Tool<"histories" | "seed" | "times" | "short">;
+} satisfies Tool<"histories" | "seed" | "times" | "short" | "fault">;
 
 await runTool(tool, process.argv.slice(2), async ({ flags, words }) => {
   const name = firstName("NAME", words, Object.keys(soaks));
@@ -63,6 +66,7 @@ await runTool(tool, process.argv.slice(2), async ({ flags, words }) => {
     seed: number("seed", 0, SEED_MAX),
     times: number("times", 1, TIMES_MAX),
     short: flags.has("short"),
+    fault: flags.get("fault") ?? "",
   };
   const soak = await soaks[name]!();
   process.exit((await soak.run(options)) ? 0 : 1);

@@ -50,6 +50,7 @@ const programs: Readonly<Record<string, Program>> = {
       [["join", "--histories="], /--histories takes a whole number from 1 to \d+, not ''/],
       [["join", "--histories", "0"], /--histories takes a whole number from 1 to \d+, not '0'/],
       [["join", "--seed=-1"], /--seed takes a whole number from 0 to \d+, not '-1'/],
+      [["kills", "--fault", "moon"], /--fault takes the beginning of one of agent deleted, .*, not 'moon'/],
       [["kills", "--times", "0"], /--times takes a whole number from 1 to \d+, not '0'/],
       [["join", "--seed", "1e3"], /--seed takes a whole number from 0 to \d+, not '1e3'/],
     ],
