@@ -43,6 +43,7 @@ const subscription = new NatsSubscription({
   link,
   stream: defaultStreamSettings,
   depth: { lookbackMs: 0, keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
+  againDepth: { lookbackMs: 0, keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
   handler(report, timeMs) {
     aggregator.ingest(report, timeMs);
     if (aggregator.counts().applied >= expected) tell();

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
-import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
+import {
+  accountSentence,
+  countedSentence,
+  missingLine,
+  missingSentences,
+  readSentence,
+} from "./coverage-sentences.ts";
 
 const needRoot = "The file descriptors of some processes cannot be read: run as root";
 const forbidden =
@@ -164,6 +170,40 @@ describe("coverage in sentences", () => {
       "The kernel opened 20001 connection ends, 1 failed attempt among them: 20000 seen, 1 unseen (since 90s ago).",
     );
     assert.equal(accountSentence(Coverage.create(), nowMs), "");
+  });
+
+  it("says since when edges count, and for which nodes later", () => {
+    const nowMs = 1_700_000_000_000;
+    const since = (name: string, ageMs: number): object => ({
+      ...node,
+      node: name,
+      countedSinceMs: nowMs - ageMs,
+    });
+    const of = (...nodes: object[]): string => countedSentence(Coverage.fromPartial({ nodes }), nowMs);
+    assert.equal(of(node), "");
+    assert.equal(
+      of(since("n1", 21_600_000), since("n2", 21_500_000)),
+      "Edges count connections since 6h ago.",
+    );
+    assert.equal(
+      of(since("n1", 21_600_000), since("n2", 840_000), since("n3", 60_000)),
+      "Edges count connections since 6h ago, those of n2 since 14m ago, n3 since 60s ago.",
+    );
+  });
+
+  it("says where closed connections that should be kept are not known, but not of an agent that just started", () => {
+    const keptSinceMs = 1_700_000_000_000;
+    const short = { ...node, countedSinceMs: keptSinceMs + 120_000, sinceMs: keptSinceMs - 3_600_000 };
+    const coverage = Coverage.fromPartial({ keptSinceMs, nodes: [short, { ...node, node: "n2" }] });
+    const time = new Date(short.countedSinceMs).toTimeString().slice(0, 8);
+    assert.equal(missingLine(coverage), `of n1 only what closed since ${time} is known`);
+    assert.deepEqual(missingSentences(coverage), [`Of n1 only what closed since ${time} is known.`]);
+    const fresh = { ...short, sinceMs: short.countedSinceMs - 1000 };
+    assert.equal(missingLine(Coverage.fromPartial({ keptSinceMs, nodes: [fresh] })), "");
+    assert.equal(
+      missingLine(Coverage.fromPartial({ keptSinceMs: keptSinceMs + 120_000, nodes: [short] })),
+      "",
+    );
   });
 
   it("names every pod below the coverage table, after the limits", () => {

@@ -3,11 +3,16 @@
 
 import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
-import { formatAge } from "../text/age.ts";
+import { clockTime, formatAge } from "../text/age.ts";
 
 /** A node that was not read for this long, or for this many of its intervals, counts as late. */
 const LATE_MS_MIN = 10_000;
 const LATE_INTERVALS = 5;
+
+/** Nodes begin to count at their keyframes, some minutes apart: smaller differences are not worth a word. */
+const SAME_TIME_MS = 300_000;
+/** An agent that just started has nothing before its first keyframe, which it sends as soon as NATS is there. */
+const AGENT_START_MS = 10_000;
 
 /** Gaps that one line names; further ones are counted. */
 const LINE_PARTS_MAX = 2;
@@ -40,12 +45,25 @@ export function accountSentence(coverage: Coverage, nowMs: number): string {
   );
 }
 
+/** Says from when on edges count connections, as a sentence; empty before the first node has reported. */
+export function countedSentence({ nodes }: Coverage, nowMs: number): string {
+  const counting = nodes.filter((node) => node.countedSinceMs > 0);
+  if (counting.length === 0) return "";
+  const sinceMs = Math.min(...counting.map((node) => node.countedSinceMs));
+  const later = counting
+    .filter((node) => node.countedSinceMs - sinceMs > SAME_TIME_MS)
+    .map((node) => `${node.node} since ${formatAge(nowMs - node.countedSinceMs)} ago`);
+  const rest = later.length === 0 ? "" : `, those of ${names(later, 0, SENTENCE_NAMES_MAX)}`;
+  return `Edges count connections since ${formatAge(nowMs - sinceMs)} ago${rest}.`;
+}
+
 /** Returns one short line that says what is missing; empty if nothing is. */
 export function missingLine(coverage: Coverage): string {
   const parts = [
     ...missingNodes(coverage),
     ...missingPods(coverage, LINE_NAMES_MAX),
     ...missingSockets(coverage),
+    ...missingPast(coverage),
     ...missingRights(coverage),
   ];
   const rest = parts.length - LINE_PARTS_MAX;
@@ -61,6 +79,7 @@ export function missingSentences(coverage: Coverage): string[] {
   return [
     ...[...missingNodes(coverage), ...missingSockets(coverage, coverage.sinceMs === 0)].map(sentence),
     ...coverage.nodes.flatMap(restartSentences),
+    ...missingPast(coverage).map(sentence),
     ...coverage.nodes.flatMap(eventsSentences),
     ...coverage.nodes.flatMap((node) => node.limits.map((limit) => `${node.node}: ${limit}`)),
     ...missingPods(coverage, SENTENCE_NAMES_MAX).map(sentence),
@@ -139,6 +158,24 @@ function missingPods(coverage: Coverage, namesMax: number): string[] {
     `${counted(unobservable, "pod")} in sandboxes or other systems cannot be read: ` +
       names(podsUnobservable, podsUnobservableMore, namesMax),
   );
+  return parts.said;
+}
+
+// Closed connections that should still be kept, and closed before what the aggregator has of the node begins. The
+// time is on the clock, since an age would make another line of it every second.
+function missingPast({ nodes, keptSinceMs }: Coverage): string[] {
+  const parts = new Parts();
+  const short = nodes.filter(
+    ({ countedSinceMs, sinceMs }) =>
+      countedSinceMs > keptSinceMs && countedSinceMs - sinceMs > AGENT_START_MS,
+  );
+  const sinceMs = Math.max(...short.map((node) => node.countedSinceMs));
+  const nodeNames = names(
+    short.map(({ node }) => node),
+    0,
+    LINE_NAMES_MAX,
+  );
+  parts.say(short.length, `of ${nodeNames} only what closed since ${clockTime(sinceMs)} is known`);
   return parts.said;
 }
 

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../ask/answer.ts";
 import { missingLine, readSentence } from "./coverage-sentences.ts";
+import { clockTime } from "../text/age.ts";
 import { FailureError } from "../command/errors.ts";
 import { escapeText } from "../text/escape-text.ts";
 import { ChangedRows } from "../live/changed-rows.ts";
@@ -122,8 +123,4 @@ function terminalScreen<Item>(view: View<Item>, wishes: LiveWishes, terminal: Te
       if (begun) await terminal.write(endFrames);
     },
   };
-}
-
-function clockTime(timeMs: number): string {
-  return new Date(timeMs).toTimeString().slice(0, 8);
 }

@@ -1,7 +1,13 @@
 // Prints one answer and ends: as a table, or as a streamed document.
 
 import type { Answer, AnswerEnd, AnswerHead, AnswerPart } from "../ask/answer.ts";
-import { accountSentence, missingLine, missingSentences, readSentence } from "./coverage-sentences.ts";
+import {
+  accountSentence,
+  countedSentence,
+  missingLine,
+  missingSentences,
+  readSentence,
+} from "./coverage-sentences.ts";
 import { escapeText } from "../text/escape-text.ts";
 import { type Format, isTable } from "../command/formats.ts";
 import { comparison } from "../output/order.ts";
@@ -138,6 +144,8 @@ function sayWhatIsMissing<Item>(
   if (view.name === "coverage") {
     const account = accountSentence(head.coverage, head.timeMs);
     if (account !== "") terminal.say(account);
+    const counted = countedSentence(head.coverage, head.timeMs);
+    if (counted !== "") terminal.say(counted);
     for (const sentence of missingSentences(head.coverage)) terminal.say(escapeText(sentence));
     return;
   }

@@ -1,4 +1,4 @@
-// Ages in tables (kubectl's 45s, 3m12s, 5h3m, 12d).
+// Ages in tables (kubectl's 45s, 3m12s, 5h3m, 12d), and times on the clock.
 
 /**
  * Formats an age for a table in at most two units, as kubectl does; below a second as 0s. Negative ages count
@@ -19,4 +19,9 @@ export function formatAge(ms: number): string {
 
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large}${largeUnit}` : `${large}${largeUnit}${small}${smallUnit}`;
+}
+
+/** Formats a time as this machine's clock shows it: 14:02:11. */
+export function clockTime(timeMs: number): string {
+  return new Date(timeMs).toTimeString().slice(0, 8);
 }

@@ -106,6 +106,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
     subscribe: (listener) => feed.subscribe(listener),
     reportsRejected: () => ingest.counts.rejected,
     strangers: () => ingest.strangers,
+    closedKeepMs,
     clusterCoverage: () => options.clusterCoverage?.() ?? null,
   });
 

@@ -19,6 +19,7 @@ test("nothing must be given", () => {
     streamMaxAge: 6 * 3_600_000,
     streamMaxBytes: 2 ** 30,
     streamReplicas: 1,
+    replay: 21_600_000,
     closedKeep: 300_000,
     nodeLost: 60_000,
   });

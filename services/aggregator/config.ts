@@ -30,6 +30,7 @@ const schema = z.object({
   streamMaxAge: duration(60_000, 365 * DAY_MS).default(6 * HOUR_MS),
   streamMaxBytes: byteCount(2 ** 20).default(2 ** 30),
   streamReplicas: z.enum(["1", "3", "5"], "is not 1, 3 or 5").transform(Number).default(1),
+  replay: duration(0, 365 * DAY_MS).default(6 * HOUR_MS),
   closedKeep: duration(0, DAY_MS).default(300_000),
   nodeLost: duration(5000, DAY_MS).default(60_000),
 });
@@ -77,6 +78,11 @@ const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
       variable: "WHOTALKS_STREAM_REPLICAS",
       example: "1",
       help: "On how many NATS servers: 1, 3 or 5",
+    },
+    replay: {
+      variable: "WHOTALKS_REPLAY",
+      example: "6h",
+      help: "How far back it reads when it starts; edges count from there",
     },
     closedKeep: {
       variable: "WHOTALKS_CLOSED_KEEP",

@@ -19,8 +19,9 @@ import { createAggregator } from "./aggregator.ts";
 import type { Aggregator } from "./aggregator.ts";
 import { startServer } from "./serve/server.ts";
 import { StreamClock } from "./stream-clock.ts";
+import { StreamTicks } from "./stream-ticks.ts";
 
-/** Interval of the pipeline's periodic work. */
+/** Interval of checks whether the pipeline's periodic work is due although no report comes. */
 const TICK_INTERVAL_MS = 1000;
 /** Interval at which expired knowledge about the cluster is dropped. */
 const FORGET_INTERVAL_MS = 60_000;
@@ -28,8 +29,6 @@ const FORGET_INTERVAL_MS = 60_000;
  * The replay waits this long for the cluster's objects, so that the connections it makes have names at once.
  */
 const SYNC_WAIT_MS = 10_000;
-/** After an outage of NATS, healthy agents have reconnected within this time (their longest pause is 10 s). */
-const RETURN_MS = 15_000;
 
 /** Runs until the signal aborts. Rejects if it cannot listen on an address. */
 export async function runAggregator(
@@ -72,9 +71,10 @@ export async function runAggregator(
     waitsFor = "the cluster's objects are not all listed yet";
     await Promise.race([cluster.synced, delay(SYNC_WAIT_MS, undefined, { signal, ref: false })]);
     waitsFor = "the stream of reports is not replayed yet";
-    subscription = subscribe(config, link, aggregator, clock, log);
+    const ticks = new StreamTicks((nowMs) => aggregator.tick(nowMs));
+    subscription = subscribe(config, { link, aggregator, clock, ticks, log });
     await untilAborted(signal, subscription.ready);
-    timers.push(tickWhileConnected(link, aggregator, clock));
+    timers.push(tickWhileConnected(link, subscription, ticks, clock));
     timers.push(setInterval(() => cluster.forget(), FORGET_INTERVAL_MS));
     waitsFor = "the cluster's objects are not all listed yet";
     await untilAborted(signal, cluster.synced);
@@ -96,12 +96,18 @@ export async function runAggregator(
   }
 }
 
+/** What the subscription works with. */
+interface SubscribedParts {
+  readonly link: NatsLink;
+  readonly aggregator: Aggregator;
+  readonly clock: StreamClock;
+  readonly ticks: StreamTicks;
+  readonly log: Log;
+}
+
 function subscribe(
   config: AggregatorConfig,
-  link: NatsLink,
-  aggregator: Aggregator,
-  clock: StreamClock,
-  log: Log,
+  { link, aggregator, clock, ticks, log }: SubscribedParts,
 ): NatsSubscription {
   const subscription: NatsSubscription = new NatsSubscription({
     link,
@@ -110,10 +116,12 @@ function subscribe(
       bytesMax: config.streamMaxBytes,
       replicas: config.streamReplicas,
     },
-    depth: { lookbackMs: config.closedKeep, keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
+    depth: { lookbackMs: replayMs(config), keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
+    againDepth: { lookbackMs: config.closedKeep, keyframeAgeMsMax: KEYFRAME_AGE_MS_MAX },
     handler: (report, timeMs) => {
       const { behind, lastTimeMs } = subscription.counters();
       if (behind === 0) clock.measure(lastTimeMs);
+      ticks.reach(lastTimeMs, lastTimeMs - timeMs);
       aggregator.ingest(report, timeMs);
     },
     log,
@@ -121,15 +129,25 @@ function subscribe(
   return subscription;
 }
 
-// While NATS is unavailable, a node's silence means nothing: the pipeline's time stops until NATS and the
-// agents are back.
-function tickWhileConnected(link: NatsLink, aggregator: Aggregator, clock: StreamClock): NodeJS.Timeout {
-  let resumeAt = 0;
+// Connections that closed within `closedKeep` are promised, so it is the least.
+function replayMs({ replay, closedKeep, streamMaxAge }: AggregatorConfig): number {
+  const depthMs = Math.max(replay, closedKeep);
+  return depthMs >= streamMaxAge ? Infinity : depthMs;
+}
+
+// While reports come, they move the pipeline's time. Without any, the clock does, except while NATS is
+// unavailable or there is more to read: then a node's silence means nothing.
+function tickWhileConnected(
+  link: NatsLink,
+  subscription: NatsSubscription,
+  ticks: StreamTicks,
+  clock: StreamClock,
+): NodeJS.Timeout {
   link.onChange((connected) => {
-    if (connected) resumeAt = performance.now() + RETURN_MS;
+    if (connected) ticks.hold(clock.now());
   });
   return setInterval(() => {
-    if (link.connected && performance.now() >= resumeAt) aggregator.tick(clock.now());
+    if (link.connected && subscription.counters().behind === 0) ticks.pass(clock.now());
   }, TICK_INTERVAL_MS);
 }
 

@@ -154,7 +154,7 @@ export class Ingest {
     const observedMs = timeMs - header.ageMs;
     if (header.keyframe && header.part === 0) {
       node.stream.beginKeyframe();
-      node.recover();
+      node.recover(observedMs);
     }
     this.#parts.listener(report, observedMs);
     this.#parts.applier.apply(node, report, observedMs);

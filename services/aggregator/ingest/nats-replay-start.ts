@@ -1,5 +1,6 @@
-// Where a starting aggregator begins to read the stream: at the oldest of the nodes' newest keyframes. The
-// stream's subject index finds it without a scan.
+// Where the stream is read from. An aggregator that starts begins where the stream does, unless less is asked
+// for, since its sums count all that it has read (docs/adr/0010). Otherwise reading begins for each node at a
+// keyframe at or before the time that is asked for, which the stream's index of subjects finds without a scan.
 
 import {
   AckPolicy,
@@ -25,9 +26,9 @@ export const KEYFRAME_AGE_MS_MAX = 15 * 60_000;
 
 /** How far back a replay goes. */
 export interface ReplayDepth {
-  /** Minimum depth, so that recently closed connections are replayed; 0 for the newest keyframes only. */
+  /** From when on everything is replayed; 0 for the newest keyframes only, Infinity for the whole stream. */
   readonly lookbackMs: number;
-  /** Newest keyframes older than this are ignored. */
+  /** Keyframes that are older than this, now or at the time from which everything is replayed, are ignored. */
   readonly keyframeAgeMsMax: number;
 }
 
@@ -62,34 +63,62 @@ export async function findReplayStart(
   // Use the time of the stream's last message as the clock: the aggregator's may differ.
   const nowMs = Date.parse(stream.state.last_ts);
   const lastSequence = stream.state.last_seq;
+  if (depth.lookbackMs === Infinity)
+    return { sequence: stream.state.first_seq, lastSequence, keyframes: new Map(), nodesGone: 0 };
   let sequence = lastSequence + 1;
   const keyframes = new Map<string, number>();
   let nodesGone = 0;
   const newest = { filter_subject: KEYFRAME_SUBJECTS, deliver_policy: DeliverPolicy.LastPerSubject } as const;
-  await eachHead(manager, client, newest, Number.POSITIVE_INFINITY, (subject, found, timeMs) => {
+  await eachHead(manager, client, newest, (subject, found, timeMs) => {
     const node = parseReportSubject(subject)?.node;
-    if (node === undefined) return;
+    if (node === undefined) return true;
     if (nowMs - timeMs > depth.keyframeAgeMsMax) {
       nodesGone++;
-      return;
-    }
-    keyframes.set(node, found);
-    sequence = Math.min(sequence, found);
-  });
-  if (depth.lookbackMs > 0 && stream.state.messages > 0) {
-    const since = {
-      filter_subject: STREAM_SUBJECTS,
-      deliver_policy: DeliverPolicy.StartTime,
-      opt_start_time: new Date(nowMs - depth.lookbackMs).toISOString(),
-    } as const;
-    await eachHead(manager, client, since, 1, (_subject, found) => {
+    } else {
+      keyframes.set(node, found);
       sequence = Math.min(sequence, found);
-    });
-  }
+    }
+    return true;
+  });
+  if (depth.lookbackMs > 0 && stream.state.messages > 0)
+    sequence = Math.min(sequence, await findBefore(manager, client, nowMs - depth.lookbackMs, depth));
   // No keyframe at all: a recreated stream, whose first reports build on what is already known.
   if (keyframes.size === 0) sequence = Math.min(sequence, stream.state.first_seq);
   return { sequence, lastSequence, keyframes, nodesGone };
 }
+
+// Returns the first of the nodes' last keyframes at or before a time, or the first message after it.
+async function findBefore(
+  manager: JetStreamManager,
+  client: JetStreamClient,
+  beforeMs: number,
+  { keyframeAgeMsMax }: ReplayDepth,
+): Promise<number> {
+  let sequence = Number.POSITIVE_INFINITY;
+  const all = { filter_subject: STREAM_SUBJECTS, ...startingAt(beforeMs) };
+  await eachHead(manager, client, all, (_subject, found) => {
+    sequence = found;
+    return false;
+  });
+  const last = new Map<string, number>();
+  const before = { filter_subject: KEYFRAME_SUBJECTS, ...startingAt(beforeMs - keyframeAgeMsMax) };
+  await eachHead(manager, client, before, (subject, found, timeMs) => {
+    if (timeMs <= beforeMs) last.set(subject, found);
+    return timeMs <= beforeMs;
+  });
+  for (const found of last.values()) sequence = Math.min(sequence, found);
+  return sequence;
+}
+
+function startingAt(timeMs: number): Pick<HeadSelection, "deliver_policy" | "opt_start_time"> {
+  return {
+    deliver_policy: DeliverPolicy.StartTime,
+    opt_start_time: new Date(Math.max(0, timeMs)).toISOString(),
+  };
+}
+
+/** Takes the head of a message; returns whether to go on. */
+type HeadTaker = (subject: string, sequence: number, timeMs: number) => boolean;
 
 type HeadSelection = Readonly<{
   filter_subject: string;
@@ -97,13 +126,13 @@ type HeadSelection = Readonly<{
   opt_start_time?: string;
 }>;
 
-// Reads subjects, sequence numbers and times of the selected messages, without their bodies.
+// Reads subjects, sequence numbers and times of the selected messages, without their bodies, until `take` has
+// enough.
 async function eachHead(
   manager: JetStreamManager,
   client: JetStreamClient,
   selection: HeadSelection,
-  messagesMax: number,
-  take: (subject: string, sequence: number, timeMs: number) => void,
+  take: HeadTaker,
 ): Promise<void> {
   const { name, num_pending: selected } = await manager.consumers.add(STREAM_NAME, {
     ...selection,
@@ -115,11 +144,11 @@ async function eachHead(
   });
   try {
     const consumer = await client.consumers.get(STREAM_NAME, name);
-    let left = Math.min(selected, messagesMax);
+    let left = selected;
     while (left > 0) {
-      const got = await fetchHeads(consumer, Math.min(left, FETCH_MESSAGES), take);
+      const { got, enough } = await fetchHeads(consumer, Math.min(left, FETCH_MESSAGES), take);
       // Messages that the stream's limits have removed meanwhile are not delivered.
-      if (got === 0) break;
+      if (got === 0 || enough) break;
       left -= got;
     }
   } finally {
@@ -130,12 +159,14 @@ async function eachHead(
 async function fetchHeads(
   consumer: Consumer,
   count: number,
-  take: (subject: string, sequence: number, timeMs: number) => void,
-): Promise<number> {
+  take: HeadTaker,
+): Promise<{ got: number; enough: boolean }> {
   let got = 0;
+  let enough = false;
+  // A fetch is read to its end, as the next one would get what is left of it.
   for await (const message of await consumer.fetch({ max_messages: count, expires: FETCH_MS })) {
-    take(message.subject, message.seq, Math.floor(message.info.timestampNanos / 1e6));
+    enough ||= !take(message.subject, message.seq, Math.floor(message.info.timestampNanos / 1e6));
     got++;
   }
-  return got;
+  return { got, enough };
 }

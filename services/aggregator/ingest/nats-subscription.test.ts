@@ -56,6 +56,12 @@ class Bench {
     await this.#client.publish(subject, bytes, { headers: reportHeaders(waitedMs), retries: 10 });
   }
 
+  /** Waits until a message is this old. */
+  async passTime(sequence: number, ageMs: number): Promise<void> {
+    const message = await this.manager.streams.getMessage(STREAM_NAME, { seq: sequence });
+    await until("time has passed", () => Date.now() > message!.time.getTime() + ageMs);
+  }
+
   /** Reads the stream; reports that arrive are appended to `got` as "node/sequence". */
   async subscribe(depth = newestKeyframes): Promise<Reading> {
     const got: string[] = [];
@@ -64,6 +70,7 @@ class Bench {
       link: await connect(this.server),
       stream: defaultStreamSettings,
       depth,
+      againDepth: newestKeyframes,
       handler: (report, timeMs) => {
         const { node, sequence } = Report.decode(report);
         got.push(`${node}/${sequence}`);
@@ -183,8 +190,7 @@ test(
   async () => {
     const bench = await Bench.start();
     await bench.put("gone", 1, true);
-    const first = await bench.manager.streams.getMessage(STREAM_NAME, { seq: 1 });
-    await until("a moment has passed", () => Date.now() > first!.time.getTime() + 300);
+    await bench.passTime(1, 600);
     await bench.put("a", 1, true);
     await bench.put("a", 2);
     await bench.put("a", 3, true);
@@ -196,6 +202,40 @@ test(
     assert.deepEqual(far.got, run("a", 1, 3));
   },
 );
+
+test("looking back begins at a node's last keyframe before that time, not after it", options, async () => {
+  const bench = await Bench.start();
+  await bench.put("a", 1, true);
+  await bench.put("a", 2, true);
+  await bench.put("b", 1, true);
+  await bench.put("a", 3);
+  await bench.passTime(4, 600);
+  await bench.put("a", 4);
+  await bench.put("b", 2, true);
+  await bench.put("a", 5, true);
+  const { got, subscription } = await bench.subscribe({ lookbackMs: 400, keyframeAgeMsMax: 5000 });
+  await subscription.ready;
+  assert.deepEqual(got, ["a/2", "b/1", "a/3", "a/4", "b/2", "a/5"]);
+});
+
+test("without a limit everything that the stream has is replayed", options, async () => {
+  const bench = await Bench.start();
+  for (let sequence = 1; sequence <= 20; sequence++) await bench.put("a", sequence, sequence % 5 === 1);
+  const { got, subscription } = await bench.subscribe({ lookbackMs: Infinity, keyframeAgeMsMax: 0 });
+  await subscription.ready;
+  assert.deepEqual(got, run("a", 1, 20));
+});
+
+test("JetStream away in the middle of a replay: it continues where it was", options, async () => {
+  const bench = await Bench.start();
+  for (let sequence = 1; sequence <= 2000; sequence++) await bench.put("a", sequence, sequence % 100 === 1);
+  const { got, subscription } = await bench.subscribe({ lookbackMs: Infinity, keyframeAgeMsMax: 0 });
+  await until("a part has arrived", () => got.length > 10);
+  await bench.server.stop("SIGKILL");
+  await bench.server.start();
+  await subscription.ready;
+  assert.deepEqual(got, run("a", 1, 2000));
+});
 
 test("NATS killed and restarted: the reading goes on where it was", options, async () => {
   const bench = await Bench.start();
@@ -259,6 +299,7 @@ test("a handler that throws loses its report and no other", options, async () =>
     link: await connect(bench.server),
     stream: defaultStreamSettings,
     depth: newestKeyframes,
+    againDepth: newestKeyframes,
     handler: (report) => {
       const { sequence } = Report.decode(report);
       if (sequence === 2) throw new Error("cannot");

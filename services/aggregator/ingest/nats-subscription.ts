@@ -1,10 +1,10 @@
-// The aggregator's end of the stream: replays it from the nodes' newest keyframes, then continues live, in one
-// uninterrupted reading. Each aggregator reads the whole stream.
+// The aggregator's end of the stream: replays what it has kept, then continues live, in one uninterrupted
+// reading. Each aggregator reads the whole stream.
 //
 // A stream can go back (a NATS that crashed before its disk had synced) or be recreated. Unread messages then
 // arrive under sequence numbers that were already read, which no ordered consumer would notice. The
 // subscription therefore remembers the last message read and checks it after every disturbance: if it is no
-// longer the same message, reading restarts at the newest keyframes. Earlier reports are then delivered twice;
+// longer the same message, reading restarts at earlier keyframes. Earlier reports are then delivered twice;
 // consumers deduplicate by (node, epoch, sequence).
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,6 +16,7 @@ import {
   jetstreamManager,
   type JetStreamManager,
   type JsMsg,
+  type StreamInfo,
 } from "@nats-io/jetstream";
 import type { ReportHandler } from "../../../lib/bus.ts";
 import { type Log, LogThrottle } from "../../../lib/program/log.ts";
@@ -65,7 +66,9 @@ const troubles: ReadonlySet<string> = new Set([
 interface NatsSubscriptionOptions {
   readonly link: NatsLink;
   readonly stream: StreamSettings;
+  /** How far back the first reading begins, and one after the stream went back: that knows earlier reports. */
   readonly depth: ReplayDepth;
+  readonly againDepth: ReplayDepth;
   /** Receives each report with the time at which its agent handed it over, by the stream's clock. */
   readonly handler: ReportHandler;
   readonly log: Log;
@@ -91,9 +94,6 @@ export interface SubscriptionCounters {
 
 /** One reader of the stream, from its construction to stop(). */
 export class NatsSubscription {
-  /** Resolves once everything that was in the stream at the start has been delivered. */
-  readonly ready: Promise<void>;
-
   readonly #options: NatsSubscriptionOptions;
   readonly #throttle = new LogThrottle(() => performance.now());
   readonly #stopping = new AbortController();
@@ -101,6 +101,10 @@ export class NatsSubscription {
   readonly #replayed = Promise.withResolvers<void>();
   readonly #counts = { reports: 0, rejected: 0, skipped: 0, failed: 0, restarts: 0, behind: 0 };
   #last: StreamPoint = { sequence: 0, timeNs: null, created: "" };
+  /** Where the current reading began; null if that is to be found first. */
+  #start: ReplayStart | null = null;
+  /** Whether everything that was in the stream at the start has been delivered. */
+  #isReplayed = false;
   /** The last message before a disturbance; null while there is none. */
   #suspect: StreamPoint | null = null;
   /** Interrupts the current reading, so that the stream is checked. */
@@ -110,8 +114,12 @@ export class NatsSubscription {
 
   constructor(options: NatsSubscriptionOptions) {
     this.#options = options;
-    this.ready = this.#replayed.promise;
     this.#running = this.#run();
+  }
+
+  /** Resolves once everything that was in the stream at the start has been delivered. */
+  get ready(): Promise<void> {
+    return this.#replayed.promise;
   }
 
   /** Counters for metrics. */
@@ -150,11 +158,25 @@ export class NatsSubscription {
     unsubscribe();
   }
 
-  // Reads until the stream went back (returns), JetStream fails (throws) or stop() is called (returns).
+  // Reads until the stream went back (returns), JetStream fails (throws) or stop() is called (returns). Where an
+  // earlier call failed, reading continues after the last message, so that nothing in between is left out.
   async #read(manager: JetStreamManager, client: JetStreamClient, begun: () => void): Promise<void> {
-    const { stream, depth, log } = this.#options;
-    const info = await ensureStream(manager, stream);
-    const start = await findReplayStart(manager, client, info, depth);
+    const info = await ensureStream(manager, this.#options.stream);
+    if (this.#start !== null && (await this.#wentBack(manager))) this.#start = null;
+    this.#start ??= await this.#findStart(manager, client, info);
+    begun();
+    do await this.#readOn(client, this.#start);
+    while (!this.#stopping.signal.aborted && !(await this.#wentBack(manager)));
+    this.#start = null;
+  }
+
+  async #findStart(
+    manager: JetStreamManager,
+    client: JetStreamClient,
+    info: StreamInfo,
+  ): Promise<ReplayStart> {
+    const { depth, againDepth, log } = this.#options;
+    const start = await findReplayStart(manager, client, info, this.#isReplayed ? againDepth : depth);
     this.#last = { sequence: Math.max(0, start.sequence - 1), timeNs: null, created: info.created };
     this.#suspect = null;
     this.#awaited = new Map(start.keyframes);
@@ -163,9 +185,7 @@ export class NatsSubscription {
       { from: sequence, to: lastSequence, nodes: keyframes.size, nodesGone },
       "replaying the stream of reports",
     );
-    begun();
-    do await this.#readOn(client, start);
-    while (!this.#stopping.signal.aborted && !(await this.#wentBack(manager)));
+    return start;
   }
 
   // Reads on after the last message until there is a disturbance or a check is due.
@@ -186,7 +206,7 @@ export class NatsSubscription {
       callback: (message) => this.#take(message, start),
     });
     void this.#followTrouble(messages);
-    if ((await consumer.info(true)).num_pending === 0) this.#replayed.resolve();
+    if ((await consumer.info(true)).num_pending === 0) this.#endReplay();
     const timer = setTimeout(trouble.resolve, CHECK_INTERVAL_MS);
     try {
       await Promise.race([trouble.promise, messages.closed()]);
@@ -222,7 +242,12 @@ export class NatsSubscription {
     } else {
       this.#handOver(handler, message, Math.floor(timestampNanos / 1e6));
     }
-    if (seq >= start.lastSequence || pending === 0) this.#replayed.resolve();
+    if (seq >= start.lastSequence || pending === 0) this.#endReplay();
+  }
+
+  #endReplay(): void {
+    this.#isReplayed = true;
+    this.#replayed.resolve();
   }
 
   #comesTooEarly(node: string, startsKeyframe: boolean, sequence: number): boolean {

@@ -33,6 +33,7 @@ export type ReadNode = Pick<
   | "index"
   | "name"
   | "observedMs"
+  | "countedSinceMs"
   | "ticks"
   | "lost"
   | "isRead"

@@ -40,12 +40,15 @@ export interface CoverageParts {
   readonly strangers: readonly string[];
   /** Null if only reports are known. */
   readonly cluster: ClusterCoverage | null;
+  /** How long closed connections are kept. */
+  readonly closedKeepMs: number;
   /** Whether to include every pod's own account. */
   readonly pods: boolean;
 }
 
 /** Returns the coverage at the time of a view. */
-export function coverageOf({ view, reportsRejected, strangers, cluster, pods }: CoverageParts): Coverage {
+export function coverageOf(parts: CoverageParts): Coverage {
+  const { view, reportsRejected, strangers, cluster, closedKeepMs, pods } = parts;
   const { nowMs } = view;
   const sums = view.nodeSums();
   const nodes = view.nodes
@@ -76,6 +79,8 @@ export function coverageOf({ view, reportsRejected, strangers, cluster, pods }: 
     pods: accounts.slice(0, ACCOUNTS_MAX),
     podsMore: Math.max(0, accounts.length - ACCOUNTS_MAX),
     limits: [...(cluster?.limits ?? []), ...strangerLimits(strangers)],
+    countedSinceMs: nodes.reduce((latest, node) => Math.max(latest, node.countedSinceMs), 0),
+    keptSinceMs: Math.round(nowMs - closedKeepMs),
   };
 }
 
@@ -114,6 +119,7 @@ function nodeCoverage(node: ViewedNode, sums: ViewedSums, nowMs: number): NodeCo
     unseen: sums.unseen,
     agentRestarts: earlierRuns.count,
     agentAwayMs: Math.round(earlierRuns.awayMs),
+    countedSinceMs: Math.round(node.countedSinceMs),
   };
 }
 

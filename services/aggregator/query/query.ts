@@ -47,6 +47,8 @@ export interface QueryParts {
   readonly reportsRejected: () => number;
   /** Names of nodes that the cluster does not have and in whose name reports came. */
   readonly strangers: () => readonly string[];
+  /** How long closed connections are kept. */
+  readonly closedKeepMs: number;
   readonly clusterCoverage: () => ClusterCoverage | null;
 }
 
@@ -75,12 +77,13 @@ export class Query {
 
   /** Returns the current coverage; with each pod's own account only if `pods` is set. */
   coverage(pods = false): Coverage {
-    const { peek, reportsRejected, strangers, clusterCoverage } = this.#parts;
+    const { peek, reportsRejected, strangers, clusterCoverage, closedKeepMs } = this.#parts;
     return coverageOf({
       view: peek(),
       reportsRejected: reportsRejected(),
       strangers: strangers(),
       cluster: clusterCoverage(),
+      closedKeepMs,
       pods,
     });
   }

@@ -704,6 +704,16 @@ export interface Coverage {
    * to grant.
    */
   limits: string[];
+  /**
+   * Milliseconds since 1970 from when on every node's connections are counted
+   * on edges; 0 before the first has reported.
+   */
+  countedSinceMs: number;
+  /**
+   * Milliseconds since 1970: what closed since then is kept. A node whose
+   * countedSince is later has less.
+   */
+  keptSinceMs: number;
 }
 
 /**
@@ -4434,6 +4444,8 @@ function createBaseCoverage(): Coverage {
     pods: [],
     podsMore: 0,
     limits: [],
+    countedSinceMs: 0,
+    keptSinceMs: 0,
   };
 }
 
@@ -4492,6 +4504,12 @@ export const Coverage: MessageFns<Coverage> = {
     }
     for (const v of message.limits) {
       writer.uint32(146).string(v!);
+    }
+    if (message.countedSinceMs !== 0) {
+      writer.uint32(152).int64(message.countedSinceMs);
+    }
+    if (message.keptSinceMs !== 0) {
+      writer.uint32(160).int64(message.keptSinceMs);
     }
     return writer;
   },
@@ -4653,6 +4671,22 @@ export const Coverage: MessageFns<Coverage> = {
             message.limits.push(reader.string());
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.countedSinceMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.keptSinceMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4688,6 +4722,8 @@ export const Coverage: MessageFns<Coverage> = {
     message.pods = object.pods?.map((e) => PodCoverage.fromPartial(e)) || [];
     message.podsMore = object.podsMore ?? 0;
     message.limits = object.limits?.map((e) => e) || [];
+    message.countedSinceMs = object.countedSinceMs ?? 0;
+    message.keptSinceMs = object.keptSinceMs ?? 0;
     return message;
   },
 };

@@ -574,6 +574,12 @@ export interface NodeCoverage {
    * by the aggregator.
    */
   agentAwayMs: number;
+  /**
+   * Milliseconds since 1970 from when on the aggregator has the node's
+   * reports: its connections are known, and counted on edges, from then on;
+   * set by the aggregator, 0 before the first keyframe.
+   */
+  countedSinceMs: number;
   /** Flows (conntrack entries) that are known now. */
   flows: number;
   /**
@@ -3127,6 +3133,7 @@ function createBaseNodeCoverage(): NodeCoverage {
     sinceMs: 0,
     agentRestarts: 0,
     agentAwayMs: 0,
+    countedSinceMs: 0,
     flows: 0,
     flowOverruns: 0,
     destroyed: "",
@@ -3211,6 +3218,9 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     }
     if (message.agentAwayMs !== 0) {
       writer.uint32(192).uint64(message.agentAwayMs);
+    }
+    if (message.countedSinceMs !== 0) {
+      writer.uint32(200).int64(message.countedSinceMs);
     }
     if (message.flows !== 0) {
       writer.uint32(240).uint32(message.flows);
@@ -3444,6 +3454,14 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
             message.agentAwayMs = longToNumber(reader.uint64());
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.countedSinceMs = longToNumber(reader.int64());
+            continue;
+          }
           case 30: {
             if (tag !== 240) {
               break;
@@ -3549,6 +3567,7 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     message.sinceMs = object.sinceMs ?? 0;
     message.agentRestarts = object.agentRestarts ?? 0;
     message.agentAwayMs = object.agentAwayMs ?? 0;
+    message.countedSinceMs = object.countedSinceMs ?? 0;
     message.flows = object.flows ?? 0;
     message.flowOverruns = object.flowOverruns ?? 0;
     message.destroyed = object.destroyed ?? "";

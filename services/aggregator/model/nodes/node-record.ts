@@ -58,6 +58,7 @@ export class NodeRecord {
   readonly stream = new StreamPosition();
   readonly ids = new AgentIds();
   #observedMs = 0;
+  #countedSinceMs = 0;
   #ticks = 0;
   #lost = false;
   #coverage: NodeCoverage | null = null;
@@ -76,6 +77,11 @@ export class NodeRecord {
   /** When the latest complete pass ended, by the stream's clock; 0 before the first. */
   get observedMs(): number {
     return this.#observedMs;
+  }
+
+  /** When the first pass ended that is known, by the stream's clock; 0 before the first keyframe. */
+  get countedSinceMs(): number {
+    return this.#countedSinceMs;
   }
 
   /** Ticks of that pass: timers are relative to it. */
@@ -152,9 +158,10 @@ export class NodeRecord {
     this.stream.awaitKeyframe();
   }
 
-  /** A keyframe has begun: marks the node as back if it was lost. */
-  recover(): void {
+  /** A keyframe of this time has begun: the first one, or one that shows that the node is back. */
+  recover(observedMs: number): void {
     this.#lost = false;
+    if (this.#countedSinceMs === 0) this.#countedSinceMs = observedMs;
   }
 
   /** Notes that its agent contradicts what somebody else reports for it. */
