@@ -192,6 +192,8 @@ export class NatsSubscription {
   async #readOn(client: JetStreamClient, start: ReplayStart): Promise<void> {
     const trouble = Promise.withResolvers<void>();
     this.#interrupt = trouble.resolve;
+    // stop() may have come before there was anything to interrupt.
+    if (this.#stopping.signal.aborted) return;
     if (!this.#options.link.connected) await this.#connected();
     const consumer = await client.consumers.get(STREAM_NAME, {
       filter_subjects: STREAM_SUBJECTS,
