@@ -23,7 +23,7 @@ import { type Log, LogThrottle } from "../../../lib/program/log.ts";
 import type { NatsLink } from "../../../lib/nats/connection.ts";
 import { readReportHead } from "../../../lib/nats/report-head.ts";
 import { reportTimeMs } from "../../../lib/nats/report-message.ts";
-import { ensureStream, type StreamSettings } from "../../../lib/nats/stream.ts";
+import { ensureStream, newerVersion, type StreamSettings } from "../../../lib/nats/stream.ts";
 import { parseReportSubject, STREAM_NAME, STREAM_SUBJECTS } from "../../../lib/nats/subjects.ts";
 import { type RetryRange, retryDelayMs } from "../../../lib/retry-delay.ts";
 import { findReplayStart, type ReplayDepth, type ReplayStart } from "./nats-replay-start.ts";
@@ -162,6 +162,12 @@ export class NatsSubscription {
   // earlier call failed, reading continues after the last message, so that nothing in between is left out.
   async #read(manager: JetStreamManager, client: JetStreamClient, begun: () => void): Promise<void> {
     const info = await ensureStream(manager, this.#options.stream);
+    const newer = newerVersion(info);
+    if (newer !== null && this.#throttle.allows("newer"))
+      this.#options.log.warn(
+        { newer },
+        "a newer aggregator has set up the stream; its settings are left as they are",
+      );
     if (this.#start !== null && (await this.#wentBack(manager))) this.#start = null;
     this.#start ??= await this.#findStart(manager, client, info);
     begun();
