@@ -29,9 +29,20 @@ interface Rendered {
 
 interface PodSpec {
   readonly hostPID?: boolean;
+  readonly affinity?: {
+    readonly podAntiAffinity?: {
+      readonly preferredDuringSchedulingIgnoredDuringExecution: readonly {
+        readonly weight: number;
+        readonly podAffinityTerm: {
+          readonly labelSelector: { readonly matchLabels: Readonly<Record<string, string>> };
+        };
+      }[];
+    };
+  };
   readonly volumes?: readonly Readonly<Record<string, unknown>>[];
   readonly containers: readonly {
     readonly image: string;
+    readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
     readonly env?: readonly { readonly name: string; readonly value?: string }[];
     readonly securityContext: {
       readonly privileged?: boolean;
@@ -80,6 +91,25 @@ const impossible: readonly (readonly [name: string, values: string, sentence: Re
   ["two NATS at once", "nats.external.url=nats://x:4222", /nats\.enabled=false/],
   ["a value that is not there", "agent.intervall=1s", /intervall/],
   ["a stream larger than its volume", "nats.persistence.enabled=true,stream.maxBytes=20Gi", /full before/],
+  [
+    "a volume without room for what files take beside the stream",
+    "nats.persistence.enabled=true,nats.persistence.size=1Gi",
+    /too small for stream\.maxBytes/,
+  ],
+  ["a stream smaller than full reports", "stream.maxBytes=1Mi", /less than 32Mi/],
+  [
+    "a limit of storage below the stream's",
+    "nats.resources.limits.ephemeral-storage=1Gi",
+    /limits\.ephemeral-storage \(1Gi\) is too small/,
+  ],
+  [
+    "a request of storage below the stream's",
+    "nats.resources.requests.ephemeral-storage=500M",
+    /requests\.ephemeral-storage \(500M\) is too small/,
+  ],
+  ["too little memory for NATS", "nats.resources.limits.memory=64Mi", /less than 128Mi/],
+  ["closed connections kept longer than reports", "aggregator.closedKeep=7h", /longer than stream\.maxAge/],
+  ["a stream without keyframes", "agent.keyframeInterval=31m,stream.maxAge=1h", /without a full report/],
   ["a volume to keep that is none", "nats.persistence.retain=true", /no volume/],
   ["rights for the default account", "serviceAccount.agent.create=false", /default ServiceAccount/],
 ];
@@ -123,6 +153,42 @@ describe("defaults", { skip: noHelm }, () => {
       JSON.stringify(agent),
       /container\.apparmor\.security\.beta\.kubernetes\.io\/agent":"unconfined/,
     );
+  });
+
+  test("aggregator and NATS keep apart where there is room, and their replicas too", () => {
+    for (const [kind, own, other] of [
+      ["Deployment", "aggregator", "nats"],
+      ["StatefulSet", "nats", "aggregator"],
+    ] as const) {
+      const pod = render().find((object) => object.kind === kind)?.spec?.template?.spec;
+      const terms = pod?.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+      const weights = terms.map(({ weight, podAffinityTerm }) => [
+        podAffinityTerm.labelSelector.matchLabels["app.kubernetes.io/component"],
+        weight,
+      ]);
+      assert.deepEqual(Object.fromEntries(weights), { [own]: 100, [other]: 50 });
+    }
+    const chosen = render("--set", "nats.affinity.nodeAffinity.x=y").find(
+      ({ kind }) => kind === "StatefulSet",
+    );
+    assert.deepEqual(chosen?.spec?.template?.spec.affinity, { nodeAffinity: { x: "y" } });
+  });
+
+  test("the stream outlives its container, with room for what files take beside it", () => {
+    const pod = render().find(({ kind }) => kind === "StatefulSet")?.spec?.template?.spec;
+    const room = 1.25 * 2 ** 30 + 2 ** 26;
+    const data = pod?.volumes?.find(({ name }) => name === "data");
+    assert.deepEqual(data?.["emptyDir"], { sizeLimit: room });
+    assert.equal(pod?.containers[0]?.resources?.requests?.["ephemeral-storage"], String(room));
+    const { data: files } = render().find((object) => object.data?.["nats.conf"] !== undefined)!;
+    assert.match(files?.["nats.conf"] ?? "", new RegExp(`max_file_store: ${room}\\b`));
+  });
+
+  test("NATS's monitoring port answers in its pod only", () => {
+    const { data } = render().find((object) => object.data?.["nats.conf"] !== undefined)!;
+    assert.match(data?.["nats.conf"] ?? "", /^http: "127\.0\.0\.1:8222"$/m);
+    const statefulSet = render().find(({ kind }) => kind === "StatefulSet");
+    assert.doesNotMatch(JSON.stringify(statefulSet), /8222|httpGet/);
   });
 
   test("the images are those that `npm run images` packs", async () => {

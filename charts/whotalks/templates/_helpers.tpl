@@ -143,15 +143,66 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
 {{- end }}
 
-{{/* A quantity as a number of bytes: 512Mi, 2Gi, 1000000. */}}
+{{/* A quantity as a number of bytes: 512Mi, 2Gi, 500M, 1000000; 0 where it has another form. */}}
 {{- define "whotalks.bytes" -}}
 {{- $text := toString . -}}
 {{- if hasSuffix "Ki" $text -}}{{ mul (trimSuffix "Ki" $text | int64) 1024 }}
 {{- else if hasSuffix "Mi" $text -}}{{ mul (trimSuffix "Mi" $text | int64) 1048576 }}
 {{- else if hasSuffix "Gi" $text -}}{{ mul (trimSuffix "Gi" $text | int64) 1073741824 }}
 {{- else if hasSuffix "Ti" $text -}}{{ mul (trimSuffix "Ti" $text | int64) 1099511627776 }}
+{{- else if hasSuffix "k" $text -}}{{ mul (trimSuffix "k" $text | int64) 1000 }}
+{{- else if hasSuffix "M" $text -}}{{ mul (trimSuffix "M" $text | int64) 1000000 }}
+{{- else if hasSuffix "G" $text -}}{{ mul (trimSuffix "G" $text | int64) 1000000000 }}
 {{- else -}}{{ $text | int64 }}
 {{- end -}}
+{{- end }}
+
+{{/* A duration as a number of milliseconds: 500ms, 1.5h. */}}
+{{- define "whotalks.milliseconds" -}}
+{{- $text := toString . -}}
+{{- if hasSuffix "ms" $text -}}{{ trimSuffix "ms" $text | float64 | int64 }}
+{{- else if hasSuffix "s" $text -}}{{ mulf (trimSuffix "s" $text | float64) 1000 | int64 }}
+{{- else if hasSuffix "m" $text -}}{{ mulf (trimSuffix "m" $text | float64) 60000 | int64 }}
+{{- else -}}{{ mulf (trimSuffix "h" $text | float64) 3600000 | int64 }}
+{{- end -}}
+{{- end }}
+
+{{/* Limits that must fit each other, for the chart's own NATS. */}}
+{{- define "whotalks.validateNats" -}}
+{{- $nats := .Values.nats -}}
+{{- $need := include "whotalks.natsStoreBytes" . | int64 -}}
+{{- if lt (include "whotalks.bytes" .Values.stream.maxBytes | int64) 33554432 -}}
+{{- fail (printf "stream.maxBytes (%s) is less than 32Mi: it would not hold a full report of each node" .Values.stream.maxBytes) -}}
+{{- end -}}
+{{- if and $nats.persistence.enabled (gt (add (include "whotalks.bytes" .Values.stream.maxBytes | int64) 67108864) $need) -}}
+{{- fail (printf "nats.persistence.size (%s) is too small for stream.maxBytes (%s): the volume would be full before the stream is; it takes 64Mi more, and a tenth of the volume is the file system's" $nats.persistence.size .Values.stream.maxBytes) -}}
+{{- end -}}
+{{- range $kind, $given := pick $nats.resources "requests" "limits" -}}
+{{- $memory := include "whotalks.bytes" ($given.memory | default "0") | int64 -}}
+{{- if and (eq $kind "limits") (gt $memory 0) (lt $memory 134217728) -}}
+{{- fail (printf "nats.resources.limits.memory (%s) is less than 128Mi: NATS would be killed under load" $given.memory) -}}
+{{- end -}}
+{{- $storage := include "whotalks.bytes" (get $given "ephemeral-storage" | default "0") | int64 -}}
+{{- if and (not $nats.persistence.enabled) (gt $storage 0) (lt $storage $need) -}}
+{{- fail (printf "nats.resources.%s.ephemeral-storage (%s) is too small for stream.maxBytes (%s): NATS would be evicted before the stream is full; it takes a quarter more and 64Mi" $kind (get $given "ephemeral-storage") $.Values.stream.maxBytes) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* NATS's resources. The kubelet evicts first what uses more storage than it asked for, so the stream is asked for. */}}
+{{- define "whotalks.natsResources" -}}
+{{- $resources := deepCopy .Values.nats.resources -}}
+{{- if not .Values.nats.persistence.enabled -}}
+{{- $storage := dict "requests" (dict "ephemeral-storage" (include "whotalks.natsStoreBytes" .)) -}}
+{{- $resources = mergeOverwrite $storage $resources -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end }}
+
+{{/* What Go's collector keeps NATS below: four fifths of its limit; nothing without one. */}}
+{{- define "whotalks.goMemoryLimit" -}}
+{{- $limit := include "whotalks.bytes" ((.Values.nats.resources.limits | default dict).memory | default "0") | int64 -}}
+{{- if gt $limit 0 -}}{{ div (mul $limit 4) 5 }}{{- end -}}
 {{- end }}
 
 {{/* A sentence for every combination that cannot work. */}}
@@ -169,8 +220,13 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if and (not $nats.persistence.enabled) $nats.persistence.retain -}}
 {{- fail "nats.persistence.retain needs nats.persistence.enabled: there is no volume to leave behind" -}}
 {{- end -}}
-{{- if and $nats.persistence.enabled (gt (include "whotalks.bytes" .Values.stream.maxBytes | int64) (include "whotalks.bytes" $nats.persistence.size | int64)) -}}
-{{- fail (printf "stream.maxBytes (%s) is more than nats.persistence.size (%s): the volume would be full before the stream is" .Values.stream.maxBytes $nats.persistence.size) -}}
+{{- if $nats.enabled -}}{{- include "whotalks.validateNats" . -}}{{- end -}}
+{{- $maxAge := include "whotalks.milliseconds" .Values.stream.maxAge | int64 -}}
+{{- if gt (include "whotalks.milliseconds" .Values.aggregator.closedKeep | int64) $maxAge -}}
+{{- fail (printf "aggregator.closedKeep (%s) is longer than stream.maxAge (%s): an aggregator that restarts could not know what closed before" .Values.aggregator.closedKeep .Values.stream.maxAge) -}}
+{{- end -}}
+{{- if gt (mul 2 (include "whotalks.milliseconds" .Values.agent.keyframeInterval | int64)) $maxAge -}}
+{{- fail (printf "agent.keyframeInterval (%s) is longer than half of stream.maxAge (%s): the stream could be without a full report of a node" .Values.agent.keyframeInterval .Values.stream.maxAge) -}}
 {{- end -}}
 {{- if and (not .Values.serviceAccount.agent.create) (not .Values.serviceAccount.agent.name) .Values.rbac.create -}}
 {{- fail "serviceAccount.agent.create is false and has no name: the namespace's default ServiceAccount would be allowed to watch all pods" -}}
@@ -185,12 +241,15 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if eq .Values.agent.metrics.address "127.0.0.1" }}, host: 127.0.0.1{{ end -}}
 {{- end }}
 
-{{/* Room for JetStream: the stream's bytes and a quarter more, or the whole volume. */}}
+{{/*
+Room for JetStream: nine tenths of the volume, or the stream's bytes, a quarter more, and 64Mi. It removes whole files of
+up to 8Mi, so that a stream of 1Mi took 4Mi and one of 64Mi took 72Mi.
+*/}}
 {{- define "whotalks.natsStoreBytes" -}}
 {{- if .Values.nats.persistence.enabled -}}
-{{- include "whotalks.bytes" .Values.nats.persistence.size -}}
+{{- div (mul (include "whotalks.bytes" .Values.nats.persistence.size | int64) 9) 10 -}}
 {{- else -}}
-{{- div (mul (include "whotalks.bytes" .Values.stream.maxBytes | int64) 5) 4 -}}
+{{- add (div (mul (include "whotalks.bytes" .Values.stream.maxBytes | int64) 5) 4) 67108864 -}}
 {{- end -}}
 {{- end }}
 
@@ -198,7 +257,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- define "whotalks.natsConfig" -}}
 server_name: $SERVER_NAME
 listen: "0.0.0.0:4222"
-http: "0.0.0.0:8222"
+http: "127.0.0.1:8222"
 max_payload: 1MB
 jetstream {
   store_dir: "/data"
