@@ -128,12 +128,16 @@ test(
     const loading = publishLoad(bench, load, 60, stopping.signal);
     await until("the stream has dropped its beginning", async () => (await bench.firstSequence()) > 20);
     const restarted = await startAggregator(bench, limits);
+    // Counting begins five seconds after the stream's first message at the earliest.
+    await delay(6000);
     stopping.abort();
     await loading;
 
     const [whole, part] = [await settledEdges(steady.grpc), await settledEdges(restarted.grpc)];
     assert.equal(sumOf(whole.edges), load.opened[0]! + load.opened[1]!);
     assert.ok(sumOf(part.edges) < sumOf(whole.edges));
+    // None has an end whose other end was known too early or too late.
+    assert.equal(part.edges.length, whole.edges.length);
     for (const [at, sinceMs] of countedSince(part.coverage).entries())
       assert.ok(sinceMs > countedSince(whole.coverage)[at]!);
     assert.equal(part.coverage.countedSinceMs, Math.max(...countedSince(part.coverage)));

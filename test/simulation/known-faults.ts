@@ -52,7 +52,7 @@ export const knownFaults = {
     "than ten seconds younger than the entry is not tied to it (match/by-flow.ts isTimely)",
   "datagram-server-late":
     "datagrams that have ended, or that have no socket, are judged once: a listener that is reported later is not their " +
-    "server (match/by-lone-flow.ts directionOfFlow, apply/upkeep.ts)",
+    "server (match/by-lone-flow.ts directionOfFlow, apply/periodic/upkeep.ts)",
 } as const;
 
 /** Names of known faults. */

@@ -4,6 +4,7 @@ import type { Identity } from "../identity/identity.ts";
 import { ServiceFronts } from "../identity/service-fronts.ts";
 import { matchRules } from "../match/rules.ts";
 import type { Model } from "../model/model.ts";
+import { Beginning } from "./periodic/beginning.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { Connector } from "./connector.ts";
 import { EdgeCounter } from "./edge-counter.ts";
@@ -17,8 +18,8 @@ import { News } from "./news.ts";
 import { SettleQueue } from "./settle-queue.ts";
 import { Settler } from "./settler.ts";
 import { SocketLife } from "./socket-life.ts";
-import type { Keeping } from "./upkeep.ts";
-import { Upkeep } from "./upkeep.ts";
+import type { Keeping } from "./periodic/upkeep.ts";
+import { Upkeep } from "./periodic/upkeep.ts";
 
 /** The writers that the rest of the aggregator uses. */
 export interface Apply {
@@ -58,6 +59,16 @@ export function createApply(model: Model, identity: Identity, keeping: Keeping):
     endpointKeys,
     edgeCounter,
   });
-  const upkeep = new Upkeep(model, { identity, connector, sockets, flows, settler, news, keeping });
+  const beginning = new Beginning(model, settler);
+  const upkeep = new Upkeep(model, {
+    identity,
+    connector,
+    sockets,
+    flows,
+    settler,
+    news,
+    beginning,
+    keeping,
+  });
   return { queue, feed, news, connector, sockets, flows, settler, upkeep };
 }

@@ -1,6 +1,7 @@
 // Counts connections on their edges.
 
 import { readConnectionBytes } from "../model/connections/connection-bytes.ts";
+import { Trait } from "../model/connections/connection-rows.ts";
 import type { Model } from "../model/model.ts";
 import type { ChangeFeed } from "./change-feed.ts";
 import type { EdgeKeys } from "./edge-keys.ts";
@@ -21,7 +22,8 @@ export class EdgeCounter {
 
   /** Counts a connection in its current state. */
   count(connection: number): void {
-    const { edges, overflow } = this.#model;
+    const { connections, edges, overflow } = this.#model;
+    if (connections.has(connection, Trait.uncounted)) return;
     this.#read(connection);
     const moved = edges.count(connection, this.#keys.of(connection), this.#carried);
     if (moved) this.#feed.note(connection);

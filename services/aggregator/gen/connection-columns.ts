@@ -7,10 +7,10 @@ import { writable } from "../model/storage/column.ts";
 /** Connections, live and recently ended. */
 export const CONNECTIONS_MAX = 2097152;
 
-/** Columns of connections, read by everyone and written by the connection table. A row takes 44 bytes. */
+/** Columns of connections, read by everyone and written by the connection table. A row takes 45 bytes. */
 export class ConnectionColumns {
   protected _lifecycle = new Uint8Array(FIRST_ROWS);
-  protected _traits = new Uint8Array(FIRST_ROWS);
+  protected _traits = new Uint16Array(FIRST_ROWS);
   protected _outcome = new Uint8Array(FIRST_ROWS);
   protected _directionBy = new Uint8Array(FIRST_ROWS);
   protected _client = new Int32Array(FIRST_ROWS);

@@ -117,7 +117,7 @@ export class Ingest {
         return;
       case "wait":
         this.#moveOn(node, report, verdict, timeMs);
-        node.stream.awaitKeyframe();
+        node.missKeyframe();
         this.counts.waiting++;
         return;
       case "apply":

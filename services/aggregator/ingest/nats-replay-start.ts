@@ -32,18 +32,12 @@ export interface ReplayDepth {
   readonly keyframeAgeMsMax: number;
 }
 
-/** Where to start, and what to expect. Sequence numbers are the stream's. */
+/** Where to start, and where the replay ends. Sequence numbers are the stream's. */
 export interface ReplayStart {
   /** First message to read. */
   readonly sequence: number;
   /** Last message in the stream at the start: it completes the replay. */
   readonly lastSequence: number;
-  /**
-   * Each node's newest keyframe. A node's reports before its first keyframe in the replay cannot be applied.
-   */
-  readonly keyframes: ReadonlyMap<string, number>;
-  /** Nodes whose newest keyframe is too old. */
-  readonly nodesGone: number;
 }
 
 /** Messages per fetch; they have no bodies. */
@@ -63,28 +57,19 @@ export async function findReplayStart(
   // Use the time of the stream's last message as the clock: the aggregator's may differ.
   const nowMs = Date.parse(stream.state.last_ts);
   const lastSequence = stream.state.last_seq;
-  if (depth.lookbackMs === Infinity)
-    return { sequence: stream.state.first_seq, lastSequence, keyframes: new Map(), nodesGone: 0 };
-  let sequence = lastSequence + 1;
-  const keyframes = new Map<string, number>();
-  let nodesGone = 0;
+  if (depth.lookbackMs === Infinity) return { sequence: stream.state.first_seq, lastSequence };
+  let sequence = Number.POSITIVE_INFINITY;
   const newest = { filter_subject: KEYFRAME_SUBJECTS, deliver_policy: DeliverPolicy.LastPerSubject } as const;
   await eachHead(manager, client, newest, (subject, found, timeMs) => {
-    const node = parseReportSubject(subject)?.node;
-    if (node === undefined) return true;
-    if (nowMs - timeMs > depth.keyframeAgeMsMax) {
-      nodesGone++;
-    } else {
-      keyframes.set(node, found);
+    if (parseReportSubject(subject) !== null && nowMs - timeMs <= depth.keyframeAgeMsMax)
       sequence = Math.min(sequence, found);
-    }
     return true;
   });
+  // No keyframe at all: a recreated stream, whose first reports build on what is already known.
+  if (sequence === Number.POSITIVE_INFINITY) sequence = stream.state.first_seq;
   if (depth.lookbackMs > 0 && stream.state.messages > 0)
     sequence = Math.min(sequence, await findBefore(manager, client, nowMs - depth.lookbackMs, depth));
-  // No keyframe at all: a recreated stream, whose first reports build on what is already known.
-  if (keyframes.size === 0) sequence = Math.min(sequence, stream.state.first_seq);
-  return { sequence, lastSequence, keyframes, nodesGone };
+  return { sequence, lastSequence };
 }
 
 // Returns the first of the nodes' last keyframes at or before a time, or the first message after it.

@@ -79,8 +79,6 @@ export interface SubscriptionCounters {
   readonly reports: number;
   /** Messages that are not reports, or whose report is from another node than their subject says. */
   readonly rejected: number;
-  /** Replayed reports before their node's first keyframe. */
-  readonly skipped: number;
   /** How often the handler threw. */
   readonly failed: number;
   /** How often reading restarted. */
@@ -99,7 +97,7 @@ export class NatsSubscription {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   readonly #replayed = Promise.withResolvers<void>();
-  readonly #counts = { reports: 0, rejected: 0, skipped: 0, failed: 0, restarts: 0, behind: 0 };
+  readonly #counts = { reports: 0, rejected: 0, failed: 0, restarts: 0, behind: 0 };
   #last: StreamPoint = { sequence: 0, timeNs: null, created: "" };
   /** Where the current reading began; null if that is to be found first. */
   #start: ReplayStart | null = null;
@@ -109,8 +107,6 @@ export class NatsSubscription {
   #suspect: StreamPoint | null = null;
   /** Interrupts the current reading, so that the stream is checked. */
   #interrupt: () => void = () => undefined;
-  /** Nodes whose first keyframe a replay still awaits, with the sequence number of their newest one. */
-  #awaited = new Map<string, number>();
 
   constructor(options: NatsSubscriptionOptions) {
     this.#options = options;
@@ -185,12 +181,7 @@ export class NatsSubscription {
     const start = await findReplayStart(manager, client, info, this.#isReplayed ? againDepth : depth);
     this.#last = { sequence: Math.max(0, start.sequence - 1), timeNs: null, created: info.created };
     this.#suspect = null;
-    this.#awaited = new Map(start.keyframes);
-    const { lastSequence, sequence, keyframes, nodesGone } = start;
-    log.info(
-      { from: sequence, to: lastSequence, nodes: keyframes.size, nodesGone },
-      "replaying the stream of reports",
-    );
+    log.info({ from: start.sequence, to: start.lastSequence }, "replaying the stream of reports");
     return start;
   }
 
@@ -245,8 +236,6 @@ export class NatsSubscription {
       this.#counts.rejected++;
       if (this.#throttle.allows(`rejected ${subject}`))
         log.warn({ subject, seq }, "rejected a report: it is not its subject's node's");
-    } else if (this.#comesTooEarly(addressed.node, addressed.startsKeyframe, seq)) {
-      this.#counts.skipped++;
     } else {
       this.#handOver(handler, message, Math.floor(timestampNanos / 1e6));
     }
@@ -256,14 +245,6 @@ export class NatsSubscription {
   #endReplay(): void {
     this.#isReplayed = true;
     this.#replayed.resolve();
-  }
-
-  #comesTooEarly(node: string, startsKeyframe: boolean, sequence: number): boolean {
-    const newest = this.#awaited.get(node);
-    if (newest === undefined) return false;
-    if (!startsKeyframe && sequence < newest) return true;
-    this.#awaited.delete(node);
-    return false;
   }
 
   #handOver(handler: ReportHandler, message: JsMsg, streamTimeMs: number): void {

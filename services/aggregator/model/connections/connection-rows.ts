@@ -34,6 +34,8 @@ export const Trait = {
   directionFinal: 64,
   /** The retry queue was full: it is matched again only when something about it changes. */
   retryRefused: 128,
+  /** It had closed before counting began: no edge counts it. */
+  uncounted: 256,
 } as const;
 
 /** What a connection represents besides its own conversation: others that were folded into it. */

@@ -9,7 +9,7 @@ export const connectionModelTable: ModelTableSchema = {
   limit: { name: "CONNECTIONS_MAX", rows: 2 ** 21, doc: "Connections, live and recently ended." },
   columns: [
     { name: "lifecycle", type: "u8", grows: "by copy", doc: "As Lifecycle." },
-    { name: "traits", type: "u8", grows: "by copy", doc: "Bits of Trait." },
+    { name: "traits", type: "u16", grows: "by copy", doc: "Bits of Trait." },
     { name: "outcome", type: "u8", grows: "by copy", doc: "As Outcome." },
     { name: "directionBy", type: "u8", grows: "by copy", doc: "As DirectionBy." },
     { name: "client", type: "i32", empty: -1, grows: "by copy", doc: "Slot of the client's socket, or -1." },

@@ -59,6 +59,7 @@ export class NodeRecord {
   readonly ids = new AgentIds();
   #observedMs = 0;
   #countedSinceMs = 0;
+  #missedBeginning = false;
   #ticks = 0;
   #lost = false;
   #coverage: NodeCoverage | null = null;
@@ -79,9 +80,14 @@ export class NodeRecord {
     return this.#observedMs;
   }
 
-  /** When the first pass ended that is known, by the stream's clock; 0 before the first keyframe. */
+  /** From when on its connections are counted, by the stream's clock; 0 before the first keyframe. */
   get countedSinceMs(): number {
     return this.#countedSinceMs;
+  }
+
+  /** Whether reports came before its first keyframe: the stream no longer had that of its agent's start. */
+  get missedBeginning(): boolean {
+    return this.#missedBeginning;
   }
 
   /** Ticks of that pass: timers are relative to it. */
@@ -167,6 +173,17 @@ export class NodeRecord {
   /** Notes that its agent contradicts what somebody else reports for it. */
   noteRival(timeMs: number): void {
     this.#rivals = { contradicted: this.#rivals.contradicted + 1, lastMs: timeMs };
+  }
+
+  /** A report came that needs a keyframe first. */
+  missKeyframe(): void {
+    this.stream.awaitKeyframe();
+    if (this.#countedSinceMs === 0) this.#missedBeginning = true;
+  }
+
+  /** Sums of the node, if it is known, begin at this time. */
+  countSince(nowMs: number): void {
+    if (this.#countedSinceMs > 0) this.#countedSinceMs = nowMs;
   }
 
   noteTranslation(): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { World } from "../testing/world.ts";
+import { World } from "../../testing/world.ts";
 
 const end = { local: "10.0.0.1:8080", inode: 0, state: "TIME_WAIT" as const, timer: 3 };
 

@@ -1,16 +1,17 @@
 // Periodic work: ended connections expire, silent nodes are dropped, and connections are re-checked when
 // something becomes known that they did not wait for (a listener, a Service, an address's owner).
 
-import type { Identity } from "../identity/identity.ts";
-import { TICK_MS } from "../../../lib/ticks.ts";
-import { Timer } from "../../../lib/vocabulary/timers.ts";
-import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
-import type { Model } from "../model/model.ts";
-import type { Connector } from "./connector.ts";
-import type { FlowLife } from "./flow-life.ts";
-import type { News, NewsItems } from "./news.ts";
-import type { Settler } from "./settler.ts";
-import type { SocketLife } from "./socket-life.ts";
+import type { Identity } from "../../identity/identity.ts";
+import { TICK_MS } from "../../../../lib/ticks.ts";
+import { Timer } from "../../../../lib/vocabulary/timers.ts";
+import { DirectionBy } from "../../../../lib/vocabulary/direction.ts";
+import type { Model } from "../../model/model.ts";
+import type { Beginning } from "./beginning.ts";
+import type { Connector } from "../connector.ts";
+import type { FlowLife } from "../flow-life.ts";
+import type { News, NewsItems } from "../news.ts";
+import type { Settler } from "../settler.ts";
+import type { SocketLife } from "../socket-life.ts";
 
 /** Ended connections kept, whatever their age. */
 const ENDED_MAX = 2 ** 18;
@@ -36,6 +37,7 @@ export interface UpkeepParts {
   readonly flows: FlowLife;
   readonly settler: Settler;
   readonly news: News;
+  readonly beginning: Beginning;
   readonly keeping: Keeping;
 }
 
@@ -65,6 +67,7 @@ export class Upkeep {
     this.#loseSilentNodes(nowMs);
     this.#endTimeWaits(nowMs);
     this.review(nowMs);
+    this.#parts.beginning.review(nowMs);
     this.#expire(nowMs);
     this.#model.accounts.forget(nowMs - closedKeepMs);
   }
@@ -152,9 +155,9 @@ export class Upkeep {
 
   #expire(nowMs: number): void {
     const { connections } = this.#model;
-    const { connector, keeping } = this.#parts;
+    const { connector, beginning, keeping } = this.#parts;
     for (const [connection, endedMs] of connections.ended) {
-      const isExpired = nowMs - endedMs >= keeping.closedKeepMs;
+      const isExpired = beginning.isOver && nowMs - endedMs >= keeping.closedKeepMs;
       if (!isExpired && connections.ended.size <= ENDED_MAX) return;
       connector.expire(connection);
     }
