@@ -55,6 +55,15 @@ describe("ticks of the stream", () => {
     assert.deepEqual(held.done, [136]);
   });
 
+  test("continue after a clock that was ahead has been corrected", () => {
+    const { ticks, done } = ticking();
+    ticks.reach(START_MS, 0);
+    ticks.reach(START_MS + 3_600_000, 0);
+    done.length = 0;
+    for (const ms of [5000, 6000, 7000]) ticks.pass(START_MS + ms);
+    assert.deepEqual(done, [6, 7]);
+  });
+
   test("are at most ten minutes of seconds after a long silence", () => {
     const { ticks, done } = ticking();
     ticks.reach(START_MS, 0);

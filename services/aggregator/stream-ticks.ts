@@ -10,6 +10,8 @@ const WAITED_MS_MIN = 1000;
 const RETURN_MS = 15_000;
 /** A shorter silence changes nothing, as no node is lost by it. */
 const SILENCE_MS = 10_000;
+/** Work is never due later than this after now, or the clock has gone back. */
+const AHEAD_MS_MAX = 60_000;
 /** Seconds without a message that are made up for one by one; earlier ones are left out. */
 const STEPS_MAX = 600;
 
@@ -32,7 +34,7 @@ export class StreamTicks {
     const isOutage = this.#lastMs > 0 && timeMs - this.#lastMs >= SILENCE_MS && waitedMs >= WAITED_MS_MIN;
     this.#lastMs = Math.max(this.#lastMs, timeMs);
     if (isOutage) this.hold(timeMs);
-    else this.pass(timeMs);
+    else this.#advance(timeMs);
   }
 
   /** NATS is back: leaves out the time until the agents are back too. */
@@ -42,6 +44,12 @@ export class StreamTicks {
 
   /** Does the work that is due at a time at which everything in the stream has been read. */
   pass(nowMs: number): void {
+    // The clock of NATS was ahead and has been corrected.
+    if (this.#nextMs - nowMs > AHEAD_MS_MAX) this.#nextMs = this.#lastMs = 0;
+    this.#advance(nowMs);
+  }
+
+  #advance(nowMs: number): void {
     if (this.#nextMs === 0) this.#nextMs = after(nowMs);
     this.#nextMs = Math.max(this.#nextMs, after(nowMs - STEPS_MAX * TICK_MS));
     for (; this.#nextMs <= nowMs; this.#nextMs += TICK_MS) this.#tick(this.#nextMs);
