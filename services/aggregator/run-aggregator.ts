@@ -21,6 +21,8 @@ import { startServer } from "./serve/server.ts";
 import { StreamClock } from "./stream-clock.ts";
 import { StreamTicks } from "./stream-ticks.ts";
 
+/** Counting begins within this time of the first reports of a replay. */
+const BEGINNING_MS = 15_000;
 /** Interval of checks whether the pipeline's periodic work is due although no report comes. */
 const TICK_INTERVAL_MS = 1000;
 /** Interval at which expired knowledge about the cluster is dropped. */
@@ -131,7 +133,7 @@ function subscribe(
 
 // Connections that closed within `closedKeep` are promised, so it is the least.
 function replayMs({ replay, closedKeep, streamMaxAge }: AggregatorConfig): number {
-  const depthMs = Math.max(replay, closedKeep);
+  const depthMs = Math.max(replay, closedKeep + BEGINNING_MS);
   return depthMs >= streamMaxAge ? Infinity : depthMs;
 }
 
