@@ -7,8 +7,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Coverage, Edge } from "../../lib/gen/whotalks/v1/query.ts";
 import { until } from "../../lib/testing/eventually.ts";
 import { natsServerMissing } from "../../lib/testing/nats-server.ts";
+import { silentLog } from "../../lib/testing/silent-log.ts";
 import { Random } from "../../test/simulation/random.ts";
 import type { RunningAggregator } from "./testing/running-aggregators.ts";
+import { NatsPublisher } from "../node-agent/publish/nats-publisher.ts";
 import { edgesOf, isReady, RunningAggregators } from "./testing/running-aggregators.ts";
 import { ShortConnections } from "./testing/short-connections.ts";
 
@@ -26,15 +28,23 @@ async function publishLoad(
   signal: AbortSignal,
 ): Promise<void> {
   const startMs = performance.now();
+  const publishers = load.nodes.map(() => {
+    const publisher = new NatsPublisher({ log: silentLog, monotonicMs: () => performance.now() });
+    publisher.attach(bench.link);
+    return publisher;
+  });
+  const published: Promise<void>[] = [];
   for (let pass = 0; !signal.aborted || load.nodes.some((node) => !node.isIdle); pass++) {
     for (const [number, node] of load.nodes.entries()) {
       if (!signal.aborted) for (let i = 0; i < perReport; i++) load.open(number);
       const keyframe = (pass + 5 * number) % KEYFRAME_REPORTS === 0 || pass === 0;
       const bytes = node.next(performance.now() - startMs, keyframe);
-      await bench.publishBytes(node.agent.name, keyframe, bytes);
+      published.push(publishers[number]!.publish(bytes));
     }
     await delay(REPORT_MS);
   }
+  await Promise.all(published);
+  for (const publisher of publishers) await publisher.close();
 }
 
 async function startAggregator(
@@ -112,6 +122,31 @@ test(
     assert.deepEqual(countsOf(found.edges), own, "the one that restarted");
     assert.deepEqual(found.edges, expected.edges);
     assert.deepEqual(countedSince(found.coverage), countedSince(expected.coverage));
+  },
+);
+
+test(
+  "NATS away for longer than a silent node may be: it makes no difference to a replay",
+  options,
+  async (t) => {
+    const bench = await RunningAggregators.start(t);
+    const load = new ShortConnections(seed);
+    const stopping = new AbortController();
+    const steady = await startAggregator(bench);
+    const loading = publishLoad(bench, load, 20, stopping.signal);
+    await delay(3000);
+    await bench.nats.stop("SIGKILL");
+    await delay(7000);
+    await bench.nats.start();
+    await delay(3000);
+    stopping.abort();
+    await loading;
+    const restarted = await startAggregator(bench);
+
+    const [expected, found] = [await settledEdges(steady.grpc), await settledEdges(restarted.grpc)];
+    const own = [`n0 n1 8080 ${load.opened[0]}`, `n1 n0 8080 ${load.opened[1]}`];
+    assert.deepEqual(countsOf(expected.edges), own);
+    assert.deepEqual(found.edges, expected.edges);
   },
 );
 

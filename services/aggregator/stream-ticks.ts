@@ -8,8 +8,8 @@ const TICK_MS = 1000;
 const WAITED_MS_MIN = 1000;
 /** After an outage of NATS, healthy agents have reconnected within this time (their longest pause is 10 s). */
 const RETURN_MS = 15_000;
-/** A shorter silence changes nothing, as no node is lost by it. */
-const SILENCE_MS = 10_000;
+/** A shorter silence changes nothing: a node is lost after five seconds at the earliest (config.ts). */
+const SILENCE_MS = 3000;
 /** Work is never due later than this after now, or the clock has gone back. */
 const AHEAD_MS_MAX = 60_000;
 /** Seconds without a message that are made up for one by one; earlier ones are left out. */
