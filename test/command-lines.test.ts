@@ -36,7 +36,10 @@ const programs: Readonly<Record<string, Program>> = {
       [["codec", "stray"], /no word is expected here, and 'stray' is one too many/],
       [["readers", "50/10001"], /NAMESPACES\/SOCKETS takes one of 50\/10000, .*, not '50\/10001'/],
       [["short", "soon"], /SECONDS takes a whole number from 1 to 3600, not 'soon'/],
-      [["idle", "agent"], /NAMESPACES\/SOCKETS or CANDIDATE takes one of 110\/10000, .*agent bpf-iter, .*local procfs, not 'agent'/],
+      [
+        ["idle", "agent"],
+        /NAMESPACES\/SOCKETS or CANDIDATE takes one of 110\/10000, .*agent bpf-iter, .*local procfs, not 'agent'/,
+      ],
     ],
   },
   "soak/main.ts": {
