@@ -39,6 +39,11 @@ const benches: Readonly<Record<string, Entry>> = {
     words: "[NAMESPACES/SOCKETS|CANDIDATE…]",
     load: () => import("./idle/bench.ts"),
   },
+  serving: {
+    help: "the query API under 1,500 callers, most of whom do not read",
+    words: "[ADDRESS [METRICS]]",
+    load: () => import("./serving/bench.ts"),
+  },
   latency: { help: "from connect() to the line in a watch", load: () => import("./latency/bench.ts") },
 };
 

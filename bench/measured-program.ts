@@ -16,24 +16,30 @@ export interface ProgramStart {
   /** Path of the script, from the repository's root. */
   readonly script: string;
   readonly args: readonly string[];
+  /** Node's own flags beside those of `npm start`. */
+  readonly nodeFlags?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Starts a program. */
-export function startProgram({ script, args, environment }: ProgramStart): ChildProcess {
-  return spawn(process.execPath, ["--max-semi-space-size=1", path.join(root, script), ...args], {
-    cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
-    // The environment of `npm start` and of the chart.
-    env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
-      NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
-      MALLOC_ARENA_MAX: "1",
-      MALLOC_MMAP_THRESHOLD_: "8192",
-      ...environment,
+export function startProgram({ script, args, nodeFlags = [], environment }: ProgramStart): ChildProcess {
+  return spawn(
+    process.execPath,
+    ["--max-semi-space-size=1", ...nodeFlags, path.join(root, script), ...args],
+    {
+      cwd: root,
+      stdio: ["ignore", "ignore", "inherit"],
+      // The environment of `npm start` and of the chart.
+      env: {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        NODE_COMPILE_CACHE: "node_modules/.cache/whotalks",
+        MALLOC_ARENA_MAX: "1",
+        MALLOC_MMAP_THRESHOLD_: "8192",
+        ...environment,
+      },
     },
-  });
+  );
 }
 
 /** Asks a program to stop and waits until it has. */

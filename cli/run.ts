@@ -28,7 +28,7 @@ export async function run(
   const { source } = settings;
   if (source.kind === "file") return runFile(source.path, settings, title, terminal, signal);
   const pipeline = source.kind === "local" ? await startPipeline(source, settings.live, terminal) : null;
-  const cluster = source.kind === "cluster" ? await reachCluster(source, environment) : null;
+  const cluster = source.kind === "cluster" ? await reachCluster(source, settings, environment) : null;
   try {
     if (pipeline !== null) await firstPass(pipeline, signal);
     if (signal.aborted) return;
@@ -60,10 +60,11 @@ async function askServer(
 
 async function reachCluster(
   source: Source & { kind: "cluster" },
+  { timeoutMs }: Settings,
   environment: ClusterChoice["environment"],
 ): Promise<ClusterConnection> {
   const { connectCluster } = await import("./cluster/connect-cluster.ts");
-  return connectCluster({ ...source.choice, environment });
+  return connectCluster({ ...source.choice, environment }, timeoutMs);
 }
 
 // As kubectl does if no namespace is named.

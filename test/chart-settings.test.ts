@@ -93,6 +93,10 @@ const settings: ReadonlyArray<readonly [value: string, read: Read, variable: str
   ["agent.conntrack", ofAgent, "WHOTALKS_CONNTRACK", "conntrack"],
   ["aggregator.closedKeep", ofAggregator, "WHOTALKS_CLOSED_KEEP", "closedKeep"],
   ["aggregator.nodeLost", ofAggregator, "WHOTALKS_NODE_LOST", "nodeLost"],
+  ["aggregator.maxCalls", ofAggregator, "WHOTALKS_MAX_CALLS", "maxCalls"],
+  ["aggregator.maxCallsPerCaller", ofAggregator, "WHOTALKS_MAX_CALLS_PER_CALLER", "maxCallsPerCaller"],
+  ["aggregator.maxAnswerBytes", ofAggregator, "WHOTALKS_MAX_ANSWER_BYTES", "maxAnswerBytes"],
+  ["aggregator.readerTimeout", ofAggregator, "WHOTALKS_READER_TIMEOUT", "readerTimeout"],
   ["stream.maxAge", ofAggregator, "WHOTALKS_STREAM_MAX_AGE", "streamMaxAge"],
   ["stream.maxBytes", ofAggregator, "WHOTALKS_STREAM_MAX_BYTES", "streamMaxBytes"],
   ["stream.replicas", ofAggregator, "WHOTALKS_STREAM_REPLICAS", "streamReplicas"],
@@ -121,6 +125,8 @@ describe("the form of what the chart admits is known to the programs", () => {
     ["agent.cpuBudget", ofAgent, "WHOTALKS_CPU_BUDGET", /is not a share/],
     ["stream.maxAge", ofAggregator, "WHOTALKS_STREAM_MAX_AGE", /is not a duration/],
     ["stream.maxBytes", ofAggregator, "WHOTALKS_STREAM_MAX_BYTES", /is not a size/],
+    ["aggregator.maxAnswerBytes", ofAggregator, "WHOTALKS_MAX_ANSWER_BYTES", /is not a size/],
+    ["aggregator.readerTimeout", ofAggregator, "WHOTALKS_READER_TIMEOUT", /is not a duration/],
     ["nats.external.url", ofAggregator, "WHOTALKS_NATS_URL", /is not a list/],
   ];
   for (const [value, read, variable, refusal] of forms) {

@@ -4,7 +4,8 @@
 import type { NatsLink } from "../../lib/nats/connection.ts";
 import { silentLog } from "../../lib/testing/silent-log.ts";
 import { NatsPublisher } from "../../services/node-agent/publish/nats-publisher.ts";
-import { keyframeReports, NODES } from "./synthetic-reports.ts";
+import type { ClusterShape } from "./synthetic-reports.ts";
+import { keyframeReports, largeCluster } from "./synthetic-reports.ts";
 
 /** One publisher per node, all over one connection. */
 export class SyntheticAgents {
@@ -12,12 +13,14 @@ export class SyntheticAgents {
   reportsPerRound = 0;
   bytesPerRound = 0;
   readonly #publishers: readonly NatsPublisher[];
+  readonly #shape: ClusterShape;
   readonly #epoch = Date.now();
   #rounds = 0;
   #traffic = 0;
 
-  constructor(link: NatsLink) {
-    this.#publishers = Array.from({ length: NODES }, () => {
+  constructor(link: NatsLink, shape: ClusterShape = largeCluster) {
+    this.#shape = shape;
+    this.#publishers = Array.from({ length: shape.nodes }, () => {
       // No tail is kept for republishing after the stream goes back: this bench has no crashes.
       const publisher = new NatsPublisher({ log: silentLog, monotonicMs: now, bounds: { tailBytesMax: 0 } });
       publisher.attach(link);
@@ -32,8 +35,8 @@ export class SyntheticAgents {
   prepareRound(traffic: boolean): () => Promise<void> {
     if (traffic) this.#traffic++;
     const number = this.#rounds++;
-    const firstSequence = 1 + (number * this.reportsPerRound) / NODES;
-    const round = { epoch: this.#epoch, number, firstSequence, traffic: this.#traffic };
+    const firstSequence = 1 + (number * this.reportsPerRound) / this.#shape.nodes;
+    const round = { epoch: this.#epoch, number, firstSequence, traffic: this.#traffic, shape: this.#shape };
     const nodes = this.#publishers.map((publisher, node) => ({
       publisher,
       reports: keyframeReports(node, round),

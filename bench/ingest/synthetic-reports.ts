@@ -12,19 +12,40 @@ import { encodeReports } from "../../services/node-agent/delta/reports.ts";
 
 export const NODES = 100;
 const PODS_PER_NODE = 50;
-/** Connections that each pod opens; it accepts the same number. */
-const CONNECTIONS_PER_POD = 100;
+
+/** How large a simulated cluster is. */
+export interface ClusterShape {
+  readonly nodes: number;
+  /** Connections that each pod opens; it accepts the same number. */
+  readonly connectionsPerPod: number;
+  /** How many of them are new in each round; those that they replace have closed. */
+  readonly renewedPerPod: number;
+  /** Ticks (of 10 ms) from one round to the next. */
+  readonly roundTicks: number;
+}
+
+/** The cluster of the ingest bench. */
+export const largeCluster: ClusterShape = {
+  nodes: NODES,
+  connectionsPerPod: 100,
+  renewedPerPod: 0,
+  roundTicks: 18_000,
+};
+
 /** Pods that a pod talks to, one on each of the next nodes: the number of edges from its connections. */
 const PEERS = 5;
 
 const SERVER_PORT = 8080;
 const EPHEMERAL_PORT = 32_768;
-/** Ticks (of 10 ms) from the agents' start to the first round, and from one round to the next. */
+/** Ticks (of 10 ms) from the agents' start to the first round. */
 const FIRST_TICKS = 100_000;
-const ROUND_TICKS = 18_000;
+/** Rounds until a renewed connection's port is used again. */
+const RENEWALS = 100;
+/** Sockets of a node that a renewal may replace. */
+const RENEWED_IDS = 100_000;
 
 /** Connections in the whole cluster, which an aggregator must find. */
-export const CONNECTIONS: number = NODES * PODS_PER_NODE * CONNECTIONS_PER_POD;
+export const CONNECTIONS: number = NODES * PODS_PER_NODE * largeCluster.connectionsPerPod;
 /** Sockets in a keyframe of all nodes: both ends of each connection, and each pod's listener. */
 export const RECORDS: number = 2 * CONNECTIONS + NODES * PODS_PER_NODE;
 
@@ -36,19 +57,20 @@ export interface Round {
   readonly firstSequence: number;
   /** How often every connection has carried data: determines counters, queues and timers. */
   readonly traffic: number;
+  readonly shape: ClusterShape;
 }
 
 /** The reports of one node's keyframe. */
 export function keyframeReports(node: number, round: Round): Uint8Array[] {
   const name = `node-${node}.example`;
-  const ticks = FIRST_TICKS + round.number * ROUND_TICKS;
+  const ticks = FIRST_TICKS + round.number * round.shape.roundTicks;
   const pods = Array.from({ length: PODS_PER_NODE }, (_, pod) => pod);
-  const tables = new NodeTables(node, round.traffic);
+  const tables = new NodeTables(node, round);
   for (const pod of pods) tables.addPod(pod);
   const observation = {
     ...emptyObservation(NodeCoverage.fromPartial({ node: name, reader: "sock-diag" })),
     ticks,
-    namespaces: new Map(pods.map((pod) => [pod + 1, namespaceOf(node, pod)])),
+    namespaces: new Map(pods.map((pod) => [pod + 1, namespaceOf(node, pod, round.shape)])),
     processes: new Map(pods.map((pod) => [pod + 1, processOf(node, pod)])),
     sockets: tables.sockets,
     holders: tables.holders,
@@ -66,23 +88,27 @@ class NodeTables {
   readonly sockets = new SocketTable();
   readonly holders = new HolderTable();
   readonly #node: number;
+  readonly #round: Round;
   readonly #traffic: number;
 
-  constructor(node: number, traffic: number) {
+  constructor(node: number, round: Round) {
     this.#node = node;
-    this.#traffic = traffic;
+    this.#round = round;
+    this.#traffic = round.traffic;
   }
 
   addPod(pod: number): void {
-    const own = addressOf(this.#node, pod);
+    const { shape } = this.#round;
+    const own = addressOf(this.#node, pod, shape);
     this.#add(pod, SocketState.LISTEN, [0, SERVER_PORT], [0, 0]);
-    for (let number = 0; number < CONNECTIONS_PER_POD; number++) {
+    for (let number = 0; number < shape.connectionsPerPod; number++) {
       const distance = 1 + (number % PEERS);
-      const port = EPHEMERAL_PORT + number;
-      const server = addressOf(this.#node + distance, pod + distance);
-      const client = addressOf(this.#node - distance, pod - distance);
-      this.#add(pod, SocketState.ESTABLISHED, [own, port], [server, SERVER_PORT]);
-      this.#add(pod, SocketState.ESTABLISHED, [own, SERVER_PORT], [client, port]);
+      const renewal = number < shape.renewedPerPod ? this.#round.number % RENEWALS : 0;
+      const port = EPHEMERAL_PORT + number + renewal * shape.connectionsPerPod;
+      const server = addressOf(this.#node + distance, pod + distance, shape);
+      const client = addressOf(this.#node - distance, pod - distance, shape);
+      this.#add(pod, SocketState.ESTABLISHED, [own, port], [server, SERVER_PORT], renewal);
+      this.#add(pod, SocketState.ESTABLISHED, [own, SERVER_PORT], [client, port], renewal);
     }
   }
 
@@ -92,10 +118,11 @@ class NodeTables {
     state: number,
     local: readonly [number, number],
     remote: readonly [number, number],
+    renewal = 0,
   ): void {
     const { sockets, holders } = this;
     const row = sockets.append();
-    const id = row + 1;
+    const id = row + 1 + renewal * RENEWED_IDS;
     sockets.id[row] = id;
     sockets.namespace[row] = pod + 1;
     sockets.protocol[row] = Protocol.tcp;
@@ -118,20 +145,20 @@ class NodeTables {
     sockets.rttMicros[row] = 200 + (id % 700);
     // Both ends of a connection derive the same age from its ports.
     sockets.firstSeen[row] = 1 + (((local[1] + remote[1]) * 331) % FIRST_TICKS);
-    holders.append(id, pod + 1, 5 + (row % (2 * CONNECTIONS_PER_POD + 1)));
+    holders.append(id, pod + 1, 5 + (row % (2 * this.#round.shape.connectionsPerPod + 1)));
   }
 }
 
 // Nodes and pods wrap around.
-function addressOf(node: number, pod: number): number {
-  const nodeNumber = (node + NODES) % NODES;
+function addressOf(node: number, pod: number, { nodes }: ClusterShape): number {
+  const nodeNumber = (node + nodes) % nodes;
   const podNumber = (pod + PODS_PER_NODE) % PODS_PER_NODE;
   return (10 << 24) | (nodeNumber << 8) | (podNumber + 1);
 }
 
-function namespaceOf(node: number, pod: number): NetworkNamespace {
+function namespaceOf(node: number, pod: number, shape: ClusterShape): NetworkNamespace {
   const address = new Uint8Array(4);
-  new DataView(address.buffer).setUint32(0, addressOf(node, pod));
+  new DataView(address.buffer).setUint32(0, addressOf(node, pod, shape));
   return NetworkNamespace.fromPartial({
     id: pod + 1,
     inode: 4_026_532_000 + pod,

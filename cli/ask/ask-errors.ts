@@ -1,15 +1,30 @@
 // Explains a failed request to a server: gRPC's status codes as sentences that say what to do.
 
-import { status } from "@grpc/grpc-js";
+import { type Metadata, status } from "@grpc/grpc-js";
 import { writeDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
 import { FailureError } from "../command/errors.ts";
+
+/** Trailer of a refused call (gRFC A6), in milliseconds. */
+const RETRY_HEADER = "grpc-retry-pushback-ms";
+/** What a client is told of a stream that the server has reset with ENHANCE_YOUR_CALM. */
+const RESET_BY_SERVER = /^Bandwidth exhausted or memory limit exceeded|RST_STREAM with code 11\b/;
 
 /** The failure: a gRPC status, or "late" if our own timeout ended the wait. */
 export interface AskError {
   readonly code?: number | string;
   readonly details?: string;
   readonly message?: string;
+  readonly metadata?: Metadata;
+  /** How long the server lets an answer wait for its reader. */
+  readonly readerTimeoutMs?: number | undefined;
+}
+
+/** Returns after how many milliseconds a refused call may be asked again; null if the server names no time. */
+export function retryAfterMs({ code, metadata }: AskError): number | null {
+  const text = metadata?.get(RETRY_HEADER)[0];
+  if (code !== status.RESOURCE_EXHAUSTED || typeof text !== "string" || !/^\d{1,7}$/.test(text)) return null;
+  return Number(text);
 }
 
 /** Returns the error to show to the user. */
@@ -35,6 +50,15 @@ export function explainAskError(error: AskError, address: string, timeoutMs: num
     case status.PERMISSION_DENIED:
       return new FailureError(`The server at ${address} does not let you ask this: ${details}`);
     case status.RESOURCE_EXHAUSTED:
+      if (RESET_BY_SERVER.test(details)) {
+        const forMs =
+          error.readerTimeoutMs === undefined
+            ? ""
+            : ` for ${writeDuration(error.readerTimeoutMs)}, or less where others needed the room`;
+        return new FailureError(
+          `The server at ${address} ended the answer, because nobody read it${forMs}: do not pause the output, or ask for less.`,
+        );
+      }
       return new FailureError(`The server at ${address} has too much to do: ${details}`);
     case undefined:
     default:

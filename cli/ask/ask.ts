@@ -1,25 +1,37 @@
 // Queries a whotalks server by gRPC and returns its answers as streams. This file is loaded only when there is
 // a server to query: gRPC takes longer to load than the rest of the command line together.
 
-import { type ClientReadableStream, credentials } from "@grpc/grpc-js";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { type ClientReadableStream, credentials, type Metadata } from "@grpc/grpc-js";
 import type {
   Connection,
   Edge,
   Filter,
+  GetCoverageRequest,
   GetCoverageResponse,
   ListHeader,
   Listener,
   ListTrailer,
   WatchResponse,
 } from "../../lib/gen/whotalks/v1/query.ts";
-import { QueryServiceClient } from "../../lib/gen/whotalks/v1/query_service.ts";
+import { QueryServiceClient, QueryServiceService } from "../../lib/gen/whotalks/v1/query_service.ts";
 import type { NodeCoverage } from "../../lib/gen/whotalks/v1/report.ts";
 import type { Answer, AnswerPart } from "./answer.ts";
-import { type AskError, explainAskError } from "./ask-errors.ts";
+import { type AskError, explainAskError, retryAfterMs } from "./ask-errors.ts";
 import { FailureError } from "../command/errors.ts";
 
 /** Largest message that is accepted, in bytes: servers send much smaller batches. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Bytes that the server may send ahead of us. With HTTP/2's default, 64 KiB, a list of 2 MB takes 30 round trips, each of
+ * which waits for a busy server.
+ */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** Header of the server's answers: how long they may wait for their reader, in milliseconds. */
+const READER_TIMEOUT_HEADER = "whotalks-reader-timeout-ms";
 
 /** Parameters of a query. */
 export interface AskOptions {
@@ -53,32 +65,43 @@ export function connect(
 ): Asker {
   const client = new QueryServiceClient(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    "grpc-node.flow_control_window": WINDOW_BYTES,
     // Do not use a proxy from the environment for an address that the user named.
     "grpc.enable_http_proxy": 0,
   });
   const explain = (error: unknown): Error => explainAskError(error as AskError, place, timeoutMs);
   const within = { timeoutMs, signal, explain };
   return {
-    edges: (options) => listAnswer(client.listEdges(options), within, (batch) => batch.edges),
+    edges: (options) =>
+      listAnswer(
+        () => client.listEdges(options),
+        within,
+        (batch) => batch.edges,
+      ),
     connections: (options) =>
-      listAnswer(client.listConnections(options), within, (batch) => batch.connections),
-    listeners: (options) => listAnswer(client.listListeners(options), within, (batch) => batch.listeners),
+      listAnswer(
+        () => client.listConnections(options),
+        within,
+        (batch) => batch.connections,
+      ),
+    listeners: (options) =>
+      listAnswer(
+        () => client.listListeners(options),
+        within,
+        (batch) => batch.listeners,
+      ),
     coverage: async function* (pods) {
-      const deadline = Date.now() + timeoutMs;
-      const response = await new Promise<GetCoverageResponse>((resolve, reject) => {
-        const call = client.getCoverage({ pods }, (error, value) =>
-          error === null ? resolve(value) : reject(explain(error)),
-        );
-        setTimeout(() => call.cancel(), Math.max(0, deadline - Date.now())).unref();
-        signal.addEventListener("abort", () => call.cancel(), { once: true });
-      });
-      if (response.coverage === undefined)
+      const ask = (): ClientReadableStream<GetCoverageResponse> => askOne(client, { pods });
+      let response: GetCoverageResponse | undefined;
+      for await (const part of parts(ask, within, () => true)) response = part;
+      if (signal.aborted) return;
+      if (response?.coverage === undefined)
         throw new FailureError(`The server at ${place} sent an empty answer.`);
       yield { part: "head", timeMs: response.timeMs, coverage: response.coverage };
       yield { part: "items", items: response.coverage.nodes };
       yield { part: "end", complete: true, matched: response.coverage.nodes.length };
     },
-    watch: (filter, initial) => watchParts(client.watch({ filter, initial }), within),
+    watch: (filter, initial) => watchParts(() => client.watch({ filter, initial }), within),
     close: () => client.close(),
   };
 }
@@ -89,6 +112,15 @@ interface Within {
   readonly explain: (error: unknown) => Error;
 }
 
+// A unary call as a stream of its one response, which is the same on the wire.
+function askOne(
+  client: QueryServiceClient,
+  request: GetCoverageRequest,
+): ClientReadableStream<GetCoverageResponse> {
+  const { path, requestSerialize, responseDeserialize } = QueryServiceService.getCoverage;
+  return client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+}
+
 interface ListPart<Batch> {
   header?: ListHeader | undefined;
   batch?: Batch | undefined;
@@ -96,7 +128,7 @@ interface ListPart<Batch> {
 }
 
 async function* listAnswer<Batch, Item>(
-  call: ClientReadableStream<ListPart<Batch>>,
+  call: () => ClientReadableStream<ListPart<Batch>>,
   within: Within,
   itemsOf: (batch: Batch) => Item[],
 ): AsyncGenerator<AnswerPart<Item>> {
@@ -117,7 +149,7 @@ async function* listAnswer<Batch, Item>(
 }
 
 async function* watchParts(
-  call: ClientReadableStream<WatchResponse>,
+  call: () => ClientReadableStream<WatchResponse>,
   within: Within,
 ): AsyncGenerator<WatchResponse> {
   // Only the header has a timeout: after it, a quiet cluster may send nothing for hours.
@@ -129,15 +161,44 @@ async function* watchParts(
   if (!within.signal.aborted) throw new FailureError("The server ended the watch: start it again.");
 }
 
-// Reads a call part by part. The timeout runs only while waiting for the server, never while our own reader is
-// slow.
+// Reads a call part by part. What the server refuses for want of room is asked again after the time that it names, as
+// long as the timeout allows.
 async function* parts<Part>(
+  open: () => ClientReadableStream<Part>,
+  within: Within,
+  timed: () => boolean,
+): AsyncGenerator<Part> {
+  const { timeoutMs, signal, explain } = within;
+  const endMs = performance.now() + timeoutMs;
+  while (!signal.aborted) {
+    let begun = false;
+    try {
+      for await (const part of partsOfCall(open(), within, timed)) {
+        begun = true;
+        yield part;
+      }
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      const retryMs = begun ? null : retryAfterMs(error as AskError);
+      if (retryMs === null || performance.now() + retryMs > endMs) throw explain(error);
+      await sleep(retryMs, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+// The timeout runs only while waiting for the server, never while our own reader is slow.
+async function* partsOfCall<Part>(
   call: ClientReadableStream<Part>,
-  { timeoutMs, signal, explain }: Within,
+  { timeoutMs, signal }: Within,
   timed: () => boolean,
 ): AsyncGenerator<Part> {
   // Cancelling makes the call emit an error even if nobody reads it any more.
   call.on("error", () => {});
+  let readerTimeoutMs: number | undefined;
+  call.on("metadata", (metadata: Metadata) => {
+    readerTimeoutMs = Number(metadata.get(READER_TIMEOUT_HEADER)[0]) || undefined;
+  });
   const cancel = (): void => call.cancel();
   if (signal.aborted) cancel();
   signal.addEventListener("abort", cancel, { once: true });
@@ -156,8 +217,9 @@ async function* parts<Part>(
       yield next.value;
     }
   } catch (error) {
-    if (signal.aborted) return;
-    throw explain(late ? { code: "late" } : error);
+    if (late) throw { code: "late" } satisfies AskError;
+    const { code, details, metadata } = error as AskError;
+    throw { code, details, metadata, readerTimeoutMs } as AskError;
   } finally {
     signal.removeEventListener("abort", cancel);
     call.cancel();

@@ -62,7 +62,7 @@ const cases: readonly (readonly [
 for (const [name, text, context, message] of cases) {
   test(`said in a sentence: ${name}`, async (t) => {
     const file = text === undefined ? "/no/such/file" : await kubeconfig(t, text);
-    await assert.rejects(connectCluster({ kubeconfig: file, context, environment: {} }), {
+    await assert.rejects(connectCluster({ kubeconfig: file, context, environment: {} }, 10_000), {
       name: "FailureError",
       message,
     });

@@ -12,7 +12,9 @@ import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
 import { contextNamespace, loadKubeConfig } from "../../lib/kubernetes/kube-config.ts";
 import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import { KubernetesError } from "../../lib/kubernetes/kubernetes-error.ts";
+import { writeDuration } from "../../lib/duration.ts";
 import type { ClusterChoice } from "../command/cluster-choice.ts";
+import { FailureError } from "../command/errors.ts";
 import { asFailure, findAggregator } from "./find-aggregator.ts";
 import type { AggregatorPod } from "./find-aggregator.ts";
 import { openTunnel } from "./pod-tunnel.ts";
@@ -31,18 +33,24 @@ export interface ClusterConnection {
   close(): Promise<void>;
 }
 
-/** Connects; throws FailureError or UsageError with a sentence that says what to do. */
-export async function connectCluster(choice: ClusterChoice): Promise<ClusterConnection> {
+/**
+ * Connects, or gives up after the timeout. Throws FailureError or UsageError with a sentence that says what to do, or what
+ * it waited for.
+ */
+export async function connectCluster(choice: ClusterChoice, timeoutMs: number): Promise<ClusterConnection> {
   const { config, api } = loadCluster(choice);
-  const forward = new Forward(config, () => findAggregator(api, choice.namespace));
+  const forward = new Forward(config, api, choice.namespace);
   try {
-    await forward.start();
+    await within(forward.start(), timeoutMs, () => lateSentence(forward.waitsFor, timeoutMs));
     const listener = await listen((socket) => forward.carry(socket));
     return {
       address: listener.address,
       place: forward.place,
       contextNamespace: contextNamespace(config),
-      trouble: () => forward.trouble,
+      trouble: () =>
+        forward.trouble === "" && forward.waitsFor !== ""
+          ? lateSentence(forward.waitsFor, timeoutMs)
+          : forward.trouble,
       close: async () => {
         forward.close();
         await listener.close();
@@ -65,20 +73,39 @@ function loadCluster(choice: ClusterChoice): { config: KubeConfig; api: Kubernet
   }
 }
 
+function lateSentence(waitsFor: string, timeoutMs: number): string {
+  return `${waitsFor} within ${writeDuration(timeoutMs)}: look whether it is well, or give it more --timeout.`;
+}
+
+// Rejects with the sentence if the work takes longer.
+async function within(work: Promise<void>, timeoutMs: number, sentence: () => string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new FailureError(sentence())), timeoutMs);
+  });
+  // What comes after the timeout is of no use.
+  work.catch(() => {});
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 // Opens one tunnel per local connection. The first is opened at the start, so that errors (no permission, no
 // such pod) are reported before anybody waits for an answer.
 class Forward {
   trouble = "";
+  /** Who has not answered yet, and to what; empty while nothing is waited for. */
+  waitsFor = "";
   readonly #config: KubeConfig;
-  readonly #find: () => Promise<AggregatorPod>;
+  readonly #api: KubernetesApi;
+  readonly #namespace: string | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #tunnels = new Set<PodTunnel>();
   #pod: AggregatorPod | undefined;
   #waiting: PodTunnel | undefined;
 
-  constructor(config: KubeConfig, find: () => Promise<AggregatorPod>) {
+  constructor(config: KubeConfig, api: KubernetesApi, namespace: string | undefined) {
     this.#config = config;
-    this.#find = find;
+    this.#api = api;
+    this.#namespace = namespace;
   }
 
   /** The aggregator's pod, as NAMESPACE/NAME; empty before start(). */
@@ -124,8 +151,12 @@ class Forward {
   }
 
   async #open(): Promise<PodTunnel> {
-    const pod = (this.#pod ??= await this.#find());
+    const { server } = this.#api;
+    this.waitsFor = `The API server ${server} did not answer which pods whotalks has`;
     try {
+      this.#pod ??= await findAggregator(this.#api, this.#namespace);
+      const pod = this.#pod;
+      this.waitsFor = `The API server ${server} did not open a port-forward to pod ${pod.namespace}/${pod.name}`;
       const tunnel = await openTunnel(this.#config, pod);
       this.#tunnels.add(tunnel);
       return tunnel;
@@ -133,6 +164,8 @@ class Forward {
       // The pod is gone: find another one next time.
       if (error instanceof KubernetesError && error.code !== "forbidden") this.#pod = undefined;
       throw error;
+    } finally {
+      this.waitsFor = "";
     }
   }
 }

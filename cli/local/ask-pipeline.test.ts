@@ -3,6 +3,7 @@ import { afterEach, test } from "node:test";
 
 import { Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { World } from "../../services/aggregator/testing/world.ts";
+import type { Answer } from "../ask/answer.ts";
 import type { Asker } from "../ask/ask.ts";
 import { connect } from "../ask/ask.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
@@ -56,7 +57,7 @@ test("what is asked from within is what callers over the network are told, the f
   const address = await serve(world);
   const askers = [dial(address), dial(address), dial(address)];
   const expected = await answersOf(within);
-  assert.equal(expected.connections.flatMap((part) => (part.part === "items" ? part.items : [])).length, 600);
+  assert.equal((expected.connections.at(-1) as unknown[]).length, 600);
   for (const answers of await Promise.all(askers.map((asker) => answersOf(asker)))) {
     assert.deepEqual(answers, expected);
   }
@@ -64,12 +65,19 @@ test("what is asked from within is what callers over the network are told, the f
 
 async function answersOf(asker: Asker) {
   return {
-    connections: await all(asker.connections(everything)),
-    limited: await all(asker.connections({ ...everything, limit: 10 })),
-    edges: await all(asker.edges(everything)),
-    listeners: await all(asker.listeners(everything)),
-    coverage: await all(asker.coverage(true)),
+    connections: await whole(asker.connections(everything)),
+    limited: await whole(asker.connections({ ...everything, limit: 10 })),
+    edges: await whole(asker.edges(everything)),
+    listeners: await whole(asker.listeners(everything)),
+    coverage: await whole(asker.coverage(true)),
   };
+}
+
+// An answer with its batches joined: how many items come together is not part of it.
+async function whole<Item>(answer: Answer<Item>) {
+  const parts = await all(answer);
+  const items = parts.flatMap((part) => (part.part === "items" ? part.items : []));
+  return [...parts.filter(({ part }) => part !== "items"), items];
 }
 
 test("a watch from within tells what was there, then what changes, and ends without an error when aborted", async () => {

@@ -36,7 +36,8 @@ export function askPipeline(
       count += items.length;
       await yieldToOthers();
     }
-    yield { part: "end" as const, complete: count >= answer.matched, matched: answer.matched };
+    const { matched } = answer;
+    yield { part: "end" as const, complete: count >= matched, matched };
   }
 
   return {
@@ -61,7 +62,7 @@ export function askPipeline(
           yield { ...NO_PART, event: { kind: EventKind.EVENT_KIND_OPENED, connection } };
         }
         if (initial) yield { ...NO_PART, synced: {} };
-        for (let items = await watch.queue.take(); items.length > 0; items = await watch.queue.take()) {
+        for (let items = await watch.queue.take(); items !== null; items = await watch.queue.take()) {
           for (const item of items) {
             if (signal.aborted) return;
             if ("event" in item) yield { ...NO_PART, event: item.event };

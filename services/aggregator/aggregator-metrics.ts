@@ -9,6 +9,7 @@ import type { ListWatchState } from "../../lib/kubernetes/list-watch.ts";
 import type { ClusterKnowledge } from "./cluster-knowledge.ts";
 import type { SubscriptionCounters } from "./ingest/nats-subscription.ts";
 import type { Aggregator } from "./aggregator.ts";
+import type { ServerCounts } from "./serve/server.ts";
 
 /** Sources of the values. */
 interface AggregatorMetricSources {
@@ -16,6 +17,7 @@ interface AggregatorMetricSources {
   readonly cluster: ClusterKnowledge;
   /** Null until NATS is connected for the first time. */
   readonly subscription: () => SubscriptionCounters | null;
+  readonly serving: () => ServerCounts;
 }
 
 /** Creates a registry with the aggregator's metrics, all named whotalks_aggregator_…, and Node's own. */
@@ -25,6 +27,7 @@ export function aggregatorMetrics(sources: AggregatorMetricSources): Registry {
     ...ingestMetrics(sources),
     ...tableMetrics(sources),
     ...clusterMetrics(sources),
+    ...servingMetrics(sources),
   ]);
   registerWatches(registry, sources.cluster);
   return registry;
@@ -128,6 +131,50 @@ function clusterMetrics({ cluster }: AggregatorMetricSources): MetricSource[] {
       "identity_rejected_total",
       "Pods reported by a node other than their own.",
       () => cluster.identity.counters.rejected,
+    ),
+  ];
+}
+
+function servingMetrics({ serving }: AggregatorMetricSources): MetricSource[] {
+  return [
+    gauge("calls", "Calls of the query API that run.", () => serving().calls),
+    gauge("callers", "Callers whose calls run.", () => serving().callers),
+    gauge(
+      "answer_bytes",
+      "Bytes of answers that are encoded and not taken by their readers.",
+      () => serving().bytes,
+    ),
+    gauge("query_connections", "Connections to the query API.", () => serving().connections),
+    counter("calls_total", "Calls of the query API that were admitted.", () => serving().started),
+    counter(
+      "calls_refused_caller_total",
+      "Calls refused because their caller had too many.",
+      () => serving().refusedForCaller,
+    ),
+    counter(
+      "calls_refused_all_total",
+      "Calls refused because all callers together had too many.",
+      () => serving().refusedForAll,
+    ),
+    counter(
+      "calls_refused_bytes_total",
+      "Calls refused because their answer had no room in memory.",
+      () => serving().refusedForBytes,
+    ),
+    counter(
+      "readers_dropped_stalled_total",
+      "Readers dropped because they took nothing of their answer for the reader timeout.",
+      () => serving().droppedStalled,
+    ),
+    counter(
+      "readers_dropped_room_total",
+      "Stalled readers dropped before the reader timeout, because others needed their room.",
+      () => serving().droppedForRoom,
+    ),
+    counter(
+      "query_connections_refused_total",
+      "Connections to the query API closed at once, because there were too many.",
+      () => serving().connectionsRefused,
     ),
   ];
 }

@@ -21,6 +21,10 @@ test("nothing must be given", () => {
     streamReplicas: 1,
     replay: 21_600_000,
     closedKeep: 300_000,
+    maxCalls: 2048,
+    maxCallsPerCaller: 128,
+    maxAnswerBytes: 192 * 2 ** 20,
+    readerTimeout: 60_000,
     nodeLost: 60_000,
   });
 });

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 import { logLevels, normalizeLogLevel } from "../../lib/vocabulary/log-levels.ts";
 import { natsSchema, natsSettings } from "../../lib/nats/settings.ts";
+import { servingDefaults } from "./serve/serving-limits.ts";
 import { duration, listenAddress, oneOf, readSettings } from "../../lib/program/program-settings.ts";
 import type { ProgramSettings, SettingsResult } from "../../lib/program/program-settings.ts";
 
@@ -33,7 +34,20 @@ const schema = z.object({
   replay: duration(0, 365 * DAY_MS).default(6 * HOUR_MS),
   closedKeep: duration(0, DAY_MS).default(300_000),
   nodeLost: duration(5000, DAY_MS).default(60_000),
+  maxCalls: count(1, 100_000).default(servingDefaults.callsMax),
+  maxCallsPerCaller: count(1, 100_000).default(servingDefaults.callsPerCallerMax),
+  // The least holds the largest message, coverage of 50,000 pods.
+  maxAnswerBytes: byteCount(16 * 2 ** 20).default(servingDefaults.bytesMax),
+  readerTimeout: duration(1000, DAY_MS).default(servingDefaults.readerTimeoutMs),
 });
+
+function count(min: number, max: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, "is not a number")
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be ${min} to ${max}`);
+}
 
 // Sizes as Kubernetes writes them (resource.Quantity): 512Mi, 2Gi, 500M.
 function byteCount(bytesMin: number): z.ZodType<number, string> {
@@ -93,6 +107,26 @@ const aggregatorSettings: ProgramSettings<typeof schema.shape> = {
       variable: "WHOTALKS_NODE_LOST",
       example: "60s",
       help: "Silence after which a node counts as lost",
+    },
+    maxCalls: {
+      variable: "WHOTALKS_MAX_CALLS",
+      example: "2048",
+      help: "Calls of the query API that run at a time, all callers together",
+    },
+    maxCallsPerCaller: {
+      variable: "WHOTALKS_MAX_CALLS_PER_CALLER",
+      example: "128",
+      help: "Calls of one caller that run at a time",
+    },
+    maxAnswerBytes: {
+      variable: "WHOTALKS_MAX_ANSWER_BYTES",
+      example: "192Mi",
+      help: "Memory for answers that their readers have not taken yet, a quarter of it for one caller",
+    },
+    readerTimeout: {
+      variable: "WHOTALKS_READER_TIMEOUT",
+      example: "60s",
+      help: "A reader that takes nothing of its answer for this long is dropped",
     },
   },
 };

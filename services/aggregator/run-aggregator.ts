@@ -55,12 +55,23 @@ export async function runAggregator(
   });
   const { host, port } = config.grpcAddress;
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const server = await startServer(address, { query: aggregator.query, now, ready: false });
+  const limits = {
+    callsMax: config.maxCalls,
+    callsPerCallerMax: config.maxCallsPerCaller,
+    bytesMax: config.maxAnswerBytes,
+    readerTimeoutMs: config.readerTimeout,
+  };
+  const server = await startServer(address, { query: aggregator.query, now, limits, ready: false });
   let waitsFor = "NATS is not connected yet";
   let subscription: NatsSubscription | null = null;
   const http = await startOperationsServer({
     ...config.httpAddress,
-    metrics: aggregatorMetrics({ aggregator, cluster, subscription: () => subscription?.counters() ?? null }),
+    metrics: aggregatorMetrics({
+      aggregator,
+      cluster,
+      subscription: () => subscription?.counters() ?? null,
+      serving: () => server.counts(),
+    }),
     live: () => null,
     ready: () => (waitsFor === "" ? null : waitsFor),
   });

@@ -211,7 +211,7 @@ describe("a unix connection that was caught before it was accepted", () => {
     world.report({ keyframe: true, namespaces: all, processes, family: [pending, waiting, listener] });
     world.report({ family: after, removed: [2] });
     world.report({});
-    const told = (await watch.queue.take()).map((item) => ("event" in item ? item.event.kind : -1));
+    const told = [...(await watch.queue.take())!].map((item) => ("event" in item ? item.event.kind : -1));
     assert.deepEqual(told, [1, 2]);
     watch.close();
   });

@@ -1,17 +1,52 @@
-// A bounded queue of the events that one watcher has not read yet. Events that do not fit are dropped and
-// counted; a gap marker keeps their place in the queue.
+// Events that watchers have not read yet. All watchers share one store of events, in which the oldest make room for the
+// newest; each has a bounded queue of its own that refers to it. What a watcher lost is counted, and a gap marker keeps
+// its place.
 
 import type { ConnectionEvent } from "../../../lib/gen/whotalks/v1/query.ts";
 
-/** Events queued for one watcher: about 20 MB of messages. */
+/** Events queued for one watcher, 8 bytes each. */
 export const WATCH_EVENTS_MAX = 10_000;
+/** Events kept for all watchers together: about 20 MB of messages. */
+const WATCH_STORE_EVENTS_MAX = 10_000;
 
-/** An event, or the number of dropped ones. */
+/** An event in the store; null once newer events took its place. */
+export interface WatchEvent {
+  event: ConnectionEvent | null;
+}
+
+/** An event, or the number of lost ones. */
 export type WatchItem = { readonly event: ConnectionEvent } | { readonly missed: number };
+
+/** The store: a ring of events. */
+export class WatchEvents {
+  readonly #ring: WatchEvent[] = [];
+  readonly #max: number;
+  #next = 0;
+
+  constructor(max: number = WATCH_STORE_EVENTS_MAX) {
+    this.#max = max;
+  }
+
+  /** Adds an event; the oldest makes room for it. */
+  add(event: ConnectionEvent): WatchEvent {
+    const added: WatchEvent = { event };
+    const replaced = this.#ring[this.#next];
+    if (replaced !== undefined) replaced.event = null;
+    this.#ring[this.#next] = added;
+    this.#next = (this.#next + 1) % this.#max;
+    return added;
+  }
+
+  /** Forgets all: nobody watches any more. */
+  clear(): void {
+    this.#ring.length = 0;
+    this.#next = 0;
+  }
+}
 
 /** A watcher's queue. */
 export class WatchQueue {
-  #events: ConnectionEvent[] = [];
+  #events: WatchEvent[] = [];
   #missed = 0;
   #closed = false;
   #wake: (() => void) | null = null;
@@ -21,27 +56,26 @@ export class WatchQueue {
     this.#max = max;
   }
 
-  /** Adds an event, or counts it as dropped. */
-  push(event: ConnectionEvent): void {
-    // Once an event is dropped, drop all until the watcher has read up to there: the queue has one gap at
-    // most.
+  /** Adds an event, or counts it as lost. */
+  push(event: WatchEvent): void {
+    // Once an event is lost, drop all until the watcher has read up to there: the queue has one gap at its end.
     if (this.#missed > 0 || this.#events.length >= this.#max) this.#missed++;
     else this.#events.push(event);
     this.#notify();
   }
 
   /**
-   * Takes all events, oldest first; resolves when there is one, or with an empty list once the queue is
-   * closed.
+   * Takes all events, oldest first; resolves when there is one, or with nothing once the queue is closed. An event that
+   * leaves the store before it is reached counts as lost.
    */
-  async take(): Promise<WatchItem[]> {
-    while (this.#events.length === 0 && this.#missed === 0 && !this.#closed) {
+  async take(): Promise<Iterable<WatchItem> | null> {
+    while (this.#events.length === 0 && this.#missed === 0) {
+      if (this.#closed) return null;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const items: WatchItem[] = this.#events.map((event) => ({ event }));
-    if (this.#missed > 0) items.push({ missed: this.#missed });
+    const items = itemsOf(this.#events, this.#missed);
     this.#events = [];
     this.#missed = 0;
     return items;
@@ -57,4 +91,18 @@ export class WatchQueue {
     this.#wake?.();
     this.#wake = null;
   }
+}
+
+function* itemsOf(events: readonly WatchEvent[], missedAtEnd: number): Generator<WatchItem> {
+  let missed = 0;
+  for (const { event } of events) {
+    if (event === null) missed++;
+    else {
+      if (missed > 0) yield { missed };
+      missed = 0;
+      yield { event };
+    }
+  }
+  missed += missedAtEnd;
+  if (missed > 0) yield { missed };
 }

@@ -1,11 +1,13 @@
-// Items in batches that fit a message: at most 256 of them, and about 256 KiB.
+// Items in batches that fit a message: at most 256 of them, and about 32 KiB.
 
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 
+import { AHEAD_BYTES_MAX } from "./serving-limits.ts";
+
 /** Items per message. */
 const BATCH_ITEMS_MAX = 256;
-/** Bytes of items per message, unless a single item is larger. gRPC's own limit is 4 MiB. */
-const BATCH_BYTES_MAX = 256 * 1024;
+/** Bytes of items per message, unless a single item is larger: what a stream may be ahead of its reader. */
+const BATCH_BYTES_MAX = AHEAD_BYTES_MAX;
 /** One in this many items is measured; the others are assumed to have the same average size. */
 const MEASURE_EVERY = 16;
 

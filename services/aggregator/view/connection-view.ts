@@ -36,12 +36,6 @@ export interface Side {
   readonly endpoint: number;
 }
 
-/** Identifies a connection although its slot may be reused. */
-export interface ConnectionHandle {
-  readonly slot: number;
-  readonly serial: number;
-}
-
 /** An ICMP conversation. */
 export interface IcmpConversation {
   readonly type: number;
@@ -68,15 +62,9 @@ export class ConnectionView {
     return this.#model.connections.exists(slot);
   }
 
-  /** Returns a handle that identifies the connection as long as it exists. */
-  handle(slot: number): ConnectionHandle {
-    return { slot, serial: this.#model.connections.serial[slot]! };
-  }
-
-  /** Whether the connection of a handle still exists. */
-  isThere({ slot, serial }: ConnectionHandle): boolean {
-    const { connections } = this.#model;
-    return connections.exists(slot) && connections.serial[slot] === serial;
+  /** Together with the slot, identifies the connection although the slot may be reused. */
+  serial(slot: number): number {
+    return this.#model.connections.serial[slot]!;
   }
 
   /** Orders connections by first sighting, then by their stable ids. */
