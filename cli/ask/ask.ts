@@ -24,12 +24,6 @@ import { FailureError } from "../command/errors.ts";
 /** Largest message that is accepted, in bytes: servers send much smaller batches. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
-/**
- * Bytes that the server may send ahead of us. With HTTP/2's default, 64 KiB, a list of 2 MB takes 30 round trips, each of
- * which waits for a busy server.
- */
-const WINDOW_BYTES = 1024 * 1024;
-
 /** Header of the server's answers: how long they may wait for their reader, in milliseconds. */
 const READER_TIMEOUT_HEADER = "whotalks-reader-timeout-ms";
 
@@ -65,7 +59,6 @@ export function connect(
 ): Asker {
   const client = new QueryServiceClient(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-    "grpc-node.flow_control_window": WINDOW_BYTES,
     // Do not use a proxy from the environment for an address that the user named.
     "grpc.enable_http_proxy": 0,
   });

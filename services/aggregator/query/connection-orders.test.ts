@@ -67,11 +67,20 @@ test("a connection that is gone is left out", () => {
   assert.deepEqual([...slots], [2]);
 });
 
-test("a crowd shares an order, and others do not", () => {
-  const view = viewOf([{ firstSeenMs: NOW_MS, uid: 1 }]);
+test("a crowd shares an order while a list reads it, and others do not", () => {
+  const view = viewOf([1, 2].map((uid) => ({ firstSeenMs: NOW_MS, uid })));
   const orders = new ConnectionOrders();
-  const made = Array.from({ length: 20 }, () => orders.take(view)).filter(({ isNew }) => isNew).length;
+  const begin = (): { readonly isNew: boolean; readonly slots: Generator<number> } => {
+    const { order, isNew } = orders.take(view);
+    const slots = order.slots(view.connections);
+    slots.next();
+    return { isNew, slots };
+  };
+  const lists = Array.from({ length: 20 }, begin);
+  const made = lists.filter(({ isNew }) => isNew).length;
   assert.ok(made >= 4 && made <= 6, `${made} orders`);
+  for (const { slots } of lists) slots.return(undefined);
+  assert.equal(begin().isNew, true);
 });
 
 test("lists on the oldest orders end where orders have no room, and the newest go on", () => {

@@ -27,6 +27,7 @@ export class ConnectionOrder {
   readonly costMs: number;
   #slots: Uint32Array;
   #serials: Uint32Array;
+  #readers = 0;
 
   constructor(view: View, nowMs: number) {
     const { connections } = view;
@@ -44,6 +45,11 @@ export class ConnectionOrder {
     return this.#slots.length;
   }
 
+  /** Whether a list is reading it. */
+  get isRead(): boolean {
+    return this.#readers > 0;
+  }
+
   /** Drops the order: lists that still use it end with a TooSlowError. */
   drop(): void {
     this.#slots = new Uint32Array();
@@ -56,11 +62,16 @@ export class ConnectionOrder {
   }
 
   *#existing(connections: View["connections"], size: number): Generator<number> {
-    for (let at = 0; at < size; at++) {
-      if (this.size < size)
-        throw new TooSlowError("the list took too long: its place was needed for newer lists");
-      const slot = this.#slots[at]!;
-      if (connections.exists(slot) && connections.serial(slot) === this.#serials[at]!) yield slot;
+    this.#readers++;
+    try {
+      for (let at = 0; at < size; at++) {
+        if (this.size < size)
+          throw new TooSlowError("the list took too long: its place was needed for newer lists");
+        const slot = this.#slots[at]!;
+        if (connections.exists(slot) && connections.serial(slot) === this.#serials[at]!) yield slot;
+      }
+    } finally {
+      this.#readers--;
     }
   }
 }
@@ -97,7 +108,7 @@ export class ConnectionOrders {
     const nowMs = performance.now();
     const latest = this.#orders.at(-1)?.deref();
     const shareAgeMs = this.#crowd.shareAgeMs(nowMs, latest?.costMs ?? 0);
-    const isShared = latest !== undefined && nowMs - latest.madeMs < shareAgeMs;
+    const isShared = latest?.isRead === true && nowMs - latest.madeMs < shareAgeMs;
     return isShared ? { order: latest, isNew: false } : { order: this.#make(view, nowMs), isNew: true };
   }
 
