@@ -26,6 +26,8 @@ const AROUND_MS = 8000;
 const SETTLE_MS = 60_000;
 const STILL_MS = 15_000;
 const LOOK_MS = 3000;
+/** Lost connections that are named. */
+const EXAMPLES_MAX = 30;
 
 /** Runs the soak; returns false if a fault had an effect that it must not have. */
 export async function run({ times, short, fault }: SoakOptions): Promise<boolean> {
@@ -67,7 +69,11 @@ async function breakRelease(chosen: readonly Fault[], times: number): Promise<bo
       before = after;
       const { made, doubled, lost, told } = effect;
       const figures = `${made} connections, ${doubled} counted twice, ${lost} lost, ${told} told`;
-      console.error(`${fault.name}: ${figures}: ${verdictOn(effect) ?? "right"}`);
+      const verdict = verdictOn(effect);
+      const examples = after.lostExamples.slice(0, EXAMPLES_MAX).join(", ");
+      console.error(`${fault.name}: ${figures}: ${verdict ?? "right"}`);
+      if (verdict === "lost untold")
+        console.error(`  of ${after.lostExamples.length} not shown: ${examples}`);
     }
   }
   console.log(effectTable(effects));

@@ -5,7 +5,7 @@ import type { Figures } from "./figures.ts";
 import { effectOf, effectTable, verdictOn } from "./figures.ts";
 
 function figures(made: number, shown: number, told: number, more: Partial<Figures> = {}): Figures {
-  return { made, shown, unseenEnds: told * 2, missingEnds: 0, heldRight: true, ...more };
+  return { made, shown, unseenEnds: told * 2, missingEnds: 0, lostExamples: [], heldRight: true, ...more };
 }
 
 const cases: { name: string; before: Figures; after: Figures; verdict: string | null }[] = [

@@ -10,6 +10,8 @@ export interface Figures {
   readonly unseenEnds: number;
   /** Of the connections since the latest fault: ends that are not shown, since another end or a flow shows the connection. */
   readonly missingEnds: number;
+  /** Clients and ports of connections since the latest fault that no answer shows. */
+  readonly lostExamples: readonly string[];
   /** Whether the connections that are held open are shown as open, each once. */
   readonly heldRight: boolean;
 }

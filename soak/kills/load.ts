@@ -4,6 +4,7 @@
 import { connectionsOf, edgesOf, podCoverages } from "../../test/e2e/answer.ts";
 import { apply, kubectl } from "../../test/e2e/command.ts";
 import { eventually } from "../../lib/testing/eventually.ts";
+import type { Connection } from "../../test/e2e/answer.ts";
 import type { Calls } from "../../test/e2e/workload.ts";
 import { caller, client, pod, ready, server, service } from "../../test/e2e/workload.ts";
 import type { Figures } from "./figures.ts";
@@ -94,10 +95,28 @@ export class Load {
     return {
       made,
       shown,
+      lostExamples: await this.#lostAmong(recent),
       unseenEnds,
       missingEnds: recent.length * 2 - shownEnds,
       heldRight: open === HELD,
     };
+  }
+
+  // Connections since the pause before that are not among those which are shown.
+  async #lostAmong(shown: readonly Connection[]): Promise<string[]> {
+    const lost: string[] = [];
+    for (const name of callers) {
+      const found = new Map<number, number>();
+      for (const { client: from } of shown)
+        if (from.pod === name && from.port !== undefined)
+          found.set(from.port, (found.get(from.port) ?? 0) + 1);
+      for (const port of (await this.#lines(name)).at(-1)!.ports) {
+        const left = (found.get(port) ?? 0) - 1;
+        found.set(port, left);
+        if (left < 0) lost.push(`${name}:${port}`);
+      }
+    }
+    return lost;
   }
 
   async #signal(): Promise<void> {
@@ -106,12 +125,12 @@ export class Load {
       await kubectl("exec", "-n", this.#namespace, name, "--", "/nodejs/bin/node", "-e", script);
   }
 
-  async #lines(name: string): Promise<{ event: string; made: number }[]> {
+  async #lines(name: string): Promise<{ event: string; made: number; ports: readonly number[] }[]> {
     const log = await kubectl("logs", "-n", this.#namespace, name);
     return log
       .trim()
       .split("\n")
-      .map((line) => JSON.parse(line) as { event: string; made: number });
+      .map((line) => JSON.parse(line) as { event: string; made: number; ports: readonly number[] });
   }
 }
 

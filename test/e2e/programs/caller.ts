@@ -1,5 +1,5 @@
 // A workload: opens short connections at a steady pace, and counts them. SIGUSR2 pauses it and lets it go on; once the last
-// connection is over after a pause, it prints how many there were. Runs with `node --input-type=module-typescript -e`; its
+// connection is over after a pause, it prints how many there were, and the ports of those since the pause before. Runs with `node --input-type=module-typescript -e`; its
 // argument is JSON: {"host","port","perSecond","ends"}: "ends" is "fin" (the server closes first) or "rst" (the client resets
 // the connection once it has its answer).
 
@@ -17,11 +17,14 @@ const { host, port, perSecond, ends } = JSON.parse(process.argv[1] ?? "{}") as {
 const { address } = await lookup(host); // Resolve once: DNS is not under test.
 const payload = `${os.hostname()}\n`.padEnd(100, "x");
 const counts = { made: 0, failed: 0 };
+// Since the latest pause.
+let ports: number[] = [];
 let isPaused = true;
 let open = 0;
 
 function print(event: string): void {
-  console.log(JSON.stringify({ event, ...counts }));
+  console.log(JSON.stringify({ event, ...counts, ports }));
+  ports = [];
 }
 
 function call(): void {
@@ -30,6 +33,7 @@ function call(): void {
   let connected = false;
   socket.on("connect", () => {
     connected = true;
+    ports.push(socket.localPort ?? 0);
     socket.write(payload);
   });
   socket.on("data", () => {
