@@ -29,6 +29,8 @@ export interface RenderedReport {
   /** The time of its pass, and the earliest time at which it is in the stream. */
   readonly atMs: number;
   readonly publishedMs: number;
+  /** Its time by the stream's clock, less what it waited in its agent. */
+  readonly timeMs: number;
   readonly bytes: Uint8Array;
   readonly sockets: readonly SocketSighting[];
   readonly flows: readonly Flow[];
@@ -59,6 +61,8 @@ export class Agent {
   #passes = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
   #dumpMs = Number.NEGATIVE_INFINITY;
+  // Whether the agent was stopped before the current pass: announcements waited, and bear the time at which they are read.
+  #wasStopped = false;
 
   constructor(node: Node, traits: AgentTraits, accounting: boolean, history: History, startMs: number) {
     this.#node = node;
@@ -70,13 +74,17 @@ export class Agent {
   }
 
   /** Returns the report of a pass at a time of the history. */
-  pass(atMs: number, keyframe: boolean): RenderedReport {
-    const content = new ReportContent(this.#accounting);
+  pass(
+    atMs: number,
+    { keyframe, wasStopped }: { readonly keyframe: boolean; readonly wasStopped: boolean },
+  ): RenderedReport {
+    this.#wasStopped = wasStopped;
+    const content = new ReportContent(this.#accounting, (ms) => this.#ticksOf(ms));
     const ended: Socket[] = [];
     for (const socket of this.#sockets) if (this.#report(content, socket, atMs, keyframe)) ended.push(socket);
     // Sockets that came and went are last, in order of their ends.
     for (const socket of ended.toSorted((a, b) => a.destroyedMs - b.destroyedMs))
-      this.#reportEnded(content, socket);
+      this.#reportEnded(content, socket, atMs);
     if (this.#traits.conntrack !== "none") this.#reportFlows(content, atMs, keyframe);
     const bytes = this.#encode(content, atMs, keyframe);
     this.#ids.settle();
@@ -85,7 +93,15 @@ export class Agent {
     this.#passes++;
     const latencyMs = LATENCY_MS + ((this.#sequence * 7 + this.#node.index * 11) % LATENCY_SPREAD_MS);
     const { sightings, flows } = content;
-    return { node: this.#node, atMs, publishedMs: atMs + latencyMs, bytes, sockets: sightings, flows };
+    return {
+      node: this.#node,
+      atMs,
+      publishedMs: atMs + latencyMs,
+      timeMs: atMs + latencyMs,
+      bytes,
+      sockets: sightings,
+      flows,
+    };
   }
 
   // Returns true if the socket came and went since the previous pass.
@@ -134,11 +150,11 @@ export class Agent {
     this.#ids.giveBack(id);
   }
 
-  #reportEnded(content: ReportContent, socket: Socket): void {
+  #reportEnded(content: ReportContent, socket: Socket, atMs: number): void {
     const id = this.#ids.take();
     this.#ids.giveBack(id);
     const row = endedRow(socket);
-    content.addSocket("new", socket, id, this.#ticksOf(socket.destroyedMs), row);
+    content.addSocket("new", socket, id, this.#ticksOf(this.#announcedMs(socket.destroyedMs, atMs)), row);
     const held = this.#hasListener(socket);
     if (held) content.addHolder(id, socket.place.process);
     content.removed.push(id);
@@ -149,6 +165,11 @@ export class Agent {
   #isAnnounced({ destroyedMs, kind }: Socket, atMs: number): boolean {
     if (!this.#traits.hears || this.#passes === 0 || kind === "listener") return false;
     return destroyedMs > this.#lastMs && destroyedMs <= atMs;
+  }
+
+  // When the announcement of an event is read, for the agent.
+  #announcedMs(eventMs: number, atMs: number): number {
+    return this.#wasStopped ? atMs : eventMs;
   }
 
   // A socket that lost its remote port is identified by its other end, if that is on the same node.
@@ -186,7 +207,11 @@ export class Agent {
       else if (isHeard) {
         const id = this.#flowIds.take();
         this.#flowIds.giveBack(id);
-        content.addFlow("new", flow, flowRowAt(flow, id, this.#ticksOf(flow.bornMs), atMs));
+        content.addFlow(
+          "new",
+          flow,
+          flowRowAt(flow, id, this.#ticksOf(this.#announcedMs(flow.bornMs, atMs)), atMs),
+        );
         content.flowsRemoved.push(id);
         content.flows.push(flow);
       }
@@ -209,7 +234,8 @@ export class Agent {
     const before = this.#knownFlows.get(flow);
     if (before === undefined && !isHeard && !dumps) return;
     const id = before?.id ?? this.#flowIds.take();
-    const firstSeen = before?.firstSeen ?? this.#ticksOf(isHeard ? flow.bornMs : atMs);
+    const firstSeen =
+      before?.firstSeen ?? this.#ticksOf(isHeard ? this.#announcedMs(flow.bornMs, atMs) : atMs);
     const isFresh = dumps || before === undefined;
     const row = isFresh ? flowRowAt(flow, id, firstSeen, dumps ? atMs : flow.bornMs) : before;
     if (before === undefined || keyframe) content.addFlow("new", flow, row);

@@ -43,5 +43,6 @@ export const calm: Scenario = {
   randomPorts: false,
   talks: [calmTalk],
   incident: { kind: "none", node: 0, pass: 1, passes: 1 },
+  delay: { kind: "none", node: 0, pass: 1, passes: 3 },
   orderSeed: 0,
 };

@@ -39,8 +39,8 @@ export interface Answer {
 export function promptSteps(reports: readonly RenderedReport[]): Step[] {
   const steps: Step[] = [];
   let lastMs = 0;
-  for (const { publishedMs, bytes } of reports) {
-    steps.push({ atMs: publishedMs, kind: "report", bytes, timeMs: publishedMs });
+  for (const { publishedMs, timeMs, bytes } of reports) {
+    steps.push({ atMs: publishedMs, kind: "report", bytes, timeMs });
     lastMs = Math.max(lastMs, publishedMs);
   }
   for (let atMs = 1000; atMs < lastMs; atMs += 1000) steps.push({ atMs, kind: "tick" });
@@ -57,7 +57,7 @@ export function shuffledSteps(reports: readonly RenderedReport[], seed: number):
   >();
   const arrivedMs = new Map<string, number>();
   let lastMs = 0;
-  for (const { node, publishedMs: timeMs, bytes } of reports) {
+  for (const { node, publishedMs, timeMs, bytes } of reports) {
     let manner = manners.get(node.name);
     if (manner === undefined) {
       const heldFromMs = random.below(40_000);
@@ -69,7 +69,7 @@ export function shuffledSteps(reports: readonly RenderedReport[], seed: number):
       };
       manners.set(node.name, manner);
     }
-    let arrives = timeMs + manner.delayMs + random.below(manner.jitterMs + 1);
+    let arrives = publishedMs + manner.delayMs + random.below(manner.jitterMs + 1);
     if (arrives > manner.heldFromMs && arrives < manner.heldToMs) arrives = manner.heldToMs;
     arrives = Math.max(arrives, arrivedMs.get(node.name) ?? 0);
     arrivedMs.set(node.name, arrives);

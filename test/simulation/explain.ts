@@ -9,6 +9,7 @@ import type { KnownFaultName } from "./known-faults.ts";
 import type { Finding } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
 import { SightingIndex } from "./sightings.ts";
+import { intervalOf } from "./timetable.ts";
 
 /** LAG_MS of services/aggregator/match/lag.ts. */
 const LAG_MS = 10_000;
@@ -21,12 +22,7 @@ export interface FaultContext {
 }
 
 /** Faults that make datagram conversations be counted too often or not at all. */
-const countingFaults: readonly KnownFaultName[] = [
-  "id-again",
-  "shown-peer-stays",
-  "restart-forgets-flows",
-  "datagram-flow-older",
-];
+const countingFaults: readonly KnownFaultName[] = ["id-again", "shown-peer-stays", "datagram-flow-older"];
 
 /** The faults that explain the lines of a finding; null if a line is unexplained. */
 export function explain(finding: Finding, context: FaultContext): ReadonlySet<KnownFaultName> | null {
@@ -85,12 +81,9 @@ class Patterns {
       this.#any(named, this.#followsTimeWait, "time-wait-peer") ??
       this.#any(named, this.#isTupleAgain, "tuple-again") ??
       this.#any(named, this.#sharesFlow, "flow-of-another") ??
-      this.#any(named, this.#hasGoneHalf, "gone-half") ??
       (this.#inAnyOrder && isOfFlowAlone(line) ? "lone-flow-early" : null) ??
       this.#any(named, (each) => hasShownPeer(line, each), "shown-peer-stays") ??
-      this.#any(named, this.#isOlderThanFirstLook, "first-look") ??
       this.#any(named, this.#hasFlowGone, this.#inAnyOrder ? "flow-forgotten" : "flow-gone-early") ??
-      this.#any(named, this.#isReportedAgain, "restart-forgets-flows") ??
       this.#any(named, this.#isGuessed, "join-against-flow")
     );
   }
@@ -118,11 +111,15 @@ class Patterns {
     }
   }
 
-  // Reports of its node were lost between one socket and the next with its tuple.
+  // Reports of its node were lost between one socket or flow and the next with its tuple.
   readonly #isLostBetween = (conversation: Conversation): boolean => {
     const { kind, node, pass } = this.#scenario.incident;
     if (kind !== "lost") return false;
-    const lostMs = pass * this.#scenario.intervalMs;
+    const lostMs = pass * intervalOf(this.#scenario);
+    const isAcross = (a: Flow, b: Flow): boolean =>
+      a.node.index === node && haveOneSide(a, b) && a.bornMs < lostMs !== b.bornMs < lostMs;
+    const flows = this.#conversations.flatMap((each) => each.flows);
+    if (conversation.flows.some((flow) => flows.some((other) => isAcross(flow, other)))) return true;
     return [...this.#successions(conversation)].some(
       ([before, after]) =>
         before.place.node.index === node &&
@@ -143,7 +140,7 @@ class Patterns {
       ([before, after]) =>
         before.entry !== null &&
         this.#sightings.of(before) !== null &&
-        after.bornMs - before.destroyedMs <= LAG_MS + 2 * this.#scenario.intervalMs,
+        after.bornMs - before.destroyedMs <= LAG_MS + 2 * intervalOf(this.#scenario),
     );
 
   // Without translations, its sockets mirror each other's tuples.
@@ -160,29 +157,6 @@ class Patterns {
           ),
       ),
     );
-
-  // One socket was last reported before the other was first reported, or may have been in another order.
-  readonly #hasGoneHalf = ({ clientSocket, serverSocket, ...rest }: Conversation): boolean => {
-    if (isSpot(rest.client, rest.seenAs) && isSpot(rest.dialled, rest.server)) return false;
-    if (clientSocket === null || serverSocket === null) return false;
-    const [a, b] = [this.#sightings.of(clientSocket), this.#sightings.of(serverSocket)];
-    if (a === null || b === null) return false;
-    if (a.last <= b.first || b.last <= a.first) return true;
-    return this.#inAnyOrder && (a.hasLeft || b.hasLeft);
-  };
-
-  // One of its sockets was found in its agent's first pass, long after it was created.
-  readonly #isOlderThanFirstLook = ({ clientSocket, serverSocket, startMs }: Conversation): boolean =>
-    [clientSocket, serverSocket].some((socket) => {
-      const sighting = socket === null ? null : this.#sightings.of(socket);
-      return sighting !== null && sighting.isFirstLook && sighting.firstMs - startMs >= LAG_MS;
-    });
-
-  // One of its flows is on a node whose agent restarted.
-  readonly #isReportedAgain = ({ flows }: Conversation): boolean => {
-    const { kind, node } = this.#scenario.incident;
-    return kind === "restart" && flows.some((flow) => flow.node.index === node && this.#sightings.has(flow));
-  };
 
   // A client's socket shares an entry with earlier sockets.
   readonly #hasOlderFlow = ({ talk, clientSocket, flows, startMs }: Conversation): boolean =>
@@ -215,7 +189,6 @@ class Patterns {
     );
     const countsMore =
       this.#any(named, this.#isLostBetween, "id-again") ??
-      this.#any(named, this.#isReportedAgain, "restart-forgets-flows") ??
       this.#any(named, this.#hasOlderFlow, "datagram-flow-older") ??
       this.#any(named, (each) => isMidway(line, each), "shown-peer-stays");
     const countsAlike = this.#any(named, this.#hasEnded, "datagram-server-late");

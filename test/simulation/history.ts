@@ -9,6 +9,7 @@ import { KernelTables } from "./kernel-tables.ts";
 import type { Hop, Route } from "./routes.ts";
 import { routeOf } from "./routes.ts";
 import type { Scenario, Talk } from "./scenario.ts";
+import { intervalOf } from "./timetable.ts";
 
 /** TCP_TIMEWAIT_LEN. */
 const TIME_WAIT_MS = 60_000;
@@ -61,7 +62,7 @@ class HistoryMaker {
   }
 
   make(lengthMs: number): History {
-    const beforeMs = Math.min(3 * this.#scenario.intervalMs, BEFORE_MS_MAX);
+    const beforeMs = Math.min(3 * intervalOf(this.#scenario), BEFORE_MS_MAX);
     const occasions = this.#scenario.talks.flatMap((talk) => occasionsOf(talk, lengthMs, beforeMs));
     for (const occasion of occasions.toSorted((a, b) => a.startMs - b.startMs)) this.#begin(occasion);
     const { sockets, flows } = this.#tables;

@@ -10,7 +10,7 @@ import { scenarios } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
 /** About 15 seconds. */
-const HISTORIES = 2000;
+const HISTORIES = 2500;
 
 it(`the connections of ${HISTORIES} histories are those that were generated, in every order`, (context) => {
   const { seed } = fc.readConfigureGlobal();

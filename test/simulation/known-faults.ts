@@ -21,18 +21,12 @@ export const knownFaults = {
   "flow-of-another":
     "flows have the same tuple one after the other: of several the living one is taken for ends that have gone, and " +
     "one that began some seconds before or after is taken for an end's own (match/by-flow.ts flowOfEnd, supersedes, isTimely)",
-  "gone-half":
-    "an end that has gone is no peer of one that lives, and is not looked at again when that is reported: halves of " +
-    "a translated conversation do not meet (match/by-flow.ts peerByFlow)",
   "lone-flow-early":
     "a flow without sockets is shown if it is judged before the node that has one of its ends has reported, and stays " +
     "(match/by-lone-flow.ts isKnownOtherwise, coveredEnds)",
   "shown-peer-stays":
     "a flow that is shown alone stays beside the connection that sockets make if another flow of its conversation, " +
     "which is not shown, ties them (apply/connector.ts, match/by-flow.ts flowFor)",
-  "first-look":
-    "a socket that an agent finds at its first look may be far older than it seems: a flow that another agent saw begin " +
-    "more than ten seconds before is taken for another conversation's (match/by-flow.ts isTimely)",
   "flow-forgotten":
     "a flow that has gone is forgotten once it was judged: a socket that is reported later does not find it " +
     "(apply/flow-waits.ts, apply/flow-life.ts)",
@@ -43,10 +37,6 @@ export const knownFaults = {
   "join-against-flow":
     "ends that were joined by their tuples, or by a Service's endpoints, stay together when a flow that translates the " +
     "client's port says otherwise (match/by-tuple.ts, match/by-service.ts)",
-  "restart-forgets-flows":
-    "the flows that an agent reports after a restart are new ones: those that are shown alone are counted twice, and in a " +
-    "chain of translations the earlier self takes their place " +
-    "(ingest/apply-report.ts beginEpoch, match/conversation.ts hasCloserRival)",
   "datagram-flow-older":
     "datagrams of several sockets, one after the other, share an entry if they share a port: a socket that is more " +
     "than ten seconds younger than the entry is not tied to it (match/by-flow.ts isTimely)",

@@ -10,6 +10,7 @@ import { encodeReport } from "../../lib/report-codec.ts";
 import { SocketTable } from "../../lib/socket-table.ts";
 import { Protocol } from "../../lib/vocabulary/protocols.ts";
 import { TcpFlowState } from "../../lib/vocabulary/states.ts";
+import { TIME_WAIT_MS, Timer } from "../../lib/vocabulary/timers.ts";
 import { HOST_NAMESPACE } from "./cluster.ts";
 import type { Flow, Socket } from "./conversation.ts";
 import { isSpot } from "./conversation.ts";
@@ -54,9 +55,12 @@ export class ReportContent {
   readonly sightings: SocketSighting[] = [];
   readonly flows: Flow[] = [];
   readonly #accounting: boolean;
+  readonly #ticksOf: (atMs: number) => number;
 
-  constructor(accounting: boolean) {
+  /** `ticksOf` converts a time of the history to the agent's ticks. */
+  constructor(accounting: boolean, ticksOf: (atMs: number) => number) {
     this.#accounting = accounting;
+    this.#ticksOf = ticksOf;
     for (const table of Object.values(tables)) table.length = 0;
   }
 
@@ -75,6 +79,8 @@ export class ReportContent {
     table.remotePort[to] = socket.remote.port;
     table.inode[to] = row.inode;
     table.firstSeen[to] = firstSeen;
+    table.timer[to] = row.timeWaitMs === null ? 0 : Timer.timeWait;
+    table.timerDeadline[to] = row.timeWaitMs === null ? 0 : this.#ticksOf(row.timeWaitMs + TIME_WAIT_MS);
     table.clearCounters(to);
     table.cookieLow[to] = row.cookie;
     table.counted[to] = row.counted ? 1 : 0;

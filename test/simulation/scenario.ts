@@ -58,10 +58,26 @@ export interface Talk {
 
 /** A fault in a node's reports. */
 interface Incident {
-  /** Reports are lost until a keyframe; the agent restarts; a keyframe comes out of order. */
-  readonly kind: "none" | "lost" | "restart" | "keyframe";
+  /**
+   * Reports are lost until a keyframe; the agent restarts, `passes` after its last pass; a keyframe comes out of order;
+   * the aggregator replays the stream: of each node it receives nothing before a keyframe, each node's at another pass.
+   */
+  readonly kind: "none" | "lost" | "restart" | "keyframe" | "replay";
   readonly node: number;
   readonly pass: number;
+  readonly passes: number;
+}
+
+/** What makes a node's reports late, for minutes. */
+interface Delay {
+  /**
+   * The agent is stopped: it makes no pass, and what was announced meanwhile waits. Its reports are held: they reach the
+   * stream with the first one after the delay.
+   */
+  readonly kind: "none" | "stopped" | "held";
+  readonly node: number;
+  readonly pass: number;
+  /** How long it lasts, in passes. */
   readonly passes: number;
 }
 
@@ -82,6 +98,7 @@ export interface Scenario {
   readonly randomPorts: boolean;
   readonly talks: readonly Talk[];
   readonly incident: Incident;
+  readonly delay: Delay;
   /** Determines the order in which reports are delivered. */
   readonly orderSeed: number;
 }
@@ -119,10 +136,17 @@ const talk: fc.Arbitrary<Talk> = fc.record({
 });
 
 const incident: fc.Arbitrary<Incident> = fc.record({
-  kind: weighted<Incident["kind"]>([5, "none"], [1, "lost"], [1, "restart"], [1, "keyframe"]),
+  kind: weighted<Incident["kind"]>([6, "none"], [1, "lost"], [2, "restart"], [1, "keyframe"], [1, "replay"]),
   node: fc.nat(NODES_MAX - 1),
   pass: fc.integer({ min: 1, max: 6 }),
   passes: fc.integer({ min: 1, max: 4 }),
+});
+
+const delay: fc.Arbitrary<Delay> = fc.record({
+  kind: weighted<Delay["kind"]>([4, "none"], [1, "stopped"], [1, "held"]),
+  node: fc.nat(NODES_MAX - 1),
+  pass: fc.integer({ min: 1, max: 6 }),
+  passes: fc.constantFrom(3, 8, 20),
 });
 
 /** Every scenario. */
@@ -138,5 +162,6 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   randomPorts: fc.boolean(),
   talks: fc.array(talk, { minLength: 1, maxLength: 6 }),
   incident,
+  delay,
   orderSeed: fc.nat(2 ** 31 - 1),
 });

@@ -11,10 +11,8 @@ import { createHistory } from "./history.ts";
 import type { Finding } from "./oracle.ts";
 import { compareAnswers, judge } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
+import { lengthOf, timetableOf } from "./timetable.ts";
 import { witnessesOf } from "./witnesses.ts";
-
-/** Passes that an old agent has made before the first keyframe that the aggregator receives. */
-const PASSES_BEFORE = 4;
 
 /** A simulated history. */
 export interface Simulation {
@@ -30,8 +28,7 @@ export interface Simulation {
  */
 export function simulate(scenario: Scenario): Simulation {
   const cluster = createCluster(scenario);
-  const lengthMs = scenario.passes * scenario.intervalMs;
-  const history = createHistory(scenario, cluster, lengthMs);
+  const history = createHistory(scenario, cluster, lengthOf(scenario));
   const reports = cluster.nodes
     .flatMap((node) => reportsOf(scenario, node, history))
     .toSorted((a, b) => a.publishedMs - b.publishedMs);
@@ -50,26 +47,15 @@ export function simulate(scenario: Scenario): Simulation {
 
 // The reports of a node that are applied.
 function reportsOf(scenario: Scenario, node: Node, history: History): RenderedReport[] {
-  const { intervalMs, passes, accounting, incident } = scenario;
   const traits = scenario.agents[node.index]!;
-  const struck = incident.node === node.index ? incident.kind : "none";
-  const startAt = traits.old ? -PASSES_BEFORE : 0;
-  const timeOf = (pass: number): number =>
-    pass * intervalMs + Math.floor((traits.offsetMs * intervalMs) / 1000);
-  let agent = new Agent(node, traits, accounting, history, timeOf(startAt));
   const reports: RenderedReport[] = [];
-  let awaitsKeyframe = false;
-  for (let pass = startAt; pass <= passes; pass++) {
-    const isStruck = pass === incident.pass;
-    if (struck === "restart" && isStruck)
-      agent = new Agent(node, traits, accounting, history, timeOf(pass) - 5);
-    const isLost = struck === "lost" && pass >= incident.pass && pass < incident.pass + incident.passes;
-    if (isLost) awaitsKeyframe = true;
-    const returns = struck === "lost" && pass === incident.pass + incident.passes;
-    const keyframe = pass === 0 || returns || ((struck === "restart" || struck === "keyframe") && isStruck);
-    const report = agent.pass(timeOf(pass), keyframe);
-    if (keyframe && !isLost) awaitsKeyframe = false;
-    if (pass >= 0 && !awaitsKeyframe && !isLost) reports.push(report);
+  let agent: Agent | null = null;
+  for (const { atMs, starts, keyframe, arrives, heldUntilMs, wasStopped } of timetableOf(scenario, node)) {
+    // A successor starts just before its first pass.
+    if (agent === null || starts)
+      agent = new Agent(node, traits, scenario.accounting, history, agent === null ? atMs : atMs - 5);
+    const report = agent.pass(atMs, { keyframe, wasStopped });
+    if (arrives) reports.push({ ...report, publishedMs: Math.max(report.publishedMs, heldUntilMs) });
   }
   return reports;
 }

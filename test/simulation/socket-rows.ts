@@ -15,6 +15,8 @@ export interface Row {
   readonly sent: number;
   readonly received: number;
   readonly cookie: number;
+  /** When it entered TIME_WAIT; null if it is not in it. */
+  readonly timeWaitMs: number | null;
 }
 
 /** The inputs of a socket's row besides the socket. */
@@ -45,6 +47,7 @@ export function rowOf(socket: Socket, reading: Reading): Row | null {
     sent: counted ? sent / 2 : 0,
     received: counted ? received / 2 : 0,
     cookie: counts ? socket.cookie : 0,
+    timeWaitMs: null,
   };
 }
 
@@ -57,6 +60,7 @@ export function endedRow(socket: Socket): Row {
     sent: 0,
     received: 0,
     cookie: socket.cookie,
+    timeWaitMs: null,
     ...lastFigures(socket),
   };
 }
@@ -64,7 +68,7 @@ export function endedRow(socket: Socket): Row {
 /** Returns the last row of a socket whose end was announced. */
 export function finalRow(socket: Socket, before: Row): Row {
   const state = socket.protocol === "tcp" ? SocketState.CLOSE : before.state;
-  return { ...before, state, ...lastFigures(socket) };
+  return { ...before, state, timeWaitMs: null, ...lastFigures(socket) };
 }
 
 /** Whether a row's connection can still carry data. */
@@ -100,6 +104,7 @@ function entryRow(
     sent: figures?.sent ?? 0,
     received: figures?.received ?? 0,
     cookie: entryCookie(socket, counts, announced, before),
+    timeWaitMs: atMs < entry.timeWaitMs ? null : entry.timeWaitMs,
   };
 }
 

@@ -26,14 +26,14 @@ export class FlowWaits {
     this.#model = model;
   }
 
-  /** Starts the wait of a flow that was reported at a time. */
-  begin(flow: number, reportedMs: number): void {
+  /** Starts the wait of a flow whose report arrived at a time. */
+  begin(flow: number, arrivedMs: number): void {
     const { flows } = this.#model;
     const protocol = flows.protocol[flow]!;
     const isDatagram = protocol === Protocol.udp || protocol === Protocol.udplite;
     const queue = protocol === Protocol.tcp ? this.#streams : isDatagram ? this.#datagrams : this.#socketless;
     flows.beginWait(flow);
-    queue.push(flow, reportedMs);
+    queue.push(flow, arrivedMs);
   }
 
   /**

@@ -132,7 +132,9 @@ export class SocketLife {
   #insert(node: NodeRecord, socket: NewSocket): number {
     const { sockets, addresses, namespaces, localAddresses, overflow } = this.#model;
     const hasRoom = socket.kind !== SocketKind.listener || this.#listeners < LISTENERS_MAX;
-    const slot = hasRoom ? sockets.add(socket, node.stream.keyframe) : -1;
+    const slot = hasRoom
+      ? sockets.add(socket, node.times.lackedMs(socket.sinceMs), node.stream.keyframe)
+      : -1;
     if (slot >= 0 && node.ids.sockets.set(socket.id, slot)) {
       namespaces.retain(socket.namespace);
       if (this.#hasTellingAddress(slot)) localAddresses.retain(socket.localAddress, socket.namespace);

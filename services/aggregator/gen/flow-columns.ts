@@ -7,7 +7,7 @@ import { writable } from "../model/storage/column.ts";
 /** Flows of a hundred nodes with ten thousand each; what overflows is counted. */
 export const FLOWS_MAX = 1048576;
 
-/** Columns of flows, read by everyone and written by the flow table. A row takes 106 bytes. */
+/** Columns of flows, read by everyone and written by the flow table. A row takes 114 bytes. */
 export class FlowColumns {
   protected _id = new Uint32Array(FIRST_ROWS);
   protected _namespace = new Uint32Array(FIRST_ROWS);
@@ -23,6 +23,7 @@ export class FlowColumns {
   protected _ports = new Uint16Array(FIRST_ROWS * 4);
   protected _counters = new Float64Array(FIRST_ROWS * 4);
   protected _sinceMs = new Float64Array(FIRST_ROWS);
+  protected _bornAfterMs = new Float64Array(FIRST_ROWS);
   protected _goneMs = new Float64Array(FIRST_ROWS);
   protected _references = new Uint32Array(FIRST_ROWS);
   protected _keyframe = new Uint8Array(FIRST_ROWS);
@@ -75,6 +76,12 @@ export class FlowColumns {
   /** When the flow was first seen, in milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: Column = this._sinceMs;
 
+  /**
+   * When the flow began, at the earliest, in milliseconds since 1970 by the stream's clock: its node did not
+   * have it then.
+   */
+  readonly bornAfterMs: Column = this._bornAfterMs;
+
   /** When the flow was found gone; 0 while it exists. */
   readonly goneMs: Column = this._goneMs;
 
@@ -125,6 +132,8 @@ export class FlowColumns {
     own.counters = this._counters;
     this._sinceMs = grownColumn(this._sinceMs, capacity);
     own.sinceMs = this._sinceMs;
+    this._bornAfterMs = grownColumn(this._bornAfterMs, capacity);
+    own.bornAfterMs = this._bornAfterMs;
     this._goneMs = grownColumn(this._goneMs, capacity);
     own.goneMs = this._goneMs;
     this._references = grownColumn(this._references, capacity);

@@ -9,7 +9,7 @@ export const SOCKETS_MAX = 4456448;
 
 /**
  * Columns of sockets, read by everyone and written by the socket table. Fields that matching reads are in the
- * socket's record instead (socket-rows.ts). A row takes 67 bytes.
+ * socket's record instead (socket-rows.ts). A row takes 75 bytes.
  */
 export class SocketColumns {
   protected readonly _id = columnInPlace(Uint32Array, SOCKETS_MAX);
@@ -29,6 +29,7 @@ export class SocketColumns {
   protected readonly _totalRetransmits = columnInPlace(Uint32Array, SOCKETS_MAX);
   protected readonly _attempt = columnInPlace(Uint8Array, SOCKETS_MAX);
   protected readonly _sinceMs = columnInPlace(Float64Array, SOCKETS_MAX);
+  protected readonly _bornAfterMs = columnInPlace(Float64Array, SOCKETS_MAX);
   protected readonly _keyframe = columnInPlace(Uint8Array, SOCKETS_MAX);
 
   /** The agent's id. */
@@ -91,6 +92,12 @@ export class SocketColumns {
    * existed.
    */
   readonly sinceMs: Column = this._sinceMs;
+
+  /**
+   * When the socket was created, at the earliest, in milliseconds since 1970 by the stream's clock: the pass
+   * before it was first seen; 0 if no pass before is known.
+   */
+  readonly bornAfterMs: Column = this._bornAfterMs;
 
   /** Number of the keyframe that last named the socket, modulo 256. */
   readonly keyframe: Column = this._keyframe;
@@ -161,6 +168,7 @@ export class SocketColumns {
         this._totalRetransmits,
         this._attempt,
         this._sinceMs,
+        this._bornAfterMs,
         this._keyframe,
       ],
       SOCKETS_MAX,

@@ -87,7 +87,8 @@ export class ReportApplier {
     else ids.unnamedSockets = [...ids.unnamedSockets, ...ids.sockets.slots()];
     ids.sockets.clear();
     node.beginRun();
-    this.#flows.removeAll(node);
+    if (rebooted) this.#flows.removeAll(node);
+    else this.#flows.beginEpoch(node);
     this.#processes.beginEpoch(node);
     this.#namespaces.beginEpoch(node, rebooted);
   }
@@ -182,7 +183,7 @@ export class ReportApplier {
         continue;
       }
       const sinceMs = observedMs - Math.max(0, header.ticks - flows!.firstSeen[row]!) * TICK_MS;
-      this.#flows.put(node, { table: flows!, row, namespace, sinceMs, reportedMs: observedMs });
+      this.#flows.put(node, { table: flows!, row, namespace, sinceMs });
     }
     for (let row = 0; row < (flowChanges?.length ?? 0); row++) this.#flows.change(node, flowChanges!, row);
     for (const id of flowsRemoved) this.#flows.remove(node, id);

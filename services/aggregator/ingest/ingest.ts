@@ -3,6 +3,7 @@
 
 import type { DecodedReport } from "../../../lib/report-codec.ts";
 import { decodeReport, ReportTableSpace } from "../../../lib/report-codec.ts";
+import { TICK_MS } from "../../../lib/ticks.ts";
 import type { Model } from "../model/model.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import type { ReportApplier } from "./apply-report.ts";
@@ -156,6 +157,7 @@ export class Ingest {
       node.stream.beginKeyframe();
       node.recover(observedMs);
     }
+    node.times.begin(observedMs - header.ticks * TICK_MS);
     this.#parts.listener(report, observedMs);
     this.#parts.applier.apply(node, report, observedMs);
     if (header.keyframe) node.stream.endKeyframePart(header);

@@ -218,7 +218,7 @@ void describe("connections through translated flows", () => {
     const world = new World();
     world.report({ ...base, keyframe: true, sockets: [CLIENT], flows: [DNAT] });
     world.report({ removed: [1] });
-    world.wait(20_000);
+    world.wait(20_000).report({});
     world.report({ sockets: [{ ...CLIENT, id: 4, inode: 4444 }] });
     world.report({ flowsRemoved: [7] });
     assert.deepEqual(

@@ -4,13 +4,15 @@
 
 import { DirectionBy } from "../../../lib/vocabulary/direction.ts";
 import { destinationOf, hashSegment, Segment, segments, sourceOf } from "../model/flows/flow-index.ts";
+import type { SegmentNumber } from "../model/flows/flow-index.ts";
 import { FlowPlace } from "../model/flows/flow-rows.ts";
 import type { ReadModel } from "../model/model.ts";
 import { isFamily } from "../../../lib/vocabulary/protocols.ts";
 import type { Answer, OneSided } from "./answer.ts";
-import { closerInTime, NO_PEER, partnerOf } from "./by-tuple.ts";
+import { likelierGonePeer, NO_PEER, partnerOf } from "./by-tuple.ts";
 import { firstOfChain } from "./conversation.ts";
 import { LAG_MS } from "./lag.ts";
+import { bornMs, likelierPeer, livedTogether, mayOutlive } from "./lifetimes.ts";
 
 /** More than one translation fits an end. */
 const SEVERAL_FLOWS = -2;
@@ -102,18 +104,19 @@ function peerByFlow(model: ReadModel, flow: number, end: number): number {
     if (ends.isNamespaceScoped(other) || !isTimely(model, at, other)) continue;
     if (!sockets.isLive(other)) {
       // Ports are reused: an end that has a peer belongs to another conversation.
-      if (!sockets.isLive(end) && partnerOf(model, other) < 0) gone = closerInTime(model, end, gone, other);
+      if (partnerOf(model, other) < 0 && livedTogether(model, end, other) && mayOutlive(model, end, other))
+        gone = likelierGonePeer(model, end, gone, other);
       continue;
     }
     if (found >= 0) return -1;
     found = other;
   }
   if (found < 0) return Math.max(gone, -1);
-  return gone === NO_PEER ? found : -1;
+  return gone < 0 ? found : likelierPeer(model, end, found, gone);
 }
 
 function findFlow(model: ReadModel, connection: number): number {
-  const { connections, flows } = model;
+  const { connections, flows, ends } = model;
   const client = connections.client[connection]!;
   const server = connections.serverEnd(connection);
   let best = -1;
@@ -121,6 +124,9 @@ function findFlow(model: ReadModel, connection: number): number {
     if (end < 0) continue;
     const found = flowOfEnd(model, end);
     if (found === SEVERAL_FLOWS) return -1;
+    // Ends that mirror each other have no translation between them: one that an end fits is another conversation's.
+    if (found >= 0 && flows.isTranslated(found) && client >= 0 && server >= 0 && ends.mirrors(client, server))
+      continue;
     if (found >= 0 && (best < 0 || flows.isTranslated(found))) best = found;
   }
   return best;
@@ -146,7 +152,7 @@ function flowOfEnd(model: ReadModel, end: number): number {
     const remote = asClient ? destinationOf(segment) : sourceOf(segment);
     for (let flow = index.first(segment, hash); flow >= 0; flow = index.after(segment, flow)) {
       if (!hasEndAt(model, flow, local, remote, end) || !isInScope(model, flow, end)) continue;
-      if (!isTimely(model, flow, end)) continue;
+      if (!isTimely(model, flow, end) || hasLikelierRival(model, flow, end, segment, hash)) continue;
       if (!flows.isTranslated(flow)) plain = plain < 0 || flows.isLive(flow) ? flow : plain;
       else if (translated < 0 || supersedes(model, flow, translated)) translated = flow;
       else if (!supersedes(model, translated, flow) && !translateAlike(model, flow, translated))
@@ -154,6 +160,58 @@ function flowOfEnd(model: ReadModel, end: number): number {
     }
   }
   return translated >= 0 ? firstOfChain(model, translated) : plain;
+}
+
+// Whether another entry of the same table, before or after this one, fits the end's life better: the table has one entry
+// of a tuple at a time. Of entries that fit alike, an end has the first that no other end on its tuple has.
+function hasLikelierRival(
+  model: ReadModel,
+  flow: number,
+  end: number,
+  segment: SegmentNumber,
+  hash: number,
+): boolean {
+  const { flows, sockets } = model;
+  const { index } = flows;
+  let ownMs = -1;
+  for (let rival = index.first(segment, hash); rival >= 0; rival = index.after(segment, rival)) {
+    if (rival === flow || flows.namespace[rival] !== flows.namespace[flow]) continue;
+    if (flows.zone[rival] !== flows.zone[flow] || !index.equals(rival, segment, flow, segment)) continue;
+    if (!isTimely(model, rival, end)) continue;
+    const itsMs = apartMs(model, rival, end);
+    if (ownMs < 0) ownMs = apartMs(model, flow, end);
+    if (itsMs < ownMs) return true;
+    if (itsMs > ownMs) continue;
+    if (flows.isLive(flow) !== flows.isLive(rival) && sockets.bornAfterMs[end] === 0 && sockets.isLive(end)) {
+      // The end was found when its agent started: its entry is the one that is there.
+      if (flows.isLive(rival)) return true;
+      continue;
+    }
+    const isOwnTaken = isTaken(model, flow, end);
+    const isRivalTaken = isTaken(model, rival, end);
+    if (isOwnTaken !== isRivalTaken ? isOwnTaken : flows.sinceMs[rival]! < flows.sinceMs[flow]!) return true;
+  }
+  return false;
+}
+
+// How far apart a flow and an end began, at least.
+function apartMs(model: ReadModel, flow: number, end: number): number {
+  const { flows, sockets } = model;
+  return Math.max(
+    0,
+    flows.bornAfterMs[flow]! - bornMs(model, end),
+    sockets.bornAfterMs[end]! - flows.sinceMs[flow]!,
+  );
+}
+
+// Whether a flow is that of another end with the tuple of this one.
+function isTaken({ flows, connections, ends, sockets }: ReadModel, flow: number, end: number): boolean {
+  const connection = flows.connection[flow]!;
+  if (connection < 0 || connection === sockets.connection(end) || !connections.exists(connection))
+    return false;
+  const client = connections.client[connection]!;
+  const server = connections.serverEnd(connection);
+  return (client >= 0 && ends.equals(client, end)) || (server >= 0 && ends.equals(server, end));
 }
 
 function supersedes({ flows }: ReadModel, a: number, b: number): boolean {
@@ -182,15 +240,16 @@ function fitsConnection(model: ReadModel, flow: number, connection: number): boo
 // Ports are reused, and the kernel creates a new entry each time: a flow much older than the socket, or one
 // that began after the socket was gone, belongs to another conversation.
 function isTimely(model: ReadModel, flow: number, end: number): boolean {
-  const { flows, sockets, connections } = model;
+  const { flows, sockets } = model;
   const live = sockets.isLive(end);
-  const beganMs = live ? sockets.sinceMs[end]! : connections.firstSeenMs[sockets.connection(end)]!;
+  const beganMs = sockets.bornAfterMs[end]!;
   // A datagram socket's flow ends when the socket is silent, and a new one may even begin before the socket
   // was first seen. Events report a flow at once, but only the next pass sees its socket.
   const lagMs = LAG_MS + 2 * model.nodeOfSocket(end).intervalMs;
   if (flows.sinceMs[flow]! < beganMs - lagMs) return false;
-  if (!live && flows.sinceMs[flow]! > sockets.sinceMs[end]! + lagMs) return false;
-  return flows.isLive(flow) || flows.goneMs[flow]! >= beganMs;
+  if (!live && flows.bornAfterMs[flow]! > sockets.sinceMs[end]! + lagMs) return false;
+  if (flows.isLive(flow)) return true;
+  return flows.goneMs[flow]! >= (beganMs > 0 || !live ? beganMs : sockets.sinceMs[end]!);
 }
 
 // A loopback address means a different host in each network namespace.

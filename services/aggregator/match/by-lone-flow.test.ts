@@ -318,6 +318,42 @@ void describe("many short conversations", () => {
   });
 });
 
+const restart = (world: World, flows: readonly string[]): World => {
+  world.wait(5000);
+  Object.assign(world.agent(), { epoch: world.agent().epoch + 60_000, sequence: 0, ticks: 0 });
+  return world.report({ ...begin, flows }).wait(SETTLED_MS);
+};
+const sctp = (id: number): string =>
+  flowLine("sctp", id, "10.1.0.1:7 > 10.1.0.9:80", "10.1.0.9:80 > 10.1.0.1:7");
+
+void describe("flows after their agent restarted", () => {
+  it("are those before, counted once", () => {
+    const world = worldOf("a")
+      .report({ flows: [udpToService, ping(1), sctp(2)] })
+      .wait(SETTLED_MS);
+    const before = world.lines();
+    assert.equal(before.length, 3);
+    restart(world, [udpToService.replace("id=7", "id=1"), ping(3), sctp(4)]);
+    // The id of a ping tells one conversation from another.
+    const counts = world.connections().map(({ protocol, count }) => `${protocol} ${count}`);
+    assert.deepEqual(counts.toSorted(), ["icmp 2", "sctp 1", "udp 1"]);
+    assert.equal(world.lines().filter((line) => !line.endsWith("closed")).length, 3);
+    restart(world, []).report({});
+    assert.equal(world.lines().filter((line) => !line.endsWith("closed")).length, 0);
+    world.wait(120_000);
+    assert.equal(world.aggregator.counts().flows, 0);
+  });
+
+  it("are other ones where their tuples were used again", () => {
+    const tcp = flowLine("tcp", 7, "192.0.2.1:40000 > 192.0.2.2:80", "192.0.2.2:80 > 192.0.2.1:40000");
+    const world = worldOf("a")
+      .report({ flows: [tcp.replace("ESTABLISHED", "TIME_WAIT")] })
+      .wait(SETTLED_MS);
+    restart(world, [tcp]);
+    assert.equal(world.connections().length, 2);
+  });
+});
+
 void describe("flows of several nodes", () => {
   const port = fc.constantFrom(40000, 40001);
   const server = fc.constantFrom("10.1.0.2:53", "10.1.0.3:53");

@@ -9,7 +9,7 @@ import { SocketFlag } from "../model/sockets/socket-rows.ts";
 import type { ServiceRole } from "../model/sockets/socket-table.ts";
 import type { Answer, OneSided } from "./answer.ts";
 import { isServedByListeners } from "./by-listener.ts";
-import { LAG_MS } from "./lag.ts";
+import { livedTogether } from "./lifetimes.ts";
 import { listensOnOwnPort } from "./listens.ts";
 
 /** How much later than a conversation's sockets its flow may be reported: twice the usual interval of passes. */
@@ -96,8 +96,7 @@ function fits(model: ReadModel, fronts: ServiceFronts, client: number, server: n
   ) {
     return false;
   }
-  const bothLive = sockets.isLive(client) && sockets.isLive(server);
-  if (!bothLive && Math.abs(sockets.sinceMs[client]! - sockets.sinceMs[server]!) > LAG_MS) return false;
+  if (!livedTogether(model, client, server)) return false;
   const front = frontOf(model, fronts, client);
   return (
     front !== null &&

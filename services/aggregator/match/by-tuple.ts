@@ -1,11 +1,9 @@
 // Finds the other end of a conversation by its tuple. Never guesses: if it could be one of several, the answer
 // says so.
 
-import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
-import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { ReadModel } from "../model/model.ts";
 import type { Answer, OneSided } from "./answer.ts";
-import { LAG_MS } from "./lag.ts";
+import { likelierPeer, livedTogether, unlikenessMs } from "./lifetimes.ts";
 
 /** No matching end is free. */
 export const NO_PEER = -1;
@@ -15,8 +13,8 @@ export const SEVERAL_PEERS = -2;
 const TAKEN_PEER = -3;
 
 /**
- * How long an end's peer must be gone before the end changes over to the connection that matches it, in
- * milliseconds.
+ * How long an end's peer must be gone, and the end must have lived beside another that matches it, before it changes over
+ * to that one, in milliseconds.
  */
 const CHANGE_OVER_MS = 5_000;
 
@@ -39,19 +37,20 @@ export function byTuple(model: ReadModel, { end, retrying, nowMs }: OneSided): A
 export function peerByTuple(model: ReadModel, slot: number): number {
   const { sockets, ends } = model;
   const namespace = sockets.namespace(slot);
+  let home = NO_PEER;
   let peers = 0;
   let peer = NO_PEER;
   let rivals = 0;
-  let gonePeer = NO_PEER;
+  let gone = NO_PEER;
   for (let other = ends.firstLike(slot); other >= 0; other = ends.after(other)) {
     if (other === slot || !ends.sharesScope(slot, other)) continue;
     const atHome = sockets.namespace(other) === namespace;
     if (ends.mirrors(slot, other)) {
+      if (!livedTogether(model, slot, other)) continue;
       if (!sockets.isLive(other)) {
-        if (isVacant(model, other) && isTimely(model, slot, other))
-          gonePeer = closerInTime(model, slot, gonePeer, other);
+        if (isVacant(model, other)) gone = likelierGonePeer(model, slot, gone, other);
       } else if (atHome) {
-        if (isVacant(model, other) && isTimely(model, slot, other)) return other;
+        if (isVacant(model, other)) home = other;
       } else if (!isPairedAtHome(model, other)) {
         peers++;
         peer = other;
@@ -65,21 +64,22 @@ export function peerByTuple(model: ReadModel, slot: number): number {
       rivals++;
     }
   }
-  if (peers === 0) return rivals === 0 && gonePeer >= 0 ? gonePeer : NO_PEER;
+  if (home >= 0) return gone >= 0 ? likelierPeer(model, slot, home, gone) : home;
+  if (peers === 0) return rivals === 0 && gone >= 0 ? gone : NO_PEER;
   if (peers > 1 || rivals > 0) return SEVERAL_PEERS;
-  if (isVacant(model, peer)) return isTimely(model, slot, peer) ? peer : NO_PEER;
-  return TAKEN_PEER;
+  if (gone >= 0 && likelierPeer(model, slot, peer, gone) === gone) return gone;
+  return isVacant(model, peer) ? peer : TAKEN_PEER;
 }
 
 /**
- * Of two closed candidates, returns the one that closed closer in time to an end, because ports are reused;
- * SEVERAL_PEERS if they are in different namespaces. `best` is NO_PEER before the first candidate.
+ * Of two closed candidates, returns the likelier one; SEVERAL_PEERS if they are in different namespaces. `best` is
+ * NO_PEER before the first candidate.
  */
-export function closerInTime({ sockets }: ReadModel, slot: number, best: number, other: number): number {
+export function likelierGonePeer(model: ReadModel, slot: number, best: number, other: number): number {
+  const { sockets } = model;
   if (best === NO_PEER) return other;
   if (best === SEVERAL_PEERS || sockets.namespace(best) !== sockets.namespace(other)) return SEVERAL_PEERS;
-  const at = sockets.sinceMs[slot]!;
-  return Math.abs(sockets.sinceMs[other]! - at) < Math.abs(sockets.sinceMs[best]! - at) ? other : best;
+  return likelierPeer(model, slot, best, other);
 }
 
 /** All live candidates that made peerByTuple() return SEVERAL_PEERS, the end itself included. */
@@ -101,17 +101,17 @@ export function partnerOf({ sockets, connections }: ReadModel, slot: number): nu
   return connections.serverEnd(connection);
 }
 
-// A live end whose partner has been gone for a while changes over to the live end that mirrors it. This
-// returns that end or -1.
+// A live end whose partner is gone changes over to the live end that mirrors it: at once if its life is more like
+// that end's, otherwise once its node has seen it live on beside that end. This returns the end that changes over, or -1.
 function changingOver(model: ReadModel, slot: number, nowMs: number): number {
-  const { sockets, ends, connections } = model;
+  const { sockets, ends } = model;
   for (let other = ends.firstLike(slot); other >= 0; other = ends.after(other)) {
-    if (!sockets.isLive(other) || !ends.mirrors(slot, other)) continue;
-    const connection = sockets.connection(other);
-    const isServer = connections.server[connection] === other;
-    const partner = isServer ? connections.client[connection]! : connections.server[connection]!;
-    if (partner < 0 || sockets.isLive(partner)) continue;
-    if (nowMs - sockets.sinceMs[partner]! >= CHANGE_OVER_MS) return other;
+    if (!sockets.isLive(other) || !ends.mirrors(slot, other) || !livedTogether(model, slot, other)) continue;
+    const partner = partnerOf(model, other);
+    if (partner < 0 || partner === other || sockets.isLive(partner)) continue;
+    if (unlikenessMs(model, slot, other) < unlikenessMs(model, partner, other)) return other;
+    const besideMs = model.nodeOfSocket(other).observedMs - sockets.sinceMs[slot]!;
+    if (Math.min(besideMs, nowMs - sockets.sinceMs[partner]!) >= CHANGE_OVER_MS) return other;
   }
   return -1;
 }
@@ -124,14 +124,4 @@ function isPairedAtHome(model: ReadModel, slot: number): boolean {
   const partner = partnerOf(model, slot);
   const { sockets } = model;
   return partner >= 0 && sockets.isLive(partner) && sockets.namespace(partner) === sockets.namespace(slot);
-}
-
-// An end that closed long before the other one began belongs to an earlier conversation on the same ports.
-function isTimely({ sockets }: ReadModel, slot: number, other: number): boolean {
-  const apartMs = sockets.sinceMs[slot]! - sockets.sinceMs[other]!;
-  if (!sockets.isLive(other)) return apartMs <= LAG_MS;
-  if (sockets.protocol(slot) !== Protocol.tcp) return true;
-  const state = sockets.state(slot);
-  const begins = !isClosing(state) && state !== SocketState.CLOSE_WAIT;
-  return !(begins && isClosing(sockets.state(other)) && apartMs > LAG_MS);
 }

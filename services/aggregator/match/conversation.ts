@@ -88,15 +88,21 @@ function areSiblings(model: ReadModel, flow: number, other: number): boolean {
   if (sameTable && flows.zone[flow] === flows.zone[other]) return false;
   if (!sameTable && segments.some((segment) => isScopedSegment(model, flow, segment))) return false;
   if (!livesWith(model, flow, other) || !livesWith(model, other, flow)) return false;
-  const apartMs = Math.abs(flows.sinceMs[flow]! - flows.sinceMs[other]!);
+  const apartMs = apartOf(model, flow, other);
   const bothKnown = !flows.has(flow, FlowFlag.old) && !flows.has(other, FlowFlag.old);
   const intervalsMs = model.nodeOfFlow(flow).intervalMs + model.nodeOfFlow(other).intervalMs;
   if (bothKnown && apartMs > LAG_MS + intervalsMs) return false;
   return !hasCloserRival(model, flow, other, apartMs);
 }
 
+// How far apart two flows began, at least.
+function apartOf({ flows }: ReadModel, flow: number, other: number): number {
+  const { sinceMs, bornAfterMs } = flows;
+  return Math.max(0, bornAfterMs[flow]! - sinceMs[other]!, bornAfterMs[other]! - sinceMs[flow]!);
+}
+
 function livesWith({ flows }: ReadModel, flow: number, other: number): boolean {
-  return flows.isLive(flow) || flows.goneMs[flow]! + SKEW_MS >= flows.sinceMs[other]!;
+  return flows.isLive(flow) || flows.goneMs[flow]! + SKEW_MS >= flows.bornAfterMs[other]!;
 }
 
 // If a tuple was reused, each flow belongs to the conversation that began with it: flows of the two tables are
@@ -110,7 +116,7 @@ function hasCloserRival(model: ReadModel, flow: number, other: number, apartMs: 
     rivals.filter((rival) => sinceMs[rival]! < sinceMs[each]!).length;
   if (mine.length === theirs.length) return rankOf(flow, mine) !== rankOf(other, theirs);
   const isCloser = (rival: number, to: number, than: number): boolean => {
-    const rivalMs = Math.abs(sinceMs[rival]! - sinceMs[to]!);
+    const rivalMs = apartOf(model, rival, to);
     return rivalMs < apartMs || (rivalMs === apartMs && sinceMs[rival]! < sinceMs[than]!);
   };
   return (

@@ -34,6 +34,7 @@ export type ReadNode = Pick<
   | "name"
   | "observedMs"
   | "countedSinceMs"
+  | "startMs"
   | "ticks"
   | "lost"
   | "isRead"

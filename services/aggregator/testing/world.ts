@@ -2,6 +2,7 @@
 
 import type { Connection } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
+import { TICK_MS } from "../../../lib/ticks.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Aggregator, AggregatorOptions } from "../aggregator.ts";
 import { createAggregator } from "../aggregator.ts";
@@ -35,22 +36,30 @@ export class World {
 
   /** Sends a report from an agent. */
   report(content: TestReport, name = "a"): this {
-    return this.send(this.agent(name).encode(content));
+    const bytes = this.agent(name).encode(content);
+    this.#age(1000, name);
+    return this.send(bytes);
   }
 
-  /** Sends bytes. */
-  send(bytes: Uint8Array): this {
+  /** Sends bytes, which waited in their agent. */
+  send(bytes: Uint8Array, waitedMs = 0): this {
     this.nowMs += 1000;
-    this.aggregator.ingest(bytes, this.nowMs);
+    this.aggregator.ingest(bytes, this.nowMs - waitedMs);
     this.aggregator.tick(this.nowMs);
     return this;
   }
 
   /** Advances the clock. */
   wait(ms: number): this {
+    this.#age(ms, "");
     this.nowMs += ms;
     this.aggregator.tick(this.nowMs);
     return this;
+  }
+
+  // Time passes on all nodes alike.
+  #age(ms: number, except: string): void {
+    for (const [name, agent] of this.#agents) if (name !== except) agent.ticks += ms / TICK_MS;
   }
 
   /** The connections that match a filter; anonymous ones are included by default. */

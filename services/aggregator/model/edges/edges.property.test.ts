@@ -109,6 +109,7 @@ const step = fc.record({
   flowsRemoved: fc.subarray([1, 2, 3, 4, 5]),
   waitMs: fc.constantFrom(0, 0, 3000, 20_000),
   node: fc.constantFrom("a", "b"),
+  held: fc.constantFrom(false, false, false, true),
   keyframe: fc.boolean(),
   sockets: fc.array(fc.tuple(fc.integer({ min: 1, max: 8 }), socket), { maxLength: 6 }),
   removed: fc.subarray([1, 2, 3, 4, 5, 6, 7, 8]),
@@ -139,7 +140,7 @@ test("edges kept incrementally equal edges added up from connections", () => {
     fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
       const world = new World(undefined, { closedKeepMs: 1e9, nodeLostMs: 1e9 });
       for (const node of ["a", "b"]) world.report({ keyframe: true, namespaces, processes }, node);
-      for (const { node, keyframe, sockets, removed, changes, flows, flowsRemoved, waitMs } of steps) {
+      for (const { node, keyframe, held, sockets, removed, changes, flows, flowsRemoved, waitMs } of steps) {
         const bySocketId = new Map(sockets);
         const byFlowId = new Map(flows);
         const report: TestReport = {
@@ -151,7 +152,10 @@ test("edges kept incrementally equal edges added up from connections", () => {
             ? {}
             : { removed: removed.filter((id) => !bySocketId.has(id)), changes, flowsRemoved }),
         };
-        world.report(report, node).wait(waitMs);
+        // A report that is held reaches the stream after others that were made later.
+        const encoded = world.agent(node).encode(report);
+        const heldMs = held ? 20_000 : 0;
+        world.wait(heldMs).send(encoded, heldMs).wait(waitMs);
         const { query } = world.aggregator;
         const kept = [...query.edges(undefined, 1000).items].map(summary).toSorted();
         // Every outcome: a filter that edges alone cannot answer, and that excludes nothing.

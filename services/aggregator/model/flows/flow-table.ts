@@ -3,10 +3,12 @@
 import { FlowStatus } from "../../../../lib/conntrack/flow-status.ts";
 import { TupleKind, tupleKind } from "../../../../lib/conntrack/tuple-kind.ts";
 import type { FlowTable as ReportFlows } from "../../../../lib/flow-table.ts";
+import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
+import { TcpFlowState } from "../../../../lib/vocabulary/states.ts";
 import type { AddressTable } from "../addresses/address-table.ts";
 import type { NamespaceTable } from "../nodes/namespace-table.ts";
 import { FLOWS_MAX } from "../../gen/flow-columns.ts";
-import { FlowIndex } from "./flow-index.ts";
+import { FlowIndex, segments } from "./flow-index.ts";
 import { FlowFlag, FlowRows } from "./flow-rows.ts";
 
 /** A row of a report's flows, with its namespace and first sighting. */
@@ -17,6 +19,8 @@ export interface FlowArrival {
   readonly namespace: number;
   /** When it was first seen, in milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
+  /** When it began, at the earliest, by the same clock. */
+  readonly bornAfterMs: number;
   /** Whether its beginning is unknown. */
   readonly old: boolean;
 }
@@ -44,7 +48,7 @@ export class FlowTable extends FlowRows {
   add(arrival: FlowArrival, keyframe: number): number {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
-    const { table, row, namespace, sinceMs, old } = arrival;
+    const { table, row, namespace, sinceMs, bornAfterMs, old } = arrival;
     this.slotsInUse++;
     this.#namespaces.retain(namespace);
     this._id[slot] = table.id[row]!;
@@ -52,6 +56,7 @@ export class FlowTable extends FlowRows {
     this._protocol[slot] = table.protocol[row]!;
     this._zone[slot] = table.zone[row]!;
     this._sinceMs[slot] = sinceMs;
+    this._bornAfterMs[slot] = bornAfterMs;
     this._tick[slot] = table.firstSeen[row]!;
     this._keyframe[slot] = keyframe;
     this.clearLife(slot);
@@ -77,6 +82,26 @@ export class FlowTable extends FlowRows {
         if (words[address * 4 + i] !== table.addresses[row * 16 + place * 4 + i]) return false;
     }
     return true;
+  }
+
+  /**
+   * Whether a flow is the same as an earlier one: its tuples in its table, and neither its state nor its counters have gone
+   * back, as those of the entry after it on the same tuples.
+   */
+  continues(slot: number, earlier: number): boolean {
+    if (this._namespace[slot] !== this._namespace[earlier] || this._zone[slot] !== this._zone[earlier])
+      return false;
+    if (segments.some((segment) => !this.index.equals(slot, segment, earlier, segment))) return false;
+    for (let i = slot * 4, j = earlier * 4; i < slot * 4 + 4; i++, j++)
+      if (this._counters[i]! < this._counters[j]!) return false;
+    if (this._protocol[slot] !== Protocol.tcp) return true;
+    return phaseOf(this._state[slot]!) >= phaseOf(this._state[earlier]!);
+  }
+
+  /** Sets the agent's new id of the flow. */
+  rename(slot: number, id: number, keyframe: number): void {
+    this._id[slot] = id;
+    this._keyframe[slot] = keyframe;
   }
 
   /** Copies the changeable columns from a report's row; returns what changed, as bits of FlowChange. */
@@ -168,6 +193,12 @@ export class FlowTable extends FlowRows {
     if (this.#used === this._id.length) this.growByCopy();
     return this.#used++;
   }
+}
+
+// How far a TCP flow is: its handshake, established, or ending.
+function phaseOf(state: number): number {
+  if (state === TcpFlowState.established) return 1;
+  return state < TcpFlowState.established || state === TcpFlowState.synSent2 ? 0 : 2;
 }
 
 // Each direction of an ICMP flow has its own tuple: the id as source, and type * 256 + code as destination.

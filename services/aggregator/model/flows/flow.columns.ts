@@ -74,6 +74,12 @@ export const flowModelTable: ModelTableSchema = {
       doc: "When the flow was first seen, in milliseconds since 1970 by the stream's clock.",
     },
     {
+      name: "bornAfterMs",
+      type: "f64",
+      grows: "by copy",
+      doc: "When the flow began, at the earliest, in milliseconds since 1970 by the stream's clock: its node did not have it then.",
+    },
+    {
       name: "goneMs",
       type: "f64",
       group: "life",

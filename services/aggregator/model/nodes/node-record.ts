@@ -6,6 +6,7 @@ import { TICK_MS } from "../../../../lib/ticks.ts";
 import { IdMap } from "../storage/id-map.ts";
 import type { AccountSums } from "./account-sums.ts";
 import { addSums, NO_SUMS, reportedSums } from "./account-sums.ts";
+import { PassTimes } from "./pass-times.ts";
 import { StreamPosition } from "./stream-position.ts";
 
 /** One pass of an agent, as its report describes it. */
@@ -57,10 +58,9 @@ export class NodeRecord {
   readonly name: string;
   readonly stream = new StreamPosition();
   readonly ids = new AgentIds();
-  #observedMs = 0;
+  readonly times = new PassTimes();
   #countedSinceMs = 0;
   #missedBeginning = false;
-  #ticks = 0;
   #lost = false;
   #coverage: NodeCoverage | null = null;
   #translates = false;
@@ -77,7 +77,12 @@ export class NodeRecord {
 
   /** When the latest complete pass ended, by the stream's clock; 0 before the first. */
   get observedMs(): number {
-    return this.#observedMs;
+    return this.times.observedMs;
+  }
+
+  /** When the agent's ticks were 0, by the stream's clock, according to the latest report. */
+  get startMs(): number {
+    return this.times.startMs;
   }
 
   /** From when on its connections are counted, by the stream's clock; 0 before the first keyframe. */
@@ -92,7 +97,7 @@ export class NodeRecord {
 
   /** Ticks of that pass: timers are relative to it. */
   get ticks(): number {
-    return this.#ticks;
+    return this.times.ticks;
   }
 
   /** Whether the node was silent for too long: its connections have been ended. */
@@ -137,8 +142,8 @@ export class NodeRecord {
 
   /** Stores what a report says about the pass. */
   observe({ ticks, observedMs, complete, coverage }: NodeObservation): void {
-    this.#ticks = ticks;
-    if (complete) this.#observedMs = Math.max(this.#observedMs, observedMs);
+    // Only a pass has coverage: it read the tables.
+    this.times.end(ticks, observedMs, { complete, passed: coverage !== undefined });
     if (coverage !== undefined) this.#coverage = coverage;
     if (!complete) return;
     if (this.#sinceMs === 0) this.#sinceMs = observedMs - ticks * TICK_MS;
@@ -155,7 +160,7 @@ export class NodeRecord {
       sums: addSums(sums, reportedSums(this.#coverage)),
     };
     this.#coverage = null;
-    if (this.#leftMs === 0) this.#leftMs = this.#observedMs;
+    if (this.#leftMs === 0) this.#leftMs = this.times.observedMs;
   }
 
   /** Marks the node as lost: its next report must begin a keyframe. */

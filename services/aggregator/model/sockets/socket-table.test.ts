@@ -23,7 +23,7 @@ describe("the socket table", () => {
         kind: SocketKind.end,
         sinceMs: 1.7e12 + at,
       };
-      const slot = sockets.add(socket, at & 0xff);
+      const slot = sockets.add(socket, socket.sinceMs, at & 0xff);
       assert.equal(slot, at);
       assert.ok(!sockets.has(slot, 0xff) && sockets.holders(slot) === 0 && sockets.connection(slot) === 0);
       row.state[0] = (at >>> 1) & 0xff;

@@ -42,8 +42,11 @@ export type ServiceRole = typeof SocketFlag.serviceClient | typeof SocketFlag.lo
 export class SocketTable extends SocketRows {
   readonly #free: number[] = [];
 
-  /** Adds a socket; the caller writes its other columns. Returns its slot, or -1 if SOCKETS_MAX is reached. */
-  add(socket: SocketIdentity, keyframe: number): number {
+  /**
+   * Adds a socket, which was created after a time at which its node did not have it; the caller writes its other
+   * columns. Returns its slot, or -1 if SOCKETS_MAX is reached.
+   */
+  add(socket: SocketIdentity, bornAfterMs: number, keyframe: number): number {
     const slot = this.#free.pop() ?? this.#extend();
     if (slot < 0) return -1;
     this.slotsInUse++;
@@ -61,6 +64,7 @@ export class SocketTable extends SocketRows {
     this.bytes[byte + RecordByte.flags] = 0;
     this._id[slot] = socket.id;
     this._sinceMs[slot] = socket.sinceMs;
+    this._bornAfterMs[slot] = bornAfterMs;
     this._keyframe[slot] = keyframe;
     this._counted[slot] = 0;
     this.clearCookie(slot);

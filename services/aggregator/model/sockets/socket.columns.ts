@@ -28,6 +28,13 @@ export const socketModelTable: ModelTableSchema = {
       doc: "When the socket was first seen, in milliseconds since 1970 by the stream's clock; once gone, when it last existed.",
     },
     {
+      name: "bornAfterMs",
+      type: "f64",
+      group: "own",
+      grows: "in place",
+      doc: "When the socket was created, at the earliest, in milliseconds since 1970 by the stream's clock: the pass before it was first seen; 0 if no pass before is known.",
+    },
+    {
       name: "keyframe",
       type: "u8",
       group: "own",
