@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { eventually } from "../../lib/testing/eventually.ts";
-import { kubectl, must } from "../../test/e2e/command.ts";
+import { kubectl, kubectlJson, must } from "../../test/e2e/command.ts";
 import { environment } from "../../test/e2e/environment.ts";
 import { tryOnNode } from "../../test/e2e/node.ts";
 import { allReady, podsOf, upgrade } from "../../test/e2e/release.ts";
@@ -86,9 +86,14 @@ function stopped(component: keyof typeof commandLines, seconds: number): Fault {
     name: `${component} stopped ${seconds} s`,
     onNodes: true,
     happen: async () => {
-      await signal("STOP", component);
-      await delay(seconds * 1000);
-      await signal("CONT", component);
+      // The API server does not say which nodes there are while it is stopped.
+      const nodes = await nodeNames();
+      try {
+        await signal("STOP", component, nodes);
+        await delay(seconds * 1000);
+      } finally {
+        await signal("CONT", component, nodes);
+      }
     },
   };
 }
@@ -108,17 +113,26 @@ async function restartAll(): Promise<void> {
 }
 
 // Sends a signal to the processes of a component, on whichever node they are.
-async function signal(name: "KILL" | "STOP" | "CONT", component: keyof typeof commandLines): Promise<void> {
-  const nodes = JSON.parse(await kubectl("get", "nodes", "-o", "json")) as {
-    readonly items: readonly { readonly metadata: { readonly name: string } }[];
-  };
+async function signal(
+  name: "KILL" | "STOP" | "CONT",
+  component: keyof typeof commandLines,
+  nodes?: readonly string[],
+): Promise<void> {
+  const pattern = commandLines[component];
   let reached = 0;
-  for (const { metadata } of nodes.items) {
-    const { status } = await tryOnNode(metadata.name, "pkill", `-${name}`, "-f", commandLines[component]);
+  for (const node of nodes ?? (await nodeNames())) {
+    const { status } = await tryOnNode(node, "pkill", `-${name}`, "-f", pattern);
     if (status === 0) reached++;
   }
+  if (reached > 0) return;
+  if (component !== "apiserver") throw new Error(`no process of ${component} was found on any node`);
   // A control plane that is no node runs where the cluster was made.
-  if (reached === 0 && component === "apiserver")
-    await must("pkill", [`-${name}`, "-f", commandLines[component]]);
-  else if (reached === 0) throw new Error(`no process of ${component} was found on any node`);
+  await must("pkill", [`-${name}`, "-f", pattern]);
+}
+
+async function nodeNames(): Promise<string[]> {
+  const { items } = await kubectlJson<{
+    readonly items: readonly { readonly metadata: { readonly name: string } }[];
+  }>("get", "nodes");
+  return items.map(({ metadata }) => metadata.name);
 }

@@ -117,7 +117,9 @@ export function deliver(identity: Identity, steps: readonly Step[]): Answer {
     aggregator.tick(nowMs);
   }
   const { ambiguousEnds, rowsRejected, overflowed } = aggregator.counts();
-  return { ...ask(), ambiguousEnds, rowsRejected, overflowed };
+  const answer = { ...ask(), ambiguousEnds, rowsRejected, overflowed };
+  aggregator.close();
+  return answer;
 }
 
 // Stable: reports of one node that arrive together keep their order.

@@ -1,5 +1,8 @@
 // Simulates one history, from its scenario to the findings about the aggregator's answer.
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
 import type { RenderedReport } from "./agent.ts";
 import { Agent } from "./agent.ts";
 import type { Cluster, Node } from "./cluster.ts";
@@ -27,6 +30,7 @@ export interface Simulation {
  * Simulates a scenario in three deliveries: in order, out of order, and out of order with queries in between.
  */
 export function simulate(scenario: Scenario): Simulation {
+  freeAggregators();
   const cluster = createCluster(scenario);
   const history = createHistory(scenario, cluster, lengthOf(scenario));
   const reports = cluster.nodes
@@ -43,6 +47,20 @@ export function simulate(scenario: Scenario): Simulation {
     ...compareAnswers("query", other, asked),
   ];
   return { cluster, history, reports, answer, findings };
+}
+
+/**
+ * Histories after which aggregators are freed. Each of a history's three reserves some 50 ranges of address space, which take
+ * no memory, so that nothing makes V8 collect them; a process may have 65,530 (vm.max_map_count).
+ */
+const FREE_EVERY = 100;
+let simulated = 0;
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+function freeAggregators(): void {
+  simulated++;
+  if (simulated % FREE_EVERY === 0) collectGarbage();
 }
 
 // The reports of a node that are applied.

@@ -104,6 +104,28 @@ export class SocketLife {
     this.#model.freeSocket(slot);
   }
 
+  /**
+   * Ends the connections of a node that has been silent for too long. Its ids stay valid, as its agent may go on where it
+   * was: see recover().
+   */
+  lose(node: NodeRecord): void {
+    const { sockets } = this.#model;
+    for (const slot of node.ids.sockets.slots()) {
+      if (sockets.kind(slot) !== SocketKind.end) continue;
+      const id = sockets.id[slot]!;
+      this.retire(slot);
+      node.ids.sockets.set(id, slot);
+    }
+  }
+
+  /** Continues the connections of a lost node whose agent goes on where it was. */
+  recover(node: NodeRecord): void {
+    const { sockets } = this.#model;
+    for (const slot of node.ids.sockets.slots())
+      if (sockets.kind(slot) === SocketKind.end && !sockets.isLive(slot))
+        this.adopt(node, slot, sockets.id[slot]!, sockets.sinceMs[slot]!);
+  }
+
   /** Continues a known socket under another id of its agent. */
   adopt(node: NodeRecord, slot: number, id: number, sinceMs: number): void {
     const { sockets, localAddresses } = this.#model;

@@ -93,6 +93,11 @@ export class ReportApplier {
     this.#namespaces.beginEpoch(node, rebooted);
   }
 
+  /** Continues what a lost node had, since its agent goes on where it was. */
+  recover(node: NodeRecord): void {
+    this.#life.recover(node);
+  }
+
   // Sockets that ended within the pass, one by one: several may have had the same tuple in sequence.
   #removeSockets(
     node: NodeRecord,

@@ -167,7 +167,7 @@ test("a timer's end is told in milliseconds from now, never below zero", () => {
   assert.equal(world.connections()[0]!.client!.timer!.expiresMs, 0);
 });
 
-test("a node that is silent for too long is lost: its connections end, coverage says so, a keyframe brings it back", () => {
+test("a node that is silent for too long is lost: its connections end, coverage says so, its next report brings it back", () => {
   const world = new World();
   world.report(keyframe);
   world.wait(59_000);
@@ -177,12 +177,46 @@ test("a node that is silent for too long is lost: its connections end, coverage 
   assert.equal(lost!.closed, true);
   assert.equal(lost!.outcome, "established");
   assert.match(nodeCoverage(world).limits.join(), /node lost/);
-  world.report({});
+  world.report({ sockets: [two] });
+  assert.deepEqual(ports(world), [40000, 40001]);
+  assert.equal(world.connections().length, 2);
+  assert.equal(world.connections()[0]!.uid, lost!.uid);
+  world.report({ removed: [1] });
+  assert.deepEqual(ports(world), [40001]);
+  assert.doesNotMatch(nodeCoverage(world).limits.join(), /node lost/);
+});
+
+test("a lost node whose reports were lost too is back with its next keyframe", () => {
+  const world = new World();
+  world.report(keyframe).wait(61_000);
+  world.agent().encode({});
+  world.report({ sockets: [two] });
   assert.deepEqual(ports(world), []);
   world.report(keyframe);
   assert.deepEqual(ports(world), [40000]);
+});
+
+test("connections of a lost node that have expired are not brought back", () => {
+  const world = new World(undefined, { closedKeepMs: 30_000 });
+  world.report(keyframe).wait(61_000).wait(25_000);
   assert.equal(world.connections().length, 1);
-  assert.equal(world.connections()[0]!.uid, lost!.uid);
+  world.wait(10_000);
+  assert.equal(world.connections().length, 0);
+  world.report({ sockets: [two], removed: [1] });
+  assert.deepEqual(ports(world), []);
+  world.report({ ...keyframe, sockets: [two] });
+  assert.deepEqual(ports(world), [40001]);
+});
+
+test("a lost node has no listeners, until it is back", () => {
+  const world = new World();
+  const listening = (): number => [...world.aggregator.query.listeners(undefined, 10).items].length;
+  world.report({ ...keyframe, sockets: [{ id: 1, local: "*:80", state: "LISTEN" }] });
+  assert.equal(listening(), 1);
+  world.wait(61_000);
+  assert.equal(listening(), 0);
+  world.report({});
+  assert.equal(listening(), 1);
 });
 
 test("a connection that has ended stays for a while, then goes, and its edge stays", () => {

@@ -153,10 +153,11 @@ export class Ingest {
   #apply(node: NodeRecord, report: DecodedReport, timeMs: number): void {
     const { header } = report;
     const observedMs = timeMs - header.ageMs;
-    if (header.keyframe && header.part === 0) {
-      node.stream.beginKeyframe();
-      node.recover(observedMs);
+    if (node.lost) {
+      this.#parts.applier.recover(node);
+      node.recover();
     }
+    if (header.keyframe && header.part === 0) node.beginKeyframe(observedMs);
     node.times.begin(observedMs - header.ticks * TICK_MS);
     this.#parts.listener(report, observedMs);
     this.#parts.applier.apply(node, report, observedMs);

@@ -131,6 +131,9 @@ export class Model implements ReadModel {
       addresses.release(sockets.localAddress(slot));
       addresses.release(sockets.remoteAddress(slot));
     }
+    // Only those of a lost node still have their id.
+    const { ids } = this.nodeOfSocket(slot);
+    if (ids.sockets.get(sockets.id[slot]!) === slot) ids.sockets.delete(sockets.id[slot]!);
     namespaces.release(sockets.namespace(slot));
     sockets.remove(slot);
   }

@@ -59,10 +59,14 @@ export class ListMoment {
     return this.#moment!;
   }
 
-  #forget(): void {
-    if (performance.now() - this.#usedMs < UNUSED_MS_MAX) return;
+  /** Drops the caches; a list that still runs makes them again. */
+  end(): void {
     this.#moment = null;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+  }
+
+  #forget(): void {
+    if (performance.now() - this.#usedMs >= UNUSED_MS_MAX) this.end();
   }
 }

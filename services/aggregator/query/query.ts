@@ -148,6 +148,7 @@ export class Query {
     for (const { queues } of this.#watchers.values()) for (const queue of queues) queue.close();
     this.#watchers.clear();
     this.#stop();
+    this.#moment.end();
   }
 
   #addWatcher(filter: Filter | undefined, queue: WatchQueue): () => void {

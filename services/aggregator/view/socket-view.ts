@@ -41,8 +41,10 @@ export class SocketView {
   /** Every listener that exists, by slot. */
   *listeners(): Generator<number> {
     const { sockets } = this.#model;
-    for (let slot = 0; slot < sockets.used; slot++)
-      if (sockets.kind(slot) === SocketKind.listener && sockets.isLive(slot)) yield slot;
+    for (let slot = 0; slot < sockets.used; slot++) {
+      if (sockets.kind(slot) !== SocketKind.listener || !sockets.isLive(slot)) continue;
+      if (!this.#model.nodeOfSocket(slot).lost) yield slot;
+    }
   }
 
   /** Orders listeners by protocol, port and namespace. */

@@ -6,6 +6,7 @@ import { TICK_MS } from "../../../../lib/ticks.ts";
 import { Timer } from "../../../../lib/vocabulary/timers.ts";
 import { DirectionBy } from "../../../../lib/vocabulary/direction.ts";
 import type { Model } from "../../model/model.ts";
+import type { NodeRecord } from "../../model/nodes/node-record.ts";
 import type { Beginning } from "./beginning.ts";
 import type { Connector } from "../connector.ts";
 import type { FlowLife } from "../flow-life.ts";
@@ -133,12 +134,21 @@ export class Upkeep {
     const { sockets, flows, settler, keeping } = this.#parts;
     for (const node of this.#model.nodes.all()) {
       const { arrivedMs } = node.stream;
-      if (node.lost || arrivedMs === 0 || nowMs - arrivedMs < keeping.nodeLostMs) continue;
+      const silentMs = nowMs - arrivedMs;
+      if (node.lost && silentMs >= keeping.nodeLostMs + keeping.closedKeepMs) this.#abandon(node);
+      if (node.lost || arrivedMs === 0 || silentMs < keeping.nodeLostMs) continue;
       node.lose();
-      for (const slot of node.ids.sockets.slots()) sockets.retire(slot);
+      sockets.lose(node);
       flows.removeAll(node);
     }
     settler.settle(nowMs);
+  }
+
+  // Drops what a lost node's agent could continue: its connections have expired.
+  #abandon(node: NodeRecord): void {
+    if (node.stream.awaitsKeyframe) return;
+    for (const slot of node.ids.sockets.slots()) this.#parts.sockets.retire(slot);
+    node.stream.awaitKeyframe();
   }
 
   // The kernel keeps an entry in TIME_WAIT for a fixed time, whether or not its node reports the end.

@@ -163,15 +163,19 @@ export class NodeRecord {
     if (this.#leftMs === 0) this.#leftMs = this.times.observedMs;
   }
 
-  /** Marks the node as lost: its next report must begin a keyframe. */
+  /** Marks the node as lost, until its next report. */
   lose(): void {
     this.#lost = true;
-    this.stream.awaitKeyframe();
   }
 
-  /** A keyframe of this time has begun: the first one, or one that shows that the node is back. */
-  recover(observedMs: number): void {
+  /** A report of a lost node has come. */
+  recover(): void {
     this.#lost = false;
+  }
+
+  /** A keyframe of this time has begun. */
+  beginKeyframe(observedMs: number): void {
+    this.stream.beginKeyframe();
     if (this.#countedSinceMs === 0) this.#countedSinceMs = observedMs;
   }
 
