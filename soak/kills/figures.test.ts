@@ -5,7 +5,16 @@ import type { Figures } from "./figures.ts";
 import { effectOf, effectTable, verdictOn } from "./figures.ts";
 
 function figures(made: number, shown: number, told: number, more: Partial<Figures> = {}): Figures {
-  return { made, shown, unseenEnds: told * 2, missingEnds: 0, lostExamples: [], heldRight: true, ...more };
+  return {
+    made,
+    shown,
+    unseenEnds: told * 2,
+    missingEnds: 0,
+    countedSinceMs: 0,
+    lostExamples: [],
+    heldRight: true,
+    ...more,
+  };
 }
 
 const cases: { name: string; before: Figures; after: Figures; verdict: string | null }[] = [
@@ -30,6 +39,12 @@ const cases: { name: string; before: Figures; after: Figures; verdict: string | 
     name: "shown by one end or by flows alone",
     before: figures(0, 0, 0),
     after: figures(200, 190, 30, { missingEnds: 40 }),
+    verdict: null,
+  },
+  {
+    name: "lost, and sums begin later",
+    before: figures(10, 10, 0),
+    after: figures(30, 5, 0, { countedSinceMs: 60_000 }),
     verdict: null,
   },
   {

@@ -1,7 +1,7 @@
 // The load of the soak: two pods that open short connections through a Service to two others, and count them. It is paused
 // while figures are compared, so that they can be compared exactly.
 
-import { connectionsOf, edgesOf, podCoverages } from "../../test/e2e/answer.ts";
+import { connectionsOf, edgesOf, wholeCoverage } from "../../test/e2e/answer.ts";
 import { apply, kubectl } from "../../test/e2e/command.ts";
 import { eventually } from "../../lib/testing/eventually.ts";
 import type { Connection } from "../../test/e2e/answer.ts";
@@ -83,9 +83,9 @@ export class Load {
       for (const edge of edges) if (edge.client.workload?.name === name) shown += edge.connections;
     }
     for (const edge of edges) if (edge.client.workload?.name === "held") open += edge.open ?? 0;
-    const pods = await podCoverages(this.#namespace);
-    const unseenEnds = pods.reduce((sum, { pod: name = "", unseen }) => {
-      const counts = [...callers, ...servers].some((counted) => counted === name);
+    const { pods = [], countedSince = "" } = await wholeCoverage();
+    const unseenEnds = pods.reduce((sum, { namespace, pod: name = "", unseen }) => {
+      const counts = namespace === this.#namespace && [...callers, ...servers].some((each) => each === name);
       return sum + (counts ? unseen : 0);
     }, 0);
     const recent = (await connectionsOf(this.#namespace, "--protocol", "tcp")).filter(
@@ -97,6 +97,7 @@ export class Load {
       shown,
       lostExamples: await this.#lostAmong(recent),
       unseenEnds,
+      countedSinceMs: Date.parse(countedSince),
       missingEnds: recent.length * 2 - shownEnds,
       heldRight: open === HELD,
     };

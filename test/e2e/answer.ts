@@ -94,6 +94,8 @@ export interface PodCoverage {
 
 /** The coverage of an answer. */
 export interface Coverage {
+  /** Since when edges count connections. */
+  readonly countedSince?: string;
   readonly pods?: readonly PodCoverage[];
   readonly nodes?: readonly NodeCoverage[];
 }
@@ -143,9 +145,14 @@ export async function coverage(): Promise<readonly NodeCoverage[]> {
 
 /** The product's own coverage of a namespace's pods. */
 export async function podCoverages(namespace: string): Promise<PodCoverage[]> {
-  const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
-  const pods = answer.pods ?? answer.coverage?.pods ?? [];
+  const { pods = [] } = await wholeCoverage();
   return pods.filter((each) => each.namespace === namespace);
+}
+
+/** The coverage that every answer has, with that of all pods. */
+export async function wholeCoverage(): Promise<Coverage> {
+  const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
+  return { ...answer.coverage, ...answer };
 }
 
 /** The product's own coverage of one pod. */
