@@ -6,8 +6,10 @@
 import type { IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
 
-import { retryDelayMs } from "../retry-delay.ts";
-import type { RetryRange } from "../retry-delay.ts";
+import { CallHealth } from "./call-health.ts";
+import type { OutageHandler } from "./call-health.ts";
+import { KnownObjects, metadataOf } from "./known-objects.ts";
+import type { ObjectCounts, ObjectHandler } from "./known-objects.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { asKubernetesError, errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 
@@ -20,8 +22,6 @@ const WATCH_SECONDS_MIN = 240;
 const WATCH_SECONDS_MAX = 300;
 /** Bookmarks arrive about once a minute: a watch that is silent for more than two minutes is dead. */
 const WATCH_IDLE_MS = 150_000;
-/** Backoff after failures: a recovered API server is found within half a minute. */
-const RETRY: RetryRange = { firstMs: 250, maxMs: 30_000 };
 /** A watch that ends sooner counts as a failure, so that a server that hangs up is not hammered. */
 const WATCH_SHORT_MS = 1000;
 
@@ -42,36 +42,16 @@ export interface Resource {
 }
 
 /** Receives the changes. Calls come in the server's order, one at a time. */
-export interface ResourceHandler {
-  /** An object is new, changed, or (after a new list) still there. Returns false if it is malformed. */
-  put(object: unknown, listed: boolean): boolean;
-  /** An object is gone. */
-  remove(uid: string): void;
+export interface ResourceHandler extends ObjectHandler, OutageHandler {
   /** A list is complete. */
   listed(): void;
-  /** A call failed; it will be retried. */
-  failed(verb: "list" | "watch", error: KubernetesError): void;
-  /** A call works again after failures. */
-  recovered(): void;
 }
 
 /** State of a list and watch. */
-export interface ListWatchState {
-  readonly objects: number;
-  /** Complete lists so far. */
-  readonly lists: number;
+export interface ListWatchState extends ObjectCounts {
   readonly errors: number;
-  /** Objects dropped because objectsMax was reached. */
-  readonly overflowed: number;
-  /** Malformed objects. */
-  readonly malformed: number;
   /** Milliseconds since the objects were last known to be current; 0 while a watch is open. */
   readonly ageMs: number;
-}
-
-interface Metadata {
-  readonly uid: string;
-  readonly resourceVersion: string;
 }
 
 /** A running list and watch. */
@@ -87,19 +67,12 @@ export class ListWatch {
   readonly #random: () => number;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  // Uid → number of the last list attempt that included it; objects missing from a new list are gone.
-  readonly #known = new Map<string, number>();
+  readonly #objects: KnownObjects;
+  readonly #health: CallHealth;
   #settle: () => void = () => {};
   #version = "";
-  #attempt = 0;
-  #lists = 0;
-  #errors = 0;
-  #overflowed = 0;
-  #malformed = 0;
-  #failures = 0;
-  #broken = false;
-  #watching = false;
-  #heardAt = performance.now();
+  // When the objects were last known to be current; null while a watch is open.
+  #currentMs: number | null = performance.now();
 
   constructor(
     api: KubernetesApi,
@@ -111,18 +84,17 @@ export class ListWatch {
     this.#api = api;
     this.#handler = handler;
     this.#random = random;
+    this.#objects = new KnownObjects(handler, resource.objectsMax);
+    this.#health = new CallHealth(handler, random);
     this.settled = new Promise((resolve) => (this.#settle = resolve));
     this.#running = this.#run();
   }
 
   get state(): ListWatchState {
     return {
-      objects: this.#known.size,
-      lists: this.#lists,
-      errors: this.#errors,
-      overflowed: this.#overflowed,
-      malformed: this.#malformed,
-      ageMs: this.#watching ? 0 : Math.round(performance.now() - this.#heardAt),
+      ...this.#objects.counts,
+      errors: this.#health.errors,
+      ageMs: this.#currentMs === null ? 0 : Math.round(performance.now() - this.#currentMs),
     };
   }
 
@@ -141,8 +113,8 @@ export class ListWatch {
         const startedAt = performance.now();
         verb = "watch";
         await this.#watch();
-        if (performance.now() - startedAt < WATCH_SHORT_MS) await this.#pause();
-        else this.#failures = 0;
+        if (performance.now() - startedAt < WATCH_SHORT_MS) await this.#health.pause(this.#stop.signal);
+        else this.#health.resetBackoff();
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
         const error = asKubernetesError(thrown, this.#api.server);
@@ -150,32 +122,29 @@ export class ListWatch {
           this.#version = "";
           continue;
         }
-        this.#errors++;
         if (error.code === "forbidden" || error.code === "not-found") this.#settle();
-        this.#broken = true;
-        this.#handler.failed(verb, error);
-        await this.#pause();
+        this.#health.failed(verb, error);
+        await this.#health.pause(this.#stop.signal);
       }
     }
   }
 
   async #list(): Promise<void> {
-    const attempt = ++this.#attempt;
+    this.#objects.beginList();
     let token = "";
     let version = "";
     do {
       const query: Record<string, string> = { limit: String(PAGE_OBJECTS), ...this.#selection() };
       if (token !== "") query["continue"] = token;
       const page = parsePage(await this.#api.getJson(this.resource.path, query, this.#options("List")));
-      for (const item of page.items) this.#put(item, true);
+      for (const item of page.items) this.#objects.put(item, true);
       token = page.token;
       version = page.version;
     } while (token !== "" && !this.#stop.signal.aborted);
-    for (const [uid, named] of this.#known) if (named !== attempt) this.#remove(uid);
-    this.#lists++;
+    this.#objects.endList();
     this.#version = version;
-    this.#heardAt = performance.now();
-    this.#succeeded();
+    this.#currentMs = performance.now();
+    this.#health.succeeded();
     this.#handler.listed();
     this.#settle();
   }
@@ -193,16 +162,15 @@ export class ListWatch {
       },
       { ...this.#options(""), idleMs: WATCH_IDLE_MS },
     );
-    this.#watching = true;
-    this.#opened();
+    this.#currentMs = null;
+    this.#health.opened();
     try {
       await eachLine(response, (line) => {
         this.#event(line);
-        this.#succeeded();
+        this.#health.succeeded();
       });
     } finally {
-      this.#watching = false;
-      this.#heardAt = performance.now();
+      this.#currentMs = performance.now();
       response.destroy();
     }
   }
@@ -215,41 +183,12 @@ export class ListWatch {
     }
     const metadata = metadataOf(event.object);
     if (metadata === null) {
-      this.#malformed++;
+      this.#objects.malformed++;
       return;
     }
-    if (event.type === "DELETED") this.#remove(metadata.uid);
-    else if (event.type !== "BOOKMARK") this.#put(event.object, false);
+    if (event.type === "DELETED") this.#objects.remove(metadata.uid);
+    else if (event.type !== "BOOKMARK") this.#objects.put(event.object, false);
     this.#version = metadata.resourceVersion;
-  }
-
-  #put(object: unknown, listed: boolean): void {
-    const metadata = metadataOf(object);
-    if (metadata === null || metadata.uid === "") {
-      this.#malformed++;
-      return;
-    }
-    if (!this.#known.has(metadata.uid) && this.#known.size >= this.resource.objectsMax) {
-      this.#overflowed++;
-      return;
-    }
-    this.#known.set(metadata.uid, this.#attempt);
-    if (!this.#handler.put(object, listed)) this.#malformed++;
-  }
-
-  #remove(uid: string): void {
-    if (this.#known.delete(uid)) this.#handler.remove(uid);
-  }
-
-  // Opening a watch ends an outage; only data received on it resets the backoff.
-  #opened(): void {
-    if (this.#broken) this.#handler.recovered();
-    this.#broken = false;
-  }
-
-  #succeeded(): void {
-    this.#opened();
-    this.#failures = 0;
   }
 
   #options(suffix: string): { accept?: string; signal: AbortSignal } {
@@ -262,30 +201,6 @@ export class ListWatch {
     const { fieldSelector } = this.resource;
     return fieldSelector === undefined ? {} : { fieldSelector };
   }
-
-  async #pause(): Promise<void> {
-    const pauseMs = retryDelayMs(++this.#failures, RETRY, this.#random);
-    await new Promise<void>((resolve) => {
-      const signal = this.#stop.signal;
-      const timer = setTimeout(done, pauseMs);
-      signal.addEventListener("abort", done, { once: true });
-      function done(): void {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      }
-    });
-  }
-}
-
-// A bookmark has no uid; everything else has uid and resourceVersion.
-function metadataOf(object: unknown): Metadata | null {
-  const metadata = (object as { metadata?: { uid?: unknown; resourceVersion?: unknown } } | null)?.metadata;
-  if (typeof metadata?.resourceVersion !== "string") return null;
-  return {
-    uid: typeof metadata.uid === "string" ? metadata.uid : "",
-    resourceVersion: metadata.resourceVersion,
-  };
 }
 
 function parsePage(body: unknown): { items: readonly unknown[]; token: string; version: string } {

@@ -3,7 +3,8 @@ import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { FOLDER_FILES_MAX, rooms, writers, writingRooms } from "./borders.ts";
+import { CLASS_FIELDS_MAX, FOLDER_FILES_MAX, largeClasses, rooms, writers, writingRooms } from "./borders.ts";
+import { classFields } from "./class-fields.ts";
 
 const root = path.join(import.meta.dirname, "../..");
 const productFiles = globSync("{lib,services,cli}/**/*.ts", { cwd: root }).filter(
@@ -99,6 +100,52 @@ test(`no folder has more than ${FOLDER_FILES_MAX} product files`, () => {
     [...counts].filter(([, count]) => count > FOLDER_FILES_MAX),
     [],
   );
+});
+
+test(`no class has more than ${CLASS_FIELDS_MAX} fields that are not columns`, () => {
+  const classes = productFiles
+    .filter((file) => !/(^|\/)gen\//.test(file))
+    .flatMap((file) => classFields(readFileSync(path.join(root, file), "utf8")));
+  assert.ok(classes.length > 150, `${classes.length} classes`);
+  const large = classes.filter(({ fields }) => fields.length > CLASS_FIELDS_MAX);
+  assert.deepEqual(
+    large
+      .filter(({ name }) => !(name in largeClasses))
+      .map(({ name, fields }) => `${name}: ${fields.join(" ")}`),
+    [],
+  );
+  const excused = large.map(({ name }) => name).filter((name) => name in largeClasses);
+  assert.deepEqual(excused.toSorted(), Object.keys(largeClasses).toSorted());
+});
+
+test("columns, statics, methods and accessors are not counted as fields", () => {
+  const text = `
+export class Table<Row> extends Other {
+  static readonly shared = new Table();
+  readonly capacity: number;
+  size = 0;
+  protected override name?: string;
+  #rows: Map<
+    number,
+    string
+  > = new Map();
+  #id = new Uint32Array(4);
+  readonly #place: Float64Array<ArrayBuffer>;
+  readonly #take = (row: number): void => {
+    this.size = row;
+  };
+
+  get length(): number {
+    return this.size;
+  }
+  async #run(): Promise<void> {}
+}
+const size = 1;
+class Empty {}
+`;
+  assert.deepEqual(classFields(text), [
+    { name: "Table", fields: ["capacity", "size", "name", "#rows", "#take"] },
+  ]);
 });
 
 test("ARCHITECTURE shows the same table", () => {

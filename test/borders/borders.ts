@@ -102,3 +102,13 @@ export const writingRooms: readonly string[] = [
 
 /** Product files per folder; tests and generated files are not counted. */
 export const FOLDER_FILES_MAX = 15;
+
+/** Fields of a class in product code that are not columns (typed arrays). */
+export const CLASS_FIELDS_MAX = 12;
+
+/** Classes that have more fields, with the reason why they read better so. */
+export const largeClasses: Readonly<Record<string, string>> = {
+  Model: "one field for each table; it does nothing else",
+  ConntrackEntry: "one field for each attribute of a conntrack message",
+  NodeRecord: "one field for each value that is known of a node: the columns of one row",
+};

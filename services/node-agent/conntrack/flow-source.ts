@@ -30,18 +30,7 @@ import {
 import type { FlowChanges } from "../observation.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { FlowTracker } from "./flow-tracker.ts";
-
-/**
- * After each reading, pause for this multiple of its cost: 0.5 % of one core beside events, 5 % without
- * events.
- */
-const PAUSE_BESIDE_EVENTS = 200;
-const PAUSE_ALONE = 20;
-
-/** Minimum milliseconds between two readings, whatever they cost; PAUSE_MAX_MS is the maximum. */
-const PAUSE_BESIDE_EVENTS_MIN_MS = 5_000;
-const PAUSE_ALONE_MIN_MS = 1_000;
-const PAUSE_MAX_MS = 60_000;
+import { ReadingPace } from "./reading-pace.ts";
 
 /** A failed dump is retried in the next pass; after this many failures in a row dumps are given up. */
 const FAILURES_MAX = 5;
@@ -81,21 +70,18 @@ export class FlowSource {
   mode: ConntrackMode = "none";
   /** Malformed messages and lines, since start. */
   malformed = 0;
-  /** Number of sources that read side by side; each multiplies its pauses by it. */
-  sideBySide = 1;
   /** Directory in /proc of a process of the namespace; initially the options' `directory`. */
   directory: string;
+  /** When the table is read next. */
+  readonly pace = new ReadingPace();
   readonly #options: FlowSourceOptions;
   readonly #tracker: FlowTracker;
-  readonly #entry = new ConntrackEntry();
-  readonly #messages = new CtnetlinkReader(this.#entry, hostIsLittleEndian);
-  readonly #lines = new ConntrackLineParser(this.#entry);
+  readonly #parsers = createParsers();
   #pump: EventPump | null = null;
   #limits: string[] = [];
   #decided = false;
   // Whether the table was read once, so that it is known to be readable.
   #isRead = false;
-  #nextReadMs = 0;
   #failures = 0;
 
   constructor(options: FlowSourceOptions) {
@@ -139,30 +125,22 @@ export class FlowSource {
     const nowMs = this.#options.elapsedMs();
     if (this.#pump !== null) {
       this.#pump.drain();
-      if (this.#pump.takeLoss()) this.#nextReadMs = Math.min(this.#nextReadMs, this.#pump.earliestRepairMs);
+      if (this.#pump.takeLoss()) this.pace.hurry(this.#pump.earliestRepairMs);
     }
-    if (this.mode === "none" || nowMs < this.#nextReadMs) return;
+    if (this.mode === "none" || !this.pace.isDue(nowMs)) return;
     const cpu = process.cpuUsage();
     if (this.#isElsewhere()) return;
     const alone = this.mode !== "events" && this.#options.listens;
-    const pauseMinMs = alone ? PAUSE_ALONE_MIN_MS : PAUSE_BESIDE_EVENTS_MIN_MS;
     if (this.#isEmpty()) {
-      this.#nextReadMs = nowMs + pauseMinMs;
+      this.pace.skip(nowMs, alone);
       return;
     }
     if (this.mode !== "proc") await this.#dump();
     // Also if the kernel refused the dump just now.
     if (this.mode === "proc") this.#readText();
     const { user, system } = process.cpuUsage(cpu);
-    const costMs = (user + system) / 1000;
-    const pauseMs = Math.max(
-      pauseMinMs,
-      costMs * (alone ? PAUSE_ALONE : PAUSE_BESIDE_EVENTS) * this.sideBySide,
-    );
-    const doneMs = this.#options.elapsedMs();
-    this.#nextReadMs = doneMs + Math.min(PAUSE_MAX_MS, pauseMs);
-    if (this.#pump !== null)
-      this.#pump.earliestRepairMs = doneMs + Math.max(PAUSE_ALONE_MIN_MS, costMs * PAUSE_ALONE);
+    const repairMs = this.pace.done(this.#options.elapsedMs(), (user + system) / 1000, alone);
+    if (this.#pump !== null) this.#pump.earliestRepairMs = repairMs;
   }
 
   /**
@@ -253,18 +231,20 @@ export class FlowSource {
   #openPump(): EventPump {
     const { bufferMaxBytes } = this.#options;
     const buffer = bufferMaxBytes === undefined ? {} : { bufferMinBytes: bufferMaxBytes, bufferMaxBytes };
+    const { entry, messages } = this.#parsers;
     return new EventPump({ ...CONNTRACK_EVENTS, ...buffer }, (view, start, end) => {
-      if (!this.#messages.read(view, start, end)) {
+      if (!messages.read(view, start, end)) {
         this.malformed++;
         return;
       }
       const type = messageType(view, start, hostIsLittleEndian);
-      if (type === CtMessage.destroy) this.#tracker.destroy(this.#entry);
-      else if (type === CtMessage.new) this.#tracker.put(this.#entry, this.#tick());
+      if (type === CtMessage.destroy) this.#tracker.destroy(entry);
+      else if (type === CtMessage.new) this.#tracker.put(entry, this.#tick());
     });
   }
 
   async #dump(): Promise<void> {
+    const { entry, messages } = this.#parsers;
     let descriptor = -1;
     try {
       descriptor = inNetworkNamespace(this.#namespacePath, () => openNetlink(NETLINK_NETFILTER));
@@ -274,7 +254,7 @@ export class FlowSource {
         descriptor,
         conntrackDumpRequest(hostIsLittleEndian),
         (view, start, end) => {
-          if (this.#messages.read(view, start, end)) this.#tracker.see(this.#entry, tick);
+          if (messages.read(view, start, end)) this.#tracker.see(entry, tick);
           else this.malformed++;
         },
         yieldToOthers,
@@ -307,13 +287,14 @@ export class FlowSource {
   }
 
   #readText(): void {
+    const { entry, lines } = this.#parsers;
     const tally = { linesMalformed: 0, overflowed: 0 };
     const tick = this.#tick();
     this.#tracker.begin();
     const failure = tableFile.read(this.#textPath, (bytes, start, end, atEnd) =>
       parseLines(bytes, start, end, atEnd, tally, (line, lineStart, lineEnd) => {
-        if (!this.#lines.parse(line, lineStart, lineEnd)) return false;
-        this.#tracker.see(this.#entry, tick);
+        if (!lines.parse(line, lineStart, lineEnd)) return false;
+        this.#tracker.see(entry, tick);
         return true;
       }),
     );
@@ -341,6 +322,16 @@ export class FlowSource {
   get #textPath(): string {
     return path.join(this.directory, "net/nf_conntrack");
   }
+}
+
+// Creates the parsers of netlink messages and of lines of text; both fill the same entry.
+function createParsers(): { entry: ConntrackEntry; messages: CtnetlinkReader; lines: ConntrackLineParser } {
+  const entry = new ConntrackEntry();
+  return {
+    entry,
+    messages: new CtnetlinkReader(entry, hostIsLittleEndian),
+    lines: new ConntrackLineParser(entry),
+  };
 }
 
 // Makes the kernel load conntrack and waits for it: listening starts the load asynchronously, a request waits

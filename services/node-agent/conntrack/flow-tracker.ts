@@ -14,6 +14,7 @@ import { FLOW_ROWS_MAX } from "../../../lib/gen/tables/flow-columns.ts";
 import { mixWord, mixWords, spread } from "../../../lib/hash.ts";
 import type { FlowChanges } from "../observation.ts";
 import { IdPool } from "../ids/id-pool.ts";
+import { FlowDump } from "./flow-dump.ts";
 
 /**
  * Flow ids of a node: twice the maximum number of flows, since a freed id is not reused before the next
@@ -33,12 +34,6 @@ export function createFlowIds(): IdPool {
 export function noFlowChanges(): FlowChanges {
   return { added: new FlowTable(64), changed: new FlowTable(64), removed: [] };
 }
-
-/**
- * Maximum entries destroyed during a dump that are remembered, so that older messages of the dump cannot
- * revive them.
- */
-const GRAVES_MAX = 2 ** 16;
 
 /**
  * Maximum flows that ended between two reports and whose last state is still reported: 9 s at the highest
@@ -61,15 +56,8 @@ export class FlowTracker {
   #heads = new Int32Array(1024).fill(-1);
   #next = new Int32Array(256);
   #hash = new Int32Array(256);
-  #generationOf = new Uint8Array(256);
   #mark = new Uint8Array(256);
-  // The row that followed each row in a dump, and the current dump's latest and expected row in that order.
-  #follower = new Int32Array(256);
-  #latest = -1;
-  #expected = -1;
-  #generation = 0;
-  #dumping = false;
-  readonly #graves = new Set<number>();
+  readonly #dump = new FlowDump();
   #free: number[] = [];
   #touched: number[] = [];
   #removed: number[] = [];
@@ -89,27 +77,19 @@ export class FlowTracker {
 
   /** Begins a dump. */
   begin(): void {
-    this.#generation = (this.#generation + 1) & 255;
-    this.#dumping = true;
-    this.#graves.clear();
-    this.#expected = -1;
-    this.#latest = -1;
+    this.#dump.begin();
   }
 
   /** Ends a dump: flows that neither it nor an event since begin() contained are gone. */
   end(): void {
-    this.#dumping = false;
-    this.#graves.clear();
+    this.#dump.end();
     const { id, length } = this.#table;
-    for (let row = 0; row < length; row++)
-      if (id[row] !== 0 && this.#generationOf[row] !== this.#generation) this.#remove(row);
+    for (let row = 0; row < length; row++) if (id[row] !== 0 && !this.#dump.contains(row)) this.#remove(row);
   }
 
   /** Abandons a failed dump; no flow is removed. */
   abandon(): void {
-    this.#dumping = false;
-    this.#graves.clear();
-    this.#generationOf.fill(this.#generation);
+    this.#dump.abandon();
   }
 
   /**
@@ -117,19 +97,15 @@ export class FlowTracker {
    * each time, so the row that followed the previous one is tried first, which saves the hash lookup.
    */
   see(entry: ConntrackEntry, tick: number): void {
-    const row = this.#expected;
+    const row = this.#dump.expected;
     if (row >= 0 && entry.id !== 0 && this.#table.kernelId[row] === entry.id && this.#isAt(row, entry)) {
       this.#refresh(row, entry);
-      this.#latest = row;
-      this.#expected = this.#follower[row]!;
+      this.#dump.follow(row);
       return;
     }
-    if (this.#graves.size > 0 && this.#graves.has(entry.id)) return;
+    if (this.#dump.isBuried(entry.id)) return;
     const found = this.#put(entry, tick);
-    if (found < 0) return;
-    if (this.#latest >= 0) this.#follower[this.#latest] = found;
-    this.#latest = found;
-    this.#expected = this.#follower[found]!;
+    if (found >= 0) this.#dump.follow(found);
   }
 
   // Whether a row is in use and has an entry's original tuple.
@@ -161,7 +137,7 @@ export class FlowTracker {
    * with the flow's end. Ignores an unknown entry, which was never reported.
    */
   destroy(entry: ConntrackEntry): void {
-    if (this.#dumping && entry.id !== 0 && this.#graves.size < GRAVES_MAX) this.#graves.add(entry.id);
+    this.#dump.bury(entry.id);
     const row = this.#find(entry, hashOf(entry));
     if (
       row < 0 ||
@@ -237,11 +213,10 @@ export class FlowTracker {
     table.write(row, entry);
     table.id[row] = this.#ids.take();
     table.firstSeen[row] = tick;
-    this.#generationOf[row] = this.#generation;
+    this.#dump.reset(row);
     this.#mark[row] = Mark.added;
     this.#touched.push(row);
     this.#hash[row] = hash;
-    this.#follower[row] = -1;
     this.#link(row);
     this.#size++;
     return row;
@@ -249,7 +224,7 @@ export class FlowTracker {
 
   #refresh(row: number, entry: ConntrackEntry): void {
     const table = this.#table;
-    this.#generationOf[row] = this.#generation;
+    this.#dump.mark(row);
     if (table.kernelId[row] === 0) table.kernelId[row] = entry.id;
     this.#update(row, entry);
   }
@@ -343,10 +318,9 @@ export class FlowTracker {
 
   #grow(capacity: number): void {
     this.#next = grown(this.#next, capacity);
-    this.#follower = grown(this.#follower, capacity);
     this.#hash = grown(this.#hash, capacity);
     this.#mark = grown(this.#mark, capacity);
-    this.#generationOf = grown(this.#generationOf, capacity);
+    this.#dump.grow(capacity);
     this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(capacity)) * 2).fill(-1);
     // The row being added has no id yet; its caller links it.
     for (let row = 0; row < this.#table.length - 1; row++) if (this.#table.id[row] !== 0) this.#link(row);

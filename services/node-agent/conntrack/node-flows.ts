@@ -128,7 +128,7 @@ export class NodeFlows implements FlowReader {
       this.#nextLookMs = nowMs + LOOK_MS;
     }
     for (const { source } of this.#pods.values()) {
-      source.sideBySide = this.#pods.size;
+      source.pace.sideBySide = this.#pods.size;
       await source.refresh();
     }
   }
