@@ -93,17 +93,15 @@ export class Attributor {
 // look-ups and no object.
 class AttributionRun {
   readonly holders: HolderTable;
-  readonly processes = new Map<number, ProcessInfo>();
   unattributed = 0;
   overflowed = 0;
-  readonly #input: AttributionInput;
-  readonly #table: ProcessTable;
+  readonly #found: SocketHolders;
+  readonly #holding: HoldingProcesses;
   readonly #previous: Attribution;
   readonly #previousRows: FirstRows;
   // Where no descriptor changed hands, a socket with the inode that it had (`kept`) has the holders that it had: its rows
   // are copied in their order, which costs a tenth of looking its inode up.
   readonly #known: { readonly kept: Uint32Array; readonly inodes: Uint32Array };
-  readonly #processOfPid = new Map<number, ProcessInfo | null>();
   #socketId = 0;
   #rowsBefore = 0;
   #lastPid = -1;
@@ -116,12 +114,17 @@ class AttributionRun {
     previous: Attribution,
     known: { readonly kept: Uint32Array; readonly inodes: Uint32Array },
   ) {
-    this.#input = input;
-    this.#table = table;
+    this.#found = input.found;
+    this.#holding = new HoldingProcesses(input, table);
     this.#previous = previous;
     this.#previousRows = new FirstRows(previous.holders);
     this.#known = known;
     this.holders = new HolderTable(Math.max(256, previous.holders.length));
+  }
+
+  /** The processes that hold a socket, by id. */
+  get processes(): Map<number, ProcessInfo> {
+    return this.#holding.processes;
   }
 
   attribute(id: number, inode: number, ofKernel: boolean): void {
@@ -139,7 +142,7 @@ class AttributionRun {
       this.#copyPrevious(id, true);
     } else {
       this.#lastId = -1;
-      this.#input.found.forEach(inode, this.#hold);
+      this.#found.forEach(inode, this.#hold);
       // Closed a moment ago: who held it is known from before.
       if (this.holders.length === this.#rowsBefore) this.#copyPrevious(id, false);
     }
@@ -150,7 +153,7 @@ class AttributionRun {
   readonly #hold = (pid: number, fd: number): void => {
     if (pid !== this.#lastPid) {
       this.#lastPid = pid;
-      this.#lastProcess = this.#remember(pid);
+      this.#lastProcess = this.#holding.ofPid(pid);
     }
     if (this.#lastProcess !== null) this.#append(this.#lastProcess, fd);
   };
@@ -167,17 +170,32 @@ class AttributionRun {
         this.#lastId = processId;
         this.#lastPid = -1;
         const before = processes.get(processId);
-        if (before === undefined) this.#lastProcess = null;
-        // Another of its sockets may have found it to be another program by now.
-        else
-          this.#lastProcess = alive ? this.#remember(before.pid) : (this.processes.get(processId) ?? before);
-        if (this.#lastProcess !== null) this.processes.set(this.#lastProcess.id, this.#lastProcess);
+        this.#lastProcess = before === undefined ? null : this.#holding.again(before, alive);
       }
       if (this.#lastProcess !== null) this.#append(this.#lastProcess, holders.fd[row]!);
     }
   }
 
-  #remember(pid: number): ProcessInfo | null {
+  #append(process: ProcessInfo, fd: number): void {
+    const isFull = this.holders.length - this.#rowsBefore >= HOLDERS_PER_SOCKET_MAX;
+    if (isFull || this.holders.append(this.#socketId, process.id, fd) < 0) this.overflowed++;
+  }
+}
+
+// The processes that hold a socket in one pass: each pid is looked up once.
+class HoldingProcesses {
+  readonly processes = new Map<number, ProcessInfo>();
+  readonly #input: AttributionInput;
+  readonly #table: ProcessTable;
+  readonly #processOfPid = new Map<number, ProcessInfo | null>();
+
+  constructor(input: AttributionInput, table: ProcessTable) {
+    this.#input = input;
+    this.#table = table;
+  }
+
+  /** The process with this pid; null if the scan does not have it. */
+  ofPid(pid: number): ProcessInfo | null {
     const known = this.#processOfPid.get(pid);
     if (known !== undefined) return known;
     const { scan, namespaceIds } = this.#input;
@@ -189,9 +207,13 @@ class AttributionRun {
     return process;
   }
 
-  #append(process: ProcessInfo, fd: number): void {
-    const isFull = this.holders.length - this.#rowsBefore >= HOLDERS_PER_SOCKET_MAX;
-    if (isFull || this.holders.append(this.#socketId, process.id, fd) < 0) this.overflowed++;
+  /** The process that held a socket in the previous pass; `alive` says that it holds the socket now. */
+  again(before: ProcessInfo, alive: boolean): ProcessInfo | null {
+    if (alive) return this.ofPid(before.pid);
+    // Another of its sockets may have shown meanwhile that it executes another program.
+    const process = this.processes.get(before.id) ?? before;
+    this.processes.set(process.id, process);
+    return process;
   }
 }
 

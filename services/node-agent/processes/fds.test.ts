@@ -11,7 +11,8 @@ import { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
-import { createSocketHolders, ROTATION_FDS } from "./fds.ts";
+import { ROTATION_FDS } from "./descriptor-rotation.ts";
+import { createSocketHolders } from "./fds.ts";
 
 const roots: string[] = [];
 after(() => roots.forEach((root) => rmSync(root, { recursive: true })));

@@ -5,20 +5,13 @@
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { HeldSockets, ProcessRecord, ProcessScan, SocketHolders, SocketSink } from "../observation.ts";
+import { DescriptorRotation } from "./descriptor-rotation.ts";
 import { countFds, NO_FDS, readFdList } from "./fd-list.ts";
 import type { FdList } from "./fd-list.ts";
 import { indexHolders, sameHolders } from "./held-sockets.ts";
 import { InodeIndex } from "./inode-index.ts";
 import { deniedSentence, mayReadOthers } from "./privileges.ts";
-
-/**
- * Descriptors that each pass rereads without a sign of change: about 1 ms. Their rotation bounds the delay for
- * a process that closed one descriptor and opened another.
- */
-export const ROTATION_FDS = 256;
-
-/** The same if the kernel (before 6.2) does not report the number of a process's descriptors: about 18 ms. */
-const ROTATION_FDS_UNCOUNTED = 4096;
+import { SettledRows } from "./settled-rows.ts";
 
 /**
  * Descriptors that one pass may read to find holders of sockets without a known holder: about 75 ms. The
@@ -63,23 +56,19 @@ class Holders implements SocketHolders {
   // processes.
   #unheld = new Set<number>();
   #generation = 0;
-  // Held inodes of the last pass's rows, by row, and the generation in which they were held.
-  #settled = new Uint32Array(0);
-  #settledGeneration = -1;
+  readonly #settled = new SettledRows();
   #unreadable = 0;
   #pass = 0;
   #changed = false;
-  #countsTell = true;
-  #rotationPid = 0;
-  #rotationCredit = 0;
-
-  // What the reader reported last; null if the descriptors are read here.
-  readonly #told: () => HeldSockets | null;
+  readonly #rotation = new DescriptorRotation();
+  // The holders that the reader of this pass reports, and those it reported last; null if the descriptors are
+  // read here.
+  readonly #reported: () => HeldSockets | null;
   #known: HeldSockets | null = null;
 
   constructor({ procRoot, held }: SocketHoldersOptions) {
     this.#root = procRoot;
-    this.#told = held ?? (() => null);
+    this.#reported = held ?? (() => null);
   }
 
   get unreadable(): number {
@@ -106,9 +95,9 @@ class Holders implements SocketHolders {
 
   refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void {
     this.#pass++;
-    const told = this.#told();
-    if (told !== null) {
-      this.#take(told);
+    const reported = this.#reported();
+    if (reported !== null) {
+      this.#take(reported);
       return;
     }
     this.#changed ||= this.#known !== null;
@@ -126,14 +115,14 @@ class Holders implements SocketHolders {
     for (const held of this.#held.values()) if (held.denied) this.#unreadable++;
   }
 
-  #take(told: HeldSockets): void {
-    const same = this.#known !== null && sameHolders(this.#known, told);
-    this.#known = told;
+  #take(reported: HeldSockets): void {
+    const same = this.#known !== null && sameHolders(this.#known, reported);
+    this.#known = reported;
     if (same) return;
     this.#held.clear();
     this.#unreadable = 0;
     this.#generation++;
-    indexHolders(this.#index, told);
+    indexHolders(this.#index, reported);
   }
 
   #directory(pid: number): string {
@@ -154,7 +143,7 @@ class Holders implements SocketHolders {
     const list = typeof result === "string" ? NO_FDS : result;
     const before = this.#held.get(record.pid);
     const changed = !sameList(before?.list ?? NO_FDS, list);
-    if (list.entries > 0 && count === 0) this.#countsTell = false;
+    if (list.entries > 0 && count === 0) this.#rotation.isCounted = false;
     this.#held.set(record.pid, {
       startTicks: record.startTicks,
       count,
@@ -169,22 +158,11 @@ class Holders implements SocketHolders {
 
   // Rereads some processes without a sign of change, each in its turn.
   #rotate(scan: ProcessScan): void {
-    const allowance = this.#countsTell ? ROTATION_FDS : ROTATION_FDS_UNCOUNTED;
-    this.#rotationCredit += allowance;
-    const pids = [...this.#held.keys()].toSorted((a, b) => a - b);
-    let next = pids.findIndex((pid) => pid > this.#rotationPid);
-    for (let visited = 0; visited < pids.length; visited++) {
-      const pid = pids[next < 0 ? 0 : next % pids.length]!;
+    const pids = this.#rotation.next(this.#held.keys(), (pid) => this.#costOf(pid));
+    for (const pid of pids) {
       const held = this.#held.get(pid)!;
-      const cost = held.list.entries + LISTING_FDS;
-      if (cost > this.#rotationCredit) return;
-      this.#rotationCredit -= cost;
-      this.#rotationPid = pid;
-      next = (next < 0 ? 0 : next) + 1;
       if (held.readPass !== this.#pass) this.#read(scan.processes.get(pid)!, held.count);
     }
-    // Everything was read; leftover credit does not accumulate.
-    this.#rotationCredit = 0;
   }
 
   // Searches the processes of their namespaces for the holders of sockets without a known holder.
@@ -204,13 +182,7 @@ class Holders implements SocketHolders {
       return false;
     };
     const { sockets } = sink;
-    // Rows mostly keep the order of the pass before: what was held then is still held while the index is
-    // unchanged.
-    if (this.#generation !== this.#settledGeneration || this.#settled.length < sockets.length) {
-      this.#settled = new Uint32Array(sockets.capacity);
-      this.#settledGeneration = this.#generation;
-    }
-    const settled = this.#settled;
+    const settled = this.#settled.of(this.#generation, sockets.length, sockets.capacity);
     for (let row = 0; row < sockets.length; row++) {
       const inode = sockets.inode[row]!;
       if (settled[row] !== inode) settled[row] = look(inode, sockets.namespace[row]!) ? inode : 0;
@@ -245,8 +217,12 @@ class Holders implements SocketHolders {
 
   #cost(records: readonly ProcessRecord[]): number {
     let fds = 0;
-    for (const { pid } of records) fds += this.#held.get(pid)!.list.entries + LISTING_FDS;
+    for (const { pid } of records) fds += this.#costOf(pid);
     return fds;
+  }
+
+  #costOf(pid: number): number {
+    return this.#held.get(pid)!.list.entries + LISTING_FDS;
   }
 
   // Returns the processes of a namespace that this pass has not read yet, most recently changed first.
