@@ -97,8 +97,7 @@ class AttributionRun {
   overflowed = 0;
   readonly #found: SocketHolders;
   readonly #holding: HoldingProcesses;
-  readonly #previous: Attribution;
-  readonly #previousRows: FirstRows;
+  readonly #previous: PreviousHolders;
   // Where no descriptor changed hands, a socket with the inode that it had (`kept`) has the holders that it had: its rows
   // are copied in their order, which costs a tenth of looking its inode up.
   readonly #known: { readonly kept: Uint32Array; readonly inodes: Uint32Array };
@@ -116,8 +115,7 @@ class AttributionRun {
   ) {
     this.#found = input.found;
     this.#holding = new HoldingProcesses(input, table);
-    this.#previous = previous;
-    this.#previousRows = new FirstRows(previous.holders);
+    this.#previous = new PreviousHolders(previous);
     this.#known = known;
     this.holders = new HolderTable(Math.max(256, previous.holders.length));
   }
@@ -161,7 +159,7 @@ class AttributionRun {
   #copyPrevious(id: number, alive: boolean): void {
     const { holders, processes } = this.#previous;
     for (
-      let row = this.#previousRows.of(id);
+      let row = this.#previous.firstRowOf(id);
       row >= 0 && row < holders.length && holders.socket[row] === id;
       row++
     ) {
@@ -228,18 +226,20 @@ function isKernelSocket(socket: FamilySocket): boolean {
   return socket.family === SocketFamily.SOCKET_FAMILY_NETLINK && socket.portId === 0;
 }
 
-// The first row of a socket in a holder table, indexed on the first question: most passes never ask.
-class FirstRows {
-  readonly #table: HolderTable;
-  #rows: Int32Array | null = null;
+// What the previous pass attributed. Its rows are indexed on the first question: most passes never ask.
+class PreviousHolders {
+  readonly holders: HolderTable;
+  readonly processes: ReadonlyMap<number, ProcessInfo>;
+  #firstRows: Int32Array | null = null;
 
-  constructor(table: HolderTable) {
-    this.#table = table;
+  constructor({ holders, processes }: Attribution) {
+    this.holders = holders;
+    this.processes = processes;
   }
 
   /** The first row of the socket, or -1. */
-  of(socketId: number): number {
-    this.#rows ??= firstRowsBySocket(this.#table);
-    return this.#rows[socketId] ?? -1;
+  firstRowOf(socketId: number): number {
+    this.#firstRows ??= firstRowsBySocket(this.holders);
+    return this.#firstRows[socketId] ?? -1;
   }
 }

@@ -69,7 +69,7 @@ export class DestroyedSockets implements DestroyedReader {
   // The node's own namespace, or this process's if pid 1's must not be looked at.
   readonly #home: { readonly path: string; readonly inode: number };
   #main: EventPump | null = null;
-  #hearsAll = false;
+  // Why #main does not receive the events of every namespace that has a number; null if it does.
   #obstacle: string | null = null;
   // Both null unless #main is open: queries numbers, and receives their announcements.
   #numbers: NamespaceNumbers | null = null;
@@ -211,10 +211,13 @@ export class DestroyedSockets implements DestroyedReader {
     return answer.inode;
   }
 
+  get #hearsAll(): boolean {
+    return this.#obstacle === null;
+  }
+
   #open(): void {
     try {
       this.#main = this.#openHome(true);
-      this.#hearsAll = true;
     } catch (error) {
       this.#obstacle = `short connections of other network namespaces may be missed: ${sentence(error)}`;
       try {
