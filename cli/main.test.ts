@@ -48,7 +48,7 @@ describe("help", () => {
     assert.match(text, /^Usage: kubectl whotalks \[command\]/);
   });
 
-  it("is given without loading gRPC or YAML", async () => {
+  it("is printed without loading gRPC or YAML", async () => {
     // A hook lists the modules that the process under test loads: their size is startup time.
     const hook = path.join(directory, "list-modules.mjs");
     writeFileSync(
@@ -61,7 +61,7 @@ describe("help", () => {
     assert.doesNotMatch(run.stderr, /grpc|node_modules\/yaml|lib\/gen/);
   });
 
-  it("tells the version", async () => {
+  it("prints the version", async () => {
     assert.match((await runCli(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 });
@@ -79,7 +79,7 @@ describe("a command line that makes no sense", () => {
     [["local", "--from", "a\u001b[2Jb/c"], /'a\\x1b\[2Jb\/c' names no endpoint/],
   ];
   for (const [words, message] of mistakes) {
-    it(`'${words.join(" ")}' is told in one line, with exit 2`, async () => {
+    it(`'${words.join(" ")}' is reported in one line, with exit 2`, async () => {
       const run = await runCli(words, { localAddress: server.address });
       assert.match(run.stderr, message);
       assert.match(run.stderr, /^whotalks: [^\n]+ See 'whotalks[a-z ]* --help'\.\n$/);
@@ -214,7 +214,7 @@ describe("answers", () => {
     assert.deepEqual([read.stdout, read.stderr], [wide.stdout, wide.stderr]);
   });
 
-  it("that are empty are told apart from what was not read", async () => {
+  it("that are empty differ from answers that were not read", async () => {
     await using empty = await startCannedServer({ edges: [], connections: [] });
     const run = await runCli(["edges", "--server", empty.address]);
     assert.equal(run.stdout, "");
@@ -257,7 +257,7 @@ describe("a server that does not answer as it should", () => {
     [{ code: status.INTERNAL, details: "a\u001b[2Jb" }, /failed \(a\\x1b\[2Jb\)/, 1],
   ];
   for (const [mood, message, exitCode] of moods) {
-    it(`${JSON.stringify(mood)} is told`, async () => {
+    it(`${JSON.stringify(mood)} is reported`, async () => {
       await using moody = await startCannedServer({ mood });
       const run = await runCli(["edges", "--server", moody.address, "--timeout", "300ms", "-o", "json"]);
       assert.match(run.stderr, message);

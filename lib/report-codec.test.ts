@@ -16,7 +16,7 @@ function encode(sockets: SocketTable): Uint8Array {
 }
 
 describe("the report codec", () => {
-  it("gives back every column of every row", () => {
+  it("returns every column of every row", () => {
     fc.assert(
       fc.property(anySocketTable(1), (sockets) => {
         const decoded = decodeReport(encode(sockets));
@@ -32,7 +32,7 @@ describe("the report codec", () => {
     );
   });
 
-  it("gives back changes and holders", () => {
+  it("returns changes and holders", () => {
     fc.assert(
       fc.property(anySocketTable(1), (sockets) => {
         const holders = new HolderTable();

@@ -146,7 +146,7 @@ describe("defaults", { skip: noHelm }, () => {
     assert.deepEqual(context?.appArmorProfile, { type: "Unconfined" });
   });
 
-  test("before Kubernetes 1.30 AppArmor is told by annotation, since the field is not known there", () => {
+  test("before Kubernetes 1.30 AppArmor is set by annotation, since the field is not known there", () => {
     const agent = render("--kube-version", "1.28.0").find((object) => object.kind === "DaemonSet");
     assert.equal(agent?.spec?.template?.spec.containers[0]?.securityContext.appArmorProfile, undefined);
     assert.match(

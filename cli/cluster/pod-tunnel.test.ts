@@ -67,7 +67,7 @@ test(
   },
 );
 
-test("a port on which nobody listens ends the connection and says so", { skip }, async (t) => {
+test("a port without a listener ends the connection and says so", { skip }, async (t) => {
   const pod = await dnsPod();
   if (pod === undefined) return t.skip("the cluster's DNS has no pod with a readiness port");
   const tunnel = await openTunnel(loadKubeConfig({ environment: process.env }), { ...pod, port: 9 });

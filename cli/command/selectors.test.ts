@@ -45,7 +45,7 @@ describe("parseSelector", () => {
     it(`reads ${text}`, () => assert.deepEqual(parseSelector(text, false), selector));
   }
 
-  it("takes a bare word for a process only where told so", () => {
+  it("takes a bare word for a process only on request", () => {
     assert.deepEqual(parseSelector("nginx", true), { process: "nginx" });
     assert.throws(() => parseSelector("nginx", false), UsageError);
   });
@@ -74,7 +74,7 @@ describe("parseSelector", () => {
     });
   }
 
-  it("gives exactly one kind or a UsageError, whatever the text", () => {
+  it("returns exactly one kind or throws a UsageError, whatever the text", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6(), fc.webPath()), fc.boolean(), (text, bare) => {
         try {

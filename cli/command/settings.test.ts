@@ -122,7 +122,7 @@ describe("querySettings", () => {
     });
   });
 
-  it("asks the cluster where nothing else is named, in the context's namespace unless told", () => {
+  it("asks the cluster by default, in the context's namespace", () => {
     const choice = { kubeconfig: undefined, context: undefined, namespace: undefined };
     const plain = querySettings("edges", {});
     assert.deepEqual(plain.source, { kind: "cluster", choice, namespaced: true });

@@ -50,7 +50,7 @@ async function all<Part>(parts: AsyncIterable<Part>): Promise<Part[]> {
   return found;
 }
 
-test("what is asked from within is what callers over the network are told, the first and those beside it", async () => {
+test("calls from within get the same answers as calls over the network, the first and those beside it", async () => {
   const world = busyWorld();
   const { query } = world.aggregator;
   const within = askPipeline({ query, now: () => world.nowMs }, new AbortController().signal);
@@ -80,7 +80,7 @@ async function whole<Item>(answer: Answer<Item>) {
   return [...parts.filter(({ part }) => part !== "items"), items];
 }
 
-test("a watch from within tells what was there, then what changes, and ends without an error when aborted", async () => {
+test("a watch from within reports what exists, then changes, and ends without an error when aborted", async () => {
   const world = busyWorld();
   const stop = new AbortController();
   const asker = askPipeline({ query: world.aggregator.query, now: () => world.nowMs }, stop.signal);

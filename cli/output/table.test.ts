@@ -32,7 +32,7 @@ describe("columnWidths", () => {
     );
   });
 
-  it("cuts nothing where nobody asks", () => {
+  it("cuts nothing unless asked to", () => {
     assert.deepEqual(
       columnWidths(
         [
@@ -47,7 +47,7 @@ describe("columnWidths", () => {
 });
 
 describe("readTable", () => {
-  it("gives the same rows in the same order, however the answer was ordered", async () => {
+  it("prints the same rows in the same order, however the answer was ordered", async () => {
     const straight = await readTable(edgesView, answer(canned.edges), wishes);
     const reversed = await readTable(edgesView, answer(canned.edges.toReversed()), wishes);
     assert.deepEqual(straight.rows, reversed.rows);

@@ -158,7 +158,7 @@ describe("coverage in sentences", () => {
     it(`names ${name}`, () => assert.equal(missingLine(Coverage.fromPartial(coverage)), line));
   }
 
-  it("tells what the kernel opened against what was seen", () => {
+  it("compares what the kernel opened with what was seen", () => {
     const nowMs = 1_700_000_000_000;
     const account = { openedByKernel: 20_001, seen: 20_000, unseen: 1, sinceMs: nowMs - 90_000 };
     assert.equal(

@@ -49,7 +49,7 @@ describe("textWidth", () => {
     ["…", 1],
   ];
   for (const [text, width] of cases) {
-    it(`gives ${width} for ${text}`, () => assert.equal(textWidth(text), width));
+    it(`is ${width} for ${text}`, () => assert.equal(textWidth(text), width));
   }
 
   it("is what fitText() keeps to and padText() fills up to", () => {

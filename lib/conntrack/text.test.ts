@@ -35,7 +35,7 @@ describe("conntrack's text", () => {
     });
   }
 
-  it("tells both tuples, what was translated and the counters", () => {
+  it("prints both tuples, what was translated and the counters", () => {
     const entry = parse(
       "ipv4     2 tcp      6 431999 ESTABLISHED src=10.244.1.74 dst=10.96.186.17 sport=58240 dport=7000 packets=8 bytes=439 " +
         "src=10.244.1.73 dst=10.244.1.74 sport=7000 dport=58240 packets=5 bytes=349 [ASSURED] mark=3 zone=9 use=1",
@@ -54,7 +54,7 @@ describe("conntrack's text", () => {
     assert.deepEqual([entry.mark, entry.zone, entry.timeoutSeconds, entry.state], [3, 9, 431999, 3]);
   });
 
-  it("tells an icmp tuple's type, code and id from the entry's id", () => {
+  it("distinguishes an icmp tuple's type, code and id from the entry's id", () => {
     const entry = parse(
       "icmp     1 23 src=10.1.1.14 dst=10.1.1.1 type=8 code=3 id=10017 src=10.1.1.1 dst=10.1.1.14 type=0 code=0 id=10018 mark=0 use=2 id=77",
     );

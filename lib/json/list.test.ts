@@ -111,7 +111,7 @@ describe("time", () => {
 
 describe("a list document", () => {
   for (const kind of ["ConnectionList", "EdgeList", "ListenerList"] as const) {
-    it(`of kind ${kind} gives back what was written`, () => {
+    it(`of kind ${kind} returns what was written`, () => {
       fc.assert(
         fc.property(
           fc.array(messageOf(itemShapes[kind] as Shape<unknown>), { maxLength: 5 }),

@@ -116,7 +116,7 @@ test("a watch that ends is taken up where it ended, after a bookmark too", async
   assert.deepEqual(told, ["put a", "listed"]);
 });
 
-test("a connection that breaks in the middle of a line is taken up again, and nothing is told of the half line", async (t) => {
+test("a connection that breaks in the middle of a line is resumed, and the half line is dropped", async (t) => {
   const half: Answer = (response) => {
     response.write(`${JSON.stringify({ type: "ADDED", object: object("b", "11") })}\n{"type":"ADD`);
     setImmediate(() => response.destroy());

@@ -10,7 +10,7 @@ import { hasServiceAccount, ServiceAccountAccess } from "./service-account.ts";
 
 const environment = { KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "6443" };
 
-test("a pod's service account tells server, authority and the token that is there now", async (t) => {
+test("a pod's service account has the server, the authority and the current token", async (t) => {
   const directory = mkdtempSync(path.join(tmpdir(), "whotalks-account-"));
   t.after(() => rmSync(directory, { recursive: true }));
   assert.equal(hasServiceAccount(environment, directory), false);

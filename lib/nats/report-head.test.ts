@@ -34,7 +34,7 @@ test("any bytes give a head or none, never an error", () => {
   );
 });
 
-test("a report without a node, or with a part beyond its parts, is none", () => {
+test("a report without a node, or with a part beyond its parts, is rejected", () => {
   assert.equal(readReportHead(Report.encode(Report.fromPartial({ epoch: 1 })).finish()), null);
   assert.equal(
     readReportHead(Report.encode(Report.fromPartial({ node: "n", part: 2, parts: 2 })).finish()),

@@ -25,7 +25,7 @@ test("any name comes back as it was, from a token that NATS accepts", () => {
   );
 });
 
-test("different names have different tokens, and a token that is not ours is none", () => {
+test("different names have different tokens, and a foreign token has no name", () => {
   assert.notEqual(encodeToken("a_2Eb"), encodeToken("a.b"));
   for (const token of ["", "a.b", "_2e", "_41", "_FF", "_2", "a b", "*", ">"])
     assert.equal(decodeToken(token), null, token);

@@ -10,7 +10,7 @@ function valuesOf(environment: Record<string, string>): AggregatorConfig {
   return result.values;
 }
 
-test("nothing must be given", () => {
+test("no setting is required", () => {
   assert.deepEqual(valuesOf({}), {
     natsUrl: ["nats://127.0.0.1:4222"],
     grpcAddress: { host: "0.0.0.0", port: 4180 },
@@ -40,7 +40,7 @@ for (const [text, bytes] of [
   });
 }
 
-test("all problems are told at once, each with its name, the value and an example", () => {
+test("all problems are reported at once, each with its name, the value and an example", () => {
   const result = readAggregatorConfig(
     {
       WHOTALKS_STREAM_MAX_BYTES: "2 GB",
@@ -59,7 +59,7 @@ test("all problems are told at once, each with its name, the value and an exampl
   ]);
 });
 
-test("a size that is too small is told once", () => {
+test("a size that is too small is reported once", () => {
   const result = readAggregatorConfig({ WHOTALKS_STREAM_MAX_BYTES: "10k" }, []);
   assert.equal(result.kind, "problems");
   assert.match(result.text, /WHOTALKS_STREAM_MAX_BYTES "10k" must be at least 1048576 bytes; for example/);

@@ -84,7 +84,7 @@ test(
   },
 );
 
-test("without NATS it lives, is not ready and says why, and ends when told", options, async (t) => {
+test("without NATS it lives, is not ready and says why, and ends on request", options, async (t) => {
   const bench = await RunningAggregators.start(t);
   await bench.nats.stop();
   const { http, stop } = await bench.aggregate();

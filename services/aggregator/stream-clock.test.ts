@@ -12,7 +12,7 @@ test("before the first message the machine's own time is all there is", () => {
   assert.equal(clockAt(1000).clock.now(), 1000);
 });
 
-test("the message that came fastest tells the difference, whichever clock is ahead", () => {
+test("the fastest message determines the difference, whichever clock is ahead", () => {
   const { clock, advance } = clockAt(1_000_000);
   clock.measure(1_005_000 - 80);
   clock.measure(1_005_000 - 20);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AgentConfig, agentSettings, readAgentConfig } from "./config.ts";
 
-test("the node's name is all that must be given", () => {
+test("only the node's name is required", () => {
   const result = readAgentConfig({ WHOTALKS_NODE_NAME: "n1" }, []);
   assert.equal(result.kind, "settings");
   assert.equal(result.values.nodeName, "n1");
@@ -14,7 +14,7 @@ test("the node's name is all that must be given", () => {
   assert.ok(Object.isFrozen(result.values));
 });
 
-test("flags go before the environment, and an empty variable is none", () => {
+test("flags take precedence over the environment, and an empty variable counts as unset", () => {
   const environment = { WHOTALKS_NODE_NAME: "n1", WHOTALKS_INTERVAL: "5s", WHOTALKS_CPU_BUDGET: "" };
   const result = readAgentConfig(environment, ["--interval", "500ms", "--http-address=[::1]:80"]);
   assert.equal(result.kind, "settings");
@@ -39,7 +39,7 @@ test("values in other forms", () => {
   assert.deepEqual(values({ WHOTALKS_HTTP_ADDRESS: ":4191" }).httpAddress, { host: "::", port: 4191 });
 });
 
-test("all problems are told at once, each with its name, the value and an example", () => {
+test("all problems are reported at once, each with its name, the value and an example", () => {
   const result = readAgentConfig(
     {
       WHOTALKS_NATS_URL: "http://x",

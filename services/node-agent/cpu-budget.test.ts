@@ -60,7 +60,7 @@ describe("the CPU budget", () => {
     assert.match(budget.limits()[0]!, /stretched to 5\.5 s .* used all the same/);
   });
 
-  it("is no limit where there is none", () => {
+  it("is not limited without a limit", () => {
     const budget = new CpuBudget({ share: null, intervalMs: 1000 });
     assert.equal(budget.waitMs(0, 5000, 5000), 0);
     assert.deepEqual(budget.limits(), []);

@@ -109,7 +109,7 @@ test(
   },
 );
 
-test("without NATS the agent goes on, says so, and ends when told to", options, async (t) => {
+test("without NATS the agent continues, says so, and ends on request", options, async (t) => {
   const agent = await startAgent(t, `nats://127.0.0.1:${await freePort()}`);
   await until("it says what is missing", async () =>
     /no connection to NATS/.test((await agent.get("/readyz"))?.text ?? ""),

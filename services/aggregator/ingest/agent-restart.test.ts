@@ -140,7 +140,7 @@ describe("the account over a restart", () => {
     assert.deepEqual([found.openedByKernel, found.seen, found.unseen], [4, 1, 3]);
   });
 
-  it("goes on from run to run, and names restarts and their length", () => {
+  it("continues from run to run, and names restarts and their length", () => {
     const world = restart(afterShortOnes(5), 2000);
     world.report({ keyframe: true, namespaces, accounts: account(0, 0, 1008) });
     restart(world, 4000).report({ keyframe: true, namespaces, accounts: account(0, 0, 1010) });

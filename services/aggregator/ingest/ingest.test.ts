@@ -34,7 +34,7 @@ test("a report that comes twice counts once", () => {
   assert.equal(nodeCoverage(world).gaps, 0);
 });
 
-test("after a lost report deltas wait for the next keyframe, and coverage tells of the gap", () => {
+test("after a lost report deltas wait for the next keyframe, and coverage reports the gap", () => {
   const world = new World();
   world.report(keyframe);
   world.agent().encode({ sockets: [two] });
@@ -65,7 +65,7 @@ test("a first report that is a delta waits for a keyframe and is no gap", () => 
   assert.equal(nodeCoverage(world).gaps, 0);
 });
 
-test("an agent that starts anew goes on with the same connections, once each", () => {
+test("a restarted agent continues the same connections, once each", () => {
   const world = new World();
   world.report(keyframe);
   const [before] = world.connections();
@@ -157,7 +157,7 @@ test("times: first seen by the agent's ticks, last seen by its latest pass, both
   assert.equal(world.connections()[0]!.lastSeenMs, lastMs);
 });
 
-test("a timer's end is told in milliseconds from now, never below zero", () => {
+test("a timer's end is reported in milliseconds from now, never below zero", () => {
   const world = new World();
   world.report({ ...keyframe, sockets: [{ ...one, timer: 2, timerDeadline: 300 }] });
   assert.deepEqual(world.connections()[0]!.client!.timer, { kind: "keepalive", expiresMs: 2000 });

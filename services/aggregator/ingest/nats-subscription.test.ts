@@ -102,32 +102,36 @@ async function connect(server: TestNatsServer): Promise<NatsLink> {
 const run = (node: string, from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => `${node}/${from + i}`);
 
-test("a replay begins with each node's newest keyframe and goes on live without a gap", options, async () => {
-  const bench = await Bench.start();
-  await bench.put("a.example", 1, true);
-  await bench.put("b", 1, true);
-  await bench.put("a.example", 2);
-  await bench.put("b", 2);
-  await bench.put("a.example", 3, true);
-  await bench.put("b", 3);
-  await bench.put("a.example", 4);
-  let sequence = 4;
-  const writing = new AbortController();
-  const writer = (async () => {
-    while (!writing.signal.aborted) await bench.put("a.example", ++sequence);
-  })();
-  const { got, subscription } = await bench.subscribe();
-  await subscription.ready;
-  // a.example/2 builds on a keyframe that is not replayed: the receiver drops it.
-  assert.deepEqual(got.slice(0, 4), ["b/1", "a.example/2", "b/2", "a.example/3"]);
-  await until("live reports", () => got.length > 100);
-  writing.abort();
-  await writer;
-  await until("all have arrived", () => got.length === sequence + 2);
-  const ofA = got.filter((entry) => entry.startsWith("a.example/"));
-  assert.deepEqual(ofA, run("a.example", 2, sequence));
-  assert.equal(subscription.counters().behind, 0);
-});
+test(
+  "a replay begins with each node's newest keyframe and continues live without a gap",
+  options,
+  async () => {
+    const bench = await Bench.start();
+    await bench.put("a.example", 1, true);
+    await bench.put("b", 1, true);
+    await bench.put("a.example", 2);
+    await bench.put("b", 2);
+    await bench.put("a.example", 3, true);
+    await bench.put("b", 3);
+    await bench.put("a.example", 4);
+    let sequence = 4;
+    const writing = new AbortController();
+    const writer = (async () => {
+      while (!writing.signal.aborted) await bench.put("a.example", ++sequence);
+    })();
+    const { got, subscription } = await bench.subscribe();
+    await subscription.ready;
+    // a.example/2 builds on a keyframe that is not replayed: the receiver drops it.
+    assert.deepEqual(got.slice(0, 4), ["b/1", "a.example/2", "b/2", "a.example/3"]);
+    await until("live reports", () => got.length > 100);
+    writing.abort();
+    await writer;
+    await until("all have arrived", () => got.length === sequence + 2);
+    const ofA = got.filter((entry) => entry.startsWith("a.example/"));
+    assert.deepEqual(ofA, run("a.example", 2, sequence));
+    assert.equal(subscription.counters().behind, 0);
+  },
+);
 
 test(
   "the further parts of a keyframe come with it, since only the first is on the keyframe's subject",
@@ -237,7 +241,7 @@ test("JetStream away in the middle of a replay: it continues where it was", opti
   assert.deepEqual(got, run("a", 1, 2000));
 });
 
-test("NATS killed and restarted: the reading goes on where it was", options, async () => {
+test("NATS killed and restarted: reading continues where it stopped", options, async () => {
   const bench = await Bench.start();
   const { got, subscription } = await bench.subscribe();
   await bench.put("a", 1, true);
@@ -275,7 +279,7 @@ test(
   },
 );
 
-test("a stream that was deleted is made anew and read from its beginning", options, async () => {
+test("a deleted stream is created again and read from its beginning", options, async () => {
   const bench = await Bench.start();
   const { got, subscription } = await bench.subscribe();
   await bench.put("a", 1, true);

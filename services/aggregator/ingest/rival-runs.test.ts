@@ -37,7 +37,7 @@ function limits(world: World): string {
 
 for (const bootId of ["boot-1", "another-boot"]) {
   describe(`a new run (${bootId})`, () => {
-    it("displaces none that goes on, and coverage names both", () => {
+    it("does not displace a run that continues, and coverage names both", () => {
       const world = new World().report(keyframe(40_000));
       const rival = later(bootId);
       world.send(rival.encode(keyframe(50_000)));
@@ -79,7 +79,7 @@ it("a second agent is named until it has been gone for a while", () => {
   assert.match(limits(world), /two agents/);
 });
 
-it("what finds no room is not kept, and the run takes over with its next keyframe", () => {
+it("reports beyond the limit are dropped, and the run takes over with its next keyframe", () => {
   const world = new World().report(keyframe(40_000));
   const next = later();
   world.send(next.encode(keyframe(50_000)));

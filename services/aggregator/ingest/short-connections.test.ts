@@ -125,7 +125,7 @@ describe("short connections within one report", () => {
     }
   });
 
-  it("are told to who watches as opened and closed", () => {
+  it("are reported to watchers as opened and closed", () => {
     const world = new World(shop);
     world.report(begin("web"), "client").report(begin("db"), "server");
     for (const side of ["client", "server"] as const)

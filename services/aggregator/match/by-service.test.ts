@@ -236,7 +236,7 @@ test("a pod that is described late needs no new edges", () => {
   assert.equal(edge!.client!.podUid, "");
 });
 
-test("two hostNetwork pods on one node are told apart by their processes", () => {
+test("two hostNetwork pods on one node are distinguished by their processes", () => {
   const cluster = clusterWithService();
   const world = new World(cluster);
   world.report({

@@ -158,7 +158,7 @@ describe("a unix connection between two pods", () => {
     assert.equal(ends([client, accepted([]), listener])[0], `web -> spire s1 false ${path}`);
   });
 
-  it("is nobody's, and not its client's, where several listen at that path", () => {
+  it("has no owner, and not its client's, if several listen on that path", () => {
     const twin = { ...listener, id: 4, namespace: 3, inode: 73, holders: [] };
     assert.deepEqual(ends([client, accepted([]), listener, twin]), [
       `web -> process  false ${path}`,
@@ -205,7 +205,7 @@ describe("a unix connection that was caught before it was accepted", () => {
     });
   }
 
-  it("is told to watchers once, and not as closed", async () => {
+  it("is reported to watchers once, and not as closed", async () => {
     const world = new World();
     const watch = world.aggregator.query.watch(Filter.create({ includeAnonymous: true }), false);
     world.report({ keyframe: true, namespaces: all, processes, family: [pending, waiting, listener] });

@@ -151,7 +151,7 @@ test("a deadline ends a call, and a cancelled call stops being answered", async 
   assert.equal(listed(await readAll(client.listConnections({ filter: undefined, limit: 1 }))).length, 1);
 });
 
-test("a watch tells what is there, then what opens, changes and closes", async () => {
+test("a watch reports what exists, then what opens, changes and closes", async () => {
   const world = new World();
   const [first, second, third] = manySockets(3);
   world.report({ keyframe: true, namespaces, sockets: [first!] });
@@ -178,7 +178,7 @@ test("a watch tells what is there, then what opens, changes and closes", async (
   call.cancel();
 });
 
-test("a watcher that does not read costs a bounded queue and is told what it missed", async () => {
+test("a watcher that does not read costs a bounded queue and learns how much it missed", async () => {
   const world = new World();
   world.report({ keyframe: true, namespaces });
   const client = await serve(world, { watchEventsMax: 10 });
@@ -231,7 +231,7 @@ test("health says SERVING, and NOT_SERVING while not ready", async () => {
   assert.equal(await check(), serving);
 });
 
-test("reflection lists the services and gives the protos", async () => {
+test("reflection lists the services and returns the protos", async () => {
   const client = await serve(new World());
   const call = client.makeBidiStreamRequest(
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -42,12 +42,12 @@ const attempts = (ids: readonly number[], attempt: "refused" | "none") => ({
 });
 
 void describe("an attempt", () => {
-  it("is pending while nobody has answered", () => {
+  it("is pending until an answer arrives", () => {
     const world = new World().report({ ...begin, sockets: [OPENING], flows: [unanswered] });
     assert.deepEqual(outcomes(world), ["pending"]);
   });
 
-  it("that the kernel told of as its socket was destroyed went as it says", () => {
+  it("that the kernel reported when it destroyed the socket has the outcome that it reported", () => {
     for (const [attempt, outcome] of [
       ["refused", "refused"],
       ["unanswered", "timed-out"],

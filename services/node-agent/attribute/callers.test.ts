@@ -117,7 +117,7 @@ describe("a caller", () => {
     assert.deepEqual(asked, [8, 9]);
   });
 
-  it("of a network namespace that is not known has none", () => {
+  it("of an unknown network namespace has no namespace id", () => {
     const { callers } = callersWith();
     callers.install(scanOf(record(7)), namespaceIds);
     assert.equal(callers.of(caller(8, { namespaceInode: 77 })).namespace, 0);

@@ -160,7 +160,7 @@ const cases: readonly (readonly [what: string, text: string, expected: Partial<C
 
 describe("cgroup", () => {
   for (const [what, text, expected] of cases) {
-    it(`tells ${what}`, () => {
+    it(`recognizes ${what}`, () => {
       assert.deepEqual(parseCgroup(text), { containerId: "", podUid: "", unit: "", ...expected });
     });
   }

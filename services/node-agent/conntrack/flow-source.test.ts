@@ -79,7 +79,7 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 describe("flows of a namespace", { skip }, () => {
-  it("are dumped as conntrack -L tells them", async () => {
+  it("are dumped as conntrack -L prints them", async () => {
     using namespace = await new ConntrackNamespace().ready();
     insertKinds(namespace);
     const { source } = sourceOf(namespace, "auto");
@@ -142,7 +142,7 @@ describe("flows of a namespace", { skip }, () => {
     source.close();
   });
 
-  it("that lived between two looks are told, and an entry with the tuple of an earlier one is another", async () => {
+  it("that lived between two readings are reported, and an entry with an earlier one's tuple is another", async () => {
     using namespace = await new ConntrackNamespace().ready();
     const { source } = sourceOf(namespace, "events");
     await source.refresh();
@@ -176,7 +176,7 @@ describe("flows of a namespace", { skip }, () => {
     source.close();
   });
 
-  it("are known to the last one after events were lost, which is counted and told", async () => {
+  it("are complete again after lost events, which are counted and reported", async () => {
     using namespace = await new ConntrackNamespace().ready();
     const clock = { nowMs: 0 };
     // The smallest buffer that the kernel allows: a few events. This thread is blocked during the flood.
@@ -230,7 +230,7 @@ describe("flows of a namespace", { skip }, () => {
     source.close();
   });
 
-  it("are told with their last state when they end", async () => {
+  it("are reported with their last state when they end", async () => {
     using namespace = await new ConntrackNamespace().ready();
     const { source } = sourceOf(namespace, "events");
     await source.refresh();
@@ -250,7 +250,7 @@ describe("flows of a namespace", { skip }, () => {
     source.close();
   });
 
-  it("that a reset refused are told as closed without a reply", async () => {
+  it("that a reset refused are reported as closed without a reply", async () => {
     using namespace = await new ConntrackNamespace().ready();
     namespace.run("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW");
     const { source } = sourceOf(namespace, "events");
@@ -264,7 +264,7 @@ describe("flows of a namespace", { skip }, () => {
     source.close();
   });
 
-  it("of pings are told over IPv4 and IPv6, with counters where the kernel keeps them", async (test) => {
+  it("of pings are reported over IPv4 and IPv6, with counters if the kernel keeps them", async (test) => {
     if (spawnSync("ping", ["-V"]).error !== undefined) return test.skip("needs ping");
     for (const keeps of [0, 1]) {
       using namespace = await new ConntrackNamespace().ready();
@@ -302,7 +302,7 @@ describe("flows of a namespace", { skip }, () => {
     assert.deepEqual([namespace.list(), settings()].map(withoutTimes), before.map(withoutTimes));
   });
 
-  it("are told to be absent where nothing may be read", async () => {
+  it("are reported as absent if nothing may be read", async () => {
     const source = flowSourceOf(NO_PID, "auto");
     await source.refresh();
     assert.equal(source.mode, "none");

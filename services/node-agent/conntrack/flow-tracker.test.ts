@@ -73,7 +73,7 @@ describe("the account of flows", () => {
     );
   });
 
-  it("tells nothing where nothing changed", () => {
+  it("reports nothing if nothing changed", () => {
     const tracker = newTracker();
     tracker.put(flow(1, 5), 0);
     taken(tracker);
@@ -106,7 +106,7 @@ describe("the account of flows", () => {
     assert.equal(tracker.size, 0);
   });
 
-  it("keeps what began during a dump that did not tell it, and all of it where the dump failed", () => {
+  it("keeps what began during a dump that does not contain it, and everything if the dump failed", () => {
     const tracker = newTracker();
     tracker.put(flow(1, 5), 0);
     tracker.begin();
@@ -120,7 +120,7 @@ describe("the account of flows", () => {
     assert.equal(tracker.size, 1);
   });
 
-  it("tells a new connection on old ports from the old one where there are no ids", () => {
+  it("distinguishes a new connection on old ports from the old one without ids", () => {
     const tracker = newTracker();
     tracker.put(flow(1, 0, "TIME_WAIT"), 0);
     const first = taken(tracker).added.id[0];
@@ -155,7 +155,7 @@ describe("the account of flows", () => {
     assert.equal(tracker.size, 0);
   });
 
-  it("is told in the same rows whatever order dumps come in", () => {
+  it("keeps the same rows in whatever order dumps arrive", () => {
     const tracker = newTracker();
     const ports = Array.from({ length: 200 }, (_, i) => i + 1);
     const account = new Account(true);

@@ -150,7 +150,7 @@ describe("flows that are translated", { skip: obstacle() ?? false }, () => {
   });
 
   for (const { family, service, pod: backend, node: client } of cases) {
-    it(`tell both tuples over IPv${family}, source and destination translated together`, async () => {
+    it(`show both tuples over IPv${family}, source and destination translated together`, async () => {
       const [near, far] = [flowSourceOf(node.pid, "auto"), flowSourceOf(pod.pid, "auto")];
       for (const source of [near, far]) await source.refresh();
       using _client = await dial(node, service);
@@ -169,7 +169,7 @@ describe("flows that are translated", { skip: obstacle() ?? false }, () => {
       for (const source of [near, far]) source.close();
     });
 
-    it(`tell a pod that reaches itself through its Service over IPv${family}`, async () => {
+    it(`show a pod that reaches itself through its Service over IPv${family}`, async () => {
       const source = flowSourceOf(node.pid, "auto");
       await source.refresh();
       using _client = await dial(pod, service);

@@ -20,7 +20,7 @@ function obstacle(): string | false {
 describe("a kernel without conntrack", { skip: obstacle() }, () => {
   // With netfilter's netlink, sockets open and bind without conntrack.
   for (const module of [null, "nfnetlink"]) {
-    it(`is told to have none, and what to do, with ${module ?? "nothing"} loaded`, async (test) => {
+    it(`is reported as such, with what to do, with ${module ?? "nothing"} loaded`, async (test) => {
       const loader = readFileSync(LOADER, "utf8");
       if (module !== null && spawnSync(loader.trim(), ["--quiet", module]).status !== 0)
         return test.skip(`this kernel has ${module} built in`);

@@ -159,7 +159,7 @@ function flowIds(tables: readonly (FlowTable | null)[]): number[] {
 }
 
 describe("deltas", () => {
-  it("diff, then apply, gives the observation back", () => {
+  it("diff, then apply, returns the observation", () => {
     fc.assert(
       fc.property(anyObservation(), anyObservation(), (previous, later) => {
         const next = withSettledIds(previous, later);
@@ -187,7 +187,7 @@ describe("deltas", () => {
     assert.deepEqual([...decoded.at(-1)!.flowsRemoved], removed);
   });
 
-  it("a keyframe gives the observation to whoever has nothing", () => {
+  it("a keyframe restores the observation from nothing", () => {
     fc.assert(
       fc.property(anyObservation(), (observation) => {
         assert.deepEqual(
@@ -209,7 +209,7 @@ describe("deltas", () => {
     );
   });
 
-  it("diff, encode, decode, then apply gives the observation back", () => {
+  it("diff, encode, decode, then apply returns the observation", () => {
     fc.assert(
       fc.property(anyObservation(), anyObservation(), (previous, later) => {
         // Keyframes carry first sightings; in a delta they are the report's own time.

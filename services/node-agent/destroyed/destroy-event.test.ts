@@ -130,7 +130,7 @@ const cases: {
 
 describe("a destroyed socket's message", () => {
   for (const { name, told, kind = EventKind.appended, sent, received, fin, attempt } of cases) {
-    it(`tells ${name}`, () => {
+    it(`reports ${name}`, () => {
       const into = target();
       const view = message(told);
       assert.equal(appendDestroyed(view, 0, view.byteLength, into), kind);

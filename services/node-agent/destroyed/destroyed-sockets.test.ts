@@ -95,7 +95,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
         ["reset by the server", SERVER_RESETS, ["client 100 50", "server unknown"]],
       ] as const) {
         for (const host of hosts) {
-          it(`tell of a connection ${name}, ${host}`, async (t) => {
+          it(`report a connection ${name}, ${host}`, async (t) => {
             using watched = new WatchedNamespace({ reader });
             if (watched.obstacle !== null) return t.skip(watched.obstacle);
             await using held = await hold(watched);
@@ -112,7 +112,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     });
   }
 
-  it("tell of a hundred connections, and of each once, whatever the passes between show of them", async () => {
+  it("report a hundred connections, each once, whatever passes between them show", async () => {
     using watched = new WatchedNamespace();
     await using held = await hold(watched);
     await watched.pass();
@@ -163,7 +163,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     assert.deepEqual([accepted?.received, accepted?.pids], [2, [server.pid]]);
   });
 
-  it("tell of attempts that were refused, and of those that nobody answered", async () => {
+  it("report attempts that were refused, and those without an answer", async () => {
     using watched = new WatchedNamespace();
     await using held = await hold(watched);
     ip(`-n ${watched.name} link add d0 type veth peer name d1`);
@@ -225,7 +225,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     assert.ok(server.pid > 0);
   });
 
-  it("tell of connected UDP sockets, and not of unconnected ones", async () => {
+  it("report connected UDP sockets, but not unconnected ones", async () => {
     using watched = new WatchedNamespace();
     await using held = await hold(watched);
     await watched.pass();
@@ -245,7 +245,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
   });
 
   for (const numbered of [true, false]) {
-    it(`tell of a namespace that came and went between two passes, ${numbered ? "with" : "without"} a number`, async () => {
+    it(`report a namespace that existed only between two passes, ${numbered ? "with" : "without"} a number`, async () => {
       using watched = new WatchedNamespace({ numbered, later: true });
       await watched.pass();
       watched.make();
@@ -294,7 +294,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     assert.ok(held.pid > 0);
   });
 
-  it("need NET_BROADCAST to be heard of in other namespaces, and say so", () => {
+  it("need NET_BROADCAST to be received from other namespaces, and say so", () => {
     const script = `
       const { DestroyedSockets } = await import(${JSON.stringify(import.meta.resolve("./destroyed-sockets.ts"))});
       const heard = new DestroyedSockets({ procRoot: "/proc", elapsedMs: () => 0 });

@@ -50,7 +50,7 @@ describe("the account of completeness", () => {
     assert.deepEqual(account.totals, { opened: 0, failed: 20, seen: 0, unseen: 0 });
   });
 
-  it("gives what was opened a pass to show itself", () => {
+  it("allows a new socket one pass to appear", () => {
     const account = new CompletenessAccount();
     account.begin(0, at(0, 0), 1);
     account.count(0, at(10, 0));
@@ -72,7 +72,7 @@ describe("the account of completeness", () => {
     assert.deepEqual(account.totals, { opened: 10, failed: 0, seen: 50, unseen: 5 });
   });
 
-  it("does not count what was opened before it began, though it is heard of later", () => {
+  it("does not count sockets that were opened before it began and reported later", () => {
     const account = new CompletenessAccount();
     account.begin(0, at(100, 0, 0, ms(50)), 1);
     account.hear(0, ms(49));
@@ -116,7 +116,7 @@ describe("the account of completeness", () => {
     assert.deepEqual(account.totals, { opened: 1, failed: 0, seen: 1, unseen: 0 });
   });
 
-  it("has as opened what was heard of a namespace that was gone before its counters were read", () => {
+  it("counts as opened what was heard in a namespace that was gone before its counters were read", () => {
     const account = new CompletenessAccount();
     account.hear(1, ms(10));
     account.keepOnly(new Map());

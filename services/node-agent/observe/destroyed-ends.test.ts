@@ -116,7 +116,7 @@ describe("destroyed sockets, merged with passes", () => {
     assert.equal(passes.seen, 1);
   });
 
-  it("give an entry whose cookie no reader tells theirs, so that the next one of the same ports is not taken for it", () => {
+  it("lend their cookie to an entry without one, so that the next entry with the same ports is not taken for it", () => {
     const passes = new Passes();
     const entry = { local: 80, remote: 40_000, state: TIME_WAIT };
     passes.pass([entry], [{ ...open, state: CLOSE, inode: 0 }]);
@@ -133,7 +133,7 @@ describe("destroyed sockets, merged with passes", () => {
     assert.deepEqual([added, passes.seen], [[40_000], 1]);
   });
 
-  it("are told once where the entry shows in a later pass only, and where their event does", () => {
+  it("are reported once if the entry appears only in a later pass, and if their event does", () => {
     const passes = new Passes();
     const entry = { local: 80, remote: 40_000, state: TIME_WAIT, cookie: 3 };
     const event = { local: 80, remote: 40_000, cookie: 2, sent: 1 };
@@ -190,7 +190,7 @@ describe("destroyed sockets, merged with passes", () => {
     assert.deepEqual([added, passes.seen], [[80, 40_000], 2]);
   });
 
-  it("are seen, and told by no row, where nothing says which port they had", () => {
+  it("are counted as seen, without a row, if nothing says which port they had", () => {
     const passes = new Passes();
     assert.deepEqual(passes.pass([], [{ local: 40_000, remote: 0, cookie: 1 }]).added, []);
     assert.equal(passes.seen, 1);

@@ -189,7 +189,7 @@ describe("socket ids", () => {
     assert.equal(moved.timerDeadline[0], 2000);
   });
 
-  it("never gives one id to two living sockets, and none to a socket twice within a pass", () => {
+  it("never assigns one id to two living sockets, nor two ids to one socket within a pass", () => {
     fc.assert(
       fc.property(fc.array(anySocketTable(0), { maxLength: 6 }), (passes) => {
         const ids = new IdPool(1, 10_000);

@@ -80,7 +80,7 @@ describe("reports", () => {
     assert.deepEqual(kinds, foretold);
   });
 
-  it("begin with a keyframe and go on with what changed, numbered", () => {
+  it("begin with a keyframe and continue with changes, numbered", () => {
     const { reporter, sent, kinds } = reporterWith();
     const [first, second] = [observed(0, 1, 2), observed(100, 2, 3)];
     reporter.report(nothing, first);

@@ -47,7 +47,7 @@ const scanOf = (...namespaces: readonly NamespaceRecord[]) => ({
   limits: [],
 });
 
-it("every namespace is read once, after the reader was told what is known", async () => {
+it("every namespace is read once, after the reader received its hints", async () => {
   const { stage, namespaceIds, log } = stageWith();
   const found = namespaceIds.identify(scanOf(record(100, 1), record(200, 7)), [], new Map());
   const { sink, readings, namespaces } = await stage.read(found, HINTS);
@@ -87,7 +87,7 @@ it("the addresses that were read are the namespace's", async () => {
   );
 });
 
-it("a table that was given back is filled again", async () => {
+it("a returned table is filled again", async () => {
   const { stage, namespaceIds } = stageWith();
   const found = namespaceIds.identify(scanOf(record(100, 1)), [], new Map());
   const used = new SocketTable(16);

@@ -68,7 +68,7 @@ test("done is done, whether it went well or not", () => {
   assert.deepEqual(["Succeeded", "Failed", "Running", "Unknown"].map(finished), [true, true, false, false]);
 });
 
-test("what is no pod is none, and fields of the wrong type are absent", () => {
+test("an object that is not a pod is rejected, and fields of the wrong type are absent", () => {
   for (const object of [null, 1, [], {}, { metadata: { uid: "u" } }]) assert.equal(readPod(object), null);
   const odd = {
     metadata: { ...metadata, labels: { a: 1, b: "x" } },

@@ -12,7 +12,7 @@ function table(): { pods: PodTable; clock: { ms: number } } {
   return { pods: new PodTable(() => clock.ms), clock };
 }
 
-test("new and changed pods are given once, all of them whenever asked", () => {
+test("new and changed pods are returned once, all of them on request", () => {
   const { pods, clock } = table();
   pods.put(pod("a"));
   pods.put(pod("b"));
@@ -41,7 +41,7 @@ test("all() leaves nothing for changed()", () => {
   assert.deepEqual(pods.changed(), []);
 });
 
-test("a deleted pod is told as ended, stays for a while, then goes", () => {
+test("a deleted pod is reported as ended, stays for a while, then is removed", () => {
   const { pods, clock } = table();
   pods.put(pod("a"));
   pods.all();

@@ -79,7 +79,7 @@ test("a node's pods come and go, and no other node's", options, async (t) => {
   assert.deepEqual(watching.limits(), []);
 });
 
-test("missing permissions are told with verb and resource", options, async (t) => {
+test("missing permissions are reported with verb and resource", options, async (t) => {
   const inNamespace = namespace(t);
   await until("the namespace has its service account", () => {
     try {

@@ -144,7 +144,7 @@ describe("holders of a saved tree", () => {
     assert.deepEqual(holdersOf(holders, 72), ["9/4"]);
   });
 
-  it("are read anew where a pid means another process now", () => {
+  it("are read again if the pid now belongs to another process", () => {
     const root = savedTree({ 9: { 5: "socket:[77]" } });
     const holders = createSocketHolders({ procRoot: root });
     holders.refresh(scanOf([[9, 1, 100]]), sinkOf(77), HOST);

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { InodeIndex } from "./inode-index.ts";
 
 describe("inode index", () => {
-  it("gives back what was put in, the latest first, whatever it was filled with before", () => {
+  it("returns what was added, the latest first, whatever it held before", () => {
     const index = new InodeIndex();
     const entry = fc.tuple(fc.integer({ min: 1, max: 40 }), fc.nat(0xffffffff), fc.nat(0xffffffff));
     fc.assert(
@@ -27,7 +27,7 @@ describe("inode index", () => {
     );
   });
 
-  it("has nobody for inode 0, filled or not", () => {
+  it("has no holder for inode 0, filled or not", () => {
     const index = new InodeIndex();
     index.forEach(0, () => assert.fail("nobody has inode 0"));
     assert.equal(index.has(0), false);

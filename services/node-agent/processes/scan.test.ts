@@ -46,7 +46,7 @@ function stat(pid: number, name: string, state = "S", parentPid = 1, start = 100
 const CONTAINER = "7b21e937d1d6e41aec6112a65f7aa838dc48a55ef4c249b6e7782d40d772a38d";
 
 describe("a saved tree", () => {
-  it("gives processes, their containers and namespaces", () => {
+  it("returns processes, their containers and namespaces", () => {
     const root = savedTree({
       1: {
         stat: stat(1, "systemd", "S", 0),
@@ -130,7 +130,7 @@ describe("a saved tree", () => {
     assert.equal(scanner.scan().processes.get(9)!.containerId, CONTAINER);
   });
 
-  it("reads the container again in time though nothing tells", () => {
+  it("reads the container again after a while without a sign of change", () => {
     const root = savedTree({ 9: { stat: stat(9, "node"), namespace: 1, cgroup: "0::/\n" } });
     const scanner = createProcessScanner({ procRoot: root });
     scanner.scan();
@@ -151,7 +151,7 @@ describe("a saved tree", () => {
 });
 
 describe("the running kernel", () => {
-  it("tells this very process", () => {
+  it("finds this process", () => {
     const { processes, namespaces } = createProcessScanner({ procRoot: "/proc" }).scan();
     const own = processes.get(process.pid)!;
     assert.equal(own.parentPid, process.ppid);
@@ -162,7 +162,7 @@ describe("the running kernel", () => {
     assert.ok(namespace?.pids.includes(process.pid));
   });
 
-  it("tells the namespace of processes whose link may not be read, by their tables", async (t) => {
+  it("finds the namespace of processes whose link may not be read, by their tables", async (t) => {
     if (process.getuid!() !== 0) return t.skip("needs root to become someone else");
     const script = new URL("testing/unprivileged-scan.ts", import.meta.url).pathname;
     const child = spawn(process.execPath, [script], {

@@ -20,7 +20,7 @@ describe("counts of TCP sockets", () => {
     it(`are unknown from ${what}`, () => assert.equal(parseTcpSockets(ipv4, ipv6), null));
   }
 
-  it("tell which tables are empty, as long as there is no TIME_WAIT entry", () => {
+  it("show which tables are empty, as long as there is no TIME_WAIT entry", () => {
     assert.deepEqual(emptyTcpTables({ ipv4: 0, ipv6: 0, timeWait: 0 }), ["tcp", "tcp6"]);
     assert.deepEqual(emptyTcpTables({ ipv4: 1, ipv6: 0, timeWait: 0 }), ["tcp6"]);
     assert.deepEqual(emptyTcpTables({ ipv4: 0, ipv6: 1, timeWait: 0 }), ["tcp"]);

@@ -9,12 +9,12 @@ import { parsePidStat } from "./pid-stat.ts";
 const REST = "S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 11 0 4711 50159616 4472 18446744073709551615 1 1 0\n";
 
 describe("stat of a process", () => {
-  it("gives name, state, parent and start", () => {
+  it("returns name, state, parent and start", () => {
     const expected = { pid: 42, name: "node", state: "S", parentPid: 7, startTicks: 4711 };
     assert.deepEqual(parsePidStat(`42 (node) ${REST}`), expected);
   });
 
-  it("of this very process tells its pid and parent", () => {
+  it("of this process names its pid and parent", () => {
     const stat = parsePidStat(readFileSync("/proc/self/stat", "utf8"));
     assert.deepEqual([stat?.pid, stat?.parentPid], [process.pid, process.ppid]);
   });

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { parsePidStatus } from "./pid-status.ts";
 
 describe("status of a process", () => {
-  it("gives name, parent, owner and capabilities", () => {
+  it("returns name, parent, owner and capabilities", () => {
     const text =
       "Name:\ta\\nb\\\\c\nUmask:\t0022\nPPid:\t7\nUid:\t1000\t0\t0\t0\nCapEff:\t0000000000080004\n";
     assert.deepEqual(parsePidStatus(text), {
@@ -16,7 +16,7 @@ describe("status of a process", () => {
     });
   });
 
-  it("of this very process tells its parent and owner", () => {
+  it("of this process names its parent and owner", () => {
     const status = parsePidStatus(readFileSync("/proc/self/status", "utf8"));
     assert.deepEqual([status.parentPid, status.uid], [process.ppid, process.getuid!()]);
   });

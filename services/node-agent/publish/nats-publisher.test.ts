@@ -182,7 +182,7 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     assert.deepEqual(await stored(manager), [1, 2, 3, ...range(101, 110), 6]);
   });
 
-  await t.test("a stream that was deleted and made anew is filled from the tail", async () => {
+  await t.test("a stream that was deleted and created again is filled from the tail", async () => {
     await beginAnew();
     const publisher = makePublisher();
     publisher.attach(await link(server));
@@ -242,7 +242,7 @@ test("with nats-server", { skip, timeout: 120_000 }, async (t) => {
     },
   );
 
-  await t.test("flush waits no longer than told, close rejects what waits", async () => {
+  await t.test("flush waits no longer than its limit, close rejects what waits", async () => {
     const publisher = makePublisher();
     const left = assert.rejects(publisher.publish(report(1)), { code: "closed" });
     assert.equal(await publisher.flush(30), false);
@@ -257,7 +257,7 @@ const users = (allowed: string): string => `authorization { users = [
   { user: aggregator, password: "a" }
   { user: agent, password: "b", permissions: { publish: ["${allowed}"], subscribe: ["_INBOX.>"] } } ] }`;
 
-test("an agent without the permission to publish says so, and goes on when it has it", { skip }, async () => {
+test("an agent without the permission to publish says so, and resumes once it has it", { skip }, async () => {
   const server = await startServer(users("whotalks.v1.report.another.>"));
   const control = await link(server, { user: "aggregator", password: "a" });
   await ensureStream(await jetstreamManager(control.connection), defaultStreamSettings);
@@ -272,7 +272,7 @@ test("an agent without the permission to publish says so, and goes on when it ha
   await published;
 });
 
-test("a stream without room is told", { skip }, async () => {
+test("a stream without room is reported", { skip }, async () => {
   const server = await startServer();
   const control = await link(server);
   const manager = await jetstreamManager(control.connection);
@@ -285,7 +285,7 @@ test("a stream without room is told", { skip }, async () => {
   const publisher = makePublisher();
   publisher.attach(await link(server));
   const published = assert.rejects(publisher.publish(report(1, {}, 1000)), { code: "closed" });
-  await until("the full stream is told", () => /no room for reports/.test(publisher.limits()[0] ?? ""));
+  await until("the full stream is reported", () => /no room for reports/.test(publisher.limits()[0] ?? ""));
   await publisher.close();
   await published;
 });

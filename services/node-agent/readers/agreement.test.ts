@@ -94,7 +94,7 @@ function openOdd(pid: number): number[] {
 }
 
 describe("the readers on one kernel", { skip }, () => {
-  it("tell the same sockets", async (t) => {
+  it("show the same sockets", async (t) => {
     const sockDiag = createSockDiagReader({ procRoot, nowTicks });
     const obstacle = sockDiag.probe();
     if (obstacle !== null) return t.skip(obstacle);
@@ -145,7 +145,7 @@ describe("the readers on one kernel", { skip }, () => {
     }
   });
 
-  it("tell the same TCP sockets where one of them is the BPF iterator", async (t) => {
+  it("show the same TCP sockets if one of them is the BPF iterator", async (t) => {
     const rest = procfsTables.filter((name) => name !== "tcp" && name !== "tcp6");
     const whole = createSockDiagReader({ procRoot, nowTicks, tables: new Set(["tcp", "tcp6"]) });
     let wholeReadings = 0;

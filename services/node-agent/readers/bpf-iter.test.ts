@@ -19,7 +19,7 @@ const numbersPids = !/^([1-4]|5\.([0-9]|10))\./.test(release());
 const script = path.join(import.meta.dirname, "testing/bpf-iter.ts");
 
 describe("the BPF iterators", { skip: obstacle ?? false }, () => {
-  it("tell processes, holders and peers as /proc and sock_diag do", async (t) => {
+  it("show processes, holders and peers as /proc and sock_diag do", async (t) => {
     assert.equal(await runChecks(t, [process.execPath, script]), null);
   });
 

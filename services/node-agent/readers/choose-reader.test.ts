@@ -40,7 +40,7 @@ test("the first reader that works is taken, with the reasons why no better one i
   assert.deepEqual(chain.limits(), ["The reader a cannot work here: it is forbidden"]);
 });
 
-test("where none works the reasons are told", () => {
+test("if none works the reasons are reported", () => {
   const chain = chainReaders([faulty("a", () => true, "no a"), faulty("b", () => true, "no b")]);
   assert.match(chain.probe()!, /a cannot work here: no a; .* b cannot work here: no b/);
 });
@@ -58,7 +58,7 @@ test("a reader that fails hands over, for the pass first and then for good", () 
   assert.deepEqual(chain.limits(), ["The reader a works no longer: a is broken"]);
 });
 
-test("a namespace that nobody can read is nobody's fault", () => {
+test("a namespace that no reader can read does not change the reader", () => {
   const chain = chainReaders([faulty("a", () => false), faulty("b", () => false)]);
   for (let i = 0; i < 9; i++) assert.equal(pass(chain), false);
   assert.equal(chain.name, "a");

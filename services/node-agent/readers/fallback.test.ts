@@ -41,7 +41,7 @@ function isLockedDown(): boolean {
 }
 
 describe("where BPF is refused", { skip }, () => {
-  it("without SYS_ADMIN, BPF and PERFMON /proc is read, and each better reader's obstacle is told", (t) => {
+  it("without SYS_ADMIN, BPF and PERFMON /proc is read, and each better reader's obstacle is reported", (t) => {
     const chosen = chosenWith("+sys_ptrace,+dac_read_search");
     if (chosen === null) return t.skip("needs setpriv (util-linux)");
     assert.deepEqual([chosen.name, chosen.obstacle], ["procfs", null]);

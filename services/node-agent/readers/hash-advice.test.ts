@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { adviceFor, hashAdvice } from "./hash-advice.ts";
 
-test("a hash of its own for each namespace is advised where it would help, with the figures", () => {
+test("a separate hash for each namespace is advised if it would help, with the figures", () => {
   const told = adviceFor(110, 9.84, 262_144, 0)!;
   assert.match(told, /262144 buckets for each of 110 network namespaces, 9\.8 ms each/);
   assert.match(told, /net\.ipv4\.tcp_child_ehash_entries=4096/);

@@ -39,14 +39,14 @@ describe("a table's file", () => {
     assert.deepEqual(linesOf(""), { lines: [], refused: 0 });
   });
 
-  it("goes on behind a line that no buffer holds", () => {
+  it("continues after a line that no buffer holds", () => {
     const endless = "x".repeat(3 * TABLE_BUFFER_BYTES + 5000);
     const { lines, refused } = linesOf(`before\n${endless}\nafter\n`);
     assert.deepEqual(lines, ["before", "after"]);
     assert.ok(refused >= 1);
   });
 
-  it("that is not there, or cannot be read, is told", () => {
+  it("that is absent, or cannot be read, is reported", () => {
     const file = new TableFile();
     assert.equal(file.read(path.join(directory, "missing"), nothing), "absent");
     assert.equal(file.read(path.join(directory, "table", "below"), nothing), "absent");

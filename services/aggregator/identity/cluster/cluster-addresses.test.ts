@@ -112,13 +112,13 @@ for (const { name, steps, owners } of cases) {
   });
 }
 
-test("what was told twice changes nothing", () => {
+test("an owner that is reported twice changes nothing", () => {
   const spans = spansOf([["hold", "a", 10, 20]]);
   assert.equal(spans.hold("10.0.0.1", "a", 10, 50), false);
   assert.equal(spans.hold("10.0.0.1", "a", 5, 50), true);
 });
 
-test("owners that follow one another are each named in their time, in whatever order they are told", () => {
+test("successive owners are each named in their time, in whatever order they are reported", () => {
   const owners = fc.uniqueArray(fc.integer({ min: 1, max: 1000 }), {
     minLength: 2,
     maxLength: SPANS_PER_ADDRESS_MAX,
@@ -144,7 +144,7 @@ test("owners that follow one another are each named in their time, in whatever o
   );
 });
 
-test("an address that is given on too often forgets the owner that ended first, and counts it", () => {
+test("an address with too many owners drops the owner that ended first, and counts it", () => {
   const spans = new AddressSpans();
   for (let i = 0; i <= SPANS_PER_ADDRESS_MAX; i++) {
     spans.hold("10.0.0.1", `owner-${i}`, i * 10, i * 10);

@@ -42,7 +42,7 @@ test("a range of pod addresses follows the node that has it", () => {
   assert.equal(ownerText(identity, "10.244.2.1"), "external");
 });
 
-test("before pods, services and nodes have all been listed, what nobody has is unknown and not external", () => {
+test("before pods, services and nodes have all been listed, an address without an owner is unknown, not external", () => {
   const identity = new ClusterIdentity(HOUR_MS);
   for (const kind of ["pods", "services"] as const) identity.listed(kind);
   assert.equal(ownerText(identity, "203.0.113.10"), "unknown");
@@ -79,7 +79,7 @@ test("an address whose pod is gone is unknown and not external, also outside the
   assert.equal(ownerText(identity, "172.31.0.5", now + 2000), "unknown");
 });
 
-test("a pod that has finished gives its address up, at the time its containers ended", () => {
+test("a finished pod loses its address at the time its containers ended", () => {
   const identity = shop();
   const finished = { ips: ["10.244.1.9"], startedMs: now - 9000, finishedMs: now - 5000, phase: "Succeeded" };
   identity.put("pods", podJson("job", finished), now);
@@ -101,7 +101,7 @@ test("a restarted container is known by its former id too", () => {
   assert.equal(identity.pod("web")?.containers.get("c2")?.name, "main");
 });
 
-test("the workload follows an owner that is told late", () => {
+test("the workload follows an owner that is reported late", () => {
   const identity = new ClusterIdentity(HOUR_MS);
   identity.put("pods", podJson("p", { owner: ["ReplicaSet", "api-1", "rs1"] }), now);
   assert.deepEqual(identity.pod("p")?.workload, { kind: "ReplicaSet", name: "api-1" });
@@ -112,7 +112,7 @@ test("the workload follows an owner that is told late", () => {
   assert.deepEqual(identity.pod("p")?.workload, { kind: "Deployment", name: "api" });
 });
 
-test("a change that is none does not count", () => {
+test("a change that changes nothing does not count", () => {
   const identity = shop();
   const { version } = identity;
   identity.put("nodes", nodeJson("n2", ["192.0.2.2"], ["10.244.2.0/24"]), now + 1);
@@ -175,7 +175,7 @@ test("a pod that only reports name is named at its time, with its workload, also
   assert.equal(identity.pod("old")?.containers.get("c9")?.image, "image:0");
 });
 
-test("a pod that reports cease to name gives its address up", () => {
+test("a pod that reports no longer name loses its address", () => {
   const identity = shop();
   const pod = Pod.fromPartial({ uid: "old", namespace: "shop", addresses: ["10.244.2.8"] });
   identity.learnPods({ node: "n2", pods: [pod], observedMs: now, tickToMs: () => now - 1000 });

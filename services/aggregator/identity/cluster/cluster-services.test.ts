@@ -81,7 +81,7 @@ test("an endpoint that moves to another slice stays one", () => {
   assert.equal(front?.hasBackend("10.244.1.7", 8080), true);
 });
 
-test("a ClusterIP that was given to another service names each in its time", () => {
+test("a ClusterIP that moved to another service names the owner at each time", () => {
   const identity = shop();
   identity.remove("services", "svc", now + 1000);
   const next = {

@@ -96,7 +96,7 @@ describe("pods that were never read", () => {
     assert.deepEqual(cluster.wait(1).unread(), []);
   });
 
-  it("are those that had finished when they were first told", () => {
+  it("are those that had finished when they were first reported", () => {
     const cluster = new Cluster().report();
     const ended = { phase: "Succeeded", containerStartedMs: BEGIN_MS - 5000, finishedMs: BEGIN_MS - 4000 };
     cluster.put("p", ended).put("old", { ...ended, finishedMs: BEGIN_MS - KEEP_MS - 1 });

@@ -28,10 +28,10 @@ describe("sandboxes", () => {
     "okatana",
     "",
   ]) {
-    it(`${handler || "no handler"} is none`, () => assert.equal(isSandbox(handler), false));
+    it(`${handler || "no handler"} is no sandbox`, () => assert.equal(isSandbox(handler), false));
   }
 
-  it("are told by the handler where the RuntimeClass is known, else by its name", () => {
+  it("are recognized by the handler if the RuntimeClass is known, else by its name", () => {
     const classes = new RuntimeClassTable();
     assert.equal(classes.reason(""), "");
     assert.equal(classes.reason("secure"), "");

@@ -20,7 +20,7 @@ test("a connection has the bytes of whichever end knows more, and the client's R
   assert.deepEqual([bytesToServer, bytesToClient, rttMicros, retransmits], [100, 2100, 250, 2]);
 });
 
-test("bytes that nobody knows are left out", () => {
+test("unknown bytes are left out", () => {
   const { bytes: _, ...uncounted } = client;
   const world = new World().report({ keyframe: true, namespaces, sockets: [uncounted] });
   const { bytesToServer, rttMicros } = only(world.connections());

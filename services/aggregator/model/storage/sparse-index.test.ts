@@ -11,7 +11,7 @@ const step = fc.record({ slot: fc.integer({ min: 3_000_000, max: 3_000_020 }), h
 
 describe("the indexes of slots by hash", () => {
   for (const Index of [ChainIndex, SparseIndex]) {
-    it(`${Index.name} gives exactly the slots that were added with a hash`, () => {
+    it(`${Index.name} returns exactly the slots that were added with a hash`, () => {
       fc.assert(
         fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
           const index = new Index();

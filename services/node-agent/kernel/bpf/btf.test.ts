@@ -31,7 +31,7 @@ function sample(): Uint8Array {
 }
 
 describe("the kernel's types", () => {
-  it("tell members, through structures without a name and bit fields too", () => {
+  it("find members, also in unnamed structures and among bit fields", () => {
     const btf = Btf.parse(sample())!;
     assert.equal(btf.memberBit("pair", "a"), 0);
     assert.equal(btf.memberBit("pair", "b"), 32);

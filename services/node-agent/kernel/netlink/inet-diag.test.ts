@@ -85,7 +85,7 @@ describe("payload", () => {
 });
 
 describe("TCP sockets of the kernel", () => {
-  it("tell the exact bytes of a connection while it is open and after its other end closed", async () => {
+  it("count the exact bytes of a connection while it is open and after its other end closed", async () => {
     const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;

@@ -40,7 +40,7 @@ describe("netlink messages", () => {
     assert.deepEqual(progress, { kind: "done" });
   });
 
-  it("go on in the next chunk where the last one has not come", () => {
+  it("continue in the next chunk if the last message has not arrived", () => {
     assert.deepEqual(read(message(20, 2, [1])).progress, { kind: "more" });
   });
 
@@ -48,21 +48,21 @@ describe("netlink messages", () => {
     assert.deepEqual(read(message(20, 2, [9], false), false).taken, [[9]]);
   });
 
-  it("tell an error by its errno", () => {
+  it("report an error by its errno", () => {
     assert.deepEqual(read(message(2, 0, [0xfe, 0xff, 0xff, 0xff])).progress, {
       kind: "failed",
       errorNumber: 2,
     });
   });
 
-  it("tell an error at the end of a dump", () => {
+  it("report an error at the end of a dump", () => {
     assert.deepEqual(read(message(3, 2, [0xf4, 0xff, 0xff, 0xff])).progress, {
       kind: "failed",
       errorNumber: 12,
     });
   });
 
-  it("tell that the dump was disturbed", () => {
+  it("report that the dump was disturbed", () => {
     assert.deepEqual(read(message(20, 0x12, [1])).progress, { kind: "failed", errorNumber: 4 });
   });
 

@@ -48,7 +48,7 @@ class Counters implements Disposable {
 }
 
 describe("the change gate", () => {
-  it("tells what moved since a namespace was read", () => {
+  it("reports what moved since a namespace was read", () => {
     using counters = new Counters();
     counters.set(11);
     const startNs = monotonicNs();
@@ -87,7 +87,7 @@ describe("the change gate", () => {
     assert.equal(gate.movement(namespace, before, REFRESH_TICKS), "due");
   });
 
-  it("asks the next process where one is gone, and is open where nobody answers", () => {
+  it("asks the next process if one is gone, and is open if none answers", () => {
     using counters = new Counters();
     const gate = new ChangeGate(counters.root);
     assert.equal(gate.look(namespace), null);

@@ -94,7 +94,7 @@ it("a record that is still being written is read later, and what follows it too"
   assert.deepEqual([drain(reader), reader.waiting], [["2 x 24", "3 x 24"], 0]);
 });
 
-it("a record that was given up is left out", () => {
+it("a discarded record is left out", () => {
   const kernel = new Kernel();
   const reader = new RingReader(kernel.memory);
   kernel.discard(kernel.reserve(40), 40);
@@ -102,7 +102,7 @@ it("a record that was given up is left out", () => {
   assert.deepEqual([drain(reader), reader.waiting], [["1 x 24"], 0]);
 });
 
-it("room is given back to the kernel once records are read", () => {
+it("room is returned to the kernel once records are read", () => {
   const kernel = new Kernel();
   const reader = new RingReader(kernel.memory);
   let written = 0;

@@ -162,7 +162,7 @@ describe("the program on inet_sock_set_state", { skip: obstacle ?? false }, () =
     }
   });
 
-  it("counts what finds no room, and goes on once there is some", async () => {
+  it("counts what does not fit, and continues once there is room", async () => {
     const tracepoint = TcpStateTracepoint.attach({ ringBytes: 4096 });
     try {
       using server = await startServer("127.0.0.1");
