@@ -1,5 +1,5 @@
-// Programs of whotalks as processes of a bench, started as `npm start` and the chart start them, with the kernel's
-// figures for the whole process.
+// Programs of whotalks as processes of a bench, started as `npm start` and the chart start them, with the
+// kernel's figures for the whole process.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";

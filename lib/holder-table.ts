@@ -3,7 +3,9 @@
 
 import { HolderColumns } from "./gen/tables/holder-columns.ts";
 
-/** Stands for a file descriptor whose number is not known: its process was seen opening or accepting, no more. */
+/**
+ * Stands for a file descriptor whose number is not known: its process was seen opening or accepting, no more.
+ */
 export const UNKNOWN_FD = 2 ** 32 - 1;
 
 /** One row per (socket, process, file descriptor); the rows of a socket are adjacent. */

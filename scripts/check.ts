@@ -1,5 +1,5 @@
-// `npm run check [-- NAME…]`: runs every `check:…` script of package.json, or some of them, up to the first that
-// fails.
+// `npm run check [-- NAME…]`: runs every `check:…` script of package.json, or some of them, up to the first
+// that fails.
 
 import { spawnSync } from "node:child_process";
 

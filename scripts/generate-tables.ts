@@ -1,5 +1,5 @@
-// Generates code from the table schemas: classes, mappings to reports, and parts of the protos. generate.ts runs
-// it.
+// Generates code from the table schemas: classes, mappings to reports, and parts of the protos. generate.ts
+// runs it.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,5 +1,5 @@
-// `npm run generate`: generates code from the table schemas, then code and descriptors from the protos, parts of
-// which the schemas describe.
+// `npm run generate`: generates code from the table schemas, then code and descriptors from the protos, parts
+// of which the schemas describe.
 
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,6 +1,6 @@
 // The cost of whotalks on an idle node: the agent as it runs in a cluster, and `whotalks local`, on quiet
-// namespaces at the default interval: many namespaces with many sockets, and few with few. CPU and memory are the kernel's
-// figures for the whole process.
+// namespaces at the default interval: many namespaces with many sockets, and few with few. CPU and memory are
+// the kernel's figures for the whole process.
 
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,8 +28,8 @@ const loads = [
 ];
 
 /**
- * Seconds until an agent's initial credit is used up and its code is compiled; seconds measured, in parts. A part has several
- * full readings, which are 15 s apart, and the kernel's figure is in steps of 10 ms.
+ * Seconds until an agent's initial credit is used up and its code is compiled; seconds measured, in parts. A
+ * part has several full readings, which are 15 s apart, and the kernel's figure is in steps of 10 ms.
  */
 const WARM_SECONDS = 240;
 const PART_SECONDS = 60;
@@ -49,7 +49,9 @@ interface Figures {
 
 type Load = (typeof loads)[number];
 
-/** Prints a table of each load and candidate, or of those that words name (`NAMESPACES/SOCKETS`, candidates). */
+/**
+ * Prints a table of each load and candidate, or of those that words name (`NAMESPACES/SOCKETS`, candidates).
+ */
 export async function run(words: readonly string[]): Promise<void> {
   const names = ["agent", "local"].flatMap((program) => readerNames.map((reader) => `${program} ${reader}`));
   const known = [...loads.map(nameOf), ...names];

@@ -1,6 +1,6 @@
-// The time from connect() to a connection's line in a watch, through real processes: agent, nats-server and aggregator,
-// on an isolated node with many open sockets and a steady rate of new connections; and the agent's cost meanwhile. With
-// the kernel's events, and without them in the same run.
+// The time from connect() to a connection's line in a watch, through real processes: agent, nats-server and
+// aggregator, on an isolated node with many open sockets and a steady rate of new connections; and the
+// agent's cost meanwhile. With the kernel's events, and without them in the same run.
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
@@ -27,7 +27,9 @@ const PER_SECOND = 200;
 /** A connection lives so long: it is still open when it is shown. */
 const LIVES_MS = 1000;
 
-/** Seconds under the load until code is compiled and the agent's initial credit is used up; seconds measured. */
+/**
+ * Seconds under the load until code is compiled and the agent's initial credit is used up; seconds measured.
+ */
 const WARM_SECONDS = 60;
 const MEASURED_SECONDS = 60;
 /** After the last connection that counts: those without a line by then count as missing. */

@@ -1,6 +1,7 @@
-// Short connections at an ordinary rate and as fast as the machine makes them: how many are seen, named and have exact
-// bytes, and by how much listening slows the load down. By the agent with and without the kernel's events, each with and
-// without conntrack, so that conntrack's share can be told apart; by polling `ss -tan`; and by nobody.
+// Short connections at an ordinary rate and as fast as the machine makes them: how many are seen, named and
+// have exact bytes, and by how much listening slows the load down. By the agent with and without the kernel's
+// events, each with and without conntrack, so that conntrack's share can be told apart; by polling `ss -tan`;
+// and by nobody.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -36,7 +37,9 @@ interface Known {
   readonly agent: {
     readonly named: number;
     readonly exactBytes: number;
-    /** Connections that it reports as unseen, and times that the kernel had no room for what it had to report. */
+    /**
+     * Connections that it reports as unseen, and times that the kernel had no room for what it had to report.
+     */
     readonly unseen: number;
     readonly lost: number;
     readonly cpuMs: number;

@@ -1,4 +1,5 @@
-// The generator of short connections, running in a network namespace of its own whose connections the kernel tracks.
+// The generator of short connections, running in a network namespace of its own whose connections the kernel
+// tracks.
 
 import type { ChildProcess } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
@@ -43,11 +44,13 @@ export class GeneratedLoad {
 
   constructor(generator: string, rate: number, seconds: number) {
     this.#ip("netns", "add", this.namespace);
-    // The pair gives the namespace an id in ours, as a pod's has on its node: destroyed sockets are announced with it.
+    // The pair gives the namespace an id in ours, as a pod's has on its node: destroyed sockets are announced
+    // with it.
     const link = ["link", "add", `wts${started}`, "type", "veth", "peer", "name", "eth0"];
     this.#ip(...link, "netns", this.namespace);
     this.#ip("-n", this.namespace, "link", "set", "lo", "up");
-    // A rule that matches on connections makes the kernel track them; entries expire one second after their connection.
+    // A rule that matches on connections makes the kernel track them; entries expire one second after their
+    // connection.
     this.#inside("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW");
     this.#inside("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1");
     const words = [PORT, rate, seconds].map(String);

@@ -1,6 +1,7 @@
-// A worker with a node's agent, as the bench of short connections chooses it. Reads and hears from one line on standard
-// input to the next, keeping its encoded reports, then applies them to an aggregator and reports what that knows of the
-// load. So the aggregator, which runs elsewhere in a cluster, takes nothing from the load.
+// A worker with a node's agent, as the bench of short connections chooses it. Reads and hears from one line
+// on standard input to the next, keeping its encoded reports, then applies them to an aggregator and reports
+// what that knows of the load. So the aggregator, which runs elsewhere in a cluster, takes nothing from the
+// load.
 
 import { createInterface } from "node:readline";
 

@@ -1,4 +1,5 @@
-// How a run can end, each with its exit code. A mistake of the user is a UsageError of lib/program/usage-error.ts.
+// How a run can end, each with its exit code. A mistake of the user is a UsageError of
+// lib/program/usage-error.ts.
 
 import { EXIT_USAGE } from "../../lib/program/usage-error.ts";
 

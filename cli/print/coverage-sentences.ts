@@ -11,7 +11,9 @@ const LATE_INTERVALS = 5;
 
 /** Nodes begin to count at their keyframes, some minutes apart: smaller differences are not worth a word. */
 const SAME_TIME_MS = 300_000;
-/** An agent that just started has nothing before its first keyframe, which it sends as soon as NATS is there. */
+/**
+ * An agent that just started has nothing before its first keyframe, which it sends as soon as NATS is there.
+ */
 const AGENT_START_MS = 10_000;
 
 /** Gaps that one line names; further ones are counted. */
@@ -96,7 +98,8 @@ function restartSentences({ node, agentRestarts, agentAwayMs }: NodeCoverage): s
   ];
 }
 
-// How TCP sockets are heard of on a node between two passes, if it is not by the kernel's tracepoint, or not completely.
+// How TCP sockets are heard of on a node between two passes, if it is not by the kernel's tracepoint, or not
+// completely.
 function eventsSentences({ node, eventsReason, eventsLost, eventsMissed }: NodeCoverage): string[] {
   const parts = new Parts();
   parts.say(
@@ -161,8 +164,8 @@ function missingPods(coverage: Coverage, namesMax: number): string[] {
   return parts.said;
 }
 
-// Closed connections that should still be kept, and closed before what the aggregator has of the node begins. The
-// time is on the clock, since an age would make another line of it every second.
+// Closed connections that should still be kept, and closed before what the aggregator has of the node begins.
+// The time is on the clock, since an age would make another line of it every second.
 function missingPast({ nodes, keptSinceMs }: Coverage): string[] {
   const parts = new Parts();
   const short = nodes.filter(

@@ -1,5 +1,6 @@
 // Creates the stream that carries reports, or updates its settings. Only the aggregator calls it: agents may
-// only publish. While an upgrade runs, aggregators of two versions do so: the older one leaves the stream alone.
+// only publish. While an upgrade runs, aggregators of two versions do so: the older one leaves the stream
+// alone.
 
 import {
   DiscardPolicy,
@@ -31,10 +32,9 @@ export interface StreamSettings {
 const DESCRIPTION = "Reports of whotalks agents; set up by whotalks ";
 
 /**
- * Creates the stream if it is missing, else updates what differs, unless a newer version has set it up; returns
- * its state. Throws JetStreamApiError
- * if NATS refuses (not enough storage, fewer servers than replicas), NoRespondersError or TimeoutError if
- * JetStream does not answer.
+ * Creates the stream if it is missing, else updates what differs, unless a newer version has set it up;
+ * returns its state. Throws JetStreamApiError if NATS refuses (not enough storage, fewer servers than
+ * replicas), NoRespondersError or TimeoutError if JetStream does not answer.
  */
 export async function ensureStream(
   manager: JetStreamManager,

@@ -33,7 +33,9 @@ export function listedWord<Word extends string>(flag: string, text: string, word
   return knownWord(flag, text, (typed) => findWord(words, typed), words);
 }
 
-/** Resolves the first word of a command line, which must be one of several; throws UsageError that lists them. */
+/**
+ * Resolves the first word of a command line, which must be one of several; throws UsageError that lists them.
+ */
 export function firstName(what: string, words: readonly string[], names: readonly string[]): string {
   const [word] = words;
   if (word === undefined) throw new UsageError(`${what} is missing: one of ${names.join(", ")}.`);

@@ -1,4 +1,5 @@
-// Mistakes of the user in a command line or a setting: one sentence that says what is allowed, and exit code 2.
+// Mistakes of the user in a command line or a setting: one sentence that says what is allowed, and exit code
+// 2.
 
 /** Exit code for a command line or settings that cannot be used. */
 export const EXIT_USAGE = 2;

@@ -3,8 +3,8 @@
 import { findWord } from "./word-list.ts";
 
 /**
- * Every way, the best first: a program on the kernel's tracepoint reports every change of a TCP socket's state; the kernel
- * announces sockets that were destroyed; nothing does.
+ * Every way, the best first: a program on the kernel's tracepoint reports every change of a TCP socket's
+ * state; the kernel announces sockets that were destroyed; nothing does.
  */
 export const eventsModes = ["tracepoint", "destroyed", "none"] as const;
 

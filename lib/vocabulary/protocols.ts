@@ -78,7 +78,8 @@ export function storeProtocolWord(number: number): string {
 
 /**
  * The word that answers use for the protocol that a filter names by its word, a synonym or its IANA number:
- * `tcp` for `TCP` and `6`, `99` for `99`. Null if unknown, also for the numbers of families, which are our own.
+ * `tcp` for `TCP` and `6`, `99` for `99`. Null if unknown, also for the numbers of families, which are our
+ * own.
  */
 export function normalizeProtocol(text: string): string | null {
   const trimmed = text.trim();

@@ -1,6 +1,7 @@
-// When the pipeline's periodic work is due, by the time of the stream: at every full second that a message has
-// passed. So an aggregator that replays hours in seconds does the same work between the same reports as one that
-// heard them live: connections are settled, expire, and silent nodes are lost at the same places of the stream.
+// When the pipeline's periodic work is due, by the time of the stream: at every full second that a message
+// has passed. So an aggregator that replays hours in seconds does the same work between the same reports as
+// one that heard them live: connections are settled, expire, and silent nodes are lost at the same places of
+// the stream.
 
 /** Interval of the periodic work. */
 const TICK_MS = 1000;

@@ -101,12 +101,13 @@ export interface TcpCounters {
 /** What a reader may know before a pass. */
 export interface ReadingHints {
   /**
-   * Inodes of the namespaces in which sockets were destroyed since the pass before; null where that is not known.
+   * Inodes of the namespaces in which sockets were destroyed since the pass before; null where that is not
+   * known.
    */
   readonly destroyedIn: ReadonlySet<number> | null;
   /**
-   * Whether events keep the TCP sockets that no file refers to, so that they need not be read but to check: always, not
-   * now because events were lost, or never.
+   * Whether events keep the TCP sockets that no file refers to, so that they need not be read but to check:
+   * always, not now because events were lost, or never.
    */
   readonly unheldKept: "always" | "not-now" | "never";
 }

@@ -1,4 +1,5 @@
-// The faults that the soak makes: pods deleted, processes killed or stopped, the release upgraded and rolled back.
+// The faults that the soak makes: pods deleted, processes killed or stopped, the release upgraded and rolled
+// back.
 
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -21,7 +22,10 @@ export interface Fault {
   happen(): Promise<void>;
 }
 
-/** Patterns for the command lines of each component's process, and the API server's. None matches the command that seeks it. */
+/**
+ * Patterns for the command lines of each component's process, and the API server's. None matches the command
+ * that seeks it.
+ */
 const commandLines: Readonly<Record<Component | "apiserver", string>> = {
   agent: "[/]app/agent/",
   aggregator: "[/]app/aggregator/",

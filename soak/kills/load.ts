@@ -1,5 +1,5 @@
-// The load of the soak: two pods that open short connections through a Service to two others, and count them. It is paused
-// while figures are compared, so that they can be compared exactly.
+// The load of the soak: two pods that open short connections through a Service to two others, and count them.
+// It is paused while figures are compared, so that they can be compared exactly.
 
 import { connectionsOf, edgesOf, wholeCoverage } from "../../test/e2e/answer.ts";
 import { apply, kubectl } from "../../test/e2e/command.ts";
@@ -72,8 +72,8 @@ export class Load {
   }
 
   /**
-   * What was made, and what the answers show of it; of connections since `sinceMs`, which ends they lack. Only meaningful while
-   * it is paused.
+   * What was made, and what the answers show of it; of connections since `sinceMs`, which ends they lack.
+   * Only meaningful while it is paused.
    */
   async figures(sinceMs: number): Promise<Figures> {
     let [made, shown, open] = [0, 0, 0];

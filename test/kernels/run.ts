@@ -28,10 +28,11 @@ const SIDE_BY_SIDE = Math.min(2, availableParallelism());
 
 /**
  * Boot parameters of every kernel. One processor: with two emulated ones, Node.js occasionally crashes while
- * it loads TypeScript sources: in WebAssembly code, which strips their types, with a segmentation fault or V8's
- * "Check failed: it->second.Size() > offset". It crashed in 1 of 8 runs that only imported the agent's modules,
- * and in 4 of 16 runs of heard/this-kernel.test.ts (QEMU 7.2, kernel 6.1); with one processor in none of 12,
- * and one process is as fast. The emulator's clock: the processor's once ran tens of times too fast.
+ * it loads TypeScript sources: in WebAssembly code, which strips their types, with a segmentation fault or
+ * V8's "Check failed: it->second.Size() > offset". It crashed in 1 of 8 runs that only imported the agent's
+ * modules, and in 4 of 16 runs of heard/this-kernel.test.ts (QEMU 7.2, kernel 6.1); with one processor in
+ * none of 12, and one process is as fast. The emulator's clock: the processor's once ran tens of times too
+ * fast.
  */
 const PARAMETERS = "maxcpus=1 clocksource=hpet";
 

@@ -154,8 +154,8 @@ export class NatsSubscription {
     unsubscribe();
   }
 
-  // Reads until the stream went back (returns), JetStream fails (throws) or stop() is called (returns). Where an
-  // earlier call failed, reading continues after the last message, so that nothing in between is left out.
+  // Reads until the stream went back (returns), JetStream fails (throws) or stop() is called (returns). Where
+  // an earlier call failed, reading continues after the last message, so that nothing in between is left out.
   async #read(manager: JetStreamManager, client: JetStreamClient, begun: () => void): Promise<void> {
     const info = await ensureStream(manager, this.#options.stream);
     const newer = newerVersion(info);

@@ -1,11 +1,15 @@
-// One node has one agent. A report that begins a new run of it is believed at once if the run before has said that it ends,
-// and else once nothing has come of that run for a while: until then it is held. If reports of the run before go on, two
-// agents report for one node, or somebody else publishes in its name: the one that was there first stays.
+// One node has one agent. A report that begins a new run of it is believed at once if the run before has said
+// that it ends, and else once nothing has come of that run for a while: until then it is held. If reports of
+// the run before go on, two agents report for one node, or somebody else publishes in its name: the one that
+// was there first stays.
 
 import type { Report } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 
-/** Bytes of reports that are held of all nodes: some hundred keyframes. What finds no room waits for its next keyframe. */
+/**
+ * Bytes of reports that are held of all nodes: some hundred keyframes. What finds no room waits for its next
+ * keyframe.
+ */
 const HELD_BYTES_MAX = 64 * 2 ** 20;
 /** Reports that are held of one node: those of a run's first minute. */
 const HELD_REPORTS_MAX = 600;
@@ -28,8 +32,8 @@ export class RivalRuns {
   #bytes = 0;
 
   /**
-   * Whether a report of a new run must be held until a time to come; if so it is kept, or counted as refused if there is no
-   * room.
+   * Whether a report of a new run must be held until a time to come; if so it is kept, or counted as refused
+   * if there is no room.
    */
   holds(node: NodeRecord, bytes: Uint8Array, timeMs: number): boolean {
     if (isOver(node, timeMs)) return false;

@@ -31,8 +31,8 @@ export interface Sighting {
 }
 
 /**
- * Milliseconds by which a socket may enter TIME_WAIT after it was last reported, beside the interval of its agent's passes:
- * the kernel's timers have a resolution of up to half a second, and a slow pass blurs them.
+ * Milliseconds by which a socket may enter TIME_WAIT after it was last reported, beside the interval of its
+ * agent's passes: the kernel's timers have a resolution of up to half a second, and a slow pass blurs them.
  */
 const TIME_WAIT_BLUR_MS = 1_000;
 

@@ -32,8 +32,8 @@ export type Answer =
   /** A listener that serves several clients answers the end. */
   | { readonly kind: "listener"; readonly listener: number }
   /**
-   * The end waits for a peer through a Service, in this role; null if it cannot have one. With `retry` there is one, but
-   * a flow that says otherwise may be on its way.
+   * The end waits for a peer through a Service, in this role; null if it cannot have one. With `retry` there
+   * is one, but a flow that says otherwise may be on its way.
    */
   | { readonly kind: "service-end"; readonly role: ServiceRole | null; readonly retry?: true };
 

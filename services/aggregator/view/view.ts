@@ -47,7 +47,8 @@ export class View {
   }
 
   /**
-   * What each node's kernel counted as opened and what was seen of it, over all runs of its agent, by the node's number.
+   * What each node's kernel counted as opened and what was seen of it, over all runs of its agent, by the
+   * node's number.
    */
   nodeSums(): readonly ViewedSums[] {
     const beyondReported = this.accounts.beyondReported();

@@ -1,6 +1,6 @@
-// The processes that call connect() or listen(), as the kernel names them at that moment. Most have ended or were never
-// scanned by the time that anyone looks, so their container is found by what they share with its other processes: the
-// cgroup (v2) and the mount namespace.
+// The processes that call connect() or listen(), as the kernel names them at that moment. Most have ended or
+// were never scanned by the time that anyone looks, so their container is found by what they share with its
+// other processes: the cgroup (v2) and the mount namespace.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { ProcessRecord, ProcessScan } from "../observation.ts";
@@ -11,7 +11,10 @@ import type { ProcessTable } from "./process-table.ts";
 /** A process as the kernel reports it when it calls. */
 export type Caller = Omit<ProcessRecord, "exe" | "containerId" | "podUid" | "unit">;
 
-/** Places (a cgroup in a mount namespace) that are remembered at most: 8,192, about 2 MB. Beyond, the oldest go. */
+/**
+ * Places (a cgroup in a mount namespace) that are remembered at most: 8,192, about 2 MB. Beyond, the oldest
+ * go.
+ */
 const PLACES_MAX = 8192;
 
 /** Names callers. */
@@ -20,7 +23,8 @@ export class Callers {
   readonly #cgroupText: (pid: number) => string;
   #scan: ProcessScan | null = null;
   #namespaceIds: ReadonlyMap<number, number> = new Map();
-  // What all processes of a place have in common; outlives them, as the last connection may be heard of after they ended.
+  // What all processes of a place have in common; outlives them, as the last connection may be heard of after
+  // they ended.
   readonly #places = new Map<string, CgroupIdentity>();
 
   readonly #fresh = new Map<number, ProcessInfo>();
@@ -105,7 +109,8 @@ function identityOf({ containerId, podUid, unit }: CgroupIdentity): CgroupIdenti
   return { containerId, podUid, unit };
 }
 
-// On cgroup v1 every process is in the root of the v2 hierarchy: then processes of several units share a place.
+// On cgroup v1 every process is in the root of the v2 hierarchy: then processes of several units share a
+// place.
 function common(known: CgroupIdentity, record: CgroupIdentity): CgroupIdentity {
   const { containerId, podUid, unit } = known;
   if (containerId === record.containerId && podUid === record.podUid && unit === record.unit) return known;

@@ -1,5 +1,5 @@
-// The processes that reports name: each keeps its id, and its object for as long as nothing about it changes, so that a
-// delta finds changes by identity.
+// The processes that reports name: each keeps its id, and its object for as long as nothing about it changes,
+// so that a delta finds changes by identity.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { IdPool } from "../ids/id-pool.ts";
@@ -22,7 +22,9 @@ export class ProcessTable {
     return this.#named;
   }
 
-  /** The process of a record. `namespaceId` is the id of its network namespace; undefined where it has none. */
+  /**
+   * The process of a record. `namespaceId` is the id of its network namespace; undefined where it has none.
+   */
   of(record: DescribedProcess, namespaceId: number | undefined): ProcessInfo {
     const known = this.#byPid.get(record.pid);
     const isSame = known !== undefined && known.startTicks === record.startTicks;

@@ -1,5 +1,6 @@
-// Ties sockets to the processes that hold them: inode → pid and fd → process. A socket that its process has closed
-// (inode 0: orphaned, TIME_WAIT) keeps the holders that it had, so that a killed client is still named.
+// Ties sockets to the processes that hold them: inode → pid and fd → process. A socket that its process has
+// closed (inode 0: orphaned, TIME_WAIT) keeps the holders that it had, so that a killed client is still
+// named.
 
 import type { FamilySocket, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -89,8 +90,8 @@ export class Attributor {
   }
 }
 
-// One attribution. Sockets of one process are mostly adjacent, and one callback serves all, so that a socket costs two
-// look-ups and no object.
+// One attribution. Sockets of one process are mostly adjacent, and one callback serves all, so that a socket
+// costs two look-ups and no object.
 class AttributionRun {
   readonly holders: HolderTable;
   unattributed = 0;
@@ -98,8 +99,8 @@ class AttributionRun {
   readonly #found: SocketHolders;
   readonly #holding: HoldingProcesses;
   readonly #previous: PreviousHolders;
-  // Where no descriptor changed hands, a socket with the inode that it had (`kept`) has the holders that it had: its rows
-  // are copied in their order, which costs a tenth of looking its inode up.
+  // Where no descriptor changed hands, a socket with the inode that it had (`kept`) has the holders that it
+  // had: its rows are copied in their order, which costs a tenth of looking its inode up.
   readonly #known: { readonly kept: Uint32Array; readonly inodes: Uint32Array };
   #socketId = 0;
   #rowsBefore = 0;

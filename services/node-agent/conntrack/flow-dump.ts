@@ -1,5 +1,5 @@
-// The progress of one conntrack table's dumps: which rows the current dump contained, in which order the kernel
-// returned them, and which entries were destroyed meanwhile.
+// The progress of one conntrack table's dumps: which rows the current dump contained, in which order the
+// kernel returned them, and which entries were destroyed meanwhile.
 
 /**
  * Maximum entries destroyed during a dump that are remembered, so that older messages of the dump cannot

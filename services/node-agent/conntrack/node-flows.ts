@@ -16,8 +16,8 @@ import { FlowSource } from "./flow-source.ts";
 import { createFlowIds, noFlowChanges } from "./flow-tracker.ts";
 
 /**
- * Milliseconds between two checks for namespaces with entries; one without is checked less and less often, as one that had
- * none for minutes rarely gets any: at 80 µs each, 0.03 % of a core for 200 namespaces.
+ * Milliseconds between two checks for namespaces with entries; one without is checked less and less often, as
+ * one that had none for minutes rarely gets any: at 80 µs each, 0.03 % of a core for 200 namespaces.
  */
 const LOOK_MS = 10_000;
 const EMPTY_LOOK_MS_MAX = 60_000;

@@ -4,7 +4,8 @@
 //
 // What the kernel leaves of a socket by then differs with how it ended:
 // - closed in order, or reset by the other end: everything is there; the state is CLOSE whatever it was.
-// - closed by a reset of its own, or a connect() that failed while its caller waited (tcp_disconnect()): remote port,
+// - closed by a reset of its own, or a connect() that failed while its caller waited (tcp_disconnect()):
+//   remote port,
 //   counters and, where it was not bound, the local address are gone. What is left of the sequence numbers tells the two
 //   apart: write_seq was moved on by the largest window that the other end ever offered, and 2.
 // - never connected: no remote address, or no local port. That is no connection.

@@ -16,8 +16,8 @@ export class DestroyedEvents {
   /** Events that did not fit into the table, since start. */
   overflowed = 0;
   /**
-   * Events of namespaces in which no process of this node ever was: another machine's on the same kernel, as in
-   * kind.
+   * Events of namespaces in which no process of this node ever was: another machine's on the same kernel, as
+   * in kind.
    */
   ofStrangers = 0;
   /** Called once when the table is half full. */

@@ -100,8 +100,8 @@ export class DestroyedSockets implements DestroyedReader {
   }
 
   /**
-   * Events of namespaces in which no process of this node ever was: another machine's on the same kernel, as in
-   * kind.
+   * Events of namespaces in which no process of this node ever was: another machine's on the same kernel, as
+   * in kind.
    */
   get ofStrangers(): number {
     return this.#events.ofStrangers;
@@ -201,8 +201,8 @@ export class DestroyedSockets implements DestroyedReader {
   }
 
   /**
-   * Reads the number of the namespace behind a file in /run/netns, before any process is seen in it. Returns its
-   * inode, or 0 if the file cannot be read.
+   * Reads the number of the namespace behind a file in /run/netns, before any process is seen in it. Returns
+   * its inode, or 0 if the file cannot be read.
    */
   learn(path: string): number {
     const answer = this.#numbers?.ask(path) ?? null;

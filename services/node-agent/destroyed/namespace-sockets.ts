@@ -1,5 +1,6 @@
-// Sockets that listen inside network namespaces without a number. An open socket keeps its namespace alive, and
-// a deleted pod's interfaces with it, so each is closed once the last process of its namespace has exited.
+// Sockets that listen inside network namespaces without a number. An open socket keeps its namespace alive,
+// and a deleted pod's interfaces with it, so each is closed once the last process of its namespace has
+// exited.
 
 import { NETLINK_SOCK_DIAG } from "../kernel/constants.ts";
 import { EventPump } from "../kernel/netlink/event-pump.ts";

@@ -1,4 +1,5 @@
-// Whether a pass found internet sockets that are not TCP's come or go: of TCP's events report it, without a pass.
+// Whether a pass found internet sockets that are not TCP's come or go: of TCP's events report it, without a
+// pass.
 
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";

@@ -3,10 +3,11 @@
 // is shown beside it and never subtracted: it counts half-open inbound handshakes too, which never were
 // connections (net/ipv4/tcp_minisocks.c).
 //
-// The counters of a namespace and its sockets cannot be read at one moment. So what is compared with the ends seen are
-// the counters of the reading before: whatever they counted has had a whole pass to show itself. Ends that are heard of
-// carry the time at which their connection was opened: those that were opened after these counters were read do not
-// make up for any that are missing. A namespace where more was seen than counted never makes up for another one.
+// The counters of a namespace and its sockets cannot be read at one moment. So what is compared with the ends
+// seen are the counters of the reading before: whatever they counted has had a whole pass to show itself.
+// Ends that are heard of carry the time at which their connection was opened: those that were opened after
+// these counters were read do not make up for any that are missing. A namespace where more was seen than
+// counted never makes up for another one.
 
 import type { TcpCounters } from "../observation.ts";
 
@@ -42,8 +43,8 @@ interface Account {
 }
 
 /**
- * Nanoseconds that may pass between the kernel's counting of a connection and its event, in one interrupt: 1 ms, far
- * more than it takes.
+ * Nanoseconds that may pass between the kernel's counting of a connection and its event, in one interrupt: 1
+ * ms, far more than it takes.
  */
 const COUNTING_NS = 1e6;
 
@@ -67,8 +68,8 @@ export class CompletenessAccount {
   }
 
   /**
-   * Takes a namespace's counters, after everything that was heard before they were read. One whose account was not begun came while the agent ran: all of it counts.
-   * Counters that went back are a new namespace's.
+   * Takes a namespace's counters, after everything that was heard before they were read. One whose account
+   * was not begun came while the agent ran: all of it counts. Counters that went back are a new namespace's.
    */
   count(namespaceId: number, counters: TcpCounters): void {
     const account = this.#accountOf(namespaceId);
@@ -83,8 +84,8 @@ export class CompletenessAccount {
   }
 
   /**
-   * Counts ends of TCP connections that a reading was the first to see in a namespace, after its account began. With
-   * `isLater` they were opened after the last counters were read, as far as is known.
+   * Counts ends of TCP connections that a reading was the first to see in a namespace, after its account
+   * began. With `isLater` they were opened after the last counters were read, as far as is known.
    */
   see(namespaceId: number, ends: number, isLater: boolean): void {
     const account = this.#accountOf(namespaceId);

@@ -1,9 +1,11 @@
 // Merges the sockets that were destroyed since the pass before with the two passes: what was known gets its
 // final figures, what came and went between them becomes a row of its own. Nothing is counted twice:
 //
-// - The events are taken before the tables are read, so that of a socket that was destroyed the tables show at most its
+// - The events are taken before the tables are read, so that of a socket that was destroyed the tables show
+//   at most its
 //   TIME_WAIT entry. It has the socket's tuple; its cookie too, but only where one was given before it was made.
-// - After a reset of its own a socket has lost its remote port: it is known by its cookie, by a row that has gone with
+// - After a reset of its own a socket has lost its remote port: it is known by its cookie, by a row that has
+//   gone with
 //   the same local port and remote address, or by its other end, whose tuple mirrors what is left.
 
 import { isLoopback, isWildcard } from "../../../lib/address.ts";

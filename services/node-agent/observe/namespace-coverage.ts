@@ -45,7 +45,10 @@ export function coverNamespaces(
   return covered;
 }
 
-/** The coverage of each namespace with its account's figures of now; where they did not change it is the same object. */
+/**
+ * The coverage of each namespace with its account's figures of now; where they did not change it is the same
+ * object.
+ */
 export function withFigures(
   covered: ReadonlyMap<number, NamespaceCoverage>,
   account: CompletenessAccount,

@@ -1,8 +1,8 @@
-// One pass may read a socket twice. It reads a namespace at several moments: what files refer to, then its TCP
-// tables, so a connection that is accepted or closed in between shows up once with a file and once without. And a
-// dump that takes several system calls continues at a position in a hash bucket: when a socket leaves the bucket or
-// enters it, the next call repeats a socket (tcp_seek_last_pos() in net/ipv4/tcp_ipv4.c, inet_diag_dump_icsk() in
-// net/ipv4/inet_diag.c).
+// One pass may read a socket twice. It reads a namespace at several moments: what files refer to, then its
+// TCP tables, so a connection that is accepted or closed in between shows up once with a file and once
+// without. And a dump that takes several system calls continues at a position in a hash bucket: when a socket
+// leaves the bucket or enters it, the next call repeats a socket (tcp_seek_last_pos() in net/ipv4/tcp_ipv4.c,
+// inet_diag_dump_icsk() in net/ipv4/inet_diag.c).
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -11,8 +11,8 @@ import { RowIndex } from "./row-index.ts";
 import { hasCookie, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
 
 /**
- * Removes rows of sockets that another row has too. A TCP connection's tuple is its own in a network namespace, so a row
- * without a file gives way to any other; the first of two rows with one inode stays.
+ * Removes rows of sockets that another row has too. A TCP connection's tuple is its own in a network
+ * namespace, so a row without a file gives way to any other; the first of two rows with one inode stays.
  */
 export function leaveOutSeenTwice(table: SocketTable): void {
   const index = new RowIndex(table, tupleHash, (row) => table.inode[row] !== 0 || isWithoutFile(table, row));

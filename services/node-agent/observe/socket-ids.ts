@@ -46,15 +46,16 @@ interface SettleInput {
   /** The time of the pass. */
   readonly ticks: number;
   /**
-   * Whether a row of the pass before that this one did not read goes on all the same, since its end would have been
-   * heard of. Absent where nothing is heard.
+   * Whether a row of the pass before that this one did not read goes on all the same, since its end would
+   * have been heard of. Absent where nothing is heard.
    */
   readonly carries?: (previousRow: number) => boolean;
 }
 
 /**
- * Leaves out of `next` what is in it twice, appends what is carried over, and fills id, firstSeen and, where a timer only
- * jittered, timerDeadline of every row. Costs about 30 ns a row while rows come in the same order as before.
+ * Leaves out of `next` what is in it twice, appends what is carried over, and fills id, firstSeen and, where
+ * a timer only jittered, timerDeadline of every row. Costs about 30 ns a row while rows come in the same
+ * order as before.
  */
 export function settleSockets({ previous, next, ids, ticks, carries }: SettleInput): SettledSockets {
   if (previous.equals(next, IDENTITY_COLUMNS) && !anyBeginsAnother(previous, next))
@@ -94,9 +95,10 @@ export function settleSockets({ previous, next, ids, ticks, carries }: SettleInp
 }
 
 /**
- * Whether a row of the pass before goes on though it was not read, in a namespace whose sockets without a file are kept by
- * events: until its end is heard of, or its time in TIME_WAIT is over. Where every TCP socket was read, an entry in
- * TIME_WAIT that was not is gone, but the end of a socket may still have to be heard of. `ticks` is the time of the pass.
+ * Whether a row of the pass before goes on though it was not read, in a namespace whose sockets without a
+ * file are kept by events: until its end is heard of, or its time in TIME_WAIT is over. Where every TCP
+ * socket was read, an entry in TIME_WAIT that was not is gone, but the end of a socket may still have to be
+ * heard of. `ticks` is the time of the pass.
  */
 export function carriesOver(
   previous: SocketTable,
@@ -261,8 +263,8 @@ function findContinued(
   return -1;
 }
 
-// An entry in TIME_WAIT changes its state though its socket is gone, and an MPTCP connection has the state of a subflow or
-// its own: by the cookie.
+// An entry in TIME_WAIT changes its state though its socket is gone, and an MPTCP connection has the state of
+// a subflow or its own: by the cookie.
 function hasMoved(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
   return (
     previous.state[before] !== next.state[row] &&

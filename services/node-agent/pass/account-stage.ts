@@ -1,4 +1,5 @@
-// Keeps the account of each network namespace: what its kernel counted as opened, against the ends that were seen.
+// Keeps the account of each network namespace: what its kernel counted as opened, against the ends that were
+// seen.
 
 import type { AgentParts } from "../agent-parts.ts";
 import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
@@ -30,8 +31,8 @@ export class AccountStage {
   }
 
   /**
-   * Takes the counters and the new ends of a pass, by namespace id. A namespace that was there before the agent begins
-   * its account after its sockets were read, so that none of them counts as opened later.
+   * Takes the counters and the new ends of a pass, by namespace id. A namespace that was there before the
+   * agent begins its account after its sockets were read, so that none of them counts as opened later.
    */
   count(
     namespaces: readonly IdentifiedNamespace[],
@@ -42,7 +43,8 @@ export class AccountStage {
     const beginning = new Set(
       namespaces.filter((each) => this.#begins(each)).map(({ namespace }) => namespace.id),
     );
-    // What opened before the last counters were read has been heard of; where nothing is heard, this pass finds it.
+    // What opened before the last counters were read has been heard of; where nothing is heard, this pass
+    // finds it.
     const isHeard = (this.#parts.events ?? null) !== null;
     if (isHeard) this.account.settle();
     for (const ends of newEnds) {
@@ -74,8 +76,9 @@ export class AccountStage {
     }
   }
 
-  // Counters that did not move for a moment: what is heard to open before that moment is in them, and what opens after it
-  // is not. In a namespace that is never that quiet, what opens while they are read may count as unseen.
+  // Counters that did not move for a moment: what is heard to open before that moment is in them, and what
+  // opens after it is not. In a namespace that is never that quiet, what opens while they are read may count
+  // as unseen.
   #readQuiet(record: NamespaceRecord): TcpCounters | null {
     const read = (): TcpCounters | null => this.#parts.tcpCounters?.(record) ?? null;
     let counters = read();

@@ -17,8 +17,8 @@ export class DescriptorRotation {
   #credit = 0;
 
   /**
-   * Returns the processes whose turn it is. Credit that this pass does not use is kept for a process that costs
-   * more than one pass may spend.
+   * Returns the processes whose turn it is. Credit that this pass does not use is kept for a process that
+   * costs more than one pass may spend.
    */
   next(allPids: Iterable<number>, costOf: (pid: number) => number): number[] {
     this.#credit += this.isCounted ? ROTATION_FDS : ROTATION_FDS_UNCOUNTED;

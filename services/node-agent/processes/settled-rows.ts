@@ -1,5 +1,5 @@
-// Which rows of the previous pass's sockets had a holder. Rows mostly keep their order, so that most sockets need
-// no look-up while the index of holders is unchanged.
+// Which rows of the previous pass's sockets had a holder. Rows mostly keep their order, so that most sockets
+// need no look-up while the index of holders is unchanged.
 
 /** Inodes with a known holder, by row of the socket table. */
 export class SettledRows {

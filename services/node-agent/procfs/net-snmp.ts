@@ -5,8 +5,8 @@
 import type { TcpCounters } from "../observation.ts";
 
 /**
- * Parses the TCP counters, IPv4 and IPv6 together, from the file's text, which was read at `readNs`; null if they are
- * incomplete.
+ * Parses the TCP counters, IPv4 and IPv6 together, from the file's text, which was read at `readNs`; null if
+ * they are incomplete.
  */
 export function parseTcpCounters(text: string, readNs: number): TcpCounters | null {
   const lines = text.split("\n");

@@ -1,7 +1,7 @@
 // Where sums begin if the stream no longer has the nodes' first reports. Each node is known from its first
 // keyframe on, some minutes apart, so what closed meanwhile has one end only: no client or no server, and its
-// direction is a guess. Therefore counting begins once all of these nodes are known, with what is open then. An
-// aggregator that has heard all reports begins at once.
+// direction is a guess. Therefore counting begins once all of these nodes are known, with what is open then.
+// An aggregator that has heard all reports begins at once.
 
 import type { Model } from "../../model/model.ts";
 import { Trait } from "../../model/connections/connection-rows.ts";
@@ -44,7 +44,8 @@ export class Beginning {
     for (const node of nodes) node.countSince(nowMs);
   }
 
-  // What is left of closed connections stays known, such as entries in TIME_WAIT: it must not become another one.
+  // What is left of closed connections stays known, such as entries in TIME_WAIT: it must not become another
+  // one.
   #uncountClosed(): void {
     const { connections, edges } = this.#model;
     for (let connection = 0; connection < connections.used; connection++) {

@@ -16,7 +16,10 @@ import type { SocketLife } from "../socket-life.ts";
 
 /** Ended connections kept, whatever their age. */
 const ENDED_MAX = 2 ** 18;
-/** Silence after which a node's entries in TIME_WAIT are looked at, and how long they are over then, in milliseconds. */
+/**
+ * Silence after which a node's entries in TIME_WAIT are looked at, and how long they are over then, in
+ * milliseconds.
+ */
 const SILENT_MS = 10_000;
 const OVER_MS = 5_000;
 /** Connections re-checked per sweep; the rest follow in later sweeps. */

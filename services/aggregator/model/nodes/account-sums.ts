@@ -1,4 +1,5 @@
-// Figures of accounts, added up: what kernels counted as opened, against the ends of TCP connections that were seen.
+// Figures of accounts, added up: what kernels counted as opened, against the ends of TCP connections that
+// were seen.
 
 /** Connection ends that the kernel opened, failed attempts among them, and what was seen of them. */
 export interface AccountSums {

@@ -32,7 +32,9 @@ interface ReportedAccount {
   readonly sinceMs: number;
   /** The agent's run. */
   readonly epoch: number;
-  /** Whether an earlier run of the agent is known, so that it would have reported a namespace that was there. */
+  /**
+   * Whether an earlier run of the agent is known, so that it would have reported a namespace that was there.
+   */
   readonly hasEarlierRun: boolean;
 }
 
@@ -124,8 +126,8 @@ export class NamespaceAccounts {
   }
 
   /**
-   * By how much the figures of each node's namespaces, those that are gone included, exceed what its agents reported: ends
-   * that opened while no agent ran, and those whose reports were lost.
+   * By how much the figures of each node's namespaces, those that are gone included, exceed what its agents
+   * reported: ends that opened while no agent ran, and those whose reports were lost.
    */
   beyondReported(): ReadonlyMap<number, AccountSums> {
     const sums = new Map(this.#expired);

@@ -1,6 +1,7 @@
-// One network namespace's account over all runs of its agent. An agent counts from its own start, but the kernel's
-// counters outlive it, and the aggregator counts the ends that reports have named. So ends that opened while no agent
-// ran, and ends that an agent saw and whose reports were lost on the way, are known by number: they were not seen.
+// One network namespace's account over all runs of its agent. An agent counts from its own start, but the
+// kernel's counters outlive it, and the aggregator counts the ends that reports have named. So ends that
+// opened while no agent ran, and ends that an agent saw and whose reports were lost on the way, are known by
+// number: they were not seen.
 
 import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
 import type { AccountSums } from "./account-sums.ts";
@@ -19,8 +20,8 @@ export class NamespaceRuns {
   #earlier: AccountSums = NO_SUMS;
 
   /**
-   * Begins with the first account of a namespace. `ends` is how many of its ends reports have named so far. A namespace
-   * that appeared while its agent was not running has opened everything that its kernel counted.
+   * Begins with the first account of a namespace. `ends` is how many of its ends reports have named so far. A
+   * namespace that appeared while its agent was not running has opened everything that its kernel counted.
    */
   constructor(told: NamespaceCoverage, epoch: number, ends: number, appearedUnread: boolean) {
     this.#told = told;
@@ -58,7 +59,8 @@ export class NamespaceRuns {
   sums(ends: number): AccountSums {
     const told = this.#told;
     const seen = this.#seen + ends - this.#ends;
-    // The agent gives what has just opened a pass to show itself; whatever is missing beyond that is missing for good.
+    // The agent gives what has just opened a pass to show itself; whatever is missing beyond that is missing
+    // for good.
     const beyond = this.#opened - seen - (told.openedByKernel - told.seen);
     return {
       opened: this.#opened,

@@ -49,8 +49,8 @@ export class EndIndex {
   }
 
   /**
-   * The end with the same tuple in the same namespace: the one with the same cookie, else the live one, else the one that
-   * closed last; -1 if there is none. A cookie of 0 is unknown.
+   * The end with the same tuple in the same namespace: the one with the same cookie, else the live one, else
+   * the one that closed last; -1 if there is none. A cookie of 0 is unknown.
    */
   findSame(socket: SocketIdentity, cookieLow = 0, cookieHigh = 0): number {
     const { sockets } = this.#places;

@@ -31,7 +31,9 @@ export function isHandshaking(protocol: number, state: number): boolean {
   return state === SocketState.SYN_SENT || isSynReceived(state);
 }
 
-/** Whether a socket is an end of a TCP connection that its kernel has counted as opened, or an attempt at one. */
+/**
+ * Whether a socket is an end of a TCP connection that its kernel has counted as opened, or an attempt at one.
+ */
 export function isTcpEnd(protocol: number, state: number): boolean {
   return protocol === Protocol.tcp && state !== SocketState.LISTEN && !isSynReceived(state);
 }

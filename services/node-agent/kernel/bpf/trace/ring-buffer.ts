@@ -1,5 +1,5 @@
-// A BPF ring buffer (kernel/bpf/ringbuf.c), mapped into this process: the kernel appends records, the agent reads
-// them without a system call.
+// A BPF ring buffer (kernel/bpf/ringbuf.c), mapped into this process: the kernel appends records, the agent
+// reads them without a system call.
 
 import { closeSync } from "node:fs";
 

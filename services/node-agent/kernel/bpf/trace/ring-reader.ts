@@ -1,4 +1,5 @@
-// The reader's side of a BPF ring buffer (kernel/bpf/ringbuf.c): takes records out of memory that the kernel appends to.
+// The reader's side of a BPF ring buffer (kernel/bpf/ringbuf.c): takes records out of memory that the kernel
+// appends to.
 
 import { hostIsLittleEndian } from "../../byte-order.ts";
 
@@ -66,8 +67,8 @@ export class RingReader {
   }
 }
 
-// A copy of a record that begins at the end of the ring and ends at its beginning. The kernel maps the data twice in a row,
-// so that none is split, but each mapping counts towards the resident memory.
+// A copy of a record that begins at the end of the ring and ends at its beginning. The kernel maps the data
+// twice in a row, so that none is split, but each mapping counts towards the resident memory.
 function joined(data: Uint8Array<ArrayBuffer>, start: number, bytes: number): DataView {
   const whole = new Uint8Array(bytes);
   const atEnd = data.subarray(start);

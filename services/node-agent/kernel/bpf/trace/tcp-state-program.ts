@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 
-// The program on the tracepoint inet_sock_set_state (include/trace/events/sock.h): it writes a record into a ring
-// buffer whenever a TCP socket of any network namespace changes its state. It reads the socket and, where the change
-// happens in a system call (connect, listen), the calling process. It writes to its own two maps and nothing else.
+// The program on the tracepoint inet_sock_set_state (include/trace/events/sock.h): it writes a record into a
+// ring buffer whenever a TCP socket of any network namespace changes its state. It reads the socket and,
+// where the change happens in a system call (connect, listen), the calling process. It writes to its own two
+// maps and nothing else.
 
 import { Protocol } from "../../../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../../../lib/vocabulary/states.ts";
@@ -31,8 +32,8 @@ interface ProgramMaps {
 }
 
 /**
- * Assembles the program. `pidLevel` is the depth of the reader's pid namespace. Throws where the kernel lacks a
- * member of a structure.
+ * Assembles the program. `pidLevel` is the depth of the reader's pid namespace. Throws where the kernel lacks
+ * a member of a structure.
  */
 export function assembleTcpStateProgram(types: KernelTypes, maps: ProgramMaps, pidLevel: number): BpfProgram {
   return new TcpStateProgram(types, maps).assemble(pidLevel);
@@ -57,7 +58,8 @@ class TcpStateProgram {
     program.jumpIfEqual(7, SocketState.SYN_RECV, "out");
     program.load(2, 2, 6, this.#types.of("sock", "sk_protocol"));
     program.jumpIfEqual(2, Protocol.tcp, "tcp").jumpIfDifferent(2, IPPROTO_MPTCP, "out");
-    // Of MPTCP the subflows, which are TCP sockets, say what happens to a connection; a listener is the socket itself.
+    // Of MPTCP the subflows, which are TCP sockets, say what happens to a connection; a listener is the
+    // socket itself.
     program.jumpIfEqual(7, SocketState.LISTEN, "tcp").jumpIfDifferent(8, SocketState.LISTEN, "out");
     program.jumpIfDifferent(7, SocketState.CLOSE, "out").label("tcp");
     for (let offset = 0; offset < RECORD_BYTES; offset += 8) program.clear(10, at(offset));

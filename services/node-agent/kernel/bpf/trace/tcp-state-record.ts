@@ -1,5 +1,5 @@
-// The records that the program on inet_sock_set_state writes, as bytes. A record is cut off after the part that
-// its new state needs; all numbers are in the host's byte order unless noted.
+// The records that the program on inet_sock_set_state writes, as bytes. A record is cut off after the part
+// that its new state needs; all numbers are in the host's byte order unless noted.
 
 /** Offsets of the fields in bytes. */
 export const TcpStateRecord = {
@@ -31,8 +31,8 @@ export const TcpStateRecord = {
   /** Here a record of ESTABLISHED ends. */
   tupleBytes: 80,
 
-  // SYN_SENT and LISTEN: the process that called connect() or listen(). Its pid is 0 where the reader's pid namespace does
-  // not number it.
+  // SYN_SENT and LISTEN: the process that called connect() or listen(). Its pid is 0 where the reader's pid
+  // namespace does not number it.
   pid: 80,
   parentPid: 84,
   /** Inode of the cgroup's directory in the v2 hierarchy. */

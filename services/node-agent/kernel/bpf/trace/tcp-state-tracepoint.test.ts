@@ -1,4 +1,5 @@
-// The program on the tracepoint as the kernel runs it, and its ring buffer where it begins again and overflows.
+// The program on the tracepoint as the kernel runs it, and its ring buffer where it begins again and
+// overflows.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
-// Attaches the program of tcp-state-program.ts to the tracepoint inet_sock_set_state and reads what it writes. The
-// attachment is a descriptor of this process: it ends with the process, however that ends. Other programs on the same
-// tracepoint are not affected.
+// Attaches the program of tcp-state-program.ts to the tracepoint inet_sock_set_state and reads what it
+// writes. The attachment is a descriptor of this process: it ends with the process, however that ends. Other
+// programs on the same tracepoint are not affected.
 
 import { closeSync } from "node:fs";
 
@@ -25,8 +25,8 @@ const BPF_F_MMAPABLE = 1 << 10;
 export const TRACEPOINT = "btf_trace_inet_sock_set_state";
 
 /**
- * Bytes of the ring buffer. A connection within the node writes about 700 bytes, so 4 MiB hold what a quarter of a
- * second brings at 20,000 connections per second; they count towards the process's resident memory.
+ * Bytes of the ring buffer. A connection within the node writes about 700 bytes, so 4 MiB hold what a quarter
+ * of a second brings at 20,000 connections per second; they count towards the process's resident memory.
  */
 const RING_BYTES = 4 * 2 ** 20;
 
@@ -100,7 +100,10 @@ export class TcpStateTracepoint {
     return this.#ring.waiting;
   }
 
-  /** Calls back for every record that waits, in the order in which the kernel wrote them; returns their number. */
+  /**
+   * Calls back for every record that waits, in the order in which the kernel wrote them; returns their
+   * number.
+   */
   drain(take: TakeRecord): number {
     return this.#ring.drain(take);
   }
