@@ -1,4 +1,4 @@
-// What the stages of the agent hand to each other, from top to bottom of its pipeline.
+// Types that the stages of the agent pass to each other, in the order of its pipeline.
 
 import type {
   FamilySocket,
@@ -12,7 +12,7 @@ import type { HolderTable } from "../../lib/holder-table.ts";
 import type { SocketTable } from "../../lib/socket-table.ts";
 import type { DestroyedTable } from "./destroyed/destroyed-table.ts";
 
-/** One process as /proc tells it. Ids of whotalks' own are given later. */
+/** One process as /proc shows it. The agent assigns its own ids later. */
 export interface ProcessRecord {
   readonly pid: number;
   /** Start in clock ticks since boot (stat field 22); with the pid it identifies the process. */
@@ -20,76 +20,76 @@ export interface ProcessRecord {
   readonly parentPid: number;
   /** comm. */
   readonly name: string;
-  /** Target of the exe link; empty where it cannot be read. */
+  /** Target of the exe link; empty if it cannot be read. */
   readonly exe: string;
   /** Real user id. */
   readonly uid: number;
-  /** Inode of the network namespace; 0 where it cannot be told. */
+  /** Inode of the network namespace; 0 if it is unknown. */
   readonly namespaceInode: number;
-  /** Container id, pod uid and systemd unit from the cgroup; empty where there is none. */
+  /** Container id, pod uid and systemd unit from the cgroup; empty if there is none. */
   readonly containerId: string;
   readonly podUid: string;
   readonly unit: string;
-  /** Inode of the cgroup's directory in the v2 hierarchy; 0 where it is not known. */
+  /** Inode of the cgroup's directory in the v2 hierarchy; 0 if unknown. */
   readonly cgroup: number;
-  /** Inode of the mount namespace; 0 where it is not known. */
+  /** Inode of the mount namespace; 0 if unknown. */
   readonly mountNamespace: number;
 }
 
-/** One network namespace as a pass found it: where to read its tables. */
+/** One network namespace as a pass found it, with the processes through which its tables are read. */
 export interface NamespaceRecord {
-  /** Inode of the namespace; 0 where it could not be told. */
+  /** Inode of the namespace; 0 if unknown. */
   readonly inode: number;
-  /** Cookie of the namespace, which unlike its inode is never used again; absent if it is not known. */
+  /** Cookie of the namespace, which unlike its inode is never reused; absent if unknown. */
   readonly cookie?: number;
   /** Whether pid 1 is in it. */
   readonly host: boolean;
-  /** Every pid in it, ascending: the first is the representative, the next ones serve when it is gone. */
+  /** Every pid in it, ascending: the first is used to read it, the others if that one is gone. */
   readonly pids: readonly number[];
 }
 
-/** All processes of the node and the network namespaces they are in. */
+/** All processes of the node and their network namespaces. */
 export interface ProcessScan {
   readonly processes: ReadonlyMap<number, ProcessRecord>;
   readonly namespaces: readonly NamespaceRecord[];
-  /** Processes whose network namespace could not be told. */
+  /** Processes whose network namespace is unknown. */
   readonly unreadable: number;
-  /** What stands in the way of seeing all, as sentences that say what to do. */
+  /** What prevents seeing everything, as sentences that say what to do. */
   readonly limits: readonly string[];
 }
 
 /** Finds the node's processes and network namespaces. */
 export interface ProcessScanner {
-  /** One look at all of them. Never throws: what cannot be read is counted or named in `limits`. */
+  /** Reads all of them. Never throws: what cannot be read is counted or named in `limits`. */
   scan(): ProcessScan;
 }
 
-/** What readers fill in a pass: rows without id and firstSeen. */
+/** The tables that readers fill in a pass: rows without id and firstSeen. */
 export interface SocketSink {
   readonly sockets: SocketTable;
   /** Unix, netlink and packet sockets; id 0, firstSeen 0. */
   readonly familySockets: FamilySocket[];
 }
 
-/** How the reading of one namespace went. */
+/** The result of reading one namespace. */
 export interface NamespaceReading {
-  /** False where no process of the namespace let its tables be read. */
+  /** False if its tables could not be read through any of its processes. */
   readonly read: boolean;
-  /** Lines that made no sense and were skipped. */
+  /** Malformed lines, which were skipped. */
   readonly linesMalformed: number;
-  /** Rows that found no place in the sink. */
+  /** Rows that did not fit into the sink. */
   readonly overflowed: number;
-  /** Addresses of the namespace's interfaces, loopback left out: 4 or 16 bytes each in network order. */
+  /** Addresses of the namespace's interfaces except loopback: 4 or 16 bytes each in network order. */
   readonly addresses: readonly Uint8Array[];
   /**
-   * TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null where unknown.
+   * TCP counters of the namespace (ActiveOpens, PassiveOpens, AttemptFails of net/snmp); null if unknown.
    */
   readonly tcpCounters: TcpCounters | null;
-  /** Whether TCP sockets that no file refers to (TIME_WAIT, half-open, orphaned) were read now, too. */
+  /** Whether TCP sockets that no file refers to (TIME_WAIT, half-open, orphaned) were read as well. */
   readonly unheldRead: boolean;
 }
 
-/** Counters of /proc/<pid>/net/snmp, for IPv4 and IPv6 together, since the namespace was made. */
+/** Counters of /proc/<pid>/net/snmp, for IPv4 and IPv6 together, since the namespace was created. */
 export interface TcpCounters {
   readonly activeOpens: number;
   readonly passiveOpens: number;
@@ -98,29 +98,26 @@ export interface TcpCounters {
   readonly readNs: number;
 }
 
-/** What a reader may know before a pass. */
+/** What the agent knows before a pass that lets a reader read less. */
 export interface ReadingHints {
-  /**
-   * Inodes of the namespaces in which sockets were destroyed since the pass before; null where that is not
-   * known.
-   */
+  /** Inodes of the namespaces in which sockets were destroyed since the previous pass; null if unknown. */
   readonly destroyedIn: ReadonlySet<number> | null;
   /**
-   * Whether events keep the TCP sockets that no file refers to, so that they need not be read but to check:
-   * always, not now because events were lost, or never.
+   * Whether events keep track of the TCP sockets that no file refers to, so that tables are read only to check
+   * them: "always", "not-now" because events were lost, or "never".
    */
   readonly unheldKept: "always" | "not-now" | "never";
 }
 
 /** A way to read the sockets of a namespace. */
 export interface SocketReader {
-  /** Name as coverage and the --reader flag have it; a chain of readers has the name of the one that reads. */
+  /** Name in coverage and in the --reader flag; a chain of readers has the name of the reader in use. */
   readonly name: string;
-  /** Null where the reader can work here, else why not. */
+  /** Returns null if the reader works on this node, else the reason why not. */
   probe(): string | null;
   /**
-   * Asked before anything of a pass is read: whether all that read() would tell is as it was told last. Where
-   * it is, neither begin() nor read() is called in the pass. Absent where that cannot be known. Never throws.
+   * Called before anything of a pass is read. Returns true if read() would return the same as last time; then
+   * the pass calls neither begin() nor read(). Absent if the reader cannot know. Never throws.
    */
   isStill?(): boolean;
   /** Called before the namespaces of a pass are read: readers of the whole node read it here. Never throws. */
@@ -129,16 +126,16 @@ export interface SocketReader {
    * Appends every socket of the namespace to the sink, with namespaceId in the namespace column. Never throws.
    */
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading;
-  /** What the latest readings could not tell and why, as sentences that say what to do. */
+  /** What the latest readings could not see and why, as sentences that say what to do. */
   limits(): readonly string[];
   /**
-   * Who holds which socket, where the reader learns it with the sockets of a pass; null or absent where it
+   * The holders of sockets, if the reader learns them together with the sockets of a pass; null or absent if it
    * does not.
    */
   held?(): HeldSockets | null;
 }
 
-/** Every descriptor of a socket on the node: one stands at the same place in each column. */
+/** Every descriptor of a socket on the node, as columns: one descriptor per index. */
 export interface HeldSockets {
   readonly count: number;
   readonly pids: Uint32Array;
@@ -149,34 +146,34 @@ export interface HeldSockets {
 /** Which process holds which socket, by inode. */
 export interface SocketHolders {
   /**
-   * Brings the holders up to date with a pass, after its sockets were read: rescans the processes whose
-   * descriptors may have changed, and those of a namespace with a socket that nobody was known to hold.
-   * namespaceInode gives the inode of the namespace that an id in the sink stands for. Never throws.
+   * Updates the holders after the sockets of a pass were read: rescans the processes whose descriptors may have
+   * changed, and those of a namespace with a socket without a known holder. `namespaceInode` returns the inode
+   * of the namespace with an id in the sink. Never throws.
    */
   refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void;
   /** Calls back for each (pid, fd) that holds the inode, in ascending order of pid, then fd. */
   forEach(inode: number, callback: (pid: number, fd: number) => void): void;
   /** Processes whose file descriptors could not be read. */
   readonly unreadable: number;
-  /** Changes whenever a holder may have: equal generations mean equal holders. */
+  /** Changes whenever a holder may have changed: equal generations mean equal holders. */
   readonly generation: number;
-  /** File descriptors that found no place in the bounded index of the latest refresh. */
+  /** File descriptors that did not fit into the bounded index of the latest refresh. */
   readonly overflowed: number;
-  /** What stands in the way of knowing every holder, as sentences that say what to do. */
+  /** What prevents knowing every holder, as sentences that say what to do. */
   limits(): readonly string[];
 }
 
-/** What makes one account of flows out of another. */
+/** The difference between two states of the flows. */
 export interface FlowChanges {
   /** New flows; in a keyframe all of them. */
   readonly added: FlowTable;
-  /** Known flows with what may change of them. */
+  /** Known flows, with the columns that may change. */
   readonly changed: FlowTable;
-  /** Ids of flows that are gone, after they were added or changed. */
+  /** Ids of flows that are gone; applied after `added` and `changed`. */
   readonly removed: number[];
 }
 
-/** A network namespace in which there may be flows, with the id that reports give it. */
+/** A network namespace that may have flows, with its id in reports. */
 export interface FlowNamespace {
   readonly id: number;
   readonly record: NamespaceRecord;
@@ -184,97 +181,98 @@ export interface FlowNamespace {
 
 /** Reads the node's flows. */
 export interface FlowReader {
-  /** How those of the node's own namespace are read, as coverage has it: events, dump, proc or none. */
+  /** How the flows of the node's own namespace are read, as in coverage: events, dump, proc or none. */
   readonly mode: string;
-  /** Events that came, since start: where it moves, another refresh() has something to take. */
+  /** Events received since start; if it changed, another refresh() has something to take. */
   readonly events: number;
-  /** Flows that are there now. */
+  /** Flows that exist now. */
   readonly size: number;
-  /** Messages and lines that made no sense, since start. */
+  /** Malformed messages and lines, since start. */
   readonly malformed: number;
-  /** Flows that found no place, since start. */
+  /** Flows that did not fit, since start. */
   readonly overflowed: number;
-  /** Times that the kernel had to drop events, since start. */
+  /** How often the kernel dropped events, since start. */
   readonly overruns: number;
   /**
-   * Brings the flows up to date; the namespaces are those of this pass. Never rejects: what cannot be read is
-   * a limit.
+   * Updates the flows; the namespaces are those of this pass. Never rejects: what cannot be read becomes a
+   * limit.
    */
   refresh(namespaces: readonly FlowNamespace[]): Promise<void>;
-  /** What changed since the last call, or everything; the tables may be used again by the next call. */
+  /** Returns what changed since the last call, or everything; the next call may reuse the tables. */
   take(everything: boolean): FlowChanges;
-  /** What stands in the way of seeing every flow, as sentences that say what to do. */
+  /** What prevents seeing every flow, as sentences that say what to do. */
   limits(): readonly string[];
 }
 
-/** Whose network namespace it is, where its processes say so; else empty. */
+/** The owner of a network namespace, as its processes show it; empty strings if unknown. */
 export interface NamespaceOwner {
   readonly podUid: string;
   readonly containerId: string;
 }
 
-/** Hears of the sockets that are destroyed between two passes. */
+/** Reports sockets that were destroyed between two passes. */
 export interface DestroyedReader {
-  /** Whether every namespace is heard that has a number in the node's own, only some are, or none is. */
+  /** Whether events come from every namespace with a number in the node's own, from some, or from none. */
   readonly hearing: "all" | "some" | "none";
-  /** Times that the kernel had to drop events, since start. */
+  /** How often the kernel dropped events, since start. */
   readonly overruns: number;
-  /** Messages that made no sense, since start. */
+  /** Malformed messages, since start. */
   readonly malformed: number;
-  /** Events that found no place, since start. */
+  /** Events that did not fit, since start. */
   readonly overflowed: number;
-  /** Called when so many events wait that a pass should not. */
+  /** Called when so many events are queued that a pass should start now. */
   onCrowd: (() => void) | null;
-  /** Brings itself up to date with the namespaces that there are. Never throws. */
+  /** Updates the set of namespaces that it listens to. Never throws. */
   refresh(scan: ProcessScan): void;
-  /** Owners of namespaces that came, and perhaps went, since the last call, by inode. */
+  /** Returns the owners of namespaces that appeared since the last call, even if they are gone, by inode. */
   takeArrivals(): ReadonlyMap<number, NamespaceOwner>;
-  /** What was destroyed since the last call, oldest first; valid until the next one. */
+  /** Returns the sockets destroyed since the last call, oldest first; valid until the next call. */
   take(): DestroyedTable;
-  /** Whether the destroyed sockets of the namespace with this inode are heard of. */
+  /** Whether it reports the destroyed sockets of the namespace with this inode. */
   hears(inode: number): boolean;
   /**
-   * Whether a namespace was there when listening began, without a process perhaps: its counters are no news.
+   * Whether a namespace existed when listening began, even without a process: its counters then include
+   * connections from before.
    */
   wasThereAtStart(inode: number): boolean;
-  /** What stands in the way of hearing of all, as sentences that say what to do. */
+  /** What prevents reporting all of them, as sentences that say what to do. */
   limits(): readonly string[];
 }
 
 /** Reports every change of a TCP socket's state, in every network namespace of the kernel, as it happens. */
 export interface TcpEvents {
-  /** Bytes that wait to be drained. Costs no system call. */
+  /** Bytes that are ready to be drained. Costs no system call. */
   readonly waiting: number;
   /** Records that were lost because the buffer was full, since start. */
   readonly lost: number;
-  /** Calls back for every record that waits, oldest first (tcp-state-record.ts). */
+  /** Calls back for every record that is ready, oldest first (tcp-state-record.ts). */
   drain(take: (view: DataView, start: number, length: number) => void): void;
 }
 
-/** What was heard between two reports, as a delta needs it. */
+/** Changes that events showed between two reports, in the shape of a delta. */
 export interface HeardChanges {
-  /** New sockets, then those that opened and closed in between. */
+  /** New sockets, then sockets that opened and closed in between. */
   readonly sockets: SocketTable;
   readonly holders: HolderTable;
-  /** Known sockets with what changed, or with their last figures. */
+  /** Known sockets, with their changed or last figures. */
   readonly changes: SocketTable;
   /** Ids of sockets that are gone, including those that opened and closed. */
   readonly removed: number[];
-  /** How many of `sockets` opened and closed. */
+  /** Number of `sockets` that opened and closed. */
   readonly ended: number;
 }
 
-/** Sockets of which one pass tells for the last time. */
+/** Sockets that a pass reports for the last time. */
 export interface EndedSockets {
-  /** Those that came and went since the pass before, with ids of their own. */
+  /** Sockets that opened and closed since the previous pass, with their own ids. */
   readonly sockets: SocketTable;
-  /** Who held them. */
+  /** Their holders. */
   readonly holders: HolderTable;
-  /** Those that the pass before knew, with what was last known of them. */
+  /** Sockets that the previous pass had, with their last known figures. */
   readonly finals: SocketTable;
 }
 
-/** All that one pass found on the node, after ids were given: what deltas are made from. */
+/** Everything that one pass found on the node, with ids: deltas are computed from it. */
 export interface Observation {
   /** When the pass ended, in ticks of 10 ms since the epoch's start. */
   readonly ticks: number;
@@ -283,9 +281,9 @@ export interface Observation {
   readonly sockets: SocketTable;
   readonly familySockets: ReadonlyMap<number, FamilySocket>;
   readonly holders: HolderTable;
-  /** What ended since the pass before. */
+  /** Sockets that ended since the previous pass. */
   readonly ended: EndedSockets;
   readonly coverage: NodeCoverage;
-  /** By namespace id; objects whose figures did not change are those of the pass before. */
+  /** By namespace id; objects whose figures did not change are those of the previous pass. */
   readonly namespaceCoverage: ReadonlyMap<number, NamespaceCoverage>;
 }

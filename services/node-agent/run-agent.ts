@@ -17,7 +17,7 @@ import { PassRecord } from "./pass-record.ts";
 import { PodTable } from "./pods/pod-table.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
 import { NatsPublisher } from "./publish/nats-publisher.ts";
-import { ToldOnce } from "./told-once.ts";
+import { LimitLog } from "./limit-log.ts";
 
 /** How long reports that wait may hold up the end: half of the pod's grace period. */
 const FLUSH_MS = 5000;
@@ -48,7 +48,7 @@ export async function runAgent(
   ];
 
   const passes = new PassRecord(elapsedMs);
-  const logged = new ToldOnce((limit) => log.warn({ reader: agent.reader.name }, limit));
+  const logged = new LimitLog((limit) => log.warn({ reader: agent.reader.name }, limit));
   const agent = createReadingAgent(config, {
     sink: publisher,
     pods,
@@ -57,7 +57,7 @@ export async function runAgent(
     takeKeyframeRequest: () => publisher.takeKeyframeRequest(),
     onPass: (coverage, cost) => {
       passes.add(coverage, cost);
-      logged.tell(coverage.limits);
+      logged.log(coverage.limits);
     },
   });
 

@@ -1,26 +1,26 @@
-// Connections that a pass no longer found and whose end was not announced yet: they were destroyed, or closed
-// and left to the kernel, between taking the announcements and reading the sockets. Their ends were counted
-// when they were first seen.
+// Connections that a pass no longer found although the kernel had not announced their end: they were
+// destroyed, or closed and orphaned, between taking the announcements and reading the sockets. Their ends
+// were counted when they were first seen.
 
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 
 /**
- * Ticks of 10 ms for which an end is awaited: an orphan whose other end is gone is given up after some two
- * minutes.
+ * Ticks of 10 ms for which an end is awaited: the kernel drops an orphan whose other end is gone after about
+ * two minutes.
  */
 const AWAITED_TICKS = 15_000;
 
-/** Ends that are awaited at most (3 MB); what overflows counts twice. */
+/** Maximum awaited ends (3 MB); ends beyond it are counted twice. */
 const AWAITED_MAX = 2 ** 16;
 
 /** Cookies of sockets whose destruction is still to be announced. */
 export class AwaitedEnds {
-  // By cookie: when the socket was found to be gone. Oldest first.
+  // Ticks at which each socket was found gone, by cookie; oldest first.
   readonly #goneTicks = new Map<number, number>();
 
-  /** Awaits the end of a row's connection; one without a cookie could not be known again. */
+  /** Awaits the end of a row's connection; one without a cookie could not be recognized. */
   add(table: SocketTable, row: number, ticks: number): void {
     const cookie = cookieOf(table, row);
     const isConnection =
@@ -31,12 +31,12 @@ export class AwaitedEnds {
       this.#goneTicks.set(cookie, ticks);
   }
 
-  /** Whether the end of an event's socket was awaited; it is no more. */
+  /** Returns whether the end of an event's socket was awaited, and stops awaiting it. */
   take(events: SocketTable, event: number): boolean {
     return this.#goneTicks.size > 0 && this.#goneTicks.delete(cookieOf(events, event));
   }
 
-  /** Gives up what has been awaited for too long. */
+  /** Drops ends that have been awaited for too long. */
   expire(ticks: number): void {
     for (const [cookie, goneTicks] of this.#goneTicks) {
       if (ticks - goneTicks < AWAITED_TICKS) return;
@@ -45,7 +45,7 @@ export class AwaitedEnds {
   }
 }
 
-// The kernel counts cookies up from 1: in the life of a machine they stay far below 2^53.
+// The kernel numbers cookies from 1; they stay far below 2^53 while a machine runs.
 function cookieOf({ cookieLow, cookieHigh }: SocketTable, row: number): number {
   return cookieHigh[row]! * 2 ** 32 + cookieLow[row]!;
 }

@@ -1,18 +1,18 @@
-// Whether a pass found internet sockets that are not TCP's come or go: of TCP's events report it, without a
-// pass.
+// Whether internet sockets other than TCP opened or closed between two passes. For TCP, events report that
+// without a pass.
 
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 
-/** What settling ids found out of the rows. */
+/** The part of the result of settling ids that is needed here. */
 interface SettledRows {
-  /** 1 for each row of the pass before that continues; null where all do. */
+  /** 1 for each row of the previous pass that continues; null if all do. */
   readonly continued: Uint8Array | null;
-  /** Ids of the rows of this pass that continue nothing. */
+  /** Ids of the rows of this pass that are new. */
   readonly added: ReadonlySet<number>;
 }
 
-/** Whether a socket that is not TCP's came or went between two passes. */
+/** Whether a socket of another protocol than TCP opened or closed between two passes. */
 export function hasMovedBeyondTcp(
   previous: SocketTable,
   next: SocketTable,

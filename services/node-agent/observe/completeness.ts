@@ -1,19 +1,19 @@
-// Holds what was seen against what the kernel counted: per namespace ActiveOpens + PassiveOpens since the
-// agent first saw it, against the ends of TCP connections first seen, failed attempts included. AttemptFails
-// is shown beside it and never subtracted: it counts half-open inbound handshakes too, which never were
-// connections (net/ipv4/tcp_minisocks.c).
+// Compares what was seen with what the kernel counted: per namespace, the ends of TCP connections seen for
+// the first time, failed attempts included, with ActiveOpens + PassiveOpens since the agent first saw the
+// namespace. AttemptFails is shown but never subtracted: it also counts half-open inbound handshakes, which
+// never were connections (net/ipv4/tcp_minisocks.c).
 //
-// The counters of a namespace and its sockets cannot be read at one moment. So what is compared with the ends
-// seen are the counters of the reading before: whatever they counted has had a whole pass to show itself.
-// Ends that are heard of carry the time at which their connection was opened: those that were opened after
-// these counters were read do not make up for any that are missing. A namespace where more was seen than
-// counted never makes up for another one.
+// The counters of a namespace and its sockets cannot be read at the same moment. Therefore the ends seen are
+// compared with the previous reading of the counters: each connection counted there has had a whole pass to
+// appear. Ends that events report have the time at which their connection was opened; ends opened after that
+// reading do not compensate for missing ones. A namespace with more ends seen than counted never compensates
+// for another one.
 
 import type { TcpCounters } from "../observation.ts";
 
-/** What was counted and seen since the agent started, or since the namespace was first seen. */
+/** Ends counted and seen since the agent started, or since the namespace was first seen. */
 export interface Completeness {
-  /** What the kernel counted, and what was heard to open since its counters were read. */
+  /** Ends that the kernel counted, plus ends that events showed to open since its counters were read. */
   readonly opened: number;
   readonly failed: number;
   readonly seen: number;
@@ -22,39 +22,39 @@ export interface Completeness {
 
 /** The account of one namespace. */
 interface NamespaceCompleteness extends Completeness {
-  /** Ticks since the epoch's start from when it counts; 0 is since the namespace was made. */
+  /** Ticks since the epoch's start from which it counts; 0 if it counts since the namespace was created. */
   readonly since: number;
-  /** What the kernel had counted as `opened` by then, since the namespace was made; 0 if unknown. */
+  /** What the kernel had counted as `opened` by then, since the namespace was created; 0 if unknown. */
   readonly kernelOpens: number;
 }
 
 interface Account {
   last: TcpCounters | null;
   since: number;
-  /** Nanoseconds of CLOCK_MONOTONIC up to which what was opened does not count. */
+  /** Nanoseconds of CLOCK_MONOTONIC; connections opened earlier do not count. */
   sinceNs: number;
-  /** As of the last counters. */
+  /** As of the latest counters. */
   opened: number;
   failed: number;
   seen: number;
-  /** Of `seen` what was opened after the last counters were read. */
+  /** The part of `seen` that was opened after the latest counters were read. */
   seenLater: number;
   unseen: number;
 }
 
 /**
- * Nanoseconds that may pass between the kernel's counting of a connection and its event, in one interrupt: 1
- * ms, far more than it takes.
+ * Maximum nanoseconds between the kernel's counting of a connection and its event, which one interrupt does:
+ * 1 ms, far more than it takes.
  */
 const COUNTING_NS = 1e6;
 
-/** Adds up the counters of every namespace, living or gone. */
+/** Sums the counters of every namespace, existing or gone. */
 export class CompletenessAccount {
   readonly #accounts = new Map<number, Account>();
   #gone: Completeness = { opened: 0, failed: 0, seen: 0, unseen: 0 };
 
   /**
-   * Begins the account of a namespace that was there before the agent knew of it: its counters so far are left
+   * Begins the account of a namespace that existed before the agent knew it: its counters so far are left
    * out.
    */
   begin(namespaceId: number, counters: TcpCounters, ticks: number): void {
@@ -62,14 +62,15 @@ export class CompletenessAccount {
     this.#accounts.set(namespaceId, begun);
   }
 
-  /** Whether the account of a namespace has counters to begin with. */
+  /** Whether the account of a namespace has its initial counters. */
   hasBegun(namespaceId: number): boolean {
     return (this.#accounts.get(namespaceId)?.last ?? null) !== null;
   }
 
   /**
-   * Takes a namespace's counters, after everything that was heard before they were read. One whose account
-   * was not begun came while the agent ran: all of it counts. Counters that went back are a new namespace's.
+   * Stores a namespace's counters; call it after all events that preceded their reading. A namespace without
+   * an account appeared while the agent ran: all of its counters count. Counters that decreased belong to a
+   * new namespace.
    */
   count(namespaceId: number, counters: TcpCounters): void {
     const account = this.#accountOf(namespaceId);
@@ -84,8 +85,8 @@ export class CompletenessAccount {
   }
 
   /**
-   * Counts ends of TCP connections that a reading was the first to see in a namespace, after its account
-   * began. With `isLater` they were opened after the last counters were read, as far as is known.
+   * Counts ends of TCP connections that a reading saw first in a namespace, after its account began.
+   * `isLater` says that they were, as far as is known, opened after the latest counters were read.
    */
   see(namespaceId: number, ends: number, isLater: boolean): void {
     const account = this.#accountOf(namespaceId);
@@ -93,7 +94,7 @@ export class CompletenessAccount {
     if (isLater) account.seenLater += ends;
   }
 
-  /** Counts an end that was heard of, of a connection that was opened at `openedNs` of CLOCK_MONOTONIC. */
+  /** Counts an end that an event reported, of a connection opened at `openedNs` of CLOCK_MONOTONIC. */
   hear(namespaceId: number, openedNs: number): void {
     const account = this.#accountOf(namespaceId);
     if (openedNs <= account.sinceNs) return;
@@ -101,14 +102,12 @@ export class CompletenessAccount {
     if (account.last === null || openedNs > account.last.readNs + COUNTING_NS) account.seenLater++;
   }
 
-  /** Compares: whatever the last counters counted has shown itself by now, if it ever does. */
+  /** Compares: connections in the latest counters that have not appeared by now never will. */
   settle(): void {
     for (const account of this.#accounts.values()) settle(account);
   }
 
-  /**
-   * Closes the accounts of namespaces that are gone (their ids will be used again): they stay in the totals.
-   */
+  /** Closes the accounts of namespaces that are gone, since their ids are reused; the totals keep them. */
   keepOnly(namespaces: ReadonlyMap<number, unknown>): void {
     for (const [id, account] of this.#accounts) {
       if (namespaces.has(id)) continue;
@@ -118,7 +117,7 @@ export class CompletenessAccount {
     }
   }
 
-  /** The account of a namespace; null where it has none. */
+  /** The account of a namespace; null if it has none. */
   of(namespaceId: number): NamespaceCompleteness | null {
     const account = this.#accounts.get(namespaceId);
     if (account === undefined) return null;
@@ -127,7 +126,7 @@ export class CompletenessAccount {
     return { ...completenessOf(account), since, kernelOpens };
   }
 
-  /** All namespaces, living or gone. */
+  /** The sums of all namespaces, existing or gone. */
   get totals(): Completeness {
     let totals = this.#gone;
     for (const account of this.#accounts.values()) totals = add(totals, completenessOf(account));

@@ -1,5 +1,5 @@
-// Keeps from pass to pass what is known of destroyed sockets, whose events come before, with or after the pass
-// that no longer finds them: every connection has its last figures and is counted once.
+// Merges events of destroyed sockets with the passes. The event of a socket may arrive before, with or after
+// the pass that no longer finds it; in every case its connection gets its last figures and is counted once.
 
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
@@ -9,7 +9,7 @@ import { isTimeWait, isUnheld } from "./row-tuples.ts";
 import { Merge } from "./merge-destroyed.ts";
 import type { MergedEnds, MergeInput } from "./merge-destroyed.ts";
 
-/** Ticks of 10 ms that a TIME_WAIT entry stays (TCP_TIMEWAIT_LEN, 60 s). */
+/** Lifetime of a TIME_WAIT entry in ticks of 10 ms (TCP_TIMEWAIT_LEN, 60 s). */
 const TIME_WAIT_TICKS = 6000;
 
 const NONE: MergedEnds = {
@@ -18,10 +18,10 @@ const NONE: MergedEnds = {
   newTcpEnds: new Map(),
 };
 
-/** Remembers from pass to pass which TIME_WAIT entries have had their event. */
+/** Remembers between passes which TIME_WAIT entries have had their event. */
 export class DestroyedEnds {
   readonly #ids: IdPool;
-  // By socket id: 1 where the socket's event has come.
+  // By socket id: 1 if the socket's event has arrived.
   #told = new Uint8Array(1024);
   readonly #awaited = new AwaitedEnds();
 
@@ -29,7 +29,10 @@ export class DestroyedEnds {
     this.#ids = ids;
   }
 
-  /** Merges; rows of `next` whose sockets were destroyed get their final figures in place. */
+  /**
+   * Merges the events of a pass; rows of `next` whose sockets were destroyed get their final figures in
+   * place.
+   */
   merge(input: MergeInput): MergedEnds {
     const merge =
       input.events.length === 0
@@ -41,9 +44,10 @@ export class DestroyedEnds {
     return { ...merged, newTcpEnds };
   }
 
-  // A TIME_WAIT entry of a connection that no pass knew, in a namespace that is heard, is told by its event:
-  // what has none now has had it in an earlier pass (the entry stays for a minute), or gets it in the next
-  // one. Where events were lost it is all that is left, if it is no older than that.
+  // In a namespace that is listened to, the event reports a connection that no pass saw, not its TIME_WAIT
+  // entry: an entry without an event had it in an earlier pass (the entry lives for a minute), or gets it in
+  // the next one. If events were lost, an entry that is no older than the loss is the only trace of its
+  // connection.
   #leaveOutEntries(
     { next, added, heard, lostSinceTicks }: MergeInput,
     newTcpEnds: ReadonlyMap<number, number>,
@@ -52,7 +56,7 @@ export class DestroyedEnds {
     let length = 0;
     for (let row = 0; row < next.length; row++) {
       const namespace = next.namespace[row]!;
-      // What its table still had when it was read.
+      // The table still had these when it was read.
       if (isUnheld(next, row) && this.#isTold(next.id[row]!)) next.state[row] = SocketState.CLOSE;
       const isLeftOut =
         added.has(next.id[row]!) &&

@@ -1,21 +1,21 @@
-// Gives each unix, netlink and packet socket of a pass the id that it had in the pass before, or a new one.
-// These are few (hundreds to thousands a node), so rows are objects and keys are strings.
+// Assigns to each unix, netlink and packet socket of a pass its id of the previous pass, or a new one. These
+// are few (hundreds to thousands per node), so rows are objects and keys are strings.
 
 import type { FamilySocket } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 
-/** Unix, netlink and packet sockets that one node has at most; what overflows is counted. */
+/** Maximum unix, netlink and packet sockets of one node; what overflows is counted. */
 const FAMILY_SOCKETS_MAX = 2 ** 17;
 
-/** Sockets by id, and how many found no place. */
+/** Sockets by id, and how many did not fit. */
 interface SettledFamilySockets {
   readonly sockets: ReadonlyMap<number, FamilySocket>;
-  /** Whether they are those of the pass before, in the same order. */
+  /** Whether they are those of the previous pass, in the same order. */
   readonly unmoved: boolean;
   readonly overflowed: number;
 }
 
-/** Fills id and firstSeen of each socket read; `previous` is the pass before, of the same epoch. */
+/** Fills id and firstSeen of each socket read; `previous` is the previous pass of the same epoch. */
 export function settleFamilySockets(
   previous: ReadonlyMap<number, FamilySocket>,
   read: readonly FamilySocket[],
@@ -43,7 +43,7 @@ export function settleFamilySockets(
   };
 }
 
-// Readers give the same objects again where nothing was read anew.
+// Readers return the same objects again if nothing was read again.
 function isUnmoved(previous: ReadonlyMap<number, FamilySocket>, read: readonly FamilySocket[]): boolean {
   if (previous.size !== read.length) return false;
   let place = 0;
@@ -52,7 +52,7 @@ function isUnmoved(previous: ReadonlyMap<number, FamilySocket>, read: readonly F
 }
 
 // Sockets without an inode (unix connections not yet accepted, the kernel's netlink sockets) may look the
-// same: they are told apart by their place.
+// same: their order distinguishes them.
 function uniqueKey(taken: ReadonlyMap<string, unknown>, socket: FamilySocket): string {
   const key = `${socket.family} ${socket.namespace} ${socket.inode} ${socket.number} ${socket.portId} ${socket.path}`;
   let unique = key;

@@ -1,11 +1,10 @@
-// Merges the sockets that were destroyed since the pass before with the two passes: what was known gets its
-// final figures, what came and went between them becomes a row of its own. Nothing is counted twice:
+// Merges the sockets that were destroyed since the previous pass with the two passes: known sockets get their
+// final figures, sockets that opened and closed in between become rows of their own. Nothing is counted twice:
 //
-// - The events are taken before the tables are read, so that of a socket that was destroyed the tables show
-//   at most its
-//   TIME_WAIT entry. It has the socket's tuple; its cookie too, but only where one was given before it was made.
-// - After a reset of its own a socket has lost its remote port: it is known by its cookie, by a row that has
-//   gone with
+// - Events are taken before the tables are read, so the tables show at most the TIME_WAIT entry of a destroyed
+//   socket. The entry has the socket's tuple; it has its cookie only if one was assigned before the entry was
+//   created.
+// - A socket that sent a reset has lost its remote port: it is recognized by its cookie, by a missing row with
 //   the same local port and remote address, or by its other end, whose tuple mirrors what is left.
 
 import { isLoopback, isWildcard } from "../../../lib/address.ts";
@@ -33,41 +32,41 @@ import {
   tupleHash,
 } from "./row-tuples.ts";
 
-/** What is merged. */
+/** The input of a merge. */
 export interface MergeInput {
   /** Oldest first. Their namespace column is filled in here. */
   readonly events: DestroyedTable;
   /** Ids of namespaces by inode. */
   readonly namespaceIds: ReadonlyMap<number, number>;
-  /** The tables of the pass before and of this one, ids settled. */
+  /** The tables of the previous pass and of this one, with settled ids. */
   readonly previous: SocketTable;
   readonly next: SocketTable;
-  /** 1 for each row of the pass before that goes on in this one; null where all do. */
+  /** 1 for each row of the previous pass that continues in this one; null if all do. */
   readonly continued: Uint8Array | null;
-  /** The time of the pass, in ticks since the epoch's start: rows that were first seen now are new. */
+  /** The time of the pass, in ticks since the epoch's start: rows first seen then are new. */
   readonly ticks: number;
   /** Ids of the rows of this pass that are new. */
   readonly added: ReadonlySet<number>;
-  /** Whether a namespace was heard since before the events of the pass before were taken. */
+  /** Whether a namespace was listened to since before the events of the previous pass were taken. */
   readonly heard: (namespaceId: number) => boolean;
-  /** Where events were lost since then: when that was, in ticks; null where none was. */
+  /** When events were lost since then, in ticks; null if none was. */
   readonly lostSinceTicks: number | null;
 }
 
-/** What came of it. */
+/** The result of a merge. */
 export interface MergedEnds {
-  /** Sockets that came and went, each with an id of its own. */
+  /** Sockets that opened and closed between the passes, each with its own id. */
   readonly added: SocketTable;
-  /** Known sockets that are gone, with what was last known of them. */
+  /** Known sockets that are gone, with their last known figures. */
   readonly finals: SocketTable;
   /**
-   * Ends of TCP connections seen for the first time, by namespace id; less those that were found among the new
-   * rows and left out again.
+   * Ends of TCP connections seen for the first time, by namespace id, minus those found among the new rows
+   * and dropped.
    */
   readonly newTcpEnds: ReadonlyMap<number, number>;
 }
 
-/** One merging: each step matches some of the events that are left, the surest way first. */
+/** One merge: each step matches some of the remaining events, the most reliable step first. */
 export class Merge {
   readonly #input: MergeInput;
   readonly #ids: IdPool;
@@ -80,7 +79,7 @@ export class Merge {
   readonly #added = new SocketTable(64);
   readonly #finals = new SocketTable(64);
   readonly #newTcpEnds = new Map<number, number>();
-  // Namespaces and ports that something listens on; made when first asked for.
+  // Namespaces and ports that sockets listen on; built on first use.
   #listeners: Set<number> | null = null;
 
   constructor(
@@ -109,7 +108,8 @@ export class Merge {
     return { added: this.#added, finals: this.#finals, newTcpEnds: this.#newTcpEnds };
   }
 
-  // Events of namespaces that have no id: nobody would know whose they were.
+  // Assigns namespace ids to the events; drops events of namespaces without an id, since nothing would show
+  // their owner.
   #place(): void {
     const { events, namespaceIds } = this.#input;
     let place = -1;
@@ -144,7 +144,8 @@ export class Merge {
     });
   }
 
-  // Of several with one tuple the newest left the TIME_WAIT entry, and the oldest is the one that was known.
+  // Of several events with one tuple, the newest left the TIME_WAIT entry and the oldest is the known
+  // connection's.
   #matchTuples(): void {
     const index = new RowIndex(this.#events, tupleHash, this.#isLeft);
     const { next, previous } = this.#input;
@@ -166,15 +167,15 @@ export class Merge {
     });
   }
 
-  // A reader may show again what it read earlier of sockets that no file refers to (half-open, not yet
-  // accepted, orphaned): of those that a pass before knew already the event is the end.
+  // A reader may return earlier rows of sockets that no file refers to (half-open, not yet accepted,
+  // orphaned): if an earlier pass had the row, the event is its end.
   #matchUnheld(index: RowIndex): void {
     const { next, added } = this.#input;
     for (let row = 0; row < next.length && this.#left > 0; row++) {
       if (!isUnheld(next, row) || added.has(next.id[row]!) || this.#isTold(next.id[row]!)) continue;
       for (let event = index.first(tupleHash(next, row)); event >= 0; event = index.after(event)) {
         if (this.#matched[event] !== 0 || !sameTuple(this.#events, event, next, row)) continue;
-        // A handshake that was under way counted as no end so far.
+        // A handshake in progress has not been counted as an end.
         if (isHalfOpen(next, row)) this.#countEnd(next.namespace[row]!);
         this.#finishInPlace(event, row);
         break;
@@ -220,7 +221,7 @@ export class Merge {
     });
   }
 
-  // Whether this row is the other end of a socket that has lost its remote port: then it is given back.
+  // If this row is the other end of a socket that lost its remote port, restores the port.
   #completeFrom(table: SocketTable, row: number, byMate: RowIndex): void {
     const remotePort = table.remotePort[row]!;
     if (remotePort === 0 || table.protocol[row] !== Protocol.tcp) return;
@@ -253,11 +254,10 @@ export class Merge {
     const events = this.#events;
     for (let event = 0; event < events.length; event++) {
       if (this.#matched[event] !== 0) continue;
-      // Who reads reports still has an awaited one's row and gives it the last figures, by its cookie.
+      // The aggregator still has the row of an awaited end and assigns the last figures to it, by its cookie.
       if (events.protocol[event] === Protocol.tcp && !this.#awaited.take(events, event))
         this.#countEnd(events.namespace[event]!);
-      // A connection of which this end alone is known, and not to which port: its other end tells of it, if
-      // anyone does.
+      // Only this end of the connection is known, without the remote port: its other end reports it, if seen.
       if (events.remotePort[event] === 0 && events.attempt[event] === Attempt.none) continue;
       const row = this.#added.appendRow(events, event);
       if (row < 0) continue;
@@ -268,13 +268,14 @@ export class Merge {
     }
   }
 
-  // A TIME_WAIT entry is that of who said goodbye first: the other's FIN came after the socket was destroyed.
+  // A TIME_WAIT entry belongs to the end that closed first: the other's FIN arrived after the socket was
+  // destroyed.
   #finishInPlace(event: number, row: number): void {
     const { next } = this.#input;
     this.#take(event);
     this.#mark(next.id[row]!);
-    // Tables of /proc tell no cookies: by the event's the next connection of the same ports is known to be
-    // another one.
+    // Tables of /proc have no cookies: the event's cookie distinguishes the next connection with the same
+    // ports.
     if (next.cookieLow[row] === 0 && next.cookieHigh[row] === 0) {
       next.copyCookie(row, this.#events, event);
     }
@@ -294,7 +295,7 @@ export class Merge {
         this.#finals.state[row] = SocketState.CLOSE;
       return;
     }
-    // Whoever had to send its SYN again was not answered.
+    // An end that retransmitted its SYN got no answer.
     const again = previous.retransmits[previousRow]! > 0;
     this.#finals.attempt[row] = again ? Attempt.unanswered : attempt;
   }

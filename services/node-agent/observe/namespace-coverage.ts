@@ -1,5 +1,5 @@
-// What a pass tells of each network namespace beside its sockets: whether it was read, how its destroyed
-// sockets are heard of, and its account of completeness.
+// What a pass reports of each network namespace besides its sockets: whether it was read, how its destroyed
+// sockets are reported, and its account of completeness.
 
 import { NamespaceCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";
@@ -7,20 +7,20 @@ import type { NamespaceReading } from "../observation.ts";
 import type { CompletenessAccount } from "./completeness.ts";
 import type { IdentifiedNamespace } from "../ids/namespace-ids.ts";
 
-/** How the reading of each namespace went, by its id, and how long it took. */
+/** The result and duration of reading each namespace, by its id. */
 export type Readings = Map<number, { readonly reading: NamespaceReading; readonly micros: number }>;
 
-/** What namespaces' coverage rests on. */
+/** What the coverage of namespaces is computed from. */
 interface NamespaceFindings {
   readonly readings: Readings;
   readonly account: CompletenessAccount;
-  /** What the pass before told, by id. */
+  /** The coverage of the previous pass, by id. */
   readonly before: ReadonlyMap<number, NamespaceCoverage>;
-  /** Whether the destroyed sockets of the namespace with this inode are heard of. */
+  /** Whether destroyed sockets of the namespace with this inode are reported. */
   readonly hears: (inode: number) => boolean;
 }
 
-/** The coverage of each namespace by its id; where nothing changed it is the object of the pass before. */
+/** Returns the coverage of each namespace by its id; unchanged ones are the objects of the previous pass. */
 export function coverNamespaces(
   namespaces: readonly IdentifiedNamespace[],
   { readings, account, before: allBefore, hears }: NamespaceFindings,
@@ -30,7 +30,7 @@ export function coverNamespaces(
     const { id, inode } = namespace;
     const told = readings.get(id);
     const before = allBefore.get(id);
-    // One that is gone is named for what was heard of it, and what was heard of it is all that there was.
+    // A namespace that is gone is listed because of its events, and these are all that happened in it.
     const heard = gone ? before?.destroyed !== "time-wait" : hears(inode);
     const read = gone ? (before?.read ?? true) : told?.reading.read === true;
     const now = NamespaceCoverage.create({
@@ -46,8 +46,8 @@ export function coverNamespaces(
 }
 
 /**
- * The coverage of each namespace with its account's figures of now; where they did not change it is the same
- * object.
+ * Returns the coverage of each namespace with the current figures of its account; unchanged ones are the same
+ * objects.
  */
 export function withFigures(
   covered: ReadonlyMap<number, NamespaceCoverage>,
@@ -73,7 +73,7 @@ function figuresOf(account: CompletenessAccount, namespaceId: number) {
   };
 }
 
-// What reading cost differs each time, and alone is no news.
+// The cost of reading differs each time; alone it counts as no change.
 function saysTheSame(a: NamespaceCoverage, b: NamespaceCoverage): boolean {
   return (Object.keys(a) as (keyof NamespaceCoverage)[]).every(
     (field) => field === "readMicros" || a[field] === b[field],

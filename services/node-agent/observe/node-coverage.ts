@@ -1,4 +1,4 @@
-// What a pass tells of itself and of the node: how it was read, what could not be, and what stands in the way.
+// What a pass reports of itself and of the node: how it was read, what could not be read, and why.
 
 import { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { eventsMode } from "../../../lib/vocabulary/events-modes.ts";
@@ -7,28 +7,28 @@ import type { AgentParts } from "../agent-parts.ts";
 import type { ProcessScan } from "../observation.ts";
 import type { Completeness } from "./completeness.ts";
 
-/** What a node's coverage rests on beside what the agent's parts tell themselves. */
+/** What a node's coverage is computed from, besides the figures of the agent's parts. */
 export interface NodeFindings {
   readonly scan: ProcessScan;
-  /** Network namespaces that have an id, and those of them that could not be read. */
+  /** Network namespaces with an id, and how many of them could not be read. */
   readonly namespaces: number;
   readonly namespacesFailed: number;
-  /** Sockets of every family, and those that nobody is known to hold. */
+  /** Sockets of every family, and those without a known holder. */
   readonly sockets: number;
   readonly unattributed: number;
   readonly completeness: Completeness;
   /** Since start. */
   readonly linesMalformed: number;
   readonly overflowed: number;
-  /** What the agent's pace keeps it from seeing. */
+  /** What the agent's pace prevents it from seeing. */
   readonly limits: readonly string[];
-  /** Sockets that a pass found and of which no event had come. */
+  /** Sockets that a pass found without an event for them. */
   readonly eventsMissed: number;
   readonly passMicros: number;
   readonly intervalMs: number;
 }
 
-/** The coverage of a node after a pass. */
+/** Returns the coverage of a node after a pass. */
 export function coverNode(parts: AgentParts, findings: NodeFindings): NodeCoverage {
   const { scan, namespaces, namespacesFailed, completeness } = findings;
   const { reader, holders } = parts;

@@ -1,13 +1,13 @@
-// Rows of a socket table by a hash of some of their columns: chained in typed arrays, so that 100,000 rows
-// cost a millisecond and no object. Chains keep the order of the rows.
+// Finds rows of a socket table by a hash of some of their columns. Chains in typed arrays: 100,000 rows cost
+// a millisecond and no object. Chains keep the order of the rows.
 
 import { spread } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 
-/** Hashes what rows are found by; any 32 bits. */
+/** Hashes the columns that rows are found by, to any 32 bits. */
 type RowHash = (table: SocketTable, row: number) => number;
 
-/** An index that is made once. */
+/** An index that is built once. */
 export class RowIndex {
   /** Rows in the index. */
   readonly size: number;
@@ -15,7 +15,7 @@ export class RowIndex {
   readonly #chain: Int32Array;
   readonly #mask: number;
 
-  /** The rows of a table for which `includes` says so. */
+  /** Indexes the rows of a table for which `includes` returns true. */
   constructor(table: SocketTable, hash: RowHash, includes: (row: number) => boolean) {
     const { length } = table;
     const slots = 2 ** Math.ceil(Math.log2(Math.max(16, length * 2)));

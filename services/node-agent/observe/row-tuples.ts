@@ -1,19 +1,16 @@
-// What rows of socket tables are compared and found by: cookies, tuples, and single ends of tuples.
+// Compares and hashes rows of socket tables: by cookies, tuples, and single ends of tuples.
 
 import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
 import { mixWord, mixWords } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 
-/** Whether a row is what the kernel keeps of a connection whose socket is destroyed. */
+/** Whether a row is the TIME_WAIT entry that the kernel keeps of a connection whose socket is destroyed. */
 export function isTimeWait(table: SocketTable, row: number): boolean {
   return table.inode[row] === 0 && table.protocol[row] === Protocol.tcp && isTimeWaitState(table.state[row]!);
 }
 
-/**
- * Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or on its way to the
- * end.
- */
+/** Whether a row is a TCP connection that no file refers to: half-open, not yet accepted, or closing. */
 export function isUnheld(table: SocketTable, row: number): boolean {
   return (
     table.inode[row] === 0 &&
@@ -43,7 +40,7 @@ export function hasCookie({ cookieLow, cookieHigh }: SocketTable, row: number): 
   return cookieLow[row] !== 0 || cookieHigh[row] !== 0;
 }
 
-/** Whether two rows are of the same namespace, protocol, addresses and ports. */
+/** Whether two rows have the same namespace, protocol, addresses and ports. */
 export function sameTuple(a: SocketTable, rowA: number, b: SocketTable, rowB: number): boolean {
   return (
     a.localPort[rowA] === b.localPort[rowB] &&
@@ -97,7 +94,7 @@ export function endHash(table: SocketTable, row: number, place: number, port: nu
   return mixWords(port, table.addresses, at, at + 4);
 }
 
-/** The ports that something listens on, as portKey() has them. */
+/** Returns the ports that sockets listen on, as portKey() returns them. */
 export function listeningPorts(table: SocketTable): Set<number> {
   const listeners = new Set<number>();
   for (let row = 0; row < table.length; row++)

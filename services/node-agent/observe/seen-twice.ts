@@ -1,5 +1,5 @@
-// One pass may read a socket twice. It reads a namespace at several moments: what files refer to, then its
-// TCP tables, so a connection that is accepted or closed in between shows up once with a file and once
+// A pass may read a socket twice. It reads a namespace at several moments: sockets that files refer to, then
+// its TCP tables, so a connection that is accepted or closed in between appears once with a file and once
 // without. And a dump that takes several system calls continues at a position in a hash bucket: when a socket
 // leaves the bucket or enters it, the next call repeats a socket (tcp_seek_last_pos() in net/ipv4/tcp_ipv4.c,
 // inet_diag_dump_icsk() in net/ipv4/inet_diag.c).
@@ -11,8 +11,8 @@ import { RowIndex } from "./row-index.ts";
 import { hasCookie, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
 
 /**
- * Removes rows of sockets that another row has too. A TCP connection's tuple is its own in a network
- * namespace, so a row without a file gives way to any other; the first of two rows with one inode stays.
+ * Removes duplicate rows of sockets. A TCP connection's tuple is unique in a network namespace, so a row
+ * without a file yields to any other; of two rows with one inode, the first stays.
  */
 export function leaveOutSeenTwice(table: SocketTable): void {
   const index = new RowIndex(table, tupleHash, (row) => table.inode[row] !== 0 || isWithoutFile(table, row));
@@ -36,11 +36,11 @@ export function leaveOutSeenTwice(table: SocketTable): void {
   table.length = length;
 }
 
-// Whether `other` is the socket of `row` once more.
+// Whether `other` is a duplicate of `row`.
 function isRepeated(table: SocketTable, row: number, other: number): boolean {
   if (!sameTuple(table, row, table, other)) return false;
   if (isWithoutFile(table, other)) return true;
-  // Subflows of one MPTCP connection share an inode, and have cookies of their own.
+  // Subflows of one MPTCP connection share an inode but have different cookies.
   const [known, otherKnown] = [hasCookie(table, row), hasCookie(table, other)];
   if (known && otherKnown && !sameCookie(table, row, table, other)) return false;
   return row < other && table.inode[row] === table.inode[other];

@@ -1,6 +1,6 @@
-// Gives each socket of a pass the id that it had in the pass before, or a new one. A socket keeps its id while
-// it goes on as the same kernel object under another inode number: accept() gives an inode to a connection
-// that had none, close() takes it away (the orphan goes through FIN_WAIT and TIME_WAIT with inode 0).
+// Assigns to each socket of a pass its id of the previous pass, or a new one. A socket keeps its id while it
+// is the same kernel object under another inode number: accept() assigns an inode to a connection without
+// one, close() removes it (the orphan passes through FIN_WAIT and TIME_WAIT with inode 0).
 
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
@@ -11,33 +11,34 @@ import { RowIndex } from "./row-index.ts";
 import { hasCookie, isHalfOpen, sameCookie, sameTuple, tupleHash } from "./row-tuples.ts";
 import { leaveOutSeenTwice } from "./seen-twice.ts";
 
-/** Ticks of 10 ms by which a timer's end may move between two passes and still count as the same end. */
+/** Ticks of 10 ms by which a timer's end may differ between two passes and still count as unchanged. */
 const TIMER_JITTER_TICKS = 50;
 
-/** Ticks by which a TIME_WAIT entry ends later where it is another one: far more than a slow reading blurs. */
+/** Ticks by which a TIME_WAIT entry must end later to be another one: far more than slow readings differ. */
 const TIME_WAIT_ANEW_TICKS = 1000;
 
 const NO_IDS: ReadonlySet<number> = new Set();
 
-/** What settling ids found out. */
+/** The result of settling ids. */
 interface SettledSockets {
-  /** Whether every row continues, inode and all, the row in its place: the same sockets in the same order. */
-  readonly unmoved: boolean;
   /**
-   * New ends of TCP connections by namespace id: rows that continue nothing, neither listen nor are half-open.
+   * Whether every row continues the row at the same index, with the same inode: the same sockets in the same
+   * order.
    */
+  readonly unmoved: boolean;
+  /** New ends of TCP connections by namespace id: new rows that neither listen nor are half-open. */
   readonly newTcpEnds: ReadonlyMap<number, number>;
-  /** 1 for each row of the pass before that goes on in this one; null where all do. */
+  /** 1 for each row of the previous pass that continues in this one; null if all do. */
   readonly continued: Uint8Array | null;
-  /** Ids of the rows of this pass that continue nothing. */
+  /** Ids of the new rows of this pass. */
   readonly added: ReadonlySet<number>;
-  /** Ids of the rows that continue a row of another state. */
+  /** Ids of the rows that continue a row with another state. */
   readonly moved: ReadonlySet<number>;
-  /** Ids of the rows that continue though this pass did not read them. */
+  /** Ids of the rows that continue although this pass did not read them. */
   readonly carried: ReadonlySet<number>;
 }
 
-/** What one settling works on. */
+/** The input of one settling. */
 interface SettleInput {
   /** Both tables are of the same epoch. */
   readonly previous: SocketTable;
@@ -46,22 +47,21 @@ interface SettleInput {
   /** The time of the pass. */
   readonly ticks: number;
   /**
-   * Whether a row of the pass before that this one did not read goes on all the same, since its end would
-   * have been heard of. Absent where nothing is heard.
+   * Whether a row of the previous pass that this one did not read continues, because an event would have
+   * reported its end. Absent without events.
    */
   readonly carries?: (previousRow: number) => boolean;
 }
 
 /**
- * Leaves out of `next` what is in it twice, appends what is carried over, and fills id, firstSeen and, where
- * a timer only jittered, timerDeadline of every row. Costs about 30 ns a row while rows come in the same
- * order as before.
+ * Removes duplicates from `next`, appends the rows that are carried over, and fills id, firstSeen and, if a
+ * timer only jittered, timerDeadline of every row. Costs about 30 ns per row while rows keep their order.
  */
 export function settleSockets({ previous, next, ids, ticks, carries }: SettleInput): SettledSockets {
   if (previous.equals(next, IDENTITY_COLUMNS) && !anyBeginsAnother(previous, next))
     return settleUnmoved(previous, next);
   leaveOutSeenTwice(next);
-  // Built for the first row that is not in its place: mostly there is none.
+  // Built for the first row that is not at its previous index: mostly there is none.
   let built: RowIndex | undefined;
   const index = (): RowIndex => (built ??= new RowIndex(previous, tupleHash, () => true));
   const previousRows = new Int32Array(next.length).fill(-1);
@@ -95,10 +95,10 @@ export function settleSockets({ previous, next, ids, ticks, carries }: SettleInp
 }
 
 /**
- * Whether a row of the pass before goes on though it was not read, in a namespace whose sockets without a
- * file are kept by events: until its end is heard of, or its time in TIME_WAIT is over. Where every TCP
- * socket was read, an entry in TIME_WAIT that was not is gone, but the end of a socket may still have to be
- * heard of. `ticks` is the time of the pass.
+ * Whether a row of the previous pass continues although it was not read, in a namespace whose sockets without
+ * a file are tracked by events: it continues until an event reports its end, or its TIME_WAIT expires. If
+ * every TCP socket was read, a TIME_WAIT entry that was not among them is gone, but the event of a socket's
+ * end may still be on its way. `ticks` is the time of the pass.
  */
 export function carriesOver(
   previous: SocketTable,
@@ -110,7 +110,7 @@ export function carriesOver(
   return true;
 }
 
-// Returns the ids of what was carried over.
+// Returns the ids of the rows that were carried over.
 function carryOver(
   previous: SocketTable,
   next: SocketTable,
@@ -123,7 +123,7 @@ function carryOver(
     if (taken[before] !== 0 || !carries(before)) continue;
     const row = next.appendRow(previous, before);
     if (row < 0) continue;
-    // Without a file it is only once its state says that it was closed: events may still be on their way.
+    // It lost its file only if its state says that it was closed: events may still be on their way.
     if (isClosing(next.state[row]!)) next.inode[row] = 0;
     taken[before] = 1;
     carried.add(next.id[row]!);
@@ -131,13 +131,13 @@ function carryOver(
   return carried;
 }
 
-// Half-open connections are no connections yet: the kernel counts them as opened once the handshake is over.
+// Half-open connections do not count yet: the kernel counts them as opened after the handshake.
 function isTcpEnd(table: SocketTable, row: number): boolean {
   const state = table.state[row]!;
   return table.protocol[row] === Protocol.tcp && state !== SocketState.LISTEN && !isHalfOpen(table, row);
 }
 
-// What two rows have in common where nothing happened: then every row continues the one in its place.
+// Columns that two rows have in common if nothing happened: then every row continues the one at its index.
 const IDENTITY_COLUMNS = [
   "inode",
   "localPort",
@@ -173,7 +173,7 @@ function anyBeginsAnother(previous: SocketTable, next: SocketTable): boolean {
   return false;
 }
 
-// Whether every row was found in its place.
+// Whether every row was found at its index.
 function matchExactly(
   previous: SocketTable,
   next: SocketTable,
@@ -217,8 +217,8 @@ function isSameSocket(previous: SocketTable, before: number, next: SocketTable, 
   );
 }
 
-// A tuple that was used again between two passes: the cookies differ, or where the reader is told none,
-// TIME_WAIT began anew. The cookie of a half-open connection is its request's, not its socket's.
+// Whether a tuple was reused between two passes: the cookies differ or, without cookies, TIME_WAIT began
+// again. The cookie of a half-open connection is its request's, not its socket's.
 function isAnother(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
   if (next.protocol[row] !== Protocol.tcp || isHalfOpen(previous, before)) return false;
   const knownBefore = hasCookie(previous, before);
@@ -263,8 +263,8 @@ function findContinued(
   return -1;
 }
 
-// An entry in TIME_WAIT changes its state though its socket is gone, and an MPTCP connection has the state of
-// a subflow or its own: by the cookie.
+// By the cookie: an entry in TIME_WAIT changes its state although its socket is gone, and an MPTCP connection
+// has the state of a subflow or its own.
 function hasMoved(previous: SocketTable, before: number, next: SocketTable, row: number): boolean {
   return (
     previous.state[before] !== next.state[row] &&
@@ -273,23 +273,23 @@ function hasMoved(previous: SocketTable, before: number, next: SocketTable, row:
   );
 }
 
-// A TIME_WAIT entry whose tuple is used again before accept(): the same tuple, inode 0 twice, another
-// connection.
+// A TIME_WAIT entry whose tuple is reused before accept(): the same tuple, inode 0 twice, another connection.
 function beginsAnew(before: number, now: number): boolean {
   return isClosing(before) && !isClosing(now) && before !== SocketState.CLOSE;
 }
 
-// Two readings of one timer differ by the moments of reading; only a real move may count as a change.
+// Two readings of one timer differ by the moments of reading; only a real move counts as a change.
 function keepDeadline(previous: SocketTable, before: number, next: SocketTable, row: number): void {
   if (next.timer[row] === 0 || next.timer[row] !== previous.timer[before]) return;
   const old = previous.timerDeadline[before]!;
   if (Math.abs(old - next.timerDeadline[row]!) <= TIMER_JITTER_TICKS) next.timerDeadline[row] = old;
 }
 
-// What one reader is told and another is not stays known: the cookie, and what was counted last.
+// Keeps values that this pass's reader cannot see: the cookie, and the latest counters.
 function keepCounters(previous: SocketTable, before: number, next: SocketTable, row: number): void {
   if (isHalfOpen(previous, before)) return;
-  // Of an MPTCP connection events name the subflow's cookie, and readings the other one: the first one stays.
+  // For an MPTCP connection, events have the subflow's cookie and readings have the connection's: the first
+  // one stays.
   if (hasCookie(previous, before)) next.copyCookie(row, previous, before);
   if (next.counted[row] === 0 && previous.counted[before] !== 0) next.copyCounters(row, previous, before);
 }
