@@ -1,6 +1,6 @@
-// The processes that call connect() or listen(), as the kernel names them at that moment. Most have ended or
-// were never scanned by the time that anyone looks, so their container is found by what they share with its
-// other processes: the cgroup (v2) and the mount namespace.
+// The processes that call connect() or listen(), as the kernel reports them at that moment. Many end before
+// they are ever scanned, so their container is found by what they share with its other processes: the cgroup
+// (v2) and the mount namespace.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { ProcessRecord, ProcessScan } from "../observation.ts";
@@ -12,8 +12,8 @@ import type { ProcessTable } from "./process-table.ts";
 export type Caller = Omit<ProcessRecord, "exe" | "containerId" | "podUid" | "unit">;
 
 /**
- * Places (a cgroup in a mount namespace) that are remembered at most: 8,192, about 2 MB. Beyond, the oldest
- * go.
+ * Maximum remembered places (a cgroup in a mount namespace): 8,192, about 2 MB. Beyond it the oldest are
+ * evicted.
  */
 const PLACES_MAX = 8192;
 
@@ -23,8 +23,8 @@ export class Callers {
   readonly #cgroupText: (pid: number) => string;
   #scan: ProcessScan | null = null;
   #namespaceIds: ReadonlyMap<number, number> = new Map();
-  // What all processes of a place have in common; outlives them, as the last connection may be heard of after
-  // they ended.
+  // What all processes of a place have in common. It outlives them, since the event of their last connection
+  // may arrive after they ended.
   readonly #places = new Map<string, CgroupIdentity>();
 
   readonly #fresh = new Map<number, ProcessInfo>();
@@ -35,7 +35,7 @@ export class Callers {
     this.#cgroupText = cgroupText;
   }
 
-  /** Takes the processes and the namespaces of the latest scan. */
+  /** Stores the processes and namespaces of the latest scan. */
   install(scan: ProcessScan, namespaceIds: ReadonlyMap<number, number>): void {
     this.#namespaceIds = namespaceIds;
     if (scan === this.#scan) return;
@@ -57,10 +57,12 @@ export class Callers {
     for (const [place, identity] of found) this.#remember(place, identity);
   }
 
-  /** The process of a caller; reports name it until the next pass, and longer if a socket of its own lives. */
+  /**
+   * Returns the process of a caller; reports name it until the next pass, and longer while it holds a socket.
+   */
   of(caller: Caller): ProcessInfo {
     const known = this.#processes.known(caller.pid, caller.startTicks);
-    // By another name it is another program since execve().
+    // Another name means that it has executed another program since.
     if (known !== null && known.name === caller.name) return known;
     const record = this.#scan?.processes.get(caller.pid);
     const isScanned =
@@ -74,7 +76,7 @@ export class Callers {
     return process;
   }
 
-  /** Processes that were named since the last call. */
+  /** Returns the processes that were named since the last call. */
   takeFresh(): ProcessInfo[] {
     const fresh = [...this.#fresh.values()];
     this.#fresh.clear();
@@ -85,14 +87,14 @@ export class Callers {
     const place = placeOf(caller);
     const known = this.#places.get(place);
     if (known !== undefined) return known;
-    // If it still runs, /proc says where.
+    // If it still runs, /proc has its cgroup.
     const identity = parseCgroup(this.#cgroupText(caller.pid));
     if (identity.containerId !== "" || identity.podUid !== "") this.#remember(place, identity);
     return identity;
   }
 
   #remember(place: string, identity: CgroupIdentity): void {
-    // The youngest is last.
+    // The most recent is last.
     this.#places.delete(place);
     this.#places.set(place, identity);
     if (this.#places.size <= PLACES_MAX) return;

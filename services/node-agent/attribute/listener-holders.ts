@@ -1,5 +1,6 @@
-// Who held a socket that came and went between two passes: an accepted one the process of the one listener on
-// its port, in its namespace. Who opened a connection cannot be told so.
+// Finds the holder of a socket that opened and closed between two passes: an accepted one belonged to the
+// process of the only listener on its port in its namespace. The opener of a connection cannot be found this
+// way.
 
 import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
@@ -10,8 +11,8 @@ import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 const SEVERAL = -1;
 
 /**
- * Appends to `into` the holders of the listeners of those sockets of `ended`, as far as `includes` says so,
- * that were accepted. The descriptor is the listener's: their own is not known.
+ * Appends to `into` the listeners' holders of the accepted sockets among those of `ended` for which
+ * `includes` returns true. The descriptor is the listener's, since the socket's own is unknown.
  */
 export function holdByListeners(
   ended: SocketTable,
@@ -35,7 +36,7 @@ export function holdByListeners(
   }
 }
 
-/** Whether a row is what the kernel keeps of a connection that is over: an entry of TIME_WAIT. */
+/** Whether a row is a TIME_WAIT entry, which the kernel keeps of a closed connection. */
 export function isOver(table: SocketTable, row: number): boolean {
   return table.inode[row] === 0 && isTimeWaitState(table.state[row]!);
 }

@@ -1,14 +1,14 @@
-// The processes that reports name: each keeps its id, and its object for as long as nothing about it changes,
-// so that a delta finds changes by identity.
+// The processes that reports name. Each keeps its id, and its object while nothing about it changes, so that
+// a delta finds changes by identity.
 
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { IdPool } from "../ids/id-pool.ts";
 import type { ProcessRecord } from "../observation.ts";
 
-/** Processes that hold sockets on one node at most (the kernel's pid_max is 2^22). */
+/** Maximum processes with sockets on one node (the kernel's pid_max is 2^22). */
 const PROCESSES_MAX = 2 ** 22;
 
-/** What ProcessInfo takes from a record. */
+/** The fields of ProcessInfo that come from a record. */
 type DescribedProcess = Omit<ProcessRecord, "namespaceInode" | "cgroup" | "mountNamespace">;
 
 /** Ids of processes. */
@@ -23,7 +23,8 @@ export class ProcessTable {
   }
 
   /**
-   * The process of a record. `namespaceId` is the id of its network namespace; undefined where it has none.
+   * Returns the process of a record. `namespaceId` is the id of its network namespace; undefined if it has
+   * none.
    */
   of(record: DescribedProcess, namespaceId: number | undefined): ProcessInfo {
     const known = this.#byPid.get(record.pid);
@@ -47,20 +48,20 @@ export class ProcessTable {
     return process;
   }
 
-  /** The process with this pid and start that reports name already; null where they name none. */
+  /** Returns the process with this pid and start if reports already name it, else null. */
   known(pid: number, startTicks: number): ProcessInfo | null {
     const known = this.#byPid.get(pid);
     return known !== undefined && known.startTicks === startTicks && this.#named.has(known.id) ? known : null;
   }
 
-  /** Names one more process until the next keepOnly(). */
+  /** Adds a named process until the next keepOnly(). */
   add(process: ProcessInfo): void {
     this.#named.set(process.id, process);
   }
 
-  /** Replaces the named processes; the ids of the others are free for the next call on. */
+  /** Replaces the named processes; the ids of the others become free with the next call. */
   keepOnly(processes: Map<number, ProcessInfo>): void {
-    // The process whose pid was reused is among those named before only.
+    // A process whose pid was reused is only among those named before.
     for (const [id, process] of this.#named) {
       if (processes.has(id)) continue;
       this.#pool.giveBack(id);

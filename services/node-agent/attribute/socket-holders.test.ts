@@ -27,7 +27,7 @@ function scanOf(...records: readonly ProcessRecord[]): ProcessScan {
   return { processes, namespaces: [], unreadable: 0, limits: [] };
 }
 
-/** Sockets with ids from 1 on. */
+/** Sockets with ids from 1. */
 function socketsOf(...inodes: readonly number[]): SocketTable {
   const sockets = new SocketTable();
   for (const inode of inodes) {

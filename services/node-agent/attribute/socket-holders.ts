@@ -1,6 +1,5 @@
-// Ties sockets to the processes that hold them: inode → pid and fd → process. A socket that its process has
-// closed (inode 0: orphaned, TIME_WAIT) keeps the holders that it had, so that a killed client is still
-// named.
+// Attributes sockets to the processes that hold them: inode → pid and fd → process. A socket that its process
+// has closed (inode 0: orphaned, TIME_WAIT) keeps its holders, so that a killed client is still named.
 
 import type { FamilySocket, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -9,21 +8,21 @@ import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { ProcessScan, SocketHolders } from "../observation.ts";
 import type { ProcessTable } from "./process-table.ts";
 
-/** Holders of one socket at most: its rows travel in one report. */
+/** Maximum holders of one socket: its rows must fit into one report. */
 const HOLDERS_PER_SOCKET_MAX = 4096;
 
-/** What a pass attributed. */
+/** The result of a pass. */
 interface Attribution {
-  /** Rows of a socket are adjacent. What is heard until the next pass is added and removed in place. */
+  /** Rows of a socket are adjacent. Events until the next pass add and remove rows in place. */
   readonly holders: HolderTable;
   readonly processes: ReadonlyMap<number, ProcessInfo>;
   /** Sockets with an inode that no readable process holds. */
   readonly unattributed: number;
-  /** Holder rows that found no place. */
+  /** Holder rows that did not fit. */
   readonly overflowed: number;
 }
 
-/** What is attributed. */
+/** The input of a pass. */
 interface AttributionInput {
   readonly scan: ProcessScan;
   /** Settled sockets. */
@@ -32,14 +31,14 @@ interface AttributionInput {
   readonly found: SocketHolders;
   /** Ids of namespaces by inode. */
   readonly namespaceIds: ReadonlyMap<number, number>;
-  /** Whether the sockets are those of the pass before, in the same order, and nothing was heard since. */
+  /** Whether the sockets are those of the previous pass, in the same order, without an event since. */
   readonly unmoved: boolean;
 }
 
 /** Attributes the sockets of each pass. */
 export class Attributor {
   readonly #processes: ProcessTable;
-  // Inodes of the pass before by socket id, and the generation of holders in which they were looked up.
+  // Inodes of the previous pass by socket id, and the generation of holders in which they were looked up.
   #inodes = new Uint32Array(0);
   #generation = Number.NaN;
   #previous: Attribution = {
@@ -53,11 +52,11 @@ export class Attributor {
     this.#processes = processes;
   }
 
-  /** Attributes the sockets of a pass; where nothing moved, the result of the pass before is returned. */
+  /** Attributes the sockets of a pass; returns the result of the previous pass if nothing changed. */
   attribute(input: AttributionInput): Attribution {
     const { scan, sockets, familySockets, found, namespaceIds, unmoved } = input;
     const sameHolders = found.generation === this.#generation;
-    if (unmoved && sameHolders && this.#standsStill(scan, namespaceIds)) return this.#previous;
+    if (unmoved && sameHolders && this.#areProcessesUnchanged(scan, namespaceIds)) return this.#previous;
     const inodes = new Uint32Array(Math.max(sameHolders ? this.#inodes.length : 0, largestId(sockets) + 1));
     const run = new AttributionRun(input, this.#processes, this.#previous, {
       kept: sameHolders ? this.#inodes : new Uint32Array(0),
@@ -79,8 +78,9 @@ export class Attributor {
     return this.#previous;
   }
 
-  // Whether every process that holds a socket is as it was. One that has ended held only what it had closed.
-  #standsStill(scan: ProcessScan, namespaceIds: ReadonlyMap<number, number>): boolean {
+  // Whether every process that holds a socket is unchanged. One that has ended held only sockets that it had
+  // closed.
+  #areProcessesUnchanged(scan: ProcessScan, namespaceIds: ReadonlyMap<number, number>): boolean {
     for (const process of this.#previous.processes.values()) {
       const record = scan.processes.get(process.pid);
       if (record === undefined || record.startTicks !== process.startTicks) continue;
@@ -99,8 +99,8 @@ class AttributionRun {
   readonly #found: SocketHolders;
   readonly #holding: HoldingProcesses;
   readonly #previous: PreviousHolders;
-  // Where no descriptor changed hands, a socket with the inode that it had (`kept`) has the holders that it
-  // had: its rows are copied in their order, which costs a tenth of looking its inode up.
+  // If no descriptor changed its holder, a socket with its previous inode (`kept`) has its previous holders:
+  // its rows are copied in order, which costs a tenth of a look-up.
   readonly #known: { readonly kept: Uint32Array; readonly inodes: Uint32Array };
   #socketId = 0;
   #rowsBefore = 0;
@@ -131,7 +131,7 @@ class AttributionRun {
     this.#socketId = id;
     this.#rowsBefore = this.holders.length;
     if (inode === 0) {
-      // Its process has closed it, and may be gone.
+      // Its process has closed it, and may have ended.
       this.#lastId = -1;
       this.#copyPrevious(id, false);
       this.#lastId = -1;
@@ -142,7 +142,7 @@ class AttributionRun {
     } else {
       this.#lastId = -1;
       this.#found.forEach(inode, this.#hold);
-      // Closed a moment ago: who held it is known from before.
+      // Closed a moment ago: its previous holders are known.
       if (this.holders.length === this.#rowsBefore) this.#copyPrevious(id, false);
     }
     if (id < inodes.length) inodes[id] = inode;
@@ -227,7 +227,7 @@ function isKernelSocket(socket: FamilySocket): boolean {
   return socket.family === SocketFamily.SOCKET_FAMILY_NETLINK && socket.portId === 0;
 }
 
-// What the previous pass attributed. Its rows are indexed on the first question: most passes never ask.
+// The result of the previous pass. Its rows are indexed on first use: most passes do not need it.
 class PreviousHolders {
   readonly holders: HolderTable;
   readonly processes: ReadonlyMap<number, ProcessInfo>;

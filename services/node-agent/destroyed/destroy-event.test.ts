@@ -27,7 +27,7 @@ interface Told {
   readonly dataSegmentsIn?: number;
 }
 
-// A message as the kernel makes it: the struct, the protocol, tcp_info.
+// A message as the kernel sends it: the struct, the protocol, tcp_info.
 function message(told: Told): DataView {
   const { localPort = 40_000, remotePort = 80, remote = 0x0a000002, unread = 0, unacknowledged = 0 } = told;
   const view = new DataView(new ArrayBuffer(MESSAGE_BYTES + 8 + 4 + INFO_BYTES));

@@ -1,14 +1,13 @@
-// What the kernel announces of a socket that it destroys (net/ipv4/inet_diag.c inet_diag_handler_get_info): a
-// struct inet_diag_msg with tuple and cookie, the protocol, and for TCP a struct tcp_info. A hot path: no
-// object an event.
+// Parses the kernel's announcement of a socket that it destroys (net/ipv4/inet_diag.c
+// inet_diag_handler_get_info): a struct inet_diag_msg with tuple and cookie, the protocol, and for TCP a struct
+// tcp_info. A hot path: no object per event.
 //
-// What the kernel leaves of a socket by then differs with how it ended:
-// - closed in order, or reset by the other end: everything is there; the state is CLOSE whatever it was.
-// - closed by a reset of its own, or a connect() that failed while its caller waited (tcp_disconnect()):
-//   remote port,
-//   counters and, where it was not bound, the local address are gone. What is left of the sequence numbers tells the two
-//   apart: write_seq was moved on by the largest window that the other end ever offered, and 2.
-// - never connected: no remote address, or no local port. That is no connection.
+// What the kernel still has of the socket depends on how it ended:
+// - Closed in order, or reset by the other end: everything is there; the state is always CLOSE.
+// - Closed by its own reset, or by a failed connect() whose caller waited (tcp_disconnect()): remote port,
+//   counters and, unless it was bound, the local address are gone. The sequence numbers distinguish the two:
+//   write_seq was advanced by the largest window that the other end ever offered, and 2.
+// - Never connected: no remote address, or no local port. That is no connection.
 
 import { uint64 } from "../kernel/byte-order.ts";
 import {
@@ -28,20 +27,20 @@ import { MaybeFin } from "./destroyed-table.ts";
 
 const INET_DIAG_PROTOCOL = 10;
 
-/** Up to bytes_retrans (kernel 4.19); without it nothing is counted. */
+/** Bytes up to bytes_retrans (kernel 4.19); a shorter struct is not counted. */
 const TCP_INFO_BYTES = TcpInfo.bytesRetrans + 8;
 
 /**
- * write_seq - snd_una of an attempt: only the SYN is out; and after tcp_disconnect(), where no window was ever
+ * write_seq - snd_una of an attempt: only the SYN is out; and after tcp_disconnect(), if no window was ever
  * offered.
  */
 const UNANSWERED_SYN = 1;
 const DISCONNECTED_SYN = 3;
 
-/** What became of a message. */
+/** The result of parsing a message. */
 export const EventKind = { appended: 0, noConnection: 1, malformed: 2, overflowed: 3 } as const;
 
-/** Where events go, and what they have in common. */
+/** The table that events are appended to, and their common values. */
 export interface EventTarget {
   table: DestroyedTable;
   readonly littleEndian: boolean;
@@ -51,7 +50,7 @@ export interface EventTarget {
   nsid: number;
 }
 
-/** Appends the socket that a message's payload, view bytes [start, end), tells of. Any bytes do no harm. */
+/** Appends the socket that a message's payload, view bytes [start, end), describes. Safe with any bytes. */
 export function appendDestroyed(view: DataView, start: number, end: number, target: EventTarget): number {
   if (start + INET_DIAG_MSG_BYTES > end || end > view.byteLength) return EventKind.malformed;
   const { littleEndian, table } = target;
@@ -59,7 +58,7 @@ export function appendDestroyed(view: DataView, start: number, end: number, targ
   if (family !== AF_INET && family !== AF_INET6) return EventKind.malformed;
   const localPort = view.getUint16(start + 4);
   const remotePort = view.getUint16(start + 6);
-  // A listener, a socket that was bound only, or one that found no way to where it was to connect.
+  // A listener, a socket that was only bound, or one without a route to its destination.
   if (localPort === 0 || isZero(view, start + 24, family === AF_INET ? 4 : 16)) return EventKind.noConnection;
   let info = 0;
   let protocol = 0;
@@ -125,10 +124,10 @@ function writeInfo(view: DataView, start: number, info: number, row: number, tar
   }
   sockets.rttMicros[row] = rtt;
   sockets.bytesSent[row] = payloadSent(acked, sent);
-  // Without a segment that carried data, what came was a FIN.
+  // Without a segment with data, the received byte is a FIN.
   if (view.getUint32(info + TcpInfo.dataSegsIn, littleEndian) === 0) return;
-  // SYN and FIN count as acknowledged, each one; who accepted sent no SYN that counts. Whoever sent a FIN had
-  // read all data: what is unread then is the other's FIN.
+  // SYN and FIN count as one acknowledged byte each; the SYN of an accepting end does not count. An end that
+  // sent a FIN had read all data: an unread byte then is the other's FIN.
   const saidGoodbye = acked > sent;
   const finUnread = saidGoodbye && unread === 1;
   sockets.bytesReceived[row] = finUnread ? received - 1 : received;

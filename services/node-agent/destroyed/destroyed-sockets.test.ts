@@ -1,4 +1,4 @@
-// Against the running kernel, in network namespaces of the tests' own.
+// Against the running kernel, in the tests' own network namespaces.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -10,8 +10,8 @@ import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
 import type { Started, ToldPass, ToldSocket } from "./testing/watched-namespace.ts";
 import { ip, WatchedNamespace, withoutNamespaces } from "./testing/watched-namespace.ts";
 
-// Opens `count` connections one after the other; `after` says what happens to one at both ends once 100 bytes
-// went one way and 50 the other. Prints the server's port and the clients'.
+// Opens `count` connections one after the other; `after` says what each end does after 100 bytes in one
+// direction and 50 in the other. Prints the ports of server and clients.
 const talk = (after: string, count = 1, host = "127.0.0.1"): string => `
   const net = require("node:net");
   const { once } = require("node:events");
@@ -48,7 +48,7 @@ interface Talked {
   readonly clients: readonly number[];
 }
 
-// Ends, as whose they are and what they carried; those of the test's own server port.
+// Ends on the test's server port, with their holders and bytes.
 function ends({ sockets, changes }: ToldPass, { server }: Talked): string[] {
   const last = new Map<number, ToldSocket>();
   for (const socket of [...sockets, ...changes]) last.set(socket.id, { ...last.get(socket.id), ...socket });
@@ -62,14 +62,14 @@ function ends({ sockets, changes }: ToldPass, { server }: Talked): string[] {
 }
 
 async function accountAfter(watched: WatchedNamespace): Promise<Record<string, unknown>> {
-  // What was opened has a pass to show itself.
+  // A new connection has one pass to appear.
   await watched.pass();
   const { account } = await watched.pass();
   const { openedByKernel, failedByKernel, seen, unseen } = account!;
   return { opened: openedByKernel, failed: failedByKernel, seen, unseen };
 }
 
-// Announcements are made by a worker of the kernel's, a moment after the socket is gone.
+// A kernel worker sends announcements, shortly after the socket is gone.
 async function settled(watched: WatchedNamespace, events: number): Promise<void> {
   const deadline = Date.now() + 5000;
   while (watched.destroyed!.waitingIn(watched.inode) < events && Date.now() < deadline) {
@@ -86,11 +86,11 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
   ] as const) {
     describe(`beside ${reader}`, () => {
       for (const [name, after, told] of [
-        // Whoever closes first and then waits for the other's FIN has that among what came: nothing tells it
-        // apart.
+        // The end that closes first and then waits for the other's FIN counts it as received: nothing
+        // distinguishes it.
         ["closed by the client first", CLIENT_FIRST, ["client 100 51", "server 50 100"]],
         ["closed by the server first", SERVER_FIRST, ["client 100 50", "server 50 101"]],
-        // Who resets forgets what it counted; the other end knows.
+        // The end that resets loses its counters; the other end has them.
         ["reset by the client", CLIENT_RESETS, ["client unknown", "server 50 100"]],
         ["reset by the server", SERVER_RESETS, ["client 100 50", "server unknown"]],
       ] as const) {
@@ -159,7 +159,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     const accepted = pass.sockets.find(
       ({ localPort, remotePort }) => localPort === Number(server.line) && remotePort === short.port,
     );
-    // It said goodbye first and waited for the other's FIN.
+    // It closed first and waited for the other's FIN.
     assert.deepEqual([accepted?.received, accepted?.pids], [2, [server.pid]]);
   });
 
@@ -173,7 +173,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     ip(`-n ${watched.name} neigh add 10.9.0.2 lladdr 02:00:00:00:00:01 dev d0`);
     await watched.pass();
     watched.run(`require("node:net").connect(1, "127.0.0.1").on("error", () => console.log(1))`);
-    // A connect() that its caller waits for forgets the port.
+    // A blocking connect() loses the port.
     watched.exec("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2 || true");
     watched.run(`
       const client = require("node:net").connect(3, "10.9.0.2").on("error", () => undefined);
@@ -254,7 +254,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
       if (numbered) ip(`netns del ${watched.name}`);
       const { sockets, account } = await watched.pass();
       const came = sockets.filter(({ ended }) => ended);
-      // Without a number nothing is heard before the first look that finds a process in it.
+      // Without a number no event arrives before a scan finds a process in it.
       if (numbered) assert.deepEqual([came.length, account?.seen], [200, 200]);
       else assert.ok(came.length <= 200);
     });
@@ -282,7 +282,7 @@ describe("destroyed sockets", { skip: withoutNamespaces }, () => {
     });
     await using held = await hold(watched);
     await watched.pass();
-    // Synchronous: nothing is taken off the socket meanwhile.
+    // Synchronous: nothing is read from the socket meanwhile.
     watched.run(talk(SERVER_FIRST, 1500) + QUIT);
     const { coverage } = await watched.pass();
     assert.ok(coverage.destroyedOverruns > 0);
@@ -327,7 +327,7 @@ describe("TIME_WAIT in place of destroyed sockets", { skip: withoutNamespaces },
   });
 });
 
-// A process that keeps the namespace read between two scripts, and a listener.
+// A process that keeps the namespace in scans between two scripts, and a listener.
 async function hold(watched: WatchedNamespace): Promise<Started> {
   return watched.start(
     `const server = require("node:net").createServer().listen(0, "127.0.0.1", () => console.log(server.address().port));`,
@@ -343,7 +343,7 @@ function hasPython(): boolean {
   }
 }
 
-// SYNs from ports that nobody has: the kernel's own answer to the SYN-ACK is a reset.
+// SYNs from unused ports: the kernel itself answers the SYN-ACK with a reset.
 const HALF_OPEN = `
 import socket, struct
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)

@@ -3,7 +3,7 @@
 
 import type { ReportTableSchema } from "../../../lib/tables/schema.ts";
 
-/** What an announcement says beyond the socket itself. */
+/** Columns of an announcement besides those of the socket. */
 export const destroyedTable: ReportTableSchema = {
   name: "DestroyedColumns",
   doc: "What the kernel's announcements say of destroyed sockets beyond the sockets themselves.",

@@ -1,8 +1,8 @@
-// Where destroyed sockets are listened to, and what stands in the way of it.
+// Explains why listening for destroyed sockets failed.
 
 import { SyscallError } from "../kernel/syscalls.ts";
 
-/** Why listening failed, as a sentence that says what it needs. */
+/** Returns why listening failed, as a sentence that says what it needs. */
 export function sentence(error: unknown): string {
   if (!(error instanceof SyscallError)) return (error as Error).message;
   switch (error.syscall) {

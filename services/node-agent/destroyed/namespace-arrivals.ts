@@ -1,7 +1,7 @@
-// Looks out for network namespaces as they come, so that one that lives for two seconds is known: whose it is
-// is told by the processes in it while they live, and its number by the file that the container runtime or
-// plugin makes for it before the first process. Both are looked for when such a file appears or the kernel
-// announces a new number, and a few times more while the processes start.
+// Watches for new network namespaces, so that even one that lives for two seconds is known. Its owner is read
+// from its processes while they run, its number from the file that the container runtime or plugin creates
+// for it before the first process. Both are read when such a file appears or the kernel announces a new
+// number, and a few times more while the processes start.
 
 import type { FSWatcher } from "node:fs";
 import { existsSync, lstatSync, readdirSync, statSync, watch } from "node:fs";
@@ -10,21 +10,20 @@ import path from "node:path";
 import type { NamespaceOwner, ProcessScan, ProcessScanner } from "../observation.ts";
 import { ownerOf } from "../ids/namespace-ids.ts";
 
-/**
- * Where container runtimes and `ip netns` keep files that stand for network namespaces, below the node's root.
- */
+/** Where container runtimes and `ip netns` mount network namespaces on files, below the node's root. */
 const DIRECTORIES = ["run/netns", "var/run/netns", "run/docker/netns"];
 
-/** Milliseconds after an arrival at which it is looked whose the namespace is, until that is known. */
+/** Milliseconds after an arrival at which the namespace's owner is read, until it is known. */
 const LOOKS_MS = [0, 20, 60, 150, 400, 1000, 2000];
 
-/** Namespaces that came since the last pass at most; the pass itself finds those that live. */
+/** Maximum new namespaces between two passes; the pass itself finds those that still exist. */
 const ARRIVALS_MAX = 4096;
 
-/** Whoever must know namespaces before anything happens in them. */
+/** Needs to know namespaces before anything happens in them. */
 interface NamespaceLearner {
   /**
-   * Learns the number of the namespace that a file stands for; gives its inode, 0 where that cannot be told.
+   * Learns the number of the namespace that is mounted on a file; returns its inode, or 0 if it cannot be
+   * read.
    */
   learn(path: string): number;
   /** Learns of namespaces by their processes. */
@@ -38,10 +37,10 @@ export class NamespaceArrivals {
   #learner: NamespaceLearner | null = null;
   readonly #watchers: FSWatcher[] = [];
   readonly #watched = new Set<string>();
-  // Inode of each file at the last look.
+  // Inode of each file when it was last read.
   #files = new Map<string, number>();
   #owners = new Map<number, NamespaceOwner>();
-  // Those of the files that were there at first: a number that is used again later is another namespace's.
+  // Inodes of the files that existed at first: a number that is reused later belongs to another namespace.
   #first = new Set<number>();
   #timer: NodeJS.Timeout | null = null;
   #look = 0;
@@ -51,7 +50,7 @@ export class NamespaceArrivals {
     this.#processes = options.processes;
   }
 
-  /** Begins to watch, and learns the numbers of the namespaces that are there. */
+  /** Begins to watch, and learns the numbers of existing namespaces. */
   start(learner: NamespaceLearner): void {
     this.#learner = learner;
     this.#watchDirectories();
@@ -59,18 +58,18 @@ export class NamespaceArrivals {
     this.#first = new Set(this.#files.values());
   }
 
-  /** Whether a file stood for this namespace when watching began. */
+  /** Whether this namespace was mounted on a file when watching began. */
   wasThereAtStart(inode: number): boolean {
     return this.#first.has(inode);
   }
 
-  /** Something came: looks at once, and again while its processes start. */
+  /** A namespace appeared: reads it at once, and again while its processes start. */
   wake(): void {
     this.#look = 0;
     this.#schedule();
   }
 
-  /** Owners of the namespaces that came since the last call, by inode. */
+  /** Returns the owners of namespaces that appeared since the last call, by inode. */
   takeOwners(): ReadonlyMap<number, NamespaceOwner> {
     const owners = this.#owners;
     this.#owners = new Map();
@@ -118,7 +117,7 @@ export class NamespaceArrivals {
       for (const name of namesIn(directory)) {
         const file = path.join(directory, name);
         const inode = inodeOfMount(file);
-        // The kernel uses inode numbers again: a file that is new is asked about, whatever its number.
+        // The kernel reuses inode numbers: a new file is queried, whatever its number.
         if (inode !== 0 && this.#files.get(file) !== inode) {
           this.#learner!.learn(file);
           this.#first.delete(inode);
@@ -131,7 +130,7 @@ export class NamespaceArrivals {
 
   #watchDirectories(): void {
     if (this.#learner === null) return;
-    // Where pid 1 is not ours to look at, what we see ourselves has to do.
+    // If pid 1 may not be inspected, this process's own view is used.
     const ofNode = path.join(this.#procRoot, "1/root");
     const root = existsSync(path.join(ofNode, "run")) ? ofNode : "/";
     for (const directory of DIRECTORIES) {
@@ -143,14 +142,14 @@ export class NamespaceArrivals {
         this.#watchers.push(watcher);
         this.#watched.add(full);
       } catch {
-        // It is not there, or not ours to see: passes find the namespaces with their processes.
+        // It is absent, or may not be read: passes find the namespaces through their processes.
       }
     }
   }
 }
 
-// An absolute link below another process's root would lead to our own: /var/run is one, and what it leads to
-// is in the list.
+// An absolute link below another process's root would lead into our own: /var/run is one, and its target is
+// in the list.
 function isPlain(root: string, directory: string): boolean {
   let at = root;
   try {
@@ -171,7 +170,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-// A namespace that is mounted on a file is that file's inode.
+// The inode of a file with a mounted namespace is the namespace's.
 function inodeOfMount(file: string): number {
   try {
     return statSync(file).ino;

@@ -1,6 +1,5 @@
-// Which number (nsid) this network namespace has for another one: what the kernel names namespaces by in what
-// it announces. Asked by RTM_GETNSID (net/core/net_namespace.c), which only looks; a number is never assigned
-// by us.
+// Queries the number (nsid) that this network namespace has for another one; the kernel's announcements name
+// namespaces by it. RTM_GETNSID (net/core/net_namespace.c) only reads: the agent never assigns a number.
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 
@@ -18,14 +17,14 @@ const FAMILY_BYTES = 4;
 const ATTRIBUTE_BYTES = 8;
 const REQUEST_BYTES = NLMSG_HDR_BYTES + FAMILY_BYTES + ATTRIBUTE_BYTES;
 
-/** A namespace that a file stands for. */
+/** A namespace that is mounted on a file. */
 interface NumberedNamespace {
   readonly inode: number;
-  /** The number that this thread's namespace has for it; null where it has none. */
+  /** The number that this thread's namespace has for it; null if it has none. */
   readonly nsid: number | null;
 }
 
-/** Asks in the network namespace of this thread. */
+/** Queries in the network namespace of this thread. */
 export class NamespaceNumbers {
   readonly #descriptor: number;
   readonly #answer = new Uint8Array(4096);
@@ -36,8 +35,8 @@ export class NamespaceNumbers {
   }
 
   /**
-   * What a file like /proc/<pid>/ns/net or /run/netns/<name> stands for; null where it cannot be opened (the
-   * process is gone, SYS_PTRACE is missing) or asked about. The file is open for the moment of asking only.
+   * Returns the namespace of a file like /proc/<pid>/ns/net or /run/netns/<name>; null if it cannot be opened
+   * (the process is gone, SYS_PTRACE is missing) or queried. The file is open only during the query.
    */
   ask(path: string): NumberedNamespace | null {
     let descriptor = -1;
@@ -77,8 +76,8 @@ export class NamespaceNumbers {
 }
 
 /**
- * The number in an announcement of RTNLGRP_NSID, whose payload is view bytes [start, end); -1 where it tells
- * none.
+ * Returns the number in an announcement of RTNLGRP_NSID, whose payload is view bytes [start, end); -1 if it
+ * has none.
  */
 export function announcedNumber(view: DataView, start: number, end: number): number {
   return attributeOf(view, start + FAMILY_BYTES, end);

@@ -1,4 +1,4 @@
-// Hearing of destroyed sockets as programs set it up: with a look-out for namespaces that come and go.
+// Opens the reader of destroyed sockets together with the watch for new namespaces.
 
 import { createProcessScanner } from "../processes/scan.ts";
 import { DestroyedSockets } from "./destroyed-sockets.ts";

@@ -1,5 +1,4 @@
-// A network namespace of a test's own, and an agent that looks at it alone: what came and went in it is told
-// as lines.
+// A test's own network namespace, and an agent that reads only this one: prints its connections as lines.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -218,7 +217,7 @@ export class WatchedNamespace implements Disposable {
     };
   }
 
-  // The namespace alone: the machine has others, and their traffic is none of the test's.
+  // This namespace alone: the traffic of the machine's other namespaces does not belong to the test.
   #only(scanner: ProcessScanner): ProcessScanner {
     return {
       scan: () => {
