@@ -9,15 +9,15 @@ export const flowTable: ReportTableSchema = {
   limit: {
     name: "FLOW_ROWS_MAX",
     rows: 2 ** 20,
-    doc: "Rows that a table holds at most: 2^20 flows of one node; who appends counts what overflows.",
+    doc: "Maximum rows of a table: 2^20 flows of one node; the appending code counts overflows.",
   },
   firstRows: 64,
   addresses: "addresses",
   message: {
     name: "FlowColumns",
     doc:
-      "Flows as columns: one row is one conntrack entry. Protocols' states and the status bits are numbered as the " +
-      "kernel does in include/uapi/linux/netfilter/nf_conntrack_{common,tcp,sctp}.h.",
+      "Flows as columns: one row is one conntrack entry. Protocols' states and the status bits have the kernel's " +
+      "numbers of include/uapi/linux/netfilter/nf_conntrack_{common,tcp,sctp}.h.",
     reserved: [
       [11, "mark"],
       [12, "deadline"],
@@ -38,13 +38,13 @@ export const flowTable: ReportTableSchema = {
       name: "id",
       type: "u32",
       wire: 2,
-      doc: "Id of the agent's choosing, unique among living flows of an epoch.",
+      doc: "Id assigned by the agent, unique among living flows of an epoch.",
     },
     {
       name: "namespace",
       type: "u16",
       wire: 3,
-      doc: "Id of the network namespace in whose table the flow is.",
+      doc: "Id of the network namespace whose table has the flow.",
     },
     { name: "protocol", type: "u8", wire: 4, doc: "IANA protocol number." },
     { name: "family", type: "u8", wire: 5, doc: "4 or 6." },
@@ -53,7 +53,7 @@ export const flowTable: ReportTableSchema = {
       type: "u8",
       wire: 6,
       change: 3,
-      doc: "State of the protocol, where it has states (tcp, sctp, dccp).",
+      doc: "State of the protocol, if it has states (tcp, sctp, dccp).",
     },
     {
       name: "status",
@@ -67,7 +67,7 @@ export const flowTable: ReportTableSchema = {
       type: "u32",
       width: 16,
       wire: 8,
-      doc: "Source and destination of the original direction, then of the reply's.",
+      doc: "Source and destination of the original direction, then of the reply direction.",
     },
     {
       name: "ports",
@@ -75,14 +75,14 @@ export const flowTable: ReportTableSchema = {
       width: 4,
       wire: 9,
       doc:
-        "In the same order as the addresses: ports, or gre keys; of icmp the id as source and type * 256 + code as " +
+        "In the same order as the addresses: ports, or gre keys; for icmp the id as source and type * 256 + code as " +
         "destination.",
     },
     { name: "zone", type: "u16", wire: 10, doc: "Conntrack zone." },
     {
       name: "kernelId",
       type: "u32",
-      doc: "The kernel's id of the entry, by which the agent recognizes it; 0 where unknown.",
+      doc: "The kernel's id of the entry, by which the agent recognizes it; 0 if unknown.",
     },
     {
       name: "counters",
@@ -91,7 +91,7 @@ export const flowTable: ReportTableSchema = {
       wire: 14,
       change: 7,
       doc:
-        "Packets and bytes of the original direction, then of the reply's; zeros where the kernel counts none " +
+        "Packets and bytes of the original direction, then of the reply direction; zeros if the kernel does not count " +
         "(nf_conntrack_acct).",
     },
     {

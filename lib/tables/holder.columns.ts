@@ -9,13 +9,13 @@ export const holderTable: ReportTableSchema = {
   limit: {
     name: "HOLDER_ROWS_MAX",
     rows: 2 ** 22,
-    doc: "Holder rows that one node has at most: 2^22; who appends counts what overflows.",
+    doc: "Maximum holder rows of one node: 2^22; the appending code counts overflows.",
   },
   firstRows: 256,
   appendsValues: true,
   message: {
     name: "HolderColumns",
-    doc: "Which process holds which socket, as columns, rows of a socket adjacent.",
+    doc: "Which process holds which socket, as columns; the rows of a socket are adjacent.",
   },
   columns: [
     { name: "socket", type: "u32", wire: 2, doc: "Id of the socket." },

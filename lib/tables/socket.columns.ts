@@ -9,7 +9,7 @@ export const socketTable: ReportTableSchema = {
   limit: {
     name: "SOCKET_ROWS_MAX",
     rows: 2 ** 21,
-    doc: "Rows that a table holds at most: 2^21 sockets on one node; who appends counts what overflows.",
+    doc: "Maximum rows of a table: 2^21 sockets on one node; the appending code counts overflows.",
   },
   firstRows: 256,
   comparesRows: true,
@@ -32,7 +32,7 @@ export const socketTable: ReportTableSchema = {
       name: "id",
       type: "u32",
       wire: 2,
-      doc: "Id of the agent's choosing, unique among living sockets of an epoch.",
+      doc: "Id assigned by the agent, unique among living sockets of an epoch.",
     },
     { name: "namespace", type: "u16", wire: 3, doc: "Id of the network namespace." },
     {
@@ -65,7 +65,7 @@ export const socketTable: ReportTableSchema = {
       name: "localPort",
       type: "u16",
       wire: 8,
-      doc: "Local port; of a raw socket the IP protocol it receives.",
+      doc: "Local port; for a raw socket, the IP protocol that it receives.",
     },
     { name: "remotePort", type: "u16", wire: 9, doc: "Remote port." },
     {
@@ -73,16 +73,16 @@ export const socketTable: ReportTableSchema = {
       type: "u32",
       wire: 10,
       change: 4,
-      doc: "Inode number; 0 where no file refers to the socket.",
+      doc: "Inode number; 0 if no file refers to the socket.",
     },
-    { name: "uid", type: "u32", wire: 11, change: 5, kept: true, doc: "Owner." },
+    { name: "uid", type: "u32", wire: 11, change: 5, kept: true, doc: "User id of the owner." },
     {
       name: "recvQueue",
       type: "u32",
       wire: 12,
       change: 6,
       kept: true,
-      doc: "Bytes not yet read; of a listener, connections not yet accepted.",
+      doc: "Bytes not yet read; for a listener, connections not yet accepted.",
     },
     { name: "sendQueue", type: "u32", wire: 13, change: 7, kept: true, doc: "Bytes not yet acknowledged." },
     {
@@ -99,7 +99,7 @@ export const socketTable: ReportTableSchema = {
       wire: 15,
       change: 9,
       kept: true,
-      doc: "When the timer ends, in ticks of 10 ms since the epoch's start; 0 where none runs.",
+      doc: "When the timer ends, in ticks of 10 ms since the epoch's start; 0 if none runs.",
     },
     {
       name: "retransmits",
@@ -121,7 +121,7 @@ export const socketTable: ReportTableSchema = {
       name: "firstSeen",
       type: "u32",
       wire: 19,
-      doc: "Ticks since the epoch's start when the socket was first seen. Absent in a delta: the pass of the report.",
+      doc: "Ticks since the epoch's start when the socket was first seen. If absent in a delta: the pass of the report.",
     },
     {
       name: "cookieLow",
@@ -130,7 +130,7 @@ export const socketTable: ReportTableSchema = {
       change: 18,
       kept: true,
       group: "cookie",
-      doc: "Low half of the kernel's cookie of the socket; both halves 0 where the reader cannot see it.",
+      doc: "Low half of the kernel's cookie of the socket; both halves are 0 if the reader cannot see it.",
     },
     {
       name: "cookieHigh",
@@ -148,7 +148,7 @@ export const socketTable: ReportTableSchema = {
       change: 13,
       kept: true,
       group: "counters",
-      doc: "1 where the other columns of this group are known (TCP, by readers that can see them), 0 where their zeros mean nothing.",
+      doc: "1 if the other columns of this group are known (TCP, by readers that can see them); 0 if their zeros mean nothing.",
     },
     {
       name: "bytesSent",
@@ -166,7 +166,7 @@ export const socketTable: ReportTableSchema = {
       change: 15,
       kept: true,
       group: "counters",
-      doc: "Bytes of payload that came from the other end since the connection began.",
+      doc: "Bytes of payload received from the other end since the connection began.",
     },
     {
       name: "rttMicros",
@@ -178,7 +178,7 @@ export const socketTable: ReportTableSchema = {
       answer: {
         field: 10,
         name: "rttMicros",
-        doc: "Smoothed round trip time in microseconds, where known.",
+        doc: "Smoothed round trip time in microseconds, if known.",
       },
       doc: "Smoothed round trip time in microseconds.",
     },
@@ -189,8 +189,8 @@ export const socketTable: ReportTableSchema = {
       change: 17,
       kept: true,
       group: "counters",
-      answer: { field: 11, name: "retransmits", doc: "Retransmissions, where known." },
-      doc: "Segments sent again since the connection began.",
+      answer: { field: 11, name: "retransmits", doc: "Retransmissions, if known." },
+      doc: "Segments retransmitted since the connection began.",
     },
     {
       name: "attempt",
@@ -200,9 +200,9 @@ export const socketTable: ReportTableSchema = {
       kept: true,
       group: "attempt",
       doc:
-        "How an attempt to connect went that never became a connection: 1 the other end answered with a reset, " +
-        "2 nobody answered; 0 for all others and where that is not known. Its remote port may be 0: a connect() " +
-        "that fails while its caller waits forgets the port before it can be read.",
+        "The result of a failed attempt to connect: 1 the other end answered with a reset, 2 no answer; 0 for all " +
+        "others and if it is unknown. The remote port of such a socket may be 0: a blocking connect() that fails " +
+        "clears the port before it can be read.",
     },
   ],
   methods: [
@@ -210,7 +210,7 @@ export const socketTable: ReportTableSchema = {
       name: "clearCounters",
       does: "clear",
       groups: ["cookie", "counters", "attempt"],
-      doc: "Clears what only some readers can see.",
+      doc: "Clears the columns that only some readers can see.",
     },
     {
       name: "copyCookie",

@@ -72,7 +72,7 @@ export class CpuBudget {
     if (this.#stretchedMs === 0 || this.#share === null) return [];
     const percent = Number((this.#share * 100).toPrecision(3));
     return [
-      `The interval is stretched to ${(this.#stretchedMs / 1000).toFixed(1)} s by the CPU budget of ${percent} % of one core${this.#isExceeded ? ", more than which is used all the same" : ""}: what opens and closes meanwhile is told late`,
+      `The interval is stretched to ${(this.#stretchedMs / 1000).toFixed(1)} s by the CPU budget of ${percent} % of one core${this.#isExceeded ? ", which is exceeded even so" : ""}: sockets that open and close in between are reported late`,
     ];
   }
 }

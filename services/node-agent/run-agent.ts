@@ -121,6 +121,6 @@ async function kubernetesApi(environment: KubeConfigChoice["environment"]): Prom
     return { api: new KubernetesApi(await loadClusterAccess(environment)), reason: null };
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
-    return { api: null, reason: `pods have no names here: ${error.message}` };
+    return { api: null, reason: `pods are not named: ${error.message}` };
   }
 }

@@ -3,8 +3,7 @@
 import type { TableColumns } from "../../table-codec.ts";
 
 /**
- * Rows that a table holds at most: 2^20 flows of one node; who appends counts what overflows. So many take
- * 133 MB.
+ * Maximum rows of a table: 2^20 flows of one node; the appending code counts overflows. So many take 133 MB.
  */
 export const FLOW_ROWS_MAX = 1048576;
 
@@ -12,32 +11,32 @@ export const FLOW_ROWS_MAX = 1048576;
 export class FlowColumns {
   /** Rows in use. */
   length = 0;
-  /** Id of the agent's choosing, unique among living flows of an epoch. */
+  /** Id assigned by the agent, unique among living flows of an epoch. */
   id: Uint32Array;
-  /** Id of the network namespace in whose table the flow is. */
+  /** Id of the network namespace whose table has the flow. */
   namespace: Uint16Array;
   /** IANA protocol number. */
   protocol: Uint8Array;
   /** 4 or 6. */
   family: Uint8Array;
-  /** State of the protocol, where it has states (tcp, sctp, dccp). */
+  /** State of the protocol, if it has states (tcp, sctp, dccp). */
   state: Uint8Array;
   /** Status bits (2 seen reply, 4 assured, 16 source translated, 32 destination translated …). */
   status: Uint32Array;
-  /** 16 a row. Source and destination of the original direction, then of the reply's. */
+  /** 16 a row. Source and destination of the original direction, then of the reply direction. */
   addresses: Uint32Array;
   /**
-   * 4 a row. In the same order as the addresses: ports, or gre keys; of icmp the id as source and type * 256
+   * 4 a row. In the same order as the addresses: ports, or gre keys; for icmp the id as source and type * 256
    * + code as destination.
    */
   ports: Uint16Array;
   /** Conntrack zone. */
   zone: Uint16Array;
-  /** The kernel's id of the entry, by which the agent recognizes it; 0 where unknown. */
+  /** The kernel's id of the entry, by which the agent recognizes it; 0 if unknown. */
   kernelId: Uint32Array;
   /**
-   * 4 a row. Packets and bytes of the original direction, then of the reply's; zeros where the kernel counts
-   * none (nf_conntrack_acct).
+   * 4 a row. Packets and bytes of the original direction, then of the reply direction; zeros if the kernel
+   * does not count (nf_conntrack_acct).
    */
   counters: Float64Array;
   /** Ticks since the epoch's start when the flow was first seen. */

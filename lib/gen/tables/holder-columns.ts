@@ -2,7 +2,7 @@
 
 import type { TableColumns } from "../../table-codec.ts";
 
-/** Holder rows that one node has at most: 2^22; who appends counts what overflows. So many take 50 MB. */
+/** Maximum holder rows of one node: 2^22; the appending code counts overflows. So many take 50 MB. */
 export const HOLDER_ROWS_MAX = 4194304;
 
 /**

@@ -3,8 +3,8 @@
 import type { TableColumns } from "../../table-codec.ts";
 
 /**
- * Rows that a table holds at most: 2^21 sockets on one node; who appends counts what overflows. So many take
- * 224 MB.
+ * Maximum rows of a table: 2^21 sockets on one node; the appending code counts overflows. So many take 224
+ * MB.
  */
 export const SOCKET_ROWS_MAX = 2097152;
 
@@ -14,7 +14,7 @@ export const SOCKET_ROWS_MAX = 2097152;
 export class SocketColumns {
   /** Rows in use. */
   length = 0;
-  /** Id of the agent's choosing, unique among living sockets of an epoch. */
+  /** Id assigned by the agent, unique among living sockets of an epoch. */
   id: Uint32Array;
   /** Id of the network namespace. */
   namespace: Uint16Array;
@@ -26,51 +26,52 @@ export class SocketColumns {
   state: Uint8Array;
   /** 8 a row. Local address, remote address. */
   addresses: Uint32Array;
-  /** Local port; of a raw socket the IP protocol it receives. */
+  /** Local port; for a raw socket, the IP protocol that it receives. */
   localPort: Uint16Array;
   /** Remote port. */
   remotePort: Uint16Array;
-  /** Inode number; 0 where no file refers to the socket. */
+  /** Inode number; 0 if no file refers to the socket. */
   inode: Uint32Array;
-  /** Owner. */
+  /** User id of the owner. */
   uid: Uint32Array;
-  /** Bytes not yet read; of a listener, connections not yet accepted. */
+  /** Bytes not yet read; for a listener, connections not yet accepted. */
   recvQueue: Uint32Array;
   /** Bytes not yet acknowledged. */
   sendQueue: Uint32Array;
   /** Which timer runs (0 none, 1 retransmit, 2 keepalive, 3 time-wait, 4 zero-window probe). */
   timer: Uint8Array;
-  /** When the timer ends, in ticks of 10 ms since the epoch's start; 0 where none runs. */
+  /** When the timer ends, in ticks of 10 ms since the epoch's start; 0 if none runs. */
   timerDeadline: Uint32Array;
   /** Unanswered retransmissions, at most 255. */
   retransmits: Uint8Array;
   /** Reference count, at most 65535. */
   references: Uint16Array;
   /**
-   * Ticks since the epoch's start when the socket was first seen. Absent in a delta: the pass of the report.
+   * Ticks since the epoch's start when the socket was first seen. If absent in a delta: the pass of the
+   * report.
    */
   firstSeen: Uint32Array;
-  /** Low half of the kernel's cookie of the socket; both halves 0 where the reader cannot see it. */
+  /** Low half of the kernel's cookie of the socket; both halves are 0 if the reader cannot see it. */
   cookieLow: Uint32Array;
   /** High half of the cookie. */
   cookieHigh: Uint32Array;
   /**
-   * 1 where the other columns of this group are known (TCP, by readers that can see them), 0 where their
-   * zeros mean nothing.
+   * 1 if the other columns of this group are known (TCP, by readers that can see them); 0 if their zeros mean
+   * nothing.
    */
   counted: Uint8Array;
   /** Bytes of payload that the other end acknowledged since the connection began. */
   bytesSent: Float64Array;
-  /** Bytes of payload that came from the other end since the connection began. */
+  /** Bytes of payload received from the other end since the connection began. */
   bytesReceived: Float64Array;
   /** Smoothed round trip time in microseconds. */
   rttMicros: Uint32Array;
-  /** Segments sent again since the connection began. */
+  /** Segments retransmitted since the connection began. */
   totalRetransmits: Uint32Array;
   /**
-   * How an attempt to connect went that never became a connection: 1 the other end answered with a reset, 2
-   * nobody answered; 0 for all others and where that is not known. Its remote port may be 0: a connect() that
-   * fails while its caller waits forgets the port before it can be read.
+   * The result of a failed attempt to connect: 1 the other end answered with a reset, 2 no answer; 0 for all
+   * others and if it is unknown. The remote port of such a socket may be 0: a blocking connect() that fails
+   * clears the port before it can be read.
    */
   attempt: Uint8Array;
 
@@ -185,7 +186,7 @@ export class SocketColumns {
     this.attempt[row] = from.attempt[fromRow]!;
   }
 
-  /** Clears what only some readers can see. */
+  /** Clears the columns that only some readers can see. */
   clearCounters(row: number): void {
     this.cookieLow[row] = 0;
     this.cookieHigh[row] = 0;

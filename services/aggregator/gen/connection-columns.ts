@@ -61,7 +61,7 @@ export class ConnectionColumns {
   /** Low half of the stable id. */
   readonly uidLow: Column = this._uidLow;
 
-  /** Clears all but the stable id. */
+  /** Clears all columns except the stable id. */
   protected clearRow(slot: number): void {
     this._lifecycle[slot] = 0;
     this._traits[slot] = 0;

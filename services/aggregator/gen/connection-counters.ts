@@ -5,9 +5,9 @@ import type { SocketColumns } from "./socket-columns.ts";
 
 /** The counters of a connection's client, if they are known: it is the side that waits. Else the server's. */
 export interface ConnectionCounters {
-  /** Smoothed round trip time in microseconds, where known. */
+  /** Smoothed round trip time in microseconds, if known. */
   readonly rttMicros: number;
-  /** Retransmissions, where known. */
+  /** Retransmissions, if known. */
   readonly retransmits: number;
 }
 

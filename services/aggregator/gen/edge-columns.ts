@@ -57,7 +57,7 @@ export class EdgeColumns {
   /** Connections that were refused; those that neither failed nor are pending were established. */
   readonly refused: Column = this._refused;
 
-  /** Connections that nobody answered. */
+  /** Connections without an answer. */
   readonly timedOut: Column = this._timedOut;
 
   /** Connections whose outcome is not known yet. */
@@ -90,7 +90,7 @@ export class EdgeColumns {
   /** When its last closed connection was last seen, in milliseconds since 1970 by the stream's clock. */
   readonly lastSeenMs: Column = this._lastSeenMs;
 
-  /** Clears what the edge counts: it has no connection yet. */
+  /** Clears the counts of an edge without connections. */
   protected clearCounts(slot: number): void {
     this._connections[slot] = 0;
     this._open[slot] = 0;

@@ -35,10 +35,10 @@ export class SocketColumns {
   /** The agent's id. */
   readonly id: Column = this._id;
 
-  /** Owner. */
+  /** User id of the owner. */
   readonly uid: Column = this._uid;
 
-  /** Bytes not yet read; of a listener, connections not yet accepted. */
+  /** Bytes not yet read; for a listener, connections not yet accepted. */
   readonly recvQueue: Column = this._recvQueue;
 
   /** Bytes not yet acknowledged. */
@@ -47,7 +47,7 @@ export class SocketColumns {
   /** Which timer runs (0 none, 1 retransmit, 2 keepalive, 3 time-wait, 4 zero-window probe). */
   readonly timer: Column = this._timer;
 
-  /** When the timer ends, in ticks of 10 ms since the epoch's start; 0 where none runs. */
+  /** When the timer ends, in ticks of 10 ms since the epoch's start; 0 if none runs. */
   readonly timerDeadline: Column = this._timerDeadline;
 
   /** Unanswered retransmissions, at most 255. */
@@ -56,34 +56,34 @@ export class SocketColumns {
   /** Reference count, at most 65535. */
   readonly references: Column = this._references;
 
-  /** Low half of the kernel's cookie of the socket; both halves 0 where the reader cannot see it. */
+  /** Low half of the kernel's cookie of the socket; both halves are 0 if the reader cannot see it. */
   readonly cookieLow: Column = this._cookieLow;
 
   /** High half of the cookie. */
   readonly cookieHigh: Column = this._cookieHigh;
 
   /**
-   * 1 where the other columns of this group are known (TCP, by readers that can see them), 0 where their
-   * zeros mean nothing.
+   * 1 if the other columns of this group are known (TCP, by readers that can see them); 0 if their zeros mean
+   * nothing.
    */
   readonly counted: Column = this._counted;
 
   /** Bytes of payload that the other end acknowledged since the connection began. */
   readonly bytesSent: Column = this._bytesSent;
 
-  /** Bytes of payload that came from the other end since the connection began. */
+  /** Bytes of payload received from the other end since the connection began. */
   readonly bytesReceived: Column = this._bytesReceived;
 
   /** Smoothed round trip time in microseconds. */
   readonly rttMicros: Column = this._rttMicros;
 
-  /** Segments sent again since the connection began. */
+  /** Segments retransmitted since the connection began. */
   readonly totalRetransmits: Column = this._totalRetransmits;
 
   /**
-   * How an attempt to connect went that never became a connection: 1 the other end answered with a reset, 2
-   * nobody answered; 0 for all others and where that is not known. Its remote port may be 0: a connect() that
-   * fails while its caller waits forgets the port before it can be read.
+   * The result of a failed attempt to connect: 1 the other end answered with a reset, 2 no answer; 0 for all
+   * others and if it is unknown. The remote port of such a socket may be 0: a blocking connect() that fails
+   * clears the port before it can be read.
    */
   readonly attempt: Column = this._attempt;
 

@@ -115,7 +115,7 @@ export class FlowSource {
       ? this.#limits
       : [
           ...this.#limits,
-          `conntrack events came faster than they could be taken, ${overruns} times: flows shorter than a re-reading may be missing`,
+          `the kernel dropped conntrack events ${overruns} times, as the buffer was full: flows shorter than the interval of readings may be missing`,
         ];
   }
 
@@ -174,7 +174,7 @@ export class FlowSource {
     this.#decided = true;
     const { choice, listens } = this.#options;
     if (choice === "none") {
-      this.#limits = ["conntrack is not read: translated addresses are joined by sockets and Services alone"];
+      this.#limits = ["conntrack is not read: translated addresses are joined only by sockets and Services"];
       return;
     }
     const reasons: string[] = [];
@@ -308,7 +308,7 @@ export class FlowSource {
     if (failure === null) return null;
     return failure === "absent"
       ? `there is no ${this.#textPath} (the kernel was built without NF_CONNTRACK_PROCFS, or conntrack is not loaded)`
-      : `${this.#textPath} may not be read`;
+      : `${this.#textPath} cannot be read`;
   }
 
   #tick(): number {
@@ -362,7 +362,7 @@ function sentence(error: unknown): string {
   if (error instanceof SyscallError) {
     return error.errorNumber === EPERM
       ? "netlink needs the capability NET_ADMIN (and SYS_ADMIN for another namespace)"
-      : `${error.message}, which says that the kernel has no nf_conntrack_netlink`;
+      : `${error.message}, which means that the kernel has no nf_conntrack_netlink`;
   }
   const { code } = error as NodeJS.ErrnoException;
   return code === "EACCES" || code === "EPERM"

@@ -111,7 +111,7 @@ export class NodeFlows implements FlowReader {
     for (const { source } of this.#pods.values())
       for (const limit of source.limits()) reasons.set(limit, (reasons.get(limit) ?? 0) + 1);
     const pods = [...reasons].map(
-      ([reason, count]) => `in ${count} network namespaces that may have flows of their own, ${reason}`,
+      ([reason, count]) => `in ${count} network namespaces that may have their own flows, ${reason}`,
     );
     return [...this.#own.limits(), ...pods];
   }

@@ -179,12 +179,12 @@ export class DestroyedSockets implements DestroyedReader {
       ...(unheard === 0
         ? []
         : [
-            `short connections may be missed in ${unheard} network namespaces: ${this.#own.obstacle ?? "they cannot be listened in"}`,
+            `short connections may be missed in ${unheard} network namespaces: ${this.#own.obstacle ?? "listening in them failed"}`,
           ]),
       ...(overruns === 0
         ? []
         : [
-            `destroyed sockets came faster than they could be taken, ${overruns} times: short connections may be missing`,
+            `the kernel dropped events of destroyed sockets ${overruns} times, as the buffer was full: short connections may be missing`,
           ]),
     ];
   }
@@ -223,7 +223,7 @@ export class DestroyedSockets implements DestroyedReader {
       try {
         this.#main = this.#openHome(false);
       } catch (second) {
-        this.#obstacle = `destroyed sockets cannot be heard of: ${sentence(second)}`;
+        this.#obstacle = `events of destroyed sockets cannot be received: ${sentence(second)}`;
         return;
       }
     }

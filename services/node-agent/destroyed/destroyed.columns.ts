@@ -6,14 +6,13 @@ import type { ReportTableSchema } from "../../../lib/tables/schema.ts";
 /** Columns of an announcement besides those of the socket. */
 export const destroyedTable: ReportTableSchema = {
   name: "DestroyedColumns",
-  doc: "What the kernel's announcements say of destroyed sockets beyond the sockets themselves.",
+  doc: "Columns of the kernel's announcements of destroyed sockets besides those of the sockets themselves.",
   limit: {
     name: "DESTROYED_EVENTS_MAX",
     rows: 2 ** 18,
     doc:
-      "Destroyed sockets that wait for a pass at most: 117 bytes each with the socket's row, so 31 MB; six seconds at " +
-      "20,000 connections a second, both ends of which are on the node. A pass is asked for when half of them wait; " +
-      "what overflows is counted.",
+      "Maximum destroyed sockets that wait for a pass: 117 bytes each with the socket's row, so 31 MB; six seconds at " +
+      "20,000 connections a second with both ends on the node. Half of them trigger a pass; overflows are counted.",
   },
   firstRows: 256,
   appendsValues: true,
@@ -22,12 +21,12 @@ export const destroyedTable: ReportTableSchema = {
     {
       name: "nsid",
       type: "i32",
-      doc: "The namespace's id in the namespace of the socket that heard of it: what an unplaced event is placed by.",
+      doc: "The namespace's id in the namespace of the netlink socket that received the event; used to place an unplaced event.",
     },
     {
       name: "maybeFin",
       type: "u8",
-      doc: "Whether the bytes received may have a FIN among them, as MaybeFin has it.",
+      doc: "Whether the received bytes may include a FIN, as MaybeFin.",
     },
   ],
 };

@@ -7,7 +7,7 @@ export function sentence(error: unknown): string {
   if (!(error instanceof SyscallError)) return (error as Error).message;
   switch (error.syscall) {
     case "setsockopt":
-      return "hearing them needs the capability NET_BROADCAST";
+      return "receiving their events needs the capability NET_BROADCAST";
     case "setns":
       return "this process is not in the node's network namespace and may not enter it (SYS_ADMIN)";
     default:

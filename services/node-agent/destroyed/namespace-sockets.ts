@@ -82,7 +82,7 @@ export class NamespaceSockets {
   /** Opens a socket in the namespace at a path like /proc/<pid>/ns/net; returns whether that worked. */
   open(path: string, inode: number, pids: readonly number[], take: TakeEvent): boolean {
     if (this.#sockets.size >= OWN_SOCKETS_MAX) {
-      this.#obstacle = `no more than ${OWN_SOCKETS_MAX} are listened in one by one`;
+      this.#obstacle = `at most ${OWN_SOCKETS_MAX} network namespaces get their own socket`;
       return false;
     }
     const options = { protocol: NETLINK_SOCK_DIAG, batch: OWN_BATCH, ...this.#options };
@@ -95,8 +95,8 @@ export class NamespaceSockets {
     } catch (error) {
       const denied = error instanceof SyscallError && error.syscall === "setns";
       this.#obstacle = denied
-        ? "they have no number in the node's own and cannot be entered: that needs SYS_ADMIN"
-        : `they cannot be listened in: ${sentence(error)}`;
+        ? "they have no id in the node's own namespace, and entering them needs SYS_ADMIN"
+        : `listening in them failed: ${sentence(error)}`;
       return false;
     }
   }

@@ -1,15 +1,15 @@
 // Generated from services/node-agent/destroyed/destroyed.columns.ts by scripts/generate-tables.ts: do not edit.
 
 /**
- * Destroyed sockets that wait for a pass at most: 117 bytes each with the socket's row, so 31 MB; six seconds
- * at 20,000 connections a second, both ends of which are on the node. A pass is asked for when half of them
- * wait; what overflows is counted. So many take 2 MB.
+ * Maximum destroyed sockets that wait for a pass: 117 bytes each with the socket's row, so 31 MB; six seconds
+ * at 20,000 connections a second with both ends on the node. Half of them trigger a pass; overflows are
+ * counted. So many take 2 MB.
  */
 export const DESTROYED_EVENTS_MAX = 262144;
 
 /**
- * What the kernel's announcements say of destroyed sockets beyond the sockets themselves. A row takes 9
- * bytes.
+ * Columns of the kernel's announcements of destroyed sockets besides those of the sockets themselves. A row
+ * takes 9 bytes.
  */
 export class DestroyedColumns {
   /** Rows in use. */
@@ -17,10 +17,11 @@ export class DestroyedColumns {
   /** Inode of the network namespace, or UNPLACED. */
   place: Uint32Array;
   /**
-   * The namespace's id in the namespace of the socket that heard of it: what an unplaced event is placed by.
+   * The namespace's id in the namespace of the netlink socket that received the event; used to place an
+   * unplaced event.
    */
   nsid: Int32Array;
-  /** Whether the bytes received may have a FIN among them, as MaybeFin has it. */
+  /** Whether the received bytes may include a FIN, as MaybeFin. */
   maybeFin: Uint8Array;
 
   constructor(capacity = 256) {

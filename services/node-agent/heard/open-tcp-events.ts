@@ -25,7 +25,7 @@ export function openTcpEvents(options: {
   if (choice === "off") return { events: null, reason: "they are switched off" };
   if (!isLiveProc(procRoot)) return { events: null, reason: `${procRoot} is not the running kernel's` };
   if (reader !== "bpf-iter")
-    return { events: null, reason: `they work with the reader bpf-iter only, and ${reader} reads here` };
+    return { events: null, reason: `they work only with the reader bpf-iter, and ${reader} is in use` };
   try {
     return { events: TcpStateTracepoint.attach(), reason: null };
   } catch (error) {

@@ -25,7 +25,7 @@ export class PodWatch {
     this.#watch = new ListWatch(api, resource, {
       put: (object) => pods.put(object),
       remove: (uid) => pods.remove(uid),
-      listed: () => log.info({ pods: pods.size }, "knows the pods of this node"),
+      listed: () => log.info({ pods: pods.size }, "listed the pods of this node"),
       failed: (verb, error) => {
         this.#trouble = sentenceOf(verb, error);
         if (throttle.allows(`${verb} ${error.code}`)) log.warn({ verb, code: error.code }, this.#trouble);
@@ -63,9 +63,8 @@ export class PodWatch {
 
 function sentenceOf(verb: "list" | "watch", error: KubernetesError): string {
   if (error.code === "forbidden") {
-    return `the API server does not let this agent ${verb} pods: its ClusterRole needs the verb "${verb}" on the resource "pods" (${error.message})`;
+    return `the API server does not allow this agent to ${verb} pods: its ClusterRole needs the verb "${verb}" on the resource "pods" (${error.message})`;
   }
-  if (error.code === "unauthorized")
-    return `the API server does not know this agent's token: ${error.message}`;
+  if (error.code === "unauthorized") return `the API server rejected this agent's token: ${error.message}`;
   return `cannot ${verb} pods: ${error.message}`;
 }

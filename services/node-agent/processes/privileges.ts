@@ -16,7 +16,7 @@ export function mayReadOthers(): boolean {
 /** Returns a sentence for something of other processes that could not be read. */
 export function deniedSentence(what: string, mayRead: boolean): string {
   return mayRead
-    ? `${what} cannot be read in spite of the capability SYS_PTRACE: a security module forbids it (AppArmor: run unconfined), or they are of another user namespace`
+    ? `${what} cannot be read despite the capability SYS_PTRACE: a security module forbids it (AppArmor: run unconfined), or they belong to another user namespace`
     : `${what} cannot be read: run as root`;
 }
 

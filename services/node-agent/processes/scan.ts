@@ -147,13 +147,13 @@ class Scanner implements ProcessScanner {
       names = readdirSync(this.#root);
     } catch (error) {
       limits.push(
-        `${this.#root} cannot be read (${unread(error).code}): name a mounted /proc or a saved tree of one`,
+        `${this.#root} cannot be read (${unread(error).code}): specify a mounted /proc or a saved copy of one`,
       );
       return [];
     }
     const pids = names.filter((name) => /^[1-9]\d{0,9}$/.test(name)).map(Number);
     if (pids.length === 0)
-      limits.push(`${this.#root} holds no process: name a mounted /proc or a saved tree of one`);
+      limits.push(`${this.#root} holds no process: specify a mounted /proc or a saved copy of one`);
     const mountinfo = readText("/proc/self/mountinfo");
     const hidden = hidepidSentence(this.#root, "text" in mountinfo ? mountinfo.text : "", mayReadOthers());
     if (hidden !== null) limits.push(hidden);

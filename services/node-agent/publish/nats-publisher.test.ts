@@ -265,7 +265,7 @@ test("an agent without the permission to publish says so, and resumes once it ha
   publisher.attach(await link(server, { user: "agent", password: "b" }));
   const published = publisher.publish(report(1));
   await until("the refusal is told", () =>
-    /does not let this agent publish/.test(publisher.limits()[0] ?? ""),
+    /does not allow this agent to publish/.test(publisher.limits()[0] ?? ""),
   );
   await server.stop("SIGTERM");
   await server.start(users("whotalks.v1.report.*.*"));

@@ -29,13 +29,13 @@ export function publishFailure(error: unknown): PublishFailure {
   if (cause instanceof NoRespondersError) {
     return retry(
       "no-stream",
-      `NATS has no stream for reports: the aggregator makes "${STREAM_NAME}" when it starts; is it running, and has NATS JetStream?`,
+      `NATS has no stream for reports: the aggregator creates "${STREAM_NAME}" when it starts: is it running, and does NATS have JetStream?`,
     );
   }
   if (cause instanceof PermissionViolationError) {
     return retry(
       "permission",
-      `NATS does not let this agent ${cause.operation === "publish" ? "publish to" : "subscribe to"} "${cause.subject}": check the permissions of its user`,
+      `NATS does not allow this agent to ${cause.operation === "publish" ? "publish to" : "subscribe to"} "${cause.subject}": check the permissions of its user`,
     );
   }
   if (cause instanceof JetStreamApiError) {

@@ -31,7 +31,7 @@ describe("the BPF iterators", { skip: obstacle ?? false }, () => {
     const command = `"${process.execPath}" "${script}"; exit $?`;
     const impossible = await runChecks(t, ["unshare", ...inNamespace, "sh", "-c", command]);
     if (numbersPids) return assert.equal(impossible, null);
-    assert.match(impossible ?? "", /does not tell pids as this pid namespace numbers them/);
+    assert.match(impossible ?? "", /does not report pids as this pid namespace numbers them/);
     t.skip(impossible!);
   });
 });

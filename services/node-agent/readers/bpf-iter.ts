@@ -168,9 +168,9 @@ class BpfIterReader implements SocketReader {
   probe(): string | null {
     const { procRoot } = this.#options;
     if (!isLiveProc(procRoot))
-      return `${procRoot} is not the running kernel's: BPF would tell of another one`;
+      return `${procRoot} is not the running kernel's: BPF would report another kernel's sockets`;
     if (ownPid(procRoot) !== String(process.pid))
-      return `${procRoot} is of another pid namespace: BPF would tell other pids (set hostPID)`;
+      return `${procRoot} belongs to another pid namespace: BPF would report other pids (set hostPID)`;
     // A socket of our own must appear under our own pid: before 5.11 the kernel numbers pids as its first pid
     // namespace does.
     const { socket, close } = syscalls();
@@ -180,7 +180,7 @@ class BpfIterReader implements SocketReader {
     if (this.#failure !== null) return this.#failure;
     return isHeld(this.#index!.held, process.pid, own)
       ? null
-      : "this kernel does not tell pids as this pid namespace numbers them";
+      : "this kernel does not report pids as this pid namespace numbers them";
   }
 
   isStill(): boolean {
@@ -223,7 +223,7 @@ class BpfIterReader implements SocketReader {
       ...(waiting === 0
         ? []
         : [
-            `Connections that no process holds (TIME_WAIT, half-open) are told late for ${waiting} network namespaces, in which more changes than may be read`,
+            `Connections without a process (TIME_WAIT, half-open) are reported late for ${waiting} network namespaces, which change faster than they may be read`,
           ]),
       ...new Set([...this.#options.tcpReader.limits(), ...this.#options.restReader.limits()]),
     ];

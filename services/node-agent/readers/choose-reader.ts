@@ -166,7 +166,7 @@ class ReaderChain implements SocketReader {
       ...(handedOver === 0
         ? []
         : [
-            `${handedOver} network namespaces were read by another reader, as ${this.name} could not read them`,
+            `${handedOver} network namespaces were read by another reader, since ${this.name} could not read them`,
           ]),
     ];
   }

@@ -76,7 +76,7 @@ it("without BTF, or with something else in its place, the iterator says so", { s
   );
   assert.match(
     createBpfIterReader({ ...within, btfPath: "/proc/version" }).probe()!,
-    /of a form that is not known/,
+    /has an unknown format/,
   );
 });
 

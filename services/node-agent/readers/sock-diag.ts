@@ -88,7 +88,7 @@ class SockDiagReader implements SocketReader {
 
   probe(): string | null {
     if (!isLiveProc(this.#options.procRoot)) {
-      return `${this.#options.procRoot} is not the running kernel's: sock_diag would tell of another one`;
+      return `${this.#options.procRoot} is not the running kernel's: sock_diag would report another kernel's sockets`;
     }
     try {
       const obstacle = setnsObstacle();
@@ -189,7 +189,9 @@ class SockDiagReader implements SocketReader {
           if (lasting) this.#fromProc.add(name);
         }
         if (!lasting)
-          this.#limits.add(`sock_diag fails now and then (${error.message}): ${table.name} came from /proc`);
+          this.#limits.add(
+            `sock_diag fails at times (${error.message}): ${table.name} is read from /proc then`,
+          );
         return;
       }
     }

@@ -354,11 +354,11 @@ export interface Connection {
   bytesToClient?:
     | number
     | undefined;
-  /** Smoothed round trip time in microseconds, where known. */
+  /** Smoothed round trip time in microseconds, if known. */
   rttMicros?:
     | number
     | undefined;
-  /** Retransmissions, where known. */
+  /** Retransmissions, if known. */
   retransmits?:
     | number
     | undefined;

@@ -255,10 +255,7 @@ export interface ProcessInfo {
 export interface SocketColumns {
   /** Number of rows. */
   count: number;
-  /**
-   * uint32: id of the agent's choosing, unique among living sockets of an
-   * epoch.
-   */
+  /** uint32: id assigned by the agent, unique among living sockets of an epoch. */
   id: Uint8Array;
   /** uint16: id of the network namespace. */
   namespace: Uint8Array;
@@ -276,15 +273,15 @@ export interface SocketColumns {
    * family is 4, else 16 bytes each.
    */
   addresses: Uint8Array;
-  /** uint16: local port; of a raw socket the IP protocol it receives. */
+  /** uint16: local port; for a raw socket, the IP protocol that it receives. */
   localPort: Uint8Array;
   /** uint16: remote port. */
   remotePort: Uint8Array;
-  /** uint32: inode number; 0 where no file refers to the socket. */
+  /** uint32: inode number; 0 if no file refers to the socket. */
   inode: Uint8Array;
-  /** uint32: owner. */
+  /** uint32: user id of the owner. */
   uid: Uint8Array;
-  /** uint32: bytes not yet read; of a listener, connections not yet accepted. */
+  /** uint32: bytes not yet read; for a listener, connections not yet accepted. */
   recvQueue: Uint8Array;
   /** uint32: bytes not yet acknowledged. */
   sendQueue: Uint8Array;
@@ -295,7 +292,7 @@ export interface SocketColumns {
   timer: Uint8Array;
   /**
    * uint32: when the timer ends, in ticks of 10 ms since the epoch's start; 0
-   * where none runs.
+   * if none runs.
    */
   timerDeadline: Uint8Array;
   /** uint8: unanswered retransmissions, at most 255. */
@@ -303,20 +300,20 @@ export interface SocketColumns {
   /** uint16: reference count, at most 65535. */
   references: Uint8Array;
   /**
-   * uint32: ticks since the epoch's start when the socket was first seen.
-   * Absent in a delta: the pass of the report.
+   * uint32: ticks since the epoch's start when the socket was first seen. If
+   * absent in a delta: the pass of the report.
    */
   firstSeen: Uint8Array;
   /**
-   * uint32: low half of the kernel's cookie of the socket; both halves 0 where
+   * uint32: low half of the kernel's cookie of the socket; both halves are 0 if
    * the reader cannot see it.
    */
   cookieLow: Uint8Array;
   /** uint32: high half of the cookie. */
   cookieHigh: Uint8Array;
   /**
-   * uint8: 1 where the other columns of this group are known (TCP, by readers
-   * that can see them), 0 where their zeros mean nothing.
+   * uint8: 1 if the other columns of this group are known (TCP, by readers that
+   * can see them); 0 if their zeros mean nothing.
    */
   counted: Uint8Array;
   /**
@@ -325,19 +322,19 @@ export interface SocketColumns {
    */
   bytesSent: Uint8Array;
   /**
-   * double: bytes of payload that came from the other end since the connection
+   * double: bytes of payload received from the other end since the connection
    * began.
    */
   bytesReceived: Uint8Array;
   /** uint32: smoothed round trip time in microseconds. */
   rttMicros: Uint8Array;
-  /** uint32: segments sent again since the connection began. */
+  /** uint32: segments retransmitted since the connection began. */
   totalRetransmits: Uint8Array;
   /**
-   * uint8: how an attempt to connect went that never became a connection: 1 the
-   * other end answered with a reset, 2 nobody answered; 0 for all others and
-   * where that is not known. Its remote port may be 0: a connect() that fails
-   * while its caller waits forgets the port before it can be read.
+   * uint8: the result of a failed attempt to connect: 1 the other end answered
+   * with a reset, 2 no answer; 0 for all others and if it is unknown. The
+   * remote port of such a socket may be 0: a blocking connect() that fails
+   * clears the port before it can be read.
    */
   attempt: Uint8Array;
 }
@@ -386,21 +383,21 @@ export interface SocketChangeColumns {
 
 /**
  * Flows as columns: one row is one conntrack entry. Protocols' states and the
- * status bits are numbered as the kernel does in
+ * status bits have the kernel's numbers of
  * include/uapi/linux/netfilter/nf_conntrack_{common,tcp,sctp}.h.
  */
 export interface FlowColumns {
   /** Number of rows. */
   count: number;
-  /** uint32: id of the agent's choosing, unique among living flows of an epoch. */
+  /** uint32: id assigned by the agent, unique among living flows of an epoch. */
   id: Uint8Array;
-  /** uint16: id of the network namespace in whose table the flow is. */
+  /** uint16: id of the network namespace whose table has the flow. */
   namespace: Uint8Array;
   /** uint8: IANA protocol number. */
   protocol: Uint8Array;
   /** uint8: 4 or 6. */
   family: Uint8Array;
-  /** uint8: state of the protocol, where it has states (tcp, sctp, dccp). */
+  /** uint8: state of the protocol, if it has states (tcp, sctp, dccp). */
   state: Uint8Array;
   /**
    * uint32: status bits (2 seen reply, 4 assured, 16 source translated, 32
@@ -408,20 +405,21 @@ export interface FlowColumns {
    */
   status: Uint8Array;
   /**
-   * Source and destination of the original direction, then of the reply's. In
-   * network byte order: 4 bytes each where family is 4, else 16 bytes each.
+   * Source and destination of the original direction, then of the reply
+   * direction. In network byte order: 4 bytes each where family is 4, else 16
+   * bytes each.
    */
   addresses: Uint8Array;
   /**
-   * uint16, 4 a row: in the same order as the addresses: ports, or gre keys; of
-   * icmp the id as source and type * 256 + code as destination.
+   * uint16, 4 a row: in the same order as the addresses: ports, or gre keys;
+   * for icmp the id as source and type * 256 + code as destination.
    */
   ports: Uint8Array;
   /** uint16: conntrack zone. */
   zone: Uint8Array;
   /**
    * double, 4 a row: packets and bytes of the original direction, then of the
-   * reply's; zeros where the kernel counts none (nf_conntrack_acct).
+   * reply direction; zeros if the kernel does not count (nf_conntrack_acct).
    */
   counters: Uint8Array;
   /** uint32: ticks since the epoch's start when the flow was first seen. */
@@ -488,7 +486,10 @@ export interface FamilySocket {
   firstSeen: number;
 }
 
-/** Which process holds which socket, as columns, rows of a socket adjacent. */
+/**
+ * Which process holds which socket, as columns; the rows of a socket are
+ * adjacent.
+ */
 export interface HolderColumns {
   /** Number of rows. */
   count: number;

@@ -42,5 +42,7 @@ export const connectionModelTable: ModelTableSchema = {
     { name: "uidHigh", type: "u32", group: "uid", grows: "in place", doc: "High half of the stable id." },
     { name: "uidLow", type: "u32", group: "uid", grows: "in place", doc: "Low half of the stable id." },
   ],
-  methods: [{ name: "clearRow", does: "clear", groups: [""], doc: "Clears all but the stable id." }],
+  methods: [
+    { name: "clearRow", does: "clear", groups: [""], doc: "Clears all columns except the stable id." },
+  ],
 };

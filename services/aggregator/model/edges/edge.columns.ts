@@ -45,7 +45,7 @@ export const edgeModelTable: ModelTableSchema = {
       type: "f64",
       group: "counts",
       grows: "by copy",
-      doc: "Connections that nobody answered.",
+      doc: "Connections without an answer.",
     },
     {
       name: "pending",
@@ -122,7 +122,7 @@ export const edgeModelTable: ModelTableSchema = {
       name: "clearCounts",
       does: "clear",
       groups: ["counts"],
-      doc: "Clears what the edge counts: it has no connection yet.",
+      doc: "Clears the counts of an edge without connections.",
     },
   ],
 };

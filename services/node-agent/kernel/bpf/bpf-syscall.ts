@@ -70,6 +70,6 @@ export function loadBpfProgram(
     .trim();
   const last = text.split("\n").slice(-4).join("; ");
   throw new Error(
-    `the kernel does not take the BPF program (errno ${errorNumber})${last === "" ? "" : `: ${last}`}`,
+    `the kernel rejected the BPF program (errno ${errorNumber})${last === "" ? "" : `: ${last}`}`,
   );
 }

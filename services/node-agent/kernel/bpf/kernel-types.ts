@@ -62,7 +62,7 @@ export function withKernelTypes<Result>(path: string, use: (types: KernelTypes) 
   }
   try {
     const btf = Btf.parse(bytes);
-    if (btf === null) throw new Error(`${path} is of a form that is not known`);
+    if (btf === null) throw new Error(`${path} has an unknown format`);
     return use(new KernelTypes(btf));
   } finally {
     // The garbage collector would keep this many bytes for long: transferring them frees them now. A small

@@ -38,7 +38,7 @@ export class SocketIterator {
       const target = types.functionId("bpf_iter_task_file");
       const tasks = types.functionId("bpf_iter_task");
       if (target === null || tasks === null)
-        throw new Error("this kernel has no iterator over tasks' files (it came with 5.8)");
+        throw new Error("this kernel has no iterator over tasks' files (since 5.8)");
       const pidLevel = ownPidLevel(types, tasks);
       const program = assembleSocketProgram(types, pidLevel);
       const iterator = BpfIterator.load(program, target, SocketRecord.bytes, RECORDS_MAX);

@@ -70,7 +70,7 @@ export class TaskIterator {
   static load(): TaskIterator {
     return withKernelTypes(BTF_PATH, (types) => {
       const target = types.functionId("bpf_iter_task");
-      if (target === null) throw new Error("this kernel has no iterator over tasks (it came with 5.8)");
+      if (target === null) throw new Error("this kernel has no iterator over tasks (since 5.8)");
       const program = assembleTaskProgram(types, ownPidLevel(types, target));
       // 56 bytes per process: 235 MB at most; further ones are counted.
       return new TaskIterator(BpfIterator.load(program, target, TaskRecord.bytes, PIDS_MAX));

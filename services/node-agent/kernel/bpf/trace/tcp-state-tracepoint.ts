@@ -50,7 +50,7 @@ export class TcpStateTracepoint {
       const tracepoint = types.typedefId(TRACEPOINT);
       if (tracepoint === null) throw new Error("this kernel has no tracepoint inet_sock_set_state");
       if (types.functionId("bpf_get_socket_ptr_cookie") === null)
-        throw new Error("this kernel does not give tracing programs a socket's cookie (it came with 5.12)");
+        throw new Error("this kernel's tracing programs cannot read a socket's cookie (since 5.12)");
       const tasks = types.functionId("bpf_iter_task");
       const pageBytes = syscalls().pageBytes();
       const undo: (() => void)[] = [];
