@@ -10,9 +10,7 @@ import { readlinkSync } from "node:fs";
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
-import { TICK_MS, TICKS_PER_SECOND } from "../../../lib/ticks.ts";
-import { BTF_PATH } from "../kernel/bpf/kernel-types.ts";
-import { SocketIterator } from "../kernel/bpf/socket-iterator.ts";
+import { TICKS_PER_SECOND } from "../../../lib/ticks.ts";
 import { AF_UNIX, SOCK_STREAM } from "../kernel/constants.ts";
 import { syscalls } from "../kernel/syscalls.ts";
 import type {
@@ -28,7 +26,8 @@ import { ChangeGate, TRAFFIC_TICKS } from "./freshness/change-gate.ts";
 import { InterfaceAddresses } from "./interface-addresses.ts";
 import { KeptRows } from "./freshness/kept-rows.ts";
 import { isLiveProc } from "./live-proc.ts";
-import { RecordIndex } from "./socket-records.ts";
+import { NodeRecords } from "./node-records.ts";
+import { TableCredit } from "./table-credit.ts";
 
 /**
  * Ticks of 10 ms after which a namespace's counters are read although the records show no new, closed or
@@ -58,15 +57,13 @@ const REFRESHES_PER_SECOND = 4;
 /**
  * Jitter slots: staggers the first refresh of each namespace by its id, so that they are not all due at once.
  */
-const SPREAD = 32;
+const REFRESH_JITTER_SLOTS = 32;
 
 /**
- * Share of one core that reading whole TCP tables for sockets without a file may take, and the milliseconds of
- * it that may accumulate. Where namespaces change faster, those sockets are reported late; sockets that a file
- * refers to never are.
+ * Share of one core that reading whole TCP tables for sockets without a file may take. If namespaces change
+ * faster, those sockets are reported late; sockets that a file refers to never are.
  */
 const ORPHANS_SHARE = 0.005;
-const ORPHANS_CREDIT_MS = 1000;
 
 /**
  * The same share where events keep those sockets and tables are read to check only, and ticks between two checks of one
@@ -74,10 +71,6 @@ const ORPHANS_CREDIT_MS = 1000;
  */
 const CHECK_SHARE = 0.0005;
 const CHECK_TICKS = 30_000;
-
-/** Back off after this many changing digests in a row; the pause grows by one pass up to DIGEST_PAUSE_MAX. */
-const DIGESTS_MOVED = 3;
-const DIGEST_PAUSE_MAX = 15;
 
 /** TCP_TIMEWAIT_LEN of include/net/tcp.h in ticks: how long a TIME_WAIT entry lives. */
 const TIME_WAIT_TICKS = 6000;
@@ -130,39 +123,21 @@ class BpfIterReader implements SocketReader {
   readonly #gate: ChangeGate;
   readonly #addresses: InterfaceAddresses;
   readonly #kept = new Map<number, Kept>();
-  #iterator: SocketIterator | null = null;
-  #index: RecordIndex | null = null;
-  #indexTicks = 0;
-  #readable = false;
-  #overflowed = 0;
-  #failure: string | null = null;
+  readonly #records: NodeRecords;
+  readonly #credit = new TableCredit();
   #pass = 0;
-  // Milliseconds that whole TCP tables may take now, when that was computed, and how many namespaces wait for
-  // credit.
-  #creditMs = ORPHANS_CREDIT_MS;
-  #creditTicks = 0;
-  #waiting = 0;
-  #waitingBefore = 0;
   #refreshesLeft = 0;
   // When the current pass began, and until when each pass must read the node because sockets moved in some
   // namespace.
   #nowTicks = 0;
   #busyTicks = 0;
-  // The digest taken before the records were read, and the one that isStill() read; undefined if it did not
-  // ask.
-  #digest: string | null = null;
-  #digestNow: string | null | undefined = undefined;
-  #isAsked = false;
-  // Digests in a row that differed from the previous one, and passes left in which none is read because of
-  // that.
-  #digestsMoved = 0;
-  #digestPause = 0;
   #hints: ReadingHints = NO_HINTS;
 
   constructor(options: BpfIterReaderOptions) {
     this.#options = options;
     this.#gate = new ChangeGate(options.procRoot);
     this.#addresses = new InterfaceAddresses(options.procRoot);
+    this.#records = new NodeRecords(options.btfPath);
   }
 
   probe(): string | null {
@@ -175,10 +150,10 @@ class BpfIterReader implements SocketReader {
     // namespace does.
     const { socket, close } = syscalls();
     const own = socket(AF_UNIX, SOCK_STREAM, 0);
-    this.#readRecords();
+    this.#records.read(this.#nowTicks);
     close(own);
-    if (this.#failure !== null) return this.#failure;
-    return isHeld(this.#index!.held, process.pid, own)
+    if (this.#records.failure !== null) return this.#records.failure;
+    return isHeld(this.#records.index.held, process.pid, own)
       ? null
       : "this kernel does not report pids as this pid namespace numbers them";
   }
@@ -188,13 +163,7 @@ class BpfIterReader implements SocketReader {
     // Counters and data are read as often as ever; while sockets move in some namespace, every pass reads.
     const dueTicks = this.#hints.unheldKept === "never" ? COUNTERS_TICKS : QUIET_TICKS;
     const isDue = nowTicks >= this.#nowTicks + dueTicks || nowTicks < this.#busyTicks;
-    if (!this.#readable || isDue || this.#waiting > 0 || this.#overflowed > 0) return false;
-    this.#isAsked = true;
-    const digest = this.#readDigest();
-    const isStill = digest !== null && digest === this.#digest;
-    // A still pass ends here, and its digest with it: by the next one it says nothing any more.
-    this.#digestNow = isStill ? undefined : digest;
-    return isStill;
+    return !isDue && this.#credit.waiting === 0 && this.#records.isUnchanged();
   }
 
   begin(hints: ReadingHints = NO_HINTS): void {
@@ -206,20 +175,17 @@ class BpfIterReader implements SocketReader {
     this.#nowTicks = nowTicks;
     this.#refreshesLeft = Math.ceil((elapsedTicks * REFRESHES_PER_SECOND) / TICKS_PER_SECOND);
     const share = hints.unheldKept === "always" ? CHECK_SHARE : ORPHANS_SHARE;
-    const earnedMs = (nowTicks - this.#creditTicks) * TICK_MS * share;
-    this.#creditMs = Math.min(ORPHANS_CREDIT_MS, this.#creditMs + earnedMs);
-    this.#creditTicks = nowTicks;
-    this.#waitingBefore = this.#waiting;
-    this.#waiting = 0;
-    this.#readRecords();
+    this.#credit.begin(nowTicks, share);
+    this.#records.read(nowTicks);
     this.#options.tcpReader.begin?.();
     this.#options.restReader.begin?.();
   }
 
   limits(): readonly string[] {
-    const waiting = Math.max(this.#waiting, this.#waitingBefore);
+    const waiting = this.#credit.waitingMax;
+    const { failure } = this.#records;
     return [
-      ...(this.#failure === null ? [] : [this.#failure]),
+      ...(failure === null ? [] : [failure]),
       ...(waiting === 0
         ? []
         : [
@@ -230,11 +196,11 @@ class BpfIterReader implements SocketReader {
   }
 
   held(): HeldSockets | null {
-    return this.#readable ? this.#index!.held : null;
+    return this.#records.held;
   }
 
   read(namespace: NamespaceRecord, namespaceId: number, sink: SocketSink): NamespaceReading {
-    if (!this.#readable || namespace.inode === 0) return UNREAD;
+    if (!this.#records.readable || namespace.inode === 0) return UNREAD;
     const { inode } = namespace;
     const nowTicks = this.#nowTicks;
     // The inode number may be reused by another namespace; its id differs then.
@@ -253,8 +219,7 @@ class BpfIterReader implements SocketReader {
       return tcp;
     }
     // Records that overflowed the iterator's buffer belong to no known namespace: count them once.
-    const overflowed = rest.overflowed + tcp.overflowed + this.#overflowed;
-    this.#overflowed = 0;
+    const overflowed = rest.overflowed + tcp.overflowed + this.#records.takeOverflowed();
     return {
       ...rest,
       addresses: this.#addressesOf(namespace, nowTicks),
@@ -265,59 +230,8 @@ class BpfIterReader implements SocketReader {
     };
   }
 
-  // Reads the records, unless the digest shows that nothing but data changed since they were last read.
-  #readRecords(): void {
-    const digest = this.#takeDigest();
-    const isNew = this.#nowTicks < this.#indexTicks + TRAFFIC_TICKS;
-    if (this.#readable && isNew && digest !== null && digest === this.#digest) return;
-    this.#readable = false;
-    this.#failure = null;
-    try {
-      this.#iterator ??= SocketIterator.load(this.#options.btfPath ?? BTF_PATH);
-      this.#index ??= new RecordIndex(syscalls().jiffyNs());
-      const records = this.#iterator.read();
-      this.#indexTicks = this.#nowTicks;
-      this.#overflowed = records.overflowed;
-      this.#index.fill(records);
-      this.#digest = records.overflowed === 0 ? digest : null;
-      this.#readable = true;
-    } catch (error) {
-      this.#failure = (error as Error).message;
-    }
-  }
-
-  // Returns the digest that isStill() read in this pass, else reads it now. Null if the kernel reports none,
-  // or if isStill() was not called since the records were read: passes that far apart read the records each
-  // time.
-  #takeDigest(): string | null {
-    const digest = this.#digestNow;
-    const isAsked = this.#isAsked;
-    this.#digestNow = undefined;
-    this.#isAsked = false;
-    if (digest !== undefined) return digest;
-    return isAsked ? this.#readDigest() : null;
-  }
-
-  // A digest that keeps changing only adds to the cost of the records, so it is read in fewer and fewer
-  // passes.
-  #readDigest(): string | null {
-    if (this.#iterator === null || this.#digestPause > 0) {
-      this.#digestPause--;
-      return null;
-    }
-    let digest: string | null = null;
-    try {
-      digest = this.#iterator.readDigest();
-    } catch {
-      // Reading the records will report the reason.
-    }
-    this.#digestsMoved = digest === this.#digest ? 0 : this.#digestsMoved + 1;
-    this.#digestPause = Math.min(DIGEST_PAUSE_MAX, Math.max(0, this.#digestsMoved - DIGESTS_MOVED));
-    return digest;
-  }
-
   #readRest(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
-    const mark = this.#index!.restMark(namespace.inode);
+    const mark = this.#records.index.restMark(namespace.inode);
     const same = kept.rest !== null && kept.restMark === mark;
     const isRefreshed = nowTicks >= kept.restTicks && this.#refreshesLeft > 0;
     if (same && isRefreshed) this.#refreshesLeft--;
@@ -331,7 +245,7 @@ class BpfIterReader implements SocketReader {
     kept.rest?.keepUnchanged(sink, familyRows);
     kept.rest = KeptRows.of(sink, rows, familyRows);
     kept.restMark = mark;
-    kept.restTicks = nowTicks + REST_TICKS - spread(kept.namespaceId, REST_TICKS / 2);
+    kept.restTicks = nowTicks + REST_TICKS - jitter(kept.namespaceId, REST_TICKS / 2);
     kept.restReading = { ...reading, linesMalformed: 0, overflowed: 0 };
     return reading;
   }
@@ -341,7 +255,7 @@ class BpfIterReader implements SocketReader {
     for (let at = first; at < familySockets.length; at++) {
       const socket = familySockets[at]!;
       if (socket.family === SocketFamily.SOCKET_FAMILY_UNIX && socket.peerInode === 0)
-        socket.peerInode = this.#index!.peer(socket.inode);
+        socket.peerInode = this.#records.index.peer(socket.inode);
     }
   }
 
@@ -354,17 +268,17 @@ class BpfIterReader implements SocketReader {
   // Where events keep the sockets that no file refers to: those are read when the namespace is read for the first time,
   // when events were lost, and now and then to check. A namespace that came while events were heard has none before them.
   #readToCheck(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
-    const index = this.#index!;
+    const index = this.#records.index;
     const { inode } = namespace;
     if (this.#hints.unheldKept === "not-now") kept.checkTicks = kept.lookTicks = nowTicks;
-    const isDue = nowTicks >= kept.checkTicks && (this.#creditMs > 0 || kept.checkTicks === 0);
-    if (isDue) kept.checkTicks = nowTicks + CHECK_TICKS - spread(kept.namespaceId, CHECK_TICKS / 2);
+    const isDue = nowTicks >= kept.checkTicks && (this.#credit.isLeft || kept.checkTicks === 0);
+    if (isDue) kept.checkTicks = nowTicks + CHECK_TICKS - jitter(kept.namespaceId, CHECK_TICKS / 2);
     const reading = isDue
       ? this.#readOrphans(namespace, kept, sink, nowTicks, index.tcpMark(inode))
       : {
           ...UNREAD,
           read: true,
-          overflowed: index.append(inode, kept.namespaceId, this.#indexTicks, sink.sockets),
+          overflowed: index.append(inode, kept.namespaceId, this.#records.readTicks, sink.sockets),
         };
     // After the tables, so that the kernel has counted all that is in them.
     if (kept.counts === null || nowTicks >= kept.lookTicks) {
@@ -377,7 +291,7 @@ class BpfIterReader implements SocketReader {
   }
 
   #readTcp(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
-    const index = this.#index!;
+    const index = this.#records.index;
     const { sockets } = sink;
     const { inode } = namespace;
     const mark = index.tcpMark(inode);
@@ -401,11 +315,11 @@ class BpfIterReader implements SocketReader {
         moved = false;
       }
     }
-    const affordable = this.#creditMs > 0;
-    if (moved && !affordable) this.#waiting++;
+    const affordable = this.#credit.isLeft;
+    if (moved && !affordable) this.#credit.defer();
     if (kept.orphans !== null && !(moved && affordable)) {
       if (moved) kept.blindTicks = nowTicks;
-      const overflowed = index.append(inode, kept.namespaceId, this.#indexTicks, sockets);
+      const overflowed = index.append(inode, kept.namespaceId, this.#records.readTicks, sockets);
       const more = kept.orphans.append(sink, kept.namespaceId, (held) => index.has(held));
       return { ...UNREAD, read: true, overflowed: overflowed + more };
     }
@@ -416,7 +330,7 @@ class BpfIterReader implements SocketReader {
   #areAllHeld(inode: number, counts: Counts | null): boolean {
     if (counts === null) return false;
     const { ipv4, ipv6, timeWait } = counts.tcpSockets;
-    return timeWait === 0 && ipv4 + ipv6 === this.#index!.tcpCount(inode);
+    return timeWait === 0 && ipv4 + ipv6 === this.#records.index.tcpCount(inode);
   }
 
   // Reads the whole TCP table and keeps only the rows that no file refers to: the records have the others.
@@ -427,12 +341,12 @@ class BpfIterReader implements SocketReader {
     nowTicks: number,
     mark: string,
   ): NamespaceReading {
-    const index = this.#index!;
+    const index = this.#records.index;
     const { sockets } = sink;
     const first = sockets.length;
     const startMs = performance.now();
     const reading = this.#options.tcpReader.read(namespace, kept.namespaceId, sink);
-    this.#creditMs -= performance.now() - startMs;
+    this.#credit.spend(performance.now() - startMs);
     if (!reading.read) return reading;
     let length = first;
     for (let row = first; row < sockets.length; row++) {
@@ -444,7 +358,7 @@ class BpfIterReader implements SocketReader {
     kept.orphans = KeptRows.of(sink, first, sink.familySockets.length);
     kept.tcpMark = mark;
     this.#gate.settle(namespace, kept.namespaceId, kept.counts, nowTicks);
-    const overflowed = index.append(namespace.inode, kept.namespaceId, this.#indexTicks, sockets);
+    const overflowed = index.append(namespace.inode, kept.namespaceId, this.#records.readTicks, sockets);
     return { ...reading, overflowed: reading.overflowed + overflowed };
   }
 
@@ -466,8 +380,8 @@ class BpfIterReader implements SocketReader {
   }
 }
 
-function spread(namespaceId: number, ticks: number): number {
-  return ((namespaceId % SPREAD) * ticks) / SPREAD;
+function jitter(namespaceId: number, ticks: number): number {
+  return ((namespaceId % REFRESH_JITTER_SLOTS) * ticks) / REFRESH_JITTER_SLOTS;
 }
 
 function newlyKept(namespaceId: number): Kept {
