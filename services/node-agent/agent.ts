@@ -94,8 +94,6 @@ export function createAgent(parts: AgentParts, pace: AgentPace): Agent {
 
 class PassingAgent implements Agent {
   readonly #parts: AgentParts;
-  readonly #namespaceIds = new NamespaceIds();
-  readonly #socketIds = new IdPool(1, SOCKET_IDS_MAX);
   readonly #stages: ReturnType<typeof createStages>;
   readonly #hearing: Hearing | null;
   readonly #budget: CpuBudget;
@@ -114,7 +112,7 @@ class PassingAgent implements Agent {
 
   constructor(parts: AgentParts, pace: AgentPace) {
     this.#parts = parts;
-    this.#stages = createStages(parts, pace, this.#namespaceIds, this.#socketIds);
+    this.#stages = createStages(parts, pace);
     this.#hearing = this.#stages.hearing;
     this.#budget = new CpuBudget({ share: pace.cpuShare, intervalMs: pace.intervalMs });
     this.#previous = emptyObservation(NodeCoverage.create({ node: parts.origin.node }));
@@ -196,14 +194,14 @@ class PassingAgent implements Agent {
   async #observe(startMs: number): Promise<{ observation: Observation; cost: Omit<PassCost, "cpuMs"> }> {
     const parts = this.#parts;
     const previous = this.#previous;
-    const { account, destroyed, tables } = this.#stages;
+    const { account, destroyed, namespaceIds: ids, socketIds, tables } = this.#stages;
     const scan = parts.processes.scan();
     const events = destroyed.take(scan);
     if (this.#isStill(scan)) return { observation: await this.#observeStill(startMs, scan), cost: NO_COST };
 
     const arrivals = parts.destroyed?.takeArrivals() ?? new Map<number, NamespaceOwner>();
     const gone = [...events.places(), ...(this.#hearing?.gone(arrivals) ?? [])];
-    const namespaces = this.#namespaceIds.identify(scan, gone, arrivals);
+    const namespaces = ids.identify(scan, gone, arrivals);
     const hints = { destroyedIn: parts.destroyed ? events.places() : null, unheldKept: this.#unheldKept() };
     const { sink, readings, namespaces: known, cost } = await tables.read(namespaces, hints);
     this.#flowNamespaces = namespaces.map(({ namespace, record }) => ({ id: namespace.id, record }));
@@ -224,8 +222,8 @@ class PassingAgent implements Agent {
       namespaces,
     });
     account.count(namespaces, readings, ticks, [settled.newTcpEnds, merged.newTcpEnds]);
-    const family = settleFamilySockets(previous.familySockets, sink.familySockets, this.#socketIds, ticks);
-    this.#socketIds.settle();
+    const family = settleFamilySockets(previous.familySockets, sink.familySockets, socketIds, ticks);
+    socketIds.settle();
 
     parts.holders.refresh(scan, sink, (id) => known.get(id)?.inode ?? 0);
     const unmoved = settled.unmoved && family.unmoved;
@@ -284,7 +282,7 @@ class PassingAgent implements Agent {
       return reading?.read === true && carriesOver(sockets, row, { ticks, allRead: reading.unheldRead });
     };
     const carries = this.#hearing === null ? {} : { carries: isKept };
-    return settleSockets({ previous: sockets, next, ids: this.#socketIds, ticks, ...carries });
+    return settleSockets({ previous: sockets, next, ids: this.#stages.socketIds, ticks, ...carries });
   }
 
   #attribute(
@@ -382,7 +380,9 @@ function unreadOf(sockets: SocketTable, readings: Readings, carried: ReadonlySet
 }
 
 // The stages with their state.
-function createStages(parts: AgentParts, pace: AgentPace, namespaceIds: NamespaceIds, ids: IdPool) {
+function createStages(parts: AgentParts, pace: AgentPace) {
+  const namespaceIds = new NamespaceIds();
+  const socketIds = new IdPool(1, SOCKET_IDS_MAX);
   const processes = new ProcessTable();
   const cgroupText = (pid: number): string => {
     const read = readText(`${parts.procRoot}/${pid}/cgroup`);
@@ -392,15 +392,17 @@ function createStages(parts: AgentParts, pace: AgentPace, namespaceIds: Namespac
   const account = new AccountStage(parts);
   const { events = null, elapsedMs } = parts;
   const hear = (namespaceId: number, openedNs: number): void => account.hear(namespaceId, openedNs);
-  const sockets = new HeardSockets({ ids, callers, hear });
+  const sockets = new HeardSockets({ ids: socketIds, callers, hear });
   return {
     account,
     attributor: new Attributor(processes),
     callers,
     cpu: new CpuClock(),
-    destroyed: new DestroyedStage(parts, ids),
+    destroyed: new DestroyedStage(parts, socketIds),
     hearing: events === null ? null : new Hearing({ events, sockets, elapsedMs }),
+    namespaceIds,
     reporter: new Reporter(parts, pace.keyframeMs),
+    socketIds,
     tables: new TableStage(parts.reader, namespaceIds, elapsedMs),
   };
 }

@@ -111,6 +111,4 @@ export const largeClasses: Readonly<Record<string, string>> = {
   Model: "one field for each table; it does nothing else",
   ConntrackEntry: "one field for each attribute of a conntrack message",
   NodeRecord: "one field for each value that is known of a node: the columns of one row",
-  HeardSockets: "still to be split: openers, and what changed since the last report",
-  PassingAgent: "still to be split: what the latest pass left for the next one",
 };

@@ -6,13 +6,12 @@
 
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
-import { firstRowsBySocket, HolderTable, UNKNOWN_FD } from "../../../lib/holder-table.ts";
+import { HolderTable } from "../../../lib/holder-table.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { Attempt } from "../../../lib/vocabulary/outcomes.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { Caller, Callers } from "../attribute/callers.ts";
-import { holdByListeners } from "../attribute/listener-holders.ts";
 import type { HeardChanges } from "../observation.ts";
 import type { IdPool } from "../ids/id-pool.ts";
 import { hostIsLittleEndian } from "../kernel/byte-order.ts";
@@ -33,16 +32,11 @@ import {
   writeFigures,
   writeSocket,
 } from "./tcp-state-row.ts";
+import type { HeardTables } from "./unreported-changes.ts";
+import { UnreportedChanges } from "./unreported-changes.ts";
 
 /** Rows in TIME_WAIT that are kept at most; beyond, a connection ends when its socket does. */
 const TIME_WAIT_ROWS_MAX = 2 ** 14;
-
-/** What records are applied to. */
-export interface HeardTables {
-  /** Rows of the latest reading, changed in place. */
-  readonly sockets: SocketTable;
-  readonly holders: HolderTable;
-}
 
 /** What a reading found that records should explain, as ids of its rows. */
 export interface ReadingNews {
@@ -71,18 +65,7 @@ export class HeardSockets {
   #withoutCookie: number[] = [];
   // Rows of the latest reading.
   #rowsRead = 0;
-  // Rows from here on are not reported yet; beside them, who opened each.
-  #firstNew = 0;
-  #openers: (ProcessInfo | null)[] = [];
-  // Of rows that are reported, by the socket's id.
-  readonly #openerOfKnown = new Map<number, ProcessInfo>();
-  #ended = new SocketTable(64);
-  #endedOpeners: (ProcessInfo | null)[] = [];
-  #finals = new SocketTable(64);
-  #removed: number[] = [];
-  readonly #changed = new Set<number>();
-  // Listeners that closed: they leave with the report, since connections that they accepted before are in it, too.
-  #closedListeners: number[] = [];
+  readonly #changes = new UnreportedChanges();
   // Rows in TIME_WAIT by the hash of their tuple.
   readonly #timeWaits = new Map<number, number>();
   readonly #doubts = new ReadingDoubts();
@@ -119,7 +102,7 @@ export class HeardSockets {
         this.#doubts.addFound(cookie, row, news.unheard.has(id) && !this.connects.has(cookie));
       if (news.kept.has(id)) this.#doubts.addKept(id, row, news.unread.has(id));
     }
-    this.#begin();
+    this.#changes.begin(sockets.length);
   }
 
   /** Applies one record; `namespaceId` is the id of its network namespace, `ticks` the time that it bears. */
@@ -178,70 +161,14 @@ export class HeardSockets {
 
   /** Whether a report has anything to say. */
   get hasChanges(): boolean {
-    return (
-      this.#tables.sockets.length > this.#firstNew ||
-      this.#ended.length > 0 ||
-      this.#finals.length > 0 ||
-      this.#openerOfKnown.size > 0 ||
-      this.#removed.length > 0 ||
-      this.#closedListeners.length > 0 ||
-      this.#changed.size > 0
-    );
+    return this.#changes.hasAny(this.#tables.sockets.length);
   }
 
   /** What the next report must say; from now on it counts as reported. */
   flush(): HeardChanges {
-    const { sockets, holders } = this.#tables;
-    const added = new SocketTable(64);
-    const openers: (ProcessInfo | null)[] = [];
-    for (let row = this.#firstNew; row < sockets.length; row++) {
-      if (sockets.id[row] === 0) continue;
-      added.appendRow(sockets, row);
-      openers.push(this.#openers[row - this.#firstNew] ?? null);
-    }
-    const newHolders = new HolderTable(64);
-    holdUnheld(this.#openerOfKnown, holders, newHolders);
-    appendRows(holders, newHolders, 0);
-    const found = newHolders.length;
-    // The holders of new listeners first: they have accepted others of the new sockets.
-    holdByOpeners(added, openers, newHolders);
-    appendRows(holders, newHolders, found);
-    const opened = newHolders.length;
-    holdAccepted(added, openers, this.#tables, newHolders);
-    appendRows(holders, newHolders, opened);
-    holdByOpeners(this.#ended, this.#endedOpeners, newHolders);
-    holdAccepted(this.#ended, this.#endedOpeners, this.#tables, newHolders);
-    for (const row of this.#closedListeners) this.#leave(row);
-    this.#dropHolders();
-    const changes = this.#finals;
-    for (const row of this.#changed) if (sockets.id[row] !== 0) changes.appendRow(sockets, row);
-    const ended = this.#ended;
-    for (let row = 0; row < ended.length; row++) {
-      added.appendRow(ended, row);
-      this.#removed.push(ended.id[row]!);
-    }
-    const result = {
-      sockets: added,
-      holders: newHolders,
-      changes,
-      removed: this.#removed,
-      ended: ended.length,
-    };
-    this.#begin();
+    const changes = this.#changes.flush(this.#tables, (row) => this.#leave(row));
     this.#parts.ids.settle();
-    return result;
-  }
-
-  #begin(): void {
-    this.#firstNew = this.#tables.sockets.length;
-    this.#openers = [];
-    this.#openerOfKnown.clear();
-    this.#ended = new SocketTable(64);
-    this.#endedOpeners = [];
-    this.#finals = new SocketTable(64);
-    this.#removed = [];
-    this.#changed.clear();
-    this.#closedListeners = [];
+    return changes;
   }
 
   #connect(view: DataView, at: number): void {
@@ -269,7 +196,7 @@ export class HeardSockets {
     }
     const row = this.#append(view, at, namespaceId, ticks);
     if (row < 0) return;
-    this.#openers[row - this.#firstNew] = this.#processOf(caller);
+    this.#changes.setOpener(row, this.#processOf(caller));
     this.#parts.hear(namespaceId, openedNs);
   }
 
@@ -282,10 +209,14 @@ export class HeardSockets {
     // An MPTCP listener's subflow follows the listener itself, with the same file.
     const last = sockets.length - 1;
     const inode = view.getUint32(at + Record.inode, hostIsLittleEndian);
-    if (last >= this.#firstNew && sockets.state[last] === SocketState.LISTEN && sockets.inode[last] === inode)
+    if (
+      this.#changes.isNew(last) &&
+      sockets.state[last] === SocketState.LISTEN &&
+      sockets.inode[last] === inode
+    )
       return;
     const row = this.#append(view, at, namespaceId, ticks);
-    if (row >= 0) this.#openers[row - this.#firstNew] = this.#processOf(this.#caller(view, at));
+    if (row >= 0) this.#changes.setOpener(row, this.#processOf(this.#caller(view, at)));
   }
 
   #close(view: DataView, at: number, namespaceId: number, ticks: number): void {
@@ -305,7 +236,7 @@ export class HeardSockets {
       else this.#end(view, at, row, ticks);
     } else if (entry !== undefined) {
       writeFigures(view, at, this.#tables.sockets, entry);
-      this.#changed.add(entry);
+      this.#changes.change(entry);
     } else if (
       before !== SocketState.LISTEN &&
       before !== SocketState.SYN_RECV &&
@@ -319,7 +250,7 @@ export class HeardSockets {
   // The socket may listen again.
   #endListener(row: number): void {
     this.#rowOfCookie.delete(rowCookie(this.#tables.sockets, row));
-    this.#closedListeners.push(row);
+    this.#changes.closeListener(row);
   }
 
   #end(view: DataView, at: number, row: number, ticks: number): void {
@@ -327,14 +258,14 @@ export class HeardSockets {
     const failed = view.getUint8(at + Record.oldState) === SocketState.SYN_SENT;
     writeFigures(view, at, sockets, row);
     this.#rowOfCookie.delete(rowCookie(sockets, row));
-    if (row >= this.#firstNew) {
-      this.#appendEnded(sockets, row, this.#openers[row - this.#firstNew] ?? null);
+    if (this.#changes.isNew(row)) {
+      this.#endNew(row);
       this.#kill(row);
       return;
     }
     if (this.#timeWaits.size < TIME_WAIT_ROWS_MAX && leaveTimeWait(view, at, sockets, row, ticks)) {
       this.#timeWaits.set(tupleHash(sockets, row), row);
-      this.#changed.add(row);
+      this.#changes.change(row);
       return;
     }
     if (failed) sockets.attempt[row] = attemptOf(view, at);
@@ -344,9 +275,7 @@ export class HeardSockets {
   // A known row leaves, with its last figures.
   #leave(row: number, state: number = SocketState.CLOSE): void {
     const { sockets } = this.#tables;
-    const final = this.#finals.appendRow(sockets, row);
-    if (final >= 0) this.#finals.state[final] = state;
-    this.#removed.push(sockets.id[row]!);
+    this.#changes.finish(sockets, row, state);
     this.#kill(row);
   }
 
@@ -357,9 +286,9 @@ export class HeardSockets {
     of: { namespaceId: number; ticks: number; openedNs: number; opener: ProcessInfo | null },
   ): void {
     const { namespaceId, ticks, openedNs, opener } = of;
-    const ended = this.#ended;
-    const row = ended.append();
+    const row = this.#changes.end(opener);
     if (row < 0) return;
+    const { ended } = this.#changes;
     writeSocket(view, at, ended, row);
     writeFigures(view, at, ended, row);
     ended.localPort[row] = sourcePortOf(view, at);
@@ -371,14 +300,13 @@ export class HeardSockets {
       ended.state[row] = SocketState.SYN_SENT;
       ended.attempt[row] = attemptOf(view, at);
     }
-    this.#endedOpeners[row] = opener;
     this.#parts.hear(namespaceId, openedNs);
   }
 
   // The reading may have found a socket and not yet who holds it.
   #noteOpener(row: number, caller: Caller | null): void {
-    if (caller !== null && row < this.#firstNew)
-      this.#openerOfKnown.set(this.#tables.sockets.id[row]!, this.#parts.callers.of(caller));
+    if (caller !== null && !this.#changes.isNew(row))
+      this.#changes.setOpenerOfKnown(this.#tables.sockets.id[row]!, this.#parts.callers.of(caller));
   }
 
   #move(view: DataView, at: number): void {
@@ -392,7 +320,7 @@ export class HeardSockets {
     const { sockets } = this.#tables;
     if (sockets.state[row] === state) return;
     sockets.state[row] = state;
-    if (row < this.#firstNew) this.#changed.add(row);
+    if (!this.#changes.isNew(row)) this.#changes.change(row);
   }
 
   #append(view: DataView, at: number, namespaceId: number, ticks: number): number {
@@ -415,16 +343,17 @@ export class HeardSockets {
     const before = this.#timeWaits.get(hash);
     if (before === undefined || !sameTuple(sockets, row, sockets, before)) return;
     this.#timeWaits.delete(hash);
-    this.#removed.push(sockets.id[before]!);
+    this.#changes.remove(sockets.id[before]!);
     this.#kill(before);
   }
 
-  #appendEnded(from: SocketTable, fromRow: number, opener: ProcessInfo | null): void {
-    const row = this.#ended.appendRow(from, fromRow);
-    if (row < 0) return;
-    this.#ended.state[row] = SocketState.CLOSE;
-    this.#ended.attempt[row] = Attempt.none;
-    this.#endedOpeners[row] = opener;
+  #endNew(row: number): void {
+    const endedRow = this.#changes.end(this.#changes.openerOf(row));
+    if (endedRow < 0) return;
+    const { ended } = this.#changes;
+    ended.copyRow(endedRow, this.#tables.sockets, row);
+    ended.state[endedRow] = SocketState.CLOSE;
+    ended.attempt[endedRow] = Attempt.none;
   }
 
   #kill(row: number): void {
@@ -432,7 +361,7 @@ export class HeardSockets {
     this.#parts.ids.giveBack(sockets.id[row]!);
     sockets.id[row] = 0;
     sockets.state[row] = 0;
-    this.#changed.delete(row);
+    this.#changes.unchange(row);
   }
 
   // Readings know an MPTCP connection by the cookie of the MPTCP socket, records by that of its subflow: a row that was
@@ -454,7 +383,7 @@ export class HeardSockets {
       this.#rowOfCookie.delete(rowsCookie);
       this.#rowOfCookie.set(cookie, row);
       writeCookie(view, at, sockets, row);
-      this.#changed.add(row);
+      this.#changes.change(row);
       return row;
     }
     return undefined;
@@ -475,20 +404,6 @@ export class HeardSockets {
     );
   }
 
-  // Of sockets that are gone.
-  #dropHolders(): void {
-    if (this.#removed.length === 0) return;
-    const gone = new Set(this.#removed);
-    const { holders } = this.#tables;
-    let kept = 0;
-    for (let row = 0; row < holders.length; row++) {
-      if (gone.has(holders.socket[row]!)) continue;
-      if (kept < row) holders.copyRow(kept, holders, row);
-      kept++;
-    }
-    holders.length = kept;
-  }
-
   #processOf(caller: Caller | null): ProcessInfo | null {
     return caller === null ? null : this.#parts.callers.of(caller);
   }
@@ -501,46 +416,6 @@ export class HeardSockets {
     this.#lastCaller = caller ?? last;
     return caller;
   }
-}
-
-// Sockets that nobody was found to hold are held by who opened them.
-function holdUnheld(
-  openers: ReadonlyMap<number, ProcessInfo>,
-  holders: HolderTable,
-  into: HolderTable,
-): void {
-  if (openers.size === 0) return;
-  const firstRows = firstRowsBySocket(holders);
-  for (const [socket, opener] of openers)
-    if ((firstRows[socket] ?? -1) < 0) into.append(socket, opener.id, UNKNOWN_FD);
-}
-
-// Sockets are held by who opened them.
-function holdByOpeners(
-  sockets: SocketTable,
-  openers: readonly (ProcessInfo | null)[],
-  into: HolderTable,
-): void {
-  for (let row = 0; row < sockets.length; row++) {
-    const opener = openers[row] ?? null;
-    if (opener !== null) into.append(sockets.id[row]!, opener.id, UNKNOWN_FD);
-  }
-}
-
-// The others are held by who holds the listener that accepted them.
-function holdAccepted(
-  sockets: SocketTable,
-  openers: readonly (ProcessInfo | null)[],
-  living: HeardTables,
-  into: HolderTable,
-): void {
-  const wasAccepted = (row: number): boolean => (openers[row] ?? null) === null;
-  holdByListeners(sockets, wasAccepted, living.sockets, living.holders, into);
-}
-
-function appendRows(into: HolderTable, from: HolderTable, first: number): void {
-  for (let row = first; row < from.length; row++)
-    into.append(from.socket[row]!, from.process[row]!, from.fd[row]!);
 }
 
 function rowCookie({ cookieLow, cookieHigh }: SocketTable, row: number): number {
