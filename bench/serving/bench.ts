@@ -1,7 +1,7 @@
-// The query API under a crowd: 500 watches that are not read, 500 lists that are, and 500 lists that are not, each over a
-// connection of its own; meanwhile a fresh list is asked again and again, as `kubectl whotalks` asks it. The aggregator
-// has the heap that Node.js takes in a container with the chart's memory limit. With an address, the aggregator there
-// is measured instead.
+// The query API under a crowd: 500 watches that are not read, 500 lists that are, and 500 lists that are not,
+// each over a connection of its own; meanwhile a fresh list is asked again and again, as `kubectl whotalks`
+// asks it. The aggregator has the heap that Node.js takes in a container with the chart's memory limit. With
+// an address, the aggregator there is measured instead.
 
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";

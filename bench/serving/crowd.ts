@@ -1,6 +1,6 @@
-// The crowd, in a process of its own so that it does not delay those who measure: watches that are never read, lists that
-// are read as fast as they come, and lists that are never read. Each call has a connection of its own, as every
-// `kubectl whotalks` has. What ends is asked again.
+// The crowd, in a process of its own so that it does not delay those who measure: watches that are never
+// read, lists that are read as fast as they come, and lists that are never read. Each call has a connection
+// of its own, as every `kubectl whotalks` has. What ends is asked again.
 
 import { setTimeout as sleep } from "node:timers/promises";
 

@@ -154,8 +154,8 @@ async function* watchParts(
   if (!within.signal.aborted) throw new FailureError("The server ended the watch: start it again.");
 }
 
-// Reads a call part by part. What the server refuses for want of room is asked again after the time that it names, as
-// long as the timeout allows.
+// Reads a call part by part. What the server refuses for want of room is asked again after the time that it
+// names, as long as the timeout allows.
 async function* parts<Part>(
   open: () => ClientReadableStream<Part>,
   within: Within,

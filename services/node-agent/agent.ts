@@ -2,16 +2,17 @@
 //
 //   scan      processes and network namespaces                                   processes/scan.ts
 //   hear      what happened to TCP sockets since: applied and reported at once    heard/
-//   read      each namespace's tables, and the node's flows                       pass/table-stage.ts, readers/, conntrack/
+//   read      each namespace's tables                                            pass/table-stage.ts, readers/
+//   flows     the node's conntrack entries                                       conntrack/
 //   identify  namespaces and sockets keep their ids                               ids/, observe/socket-ids.ts
 //   merge     sockets that were destroyed since the pass before                   observe/destroyed-ends.ts
 //   attribute sockets to processes                                                attribute/
 //   account   what was seen against what the kernel counted                       pass/account-stage.ts
 //   report    what changed                                                        pass/reporter.ts, delta/
 //
-// Between two passes the agent only hears: each change is applied to the tables of the latest pass and reported. A
-// namespace that cannot be read is counted and the pass goes on; a report that cannot be delivered makes the next one a
-// keyframe.
+// Between two passes the agent only hears: each change is applied to the tables of the latest pass and
+// reported. A namespace that cannot be read is counted and the pass goes on; a report that cannot be
+// delivered makes the next one a keyframe.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -57,7 +58,9 @@ import { TableStage } from "./pass/table-stage.ts";
 /** Socket ids of every family: twice the sockets that one node may have, since ids rest for a pass. */
 const SOCKET_IDS_MAX = 2 ** 23;
 
-/** Milliseconds between two looks for what was heard, and where so much waits that the buffer might fill up. */
+/**
+ * Milliseconds between two looks for what was heard, and where so much waits that the buffer might fill up.
+ */
 const LOOK_MS = 100;
 const LOOK_CROWDED_MS = 10;
 
@@ -65,8 +68,8 @@ const LOOK_CROWDED_MS = 10;
 const LOOKS_PER_REPORT = 2;
 
 /**
- * After so many passes that found no socket beside TCP's come or go, passes are so far apart: TCP's are heard of. A flow
- * that comes or goes, lost records, or many rows that were heard, end the wait.
+ * After so many passes that found no socket beside TCP's come or go, passes are so far apart: TCP's are heard
+ * of. A flow that comes or goes, lost records, or many rows that were heard, end the wait.
  */
 const STILL_PASSES = 5;
 const QUIET_INTERVAL_MS = 5000;
@@ -148,7 +151,8 @@ class PassingAgent implements Agent {
     this.#stages.reporter.reportEnd();
   }
 
-  // Hears until the next pass, which is due `waitMs` from now; on a quiet node later, unless a flow comes or goes.
+  // Hears until the next pass, which is due `waitMs` from now; on a quiet node later, unless a flow comes or
+  // goes.
   async #hearFor(startMs: number, waitMs: number, woken: AbortSignal): Promise<void> {
     const { elapsedMs, flows = null } = this.#parts;
     const dueMs = elapsedMs() + waitMs;
@@ -307,7 +311,8 @@ class PassingAgent implements Agent {
     });
     this.#hasHeard = false;
     callers.install(scan, read.namespaceIds);
-    // What is in TIME_WAIT keeps the holders that it had, so those of a connection that nobody saw stay with it.
+    // What is in TIME_WAIT keeps the holders that it had, so those of a connection that nobody saw stay with
+    // it.
     const wasNeverOpen = (row: number): boolean => read.added.has(sockets.id[row]!) && isOver(sockets, row);
     if (!read.unmoved)
       holdByListeners(sockets, wasNeverOpen, sockets, attribution.holders, attribution.holders);
@@ -418,8 +423,8 @@ class CpuClock {
   }
 }
 
-// Resolves when `isDue` says so, which is asked every so often, at the latest after `mostMs`. Nothing else runs meanwhile:
-// on a quiet node this is all that the agent does.
+// Resolves when `isDue` says so, which is asked every so often, at the latest after `mostMs`. Nothing else
+// runs meanwhile: on a quiet node this is all that the agent does.
 function untilDue(
   isDue: () => boolean,
   { everyMs, mostMs, woken }: { everyMs: number; mostMs: number; woken: AbortSignal },

@@ -129,8 +129,8 @@ export interface SocketReader {
   /** What the latest readings could not see and why, as sentences that say what to do. */
   limits(): readonly string[];
   /**
-   * The holders of sockets, if the reader learns them together with the sockets of a pass; null or absent if it
-   * does not.
+   * The holders of sockets, if the reader learns them together with the sockets of a pass; null or absent if
+   * it does not.
    */
   held?(): HeldSockets | null;
 }
@@ -146,9 +146,9 @@ export interface HeldSockets {
 /** Which process holds which socket, by inode. */
 export interface SocketHolders {
   /**
-   * Updates the holders after the sockets of a pass were read: rescans the processes whose descriptors may have
-   * changed, and those of a namespace with a socket without a known holder. `namespaceInode` returns the inode
-   * of the namespace with an id in the sink. Never throws.
+   * Updates the holders after the sockets of a pass were read: rescans the processes whose descriptors may
+   * have changed, and those of a namespace with a socket without a known holder. `namespaceInode` returns the
+   * inode of the namespace with an id in the sink. Never throws.
    */
   refresh(scan: ProcessScan, sink: SocketSink, namespaceInode: (namespaceId: number) => number): void;
   /** Calls back for each (pid, fd) that holds the inode, in ascending order of pid, then fd. */

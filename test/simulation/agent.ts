@@ -61,7 +61,8 @@ export class Agent {
   #passes = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
   #dumpMs = Number.NEGATIVE_INFINITY;
-  // Whether the agent was stopped before the current pass: announcements waited, and bear the time at which they are read.
+  // Whether the agent was stopped before the current pass: announcements waited, and bear the time at which
+  // they are read.
   #wasStopped = false;
 
   constructor(node: Node, traits: AgentTraits, accounting: boolean, history: History, startMs: number) {

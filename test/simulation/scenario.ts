@@ -59,8 +59,9 @@ export interface Talk {
 /** A fault in a node's reports. */
 interface Incident {
   /**
-   * Reports are lost until a keyframe; the agent restarts, `passes` after its last pass; a keyframe comes out of order;
-   * the aggregator replays the stream: of each node it receives nothing before a keyframe, each node's at another pass.
+   * Reports are lost until a keyframe; the agent restarts, `passes` after its last pass; a keyframe comes out
+   * of order; the aggregator replays the stream: of each node it receives nothing before a keyframe, each
+   * node's at another pass.
    */
   readonly kind: "none" | "lost" | "restart" | "keyframe" | "replay";
   readonly node: number;
@@ -71,8 +72,8 @@ interface Incident {
 /** What makes a node's reports late, for minutes. */
 interface Delay {
   /**
-   * The agent is stopped: it makes no pass, and what was announced meanwhile waits. Its reports are held: they reach the
-   * stream with the first one after the delay.
+   * The agent is stopped: it makes no pass, and what was announced meanwhile waits. Its reports are held:
+   * they reach the stream with the first one after the delay.
    */
   readonly kind: "none" | "stopped" | "held";
   readonly node: number;

@@ -5,7 +5,10 @@ import type { Scenario } from "./scenario.ts";
 
 /** Passes that an old agent has made before the first keyframe that the aggregator receives. */
 const PASSES_BEFORE = 4;
-/** The shortest interval of passes in a history with a delay, in milliseconds, so that few passes make minutes. */
+/**
+ * The shortest interval of passes in a history with a delay, in milliseconds, so that few passes make
+ * minutes.
+ */
 const DELAYED_INTERVAL_MS_MIN = 5000;
 
 /** One pass of a node's agent. */

@@ -110,8 +110,8 @@ export class FlowLife {
     this.#removeEarlier(node);
   }
 
-  // Whether a new row is a flow of the agent's previous run, which takes its id: the same tuples in the same table, and it
-  // has not gone back to its beginning.
+  // Whether a new row is a flow of the agent's previous run, which takes its id: the same tuples in the same
+  // table, and it has not gone back to its beginning.
   #continuesEarlier(node: NodeRecord, slot: number, { table, row }: FlowArrival): boolean {
     const { flows } = this.#model;
     const earlier = this.#earlier.get(node.index);

@@ -75,7 +75,9 @@ export class Ingest {
     return [...this.#strangers.keys()];
   }
 
-  /** Processes one report that arrived at a time of the stream's clock, and those that were held until then. */
+  /**
+   * Processes one report that arrived at a time of the stream's clock, and those that were held until then.
+   */
   take(bytes: Uint8Array, timeMs: number): void {
     this.release(timeMs);
     this.#take(bytes, timeMs, (node) => this.#rivals.holds(node, bytes, timeMs));

@@ -124,7 +124,8 @@ function findFlow(model: ReadModel, connection: number): number {
     if (end < 0) continue;
     const found = flowOfEnd(model, end);
     if (found === SEVERAL_FLOWS) return -1;
-    // Ends that mirror each other have no translation between them: one that an end fits is another conversation's.
+    // Ends that mirror each other have no translation between them: one that an end fits is another
+    // conversation's.
     if (found >= 0 && flows.isTranslated(found) && client >= 0 && server >= 0 && ends.mirrors(client, server))
       continue;
     if (found >= 0 && (best < 0 || flows.isTranslated(found))) best = found;
@@ -162,8 +163,9 @@ function flowOfEnd(model: ReadModel, end: number): number {
   return translated >= 0 ? firstOfChain(model, translated) : plain;
 }
 
-// Whether another entry of the same table, before or after this one, fits the end's life better: the table has one entry
-// of a tuple at a time. Of entries that fit alike, an end has the first that no other end on its tuple has.
+// Whether another entry of the same table, before or after this one, fits the end's life better: the table
+// has one entry of a tuple at a time. Of entries that fit alike, an end has the first that no other end on
+// its tuple has.
 function hasLikelierRival(
   model: ReadModel,
   flow: number,

@@ -12,7 +12,9 @@ import { isServedByListeners } from "./by-listener.ts";
 import { livedTogether } from "./lifetimes.ts";
 import { listensOnOwnPort } from "./listens.ts";
 
-/** How much later than a conversation's sockets its flow may be reported: twice the usual interval of passes. */
+/**
+ * How much later than a conversation's sockets its flow may be reported: twice the usual interval of passes.
+ */
 const FLOW_LAG_MS = 2000;
 
 const NOT_THROUGH_SERVICE: Answer = { kind: "service-end", role: null };
@@ -35,8 +37,8 @@ export function byService(model: ReadModel, { end, nowMs }: OneSided, fronts: Se
   return { kind: "peer", peer, client: { end: client, by: DirectionBy.listener } };
 }
 
-// Whether the client's node translates and may still report how it translated this conversation: masquerading changes the
-// client's port too, and then the server's peer is another one.
+// Whether the client's node translates and may still report how it translated this conversation: masquerading
+// changes the client's port too, and then the server's peer is another one.
 function mayHaveFlow(model: ReadModel, client: number, server: number, nowMs: number): boolean {
   const { sockets } = model;
   const sinceMs = Math.max(sockets.sinceMs[client]!, sockets.sinceMs[server]!);

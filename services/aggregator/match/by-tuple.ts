@@ -13,8 +13,8 @@ export const SEVERAL_PEERS = -2;
 const TAKEN_PEER = -3;
 
 /**
- * How long an end's peer must be gone, and the end must have lived beside another that matches it, before it changes over
- * to that one, in milliseconds.
+ * How long an end's peer must be gone, and the end must have lived beside another that matches it, before it
+ * changes over to that one, in milliseconds.
  */
 const CHANGE_OVER_MS = 5_000;
 
@@ -72,8 +72,8 @@ export function peerByTuple(model: ReadModel, slot: number): number {
 }
 
 /**
- * Of two closed candidates, returns the likelier one; SEVERAL_PEERS if they are in different namespaces. `best` is
- * NO_PEER before the first candidate.
+ * Of two closed candidates, returns the likelier one; SEVERAL_PEERS if they are in different namespaces.
+ * `best` is NO_PEER before the first candidate.
  */
 export function likelierGonePeer(model: ReadModel, slot: number, best: number, other: number): number {
   const { sockets } = model;
@@ -101,8 +101,9 @@ export function partnerOf({ sockets, connections }: ReadModel, slot: number): nu
   return connections.serverEnd(connection);
 }
 
-// A live end whose partner is gone changes over to the live end that mirrors it: at once if its life is more like
-// that end's, otherwise once its node has seen it live on beside that end. This returns the end that changes over, or -1.
+// A live end whose partner is gone changes over to the live end that mirrors it: at once if its life is more
+// like that end's, otherwise once its node has seen it live on beside that end. This returns the end that
+// changes over, or -1.
 function changingOver(model: ReadModel, slot: number, nowMs: number): number {
   const { sockets, ends } = model;
   for (let other = ends.firstLike(slot); other >= 0; other = ends.after(other)) {

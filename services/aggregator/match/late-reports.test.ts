@@ -1,5 +1,5 @@
-// Ends of one conversation whose reports arrive minutes apart are one connection, and the right one where their ports
-// were used again meanwhile: what counts is when they lived.
+// Ends of one conversation whose reports arrive minutes apart are one connection, and the right one where
+// their ports were used again meanwhile: what counts is when they lived.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,7 +1,7 @@
-// When the ends of conversations lived, as far as their nodes could see it. A node that was stopped, or restarted, sees
-// late what happened meanwhile: an end may have begun at any time since the pass before. Ends of one conversation
-// lived at the same time, so of several that have the tuple the right one can be told, however late either was
-// reported.
+// When the ends of conversations lived, as far as their nodes could see it. A node that was stopped, or
+// restarted, sees late what happened meanwhile: an end may have begun at any time since the pass before. Ends
+// of one conversation lived at the same time, so of several that have the tuple the right one can be told,
+// however late either was reported.
 
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -23,8 +23,8 @@ export function livedTogether(model: ReadModel, a: number, b: number): boolean {
 }
 
 /**
- * Of two candidates for an end's peer, returns the one whose life is more like the end's; if both are alike, the one
- * that began first, because reports are in order. `best` is -1 before the first candidate.
+ * Of two candidates for an end's peer, returns the one whose life is more like the end's; if both are alike,
+ * the one that began first, because reports are in order. `best` is -1 before the first candidate.
  */
 export function likelierPeer(model: ReadModel, end: number, best: number, other: number): number {
   if (best < 0) return other;
@@ -36,8 +36,8 @@ export function likelierPeer(model: ReadModel, end: number, best: number, other:
 }
 
 /**
- * How much the lives of two ends differ, in milliseconds: how far apart they began, at least, and how long one was open
- * after the other had ended.
+ * How much the lives of two ends differ, in milliseconds: how far apart they began, at least, and how long
+ * one was open after the other had ended.
  */
 export function unlikenessMs(model: ReadModel, a: number, b: number): number {
   const apartMs = Math.max(
@@ -48,7 +48,10 @@ export function unlikenessMs(model: ReadModel, a: number, b: number): number {
   return apartMs + outlivedMs(model, a, b) + outlivedMs(model, b, a);
 }
 
-/** Whether an end may have been the peer of one that has gone: it is ending too, or began before that one was over. */
+/**
+ * Whether an end may have been the peer of one that has gone: it is ending too, or began before that one was
+ * over.
+ */
 export function mayOutlive(model: ReadModel, end: number, gone: number): boolean {
   const { sockets } = model;
   const isEnding =
@@ -65,8 +68,8 @@ export function bornMs({ sockets, connections }: ReadModel, end: number): number
   return isIn ? Math.min(sinceMs, connections.firstSeenMs[connection]!) : sinceMs;
 }
 
-// When an end had not begun yet: at the pass before it was first seen. Of one that was found with the first known pass it
-// is the time of that, unless it was over by then.
+// When an end had not begun yet: at the pass before it was first seen. Of one that was found with the first
+// known pass it is the time of that, unless it was over by then.
 function bornAfterMs(model: ReadModel, end: number): number {
   const { sockets } = model;
   const knownMs = sockets.bornAfterMs[end]!;

@@ -1,12 +1,13 @@
-// The order in which lists show connections: oldest first. Making one takes a sort of all connections, so the lists of a
-// crowd share it; connections that opened since are not in them. An order has 8 bytes per connection; what all orders have together is bounded.
+// The order in which lists show connections: oldest first. Making one takes a sort of all connections, so the
+// lists of a crowd share it; connections that opened since are not in them. An order has 8 bytes per
+// connection; what all orders have together is bounded.
 
 import type { View } from "../view/view.ts";
 import { Crowd } from "./crowd.ts";
 
 /**
- * Bytes of all orders that lists still use: 160 orders of 50,000 connections, 4 of 2 million. The two latest are always
- * kept.
+ * Bytes of all orders that lists still use: 160 orders of 50,000 connections, 4 of 2 million. The two latest
+ * are always kept.
  */
 const ORDERS_BYTES_MAX = 64 * 1024 * 1024;
 const ORDERS_MIN = 2;
@@ -76,8 +77,8 @@ export class ConnectionOrder {
   }
 }
 
-// A comparison of each pair would take ten times as long. So slots are sorted as numbers, by the time and then the slot,
-// and only those of the same millisecond are compared.
+// A comparison of each pair would take ten times as long. So slots are sorted as numbers, by the time and
+// then the slot, and only those of the same millisecond are compared.
 function sortedSlots({ connections, nowMs }: View): Uint32Array {
   const keys = Float64Array.from(connections.slots(), (slot) => {
     const ageMs = Math.min(AGE_MS_MAX, Math.max(0, nowMs + AGE_MS_MAX / 2 - connections.firstSeenMs(slot)));

@@ -1,5 +1,6 @@
-// What running lists share while they build their items: a view with its cached endpoints, and messages. The caches are
-// megabytes, so there is one of them for all lists, and a list that waits for its reader holds none.
+// What running lists share while they build their items: a view with its cached endpoints, and messages. The
+// caches are megabytes, so there is one of them for all lists, and a list that waits for its reader holds
+// none.
 
 import type { Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import type { View } from "../view/view.ts";

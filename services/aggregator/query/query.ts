@@ -1,5 +1,6 @@
-// Answers the API's queries. Connections and listeners are tested and built one by one while they are sent, so that a
-// large answer is never in memory as a whole; those that disappear meanwhile are neither sent nor counted.
+// Answers the API's queries. Connections and listeners are tested and built one by one while they are sent,
+// so that a large answer is never in memory as a whole; those that disappear meanwhile are neither sent nor
+// counted.
 
 import type { Connection, Coverage, Edge, Listener } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
@@ -66,8 +67,8 @@ interface Moment {
 }
 
 /**
- * Stream time for which watchers share endpoints and compiled filters, in milliseconds: 20 times a second, compiling
- * 1,000 filters takes a tenth of the thread.
+ * Stream time for which watchers share endpoints and compiled filters, in milliseconds: 20 times a second,
+ * compiling 1,000 filters takes a tenth of the thread.
  */
 const WATCH_MOMENT_MS = 50;
 

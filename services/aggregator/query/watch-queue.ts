@@ -1,6 +1,6 @@
-// Events that watchers have not read yet. All watchers share one store of events, in which the oldest make room for the
-// newest; each has a bounded queue of its own that refers to it. What a watcher lost is counted, and a gap marker keeps
-// its place.
+// Events that watchers have not read yet. All watchers share one store of events, in which the oldest make
+// room for the newest; each has a bounded queue of its own that refers to it. What a watcher lost is counted,
+// and a gap marker keeps its place.
 
 import type { ConnectionEvent } from "../../../lib/gen/whotalks/v1/query.ts";
 
@@ -58,15 +58,16 @@ export class WatchQueue {
 
   /** Adds an event, or counts it as lost. */
   push(event: WatchEvent): void {
-    // Once an event is lost, drop all until the watcher has read up to there: the queue has one gap at its end.
+    // Once an event is lost, drop all until the watcher has read up to there: the queue has one gap at its
+    // end.
     if (this.#missed > 0 || this.#events.length >= this.#max) this.#missed++;
     else this.#events.push(event);
     this.#notify();
   }
 
   /**
-   * Takes all events, oldest first; resolves when there is one, or with nothing once the queue is closed. An event that
-   * leaves the store before it is reached counts as lost.
+   * Takes all events, oldest first; resolves when there is one, or with nothing once the queue is closed. An
+   * event that leaves the store before it is reached counts as lost.
    */
   async take(): Promise<Iterable<WatchItem> | null> {
     while (this.#events.length === 0 && this.#missed === 0) {

@@ -1,5 +1,5 @@
-// A call's stream of messages, made at its reader's pace: nothing is encoded before there is room for it, and nothing
-// after the reader is gone.
+// A call's stream of messages, made at its reader's pace: nothing is encoded before there is room for it, and
+// nothing after the reader is gone.
 
 import { Metadata, status } from "@grpc/grpc-js";
 
@@ -16,7 +16,10 @@ import type { Turns } from "./turns.ts";
 /** The header that announces the reader timeout, in milliseconds. */
 const READER_TIMEOUT_HEADER = "whotalks-reader-timeout-ms";
 
-/** A list of connections counts as one that has had so much: edges and coverage that begin with it are shorter. */
+/**
+ * A list of connections counts as one that has had so much: edges and coverage that begin with it are
+ * shorter.
+ */
 const LONG_ANSWER_BYTES = 1024 * 1024;
 
 /** The stream of an admitted call. */
@@ -71,7 +74,10 @@ export class CallStream {
   }
 }
 
-/** Runs the body of a call, if there is room for it: its return ends the stream, its error becomes a gRPC status. */
+/**
+ * Runs the body of a call, if there is room for it: its return ends the stream, its error becomes a gRPC
+ * status.
+ */
 export function runCall(
   call: AnyCall,
   calls: Calls,

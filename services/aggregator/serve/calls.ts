@@ -1,6 +1,6 @@
-// All calls that run. They share limits by number and by bytes, per caller and together. What has no room is refused with
-// the time to ask again. A reader that takes nothing is dropped after the reader timeout, and sooner where others need
-// its room.
+// All calls that run. They share limits by number and by bytes, per caller and together. What has no room is
+// refused with the time to ask again. A reader that takes nothing is dropped after the reader timeout, and
+// sooner where others need its room.
 
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -139,7 +139,9 @@ export class Calls {
     await delay(ROOM_MS);
   }
 
-  /** Counts bytes of an answer that several calls share; returns a function that ends it. Throws RefusedError. */
+  /**
+   * Counts bytes of an answer that several calls share; returns a function that ends it. Throws RefusedError.
+   */
   hold(bytes: number): () => void {
     const bytesMax = this.#limits.bytesMax * HELD_SHARE_MAX;
     while (this.#held + bytes > bytesMax) {
@@ -175,7 +177,8 @@ export class Calls {
     if (use !== undefined) use.bytes += bytes;
   }
 
-  // Drops the reader that has taken nothing for the longest time, if that is long enough; of one caller only if given.
+  // Drops the reader that has taken nothing for the longest time, if that is long enough; of one caller only
+  // if given.
   #dropStalled(caller: Caller | null): boolean {
     const nowMs = this.#now();
     if (nowMs < this.#lookAgainMs) return false;

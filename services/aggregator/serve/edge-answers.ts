@@ -1,5 +1,6 @@
-// Encoded lists of edges. Sums are only known once everything is added up, so a list of edges is made as a whole. It is
-// encoded at once, which takes a tenth of the memory of its messages, and where a crowd asks the same, it shares it.
+// Encoded lists of edges. Sums are only known once everything is added up, so a list of edges is made as a
+// whole. It is encoded at once, which takes a tenth of the memory of its messages, and where a crowd asks the
+// same, it shares it.
 
 import type { Edge, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { Edge as EdgeMessage, Filter as FilterMessage } from "../../../lib/gen/whotalks/v1/query.ts";
@@ -62,7 +63,10 @@ export class EdgeAnswers {
   readonly #questions = new Map<string, { readonly crowd: Crowd; readonly answer: WeakRef<EdgeAnswer> }>();
   readonly #hold: (bytes: number) => () => void;
 
-  /** `hold` counts the bytes of an answer until the function that it returns is called; it throws if there is no room. */
+  /**
+   * `hold` counts the bytes of an answer until the function that it returns is called; it throws if there is
+   * no room.
+   */
   constructor(hold: (bytes: number) => () => void) {
     this.#hold = hold;
   }

@@ -1,6 +1,7 @@
-// Listens for connections, and limits their number, which gRPC's own listener does not. libuv accepts one connection of
-// a socket in each round of the event loop, and a round of a busy aggregator takes many milliseconds: behind a thousand
-// others, a new connection would wait for a minute. So several sockets listen at the address.
+// Listens for connections, and limits their number, which gRPC's own listener does not. libuv accepts one
+// connection of a socket in each round of the event loop, and a round of a busy aggregator takes many
+// milliseconds: behind a thousand others, a new connection would wait for a minute. So several sockets listen
+// at the address.
 
 import type { AddressInfo, ListenOptions, Socket } from "node:net";
 import { createServer } from "node:net";
@@ -27,8 +28,8 @@ export interface Gate {
 }
 
 /**
- * Listens at an address such as "127.0.0.1:4180" or "[::]:4180"; port 0 picks a free port. Rejects if it cannot listen
- * there.
+ * Listens at an address such as "127.0.0.1:4180" or "[::]:4180"; port 0 picks a free port. Rejects if it
+ * cannot listen there.
  */
 export async function openGate(
   address: string,

@@ -1,5 +1,6 @@
-// The HTTP/2 stream below a call. gRPC offers neither who is at its other end, where that is a unix socket, nor a way to
-// reset a stream: a status comes after the data that the reader does not take, so it cannot end a stalled call.
+// The HTTP/2 stream below a call. gRPC offers neither who is at its other end, where that is a unix socket,
+// nor a way to reset a stream: a status comes after the data that the reader does not take, so it cannot end
+// a stalled call.
 
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
@@ -13,8 +14,8 @@ export type AnyCall = ServerWritableStream<unknown, Uint8Array>;
 export type Caller = string | object;
 
 /**
- * Returns who calls: the address of the other end. What comes through `kubectl port-forward` comes from this machine, so
- * each connection from there is a caller of its own.
+ * Returns who calls: the address of the other end. What comes through `kubectl port-forward` comes from this
+ * machine, so each connection from there is a caller of its own.
  */
 export function callerOf(call: AnyCall): Caller {
   const session = streamOf(call)?.session as ServerHttp2Session | undefined;

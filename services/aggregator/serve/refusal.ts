@@ -1,5 +1,6 @@
-// The status of a call that is refused for want of room, with the time to ask again: as RetryInfo for people's programs
-// (google.rpc.Status in grpc-status-details-bin), and as the pushback that gRPC's own retries obey (gRFC A6).
+// The status of a call that is refused for want of room, with the time to ask again: as RetryInfo for
+// people's programs (google.rpc.Status in grpc-status-details-bin), and as the pushback that gRPC's own
+// retries obey (gRFC A6).
 
 import { Metadata, status } from "@grpc/grpc-js";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";

@@ -22,8 +22,8 @@ const CLOSE_GRACE_MS = 1_000;
 /** Largest request in bytes: a filter of thousands of values. */
 const REQUEST_BYTES_MAX = 1024 * 1024;
 /**
- * Streams of a connection. More than a caller may have, so that what is too much is refused with a sentence: beyond this
- * number, clients wait in silence.
+ * Streams of a connection. More than a caller may have, so that what is too much is refused with a sentence:
+ * beyond this number, clients wait in silence.
  */
 const STREAMS_PER_CALLER_CALL = 2;
 /** Memory of one HTTP/2 session in MiB: its streams, each with one batch, and requests that are being read. */

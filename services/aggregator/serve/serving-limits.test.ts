@@ -1,4 +1,5 @@
-// The limits of the query API, over real connections: each with what a caller is told and what the counters say.
+// The limits of the query API, over real connections: each with what a caller is told and what the counters
+// say.
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -29,7 +30,10 @@ afterEach(async () => {
 const namespaces = [{ id: 0, inode: 1, host: true }];
 const everything = { filter: undefined, limit: 0 };
 const events = { filter: undefined, initial: true };
-/** What a reader that is dropped is told: ENHANCE_YOUR_CALM, which gRPC's clients report as RESOURCE_EXHAUSTED. */
+/**
+ * What a reader that is dropped is told: ENHANCE_YOUR_CALM, which gRPC's clients report as
+ * RESOURCE_EXHAUSTED.
+ */
 const RESET = "reset 11";
 /** Some 800 kB of connections, which no window holds. */
 const MANY = 3000;

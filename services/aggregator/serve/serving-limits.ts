@@ -13,8 +13,8 @@ export interface ServingLimits {
 }
 
 /**
- * The defaults fit a container of 1 GiB, whose JavaScript heap is 560 MiB. 1,500 unread streams with a full batch
- * each, which gRPC copies once, are 94 MiB beside the heap, and lists of edges may have as much.
+ * The defaults fit a container of 1 GiB, whose JavaScript heap is 560 MiB. 1,500 unread streams with a full
+ * batch each, which gRPC copies once, are 94 MiB beside the heap, and lists of edges may have as much.
  */
 export const servingDefaults: ServingLimits = {
   callsMax: 2048,
@@ -25,13 +25,19 @@ export const servingDefaults: ServingLimits = {
 
 /** The largest part of bytesMax that one caller may have. */
 export const CALLER_SHARE_MAX = 1 / 4;
-/** The part of bytesMax for answers that are made as a whole; the rest is for what streams are ahead of their readers. */
+/**
+ * The part of bytesMax for answers that are made as a whole; the rest is for what streams are ahead of their
+ * readers.
+ */
 export const HELD_SHARE_MAX = 1 / 2;
 /** Bytes that a stream is ahead of its reader: more is encoded when HTTP/2 has taken them. */
 export const AHEAD_BYTES_MAX = 32 * 1024;
 /** Where there is no room left, a reader that took nothing for this long makes room, in milliseconds. */
 export const STALLED_MS_MIN = 1000;
-/** Callers that were refused may ask again after this, in milliseconds: by then stalled readers have made room. */
+/**
+ * Callers that were refused may ask again after this, in milliseconds: by then stalled readers have made
+ * room.
+ */
 export const RETRY_MS = 2000;
 /** Connections at a time: twice the calls, since a connection may be idle between two. */
 export const CONNECTIONS_PER_CALL = 2;

@@ -1,6 +1,6 @@
-// Turns of the one thread among all answers that are being made. After some turns everything else runs: reports, health,
-// metrics. Every other turn is for the answer that has had the fewest bytes, so that short answers do not queue behind
-// long ones; the turns between go round, so that long ones get on too.
+// Turns of the one thread among all answers that are being made. After some turns everything else runs:
+// reports, health, metrics. Every other turn is for the answer that has had the fewest bytes, so that short
+// answers do not queue behind long ones; the turns between go round, so that long ones get on too.
 
 /** How long turns may follow each other before everything else runs, in milliseconds. */
 const TURNS_MS = 5;
@@ -17,7 +17,9 @@ export class Turns {
   #isRunning = false;
   #shortestIsNext = true;
 
-  /** Runs some milliseconds of synchronous work for an answer that has had so many bytes; returns its result. */
+  /**
+   * Runs some milliseconds of synchronous work for an answer that has had so many bytes; returns its result.
+   */
   run<Result>(servedBytes: number, work: () => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {

@@ -1,6 +1,6 @@
 // Parses the kernel's announcement of a socket that it destroys (net/ipv4/inet_diag.c
-// inet_diag_handler_get_info): a struct inet_diag_msg with tuple and cookie, the protocol, and for TCP a struct
-// tcp_info. A hot path: no object per event.
+// inet_diag_handler_get_info): a struct inet_diag_msg with tuple and cookie, the protocol, and for TCP a
+// struct tcp_info. A hot path: no object per event.
 //
 // What the kernel still has of the socket depends on how it ended:
 // - Closed in order, or reset by the other end: everything is there; the state is always CLOSE.

@@ -64,7 +64,9 @@ function readIfThere(file: string): string {
   }
 }
 
-/** Programs that came since `before` and that no living process holds: others on this machine load some, too. */
+/**
+ * Programs that came since `before` and that no living process holds: others on this machine load some, too.
+ */
 function leftBehind(before: ReadonlySet<number>): number[] {
   const held = new Set<number>();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {

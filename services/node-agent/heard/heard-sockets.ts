@@ -1,8 +1,9 @@
-// Applies what the kernel reports of TCP sockets, record by record, to the sockets of the latest reading, and collects what
-// the next report must say of it. A connection that begins and ends between two reports is reported once, as ended.
+// Applies what the kernel reports of TCP sockets, record by record, to the sockets of the latest reading, and
+// collects what the next report must say of it. A connection that begins and ends between two reports is
+// reported once, as ended.
 //
-// Rows are found by their cookie. A row that ended stays where it is, with id 0, until the next reading: rows never move
-// between readings.
+// Rows are found by their cookie. A row that ended stays where it is, with id 0, until the next reading: rows
+// never move between readings.
 
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 import type { ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -51,7 +52,10 @@ export interface ReadingNews {
 interface HeardSocketsParts {
   readonly ids: IdPool;
   readonly callers: Callers;
-  /** Counts an end of a TCP connection in a namespace; `openedNs` of CLOCK_MONOTONIC is when the kernel counted it. */
+  /**
+   * Counts an end of a TCP connection in a namespace; `openedNs` of CLOCK_MONOTONIC is when the kernel
+   * counted it.
+   */
   readonly hear: (namespaceId: number, openedNs: number) => void;
 }
 
@@ -132,7 +136,10 @@ export class HeardSockets {
     else if (state === SocketState.CLOSE) this.connects.take(cookieOf(view, at));
   }
 
-  /** Ends the sockets that are gone though nothing that was heard until `heardMs` says so. Called before each report. */
+  /**
+   * Ends the sockets that are gone though nothing that was heard until `heardMs` says so. Called before each
+   * report.
+   */
   settle(heardMs: number): void {
     const { sockets } = this.#tables;
     for (const row of this.#doubts.settle(heardMs)) {
@@ -364,8 +371,9 @@ export class HeardSockets {
     this.#changes.unchange(row);
   }
 
-  // Readings know an MPTCP connection by the cookie of the MPTCP socket, records by that of its subflow: a row that was
-  // read before it was heard of is found by its tuple, and goes by the subflow's cookie from then on.
+  // Readings know an MPTCP connection by the cookie of the MPTCP socket, records by that of its subflow: a
+  // row that was read before it was heard of is found by its tuple, and goes by the subflow's cookie from
+  // then on.
   #findSubflow(view: DataView, at: number, namespaceId: number, cookie: number): number | undefined {
     const { unheard } = this.#doubts;
     if (unheard.size === 0) return undefined;

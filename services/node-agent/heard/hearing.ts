@@ -1,5 +1,5 @@
-// Hears what the kernel reports of TCP sockets between two readings: takes the records off the ring buffer, finds the
-// namespace that each belongs to, and hands it to HeardSockets.
+// Hears what the kernel reports of TCP sockets between two readings: takes the records off the ring buffer,
+// finds the namespace that each belongs to, and hands it to HeardSockets.
 
 import { ticksOf } from "../../../lib/ticks.ts";
 import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
@@ -19,7 +19,10 @@ const NS_PER_MS = 1e6;
 /** Bytes that wait after which the next look is due at once: a quarter of the ring buffer. */
 const CROWD_BYTES = 2 ** 20;
 
-/** Rows that were added since the latest reading, most of them dead by now, after which the next one is due: 2.5 MB. */
+/**
+ * Rows that were added since the latest reading, most of them dead by now, after which the next one is due:
+ * 2.5 MB.
+ */
 const GROWN_ROWS_MAX = 2 ** 14;
 
 const NO_NEWS: ReadingNews = { unheard: new Set(), kept: new Set(), unread: new Set() };

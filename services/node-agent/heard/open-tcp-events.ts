@@ -12,8 +12,8 @@ interface OpenedEvents {
 }
 
 /**
- * Attaches to the running kernel's tracepoint, if the reader reads what events leave out (bpf-iter does; the others read
- * whole tables). Never throws.
+ * Attaches to the running kernel's tracepoint, if the reader reads what events leave out (bpf-iter does; the
+ * others read whole tables). Never throws.
  */
 export function openTcpEvents(options: {
   readonly choice: EventsChoice;

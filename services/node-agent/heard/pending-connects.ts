@@ -3,8 +3,8 @@
 import type { Caller } from "../attribute/callers.ts";
 
 /**
- * Calls that are remembered at most: 65,536, about 8 MB. Beyond, the oldest are forgotten, and their connections have no
- * process until a reading finds who holds them.
+ * Calls that are remembered at most: 65,536, about 8 MB. Beyond, the oldest are forgotten, and their
+ * connections have no process until a reading finds who holds them.
  */
 const CONNECTS_MAX = 2 ** 16;
 

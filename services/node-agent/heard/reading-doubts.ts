@@ -1,10 +1,10 @@
-// Where a reading and the records disagree, until the records of what happened while it was made have come. What they do
-// not explain then was missed: the reading is believed, and the miss is counted.
+// Where a reading and the records disagree, until the records of what happened while it was made have come.
+// What they do not explain then was missed: the reading is believed, and the miss is counted.
 
 /**
- * Milliseconds for which records may still come. The kernel takes a socket out of its tables before it reports CLOSE
- * (tcp_set_state() of net/ipv4/tcp.c), and a process that closes one may have to wait for a CPU in between: on two cores
- * with a load of 18 that took more than 100 ms.
+ * Milliseconds for which records may still come. The kernel takes a socket out of its tables before it
+ * reports CLOSE (tcp_set_state() of net/ipv4/tcp.c), and a process that closes one may have to wait for a CPU
+ * in between: on two cores with a load of 18 that took more than 100 ms.
  */
 export const DOUBT_MS = 1000;
 
@@ -18,7 +18,10 @@ interface Unread {
 export class ReadingDoubts {
   /** Changes that a reading found and no record reported, since start. */
   missed = 0;
-  /** By cookie, rows that a reading found for the first time, or in another state, before their records were taken. */
+  /**
+   * By cookie, rows that a reading found for the first time, or in another state, before their records were
+   * taken.
+   */
   readonly unheard = new Map<number, number>();
   // Since when, by cookie.
   readonly #unheardSince = new Map<number, number>();
@@ -31,7 +34,10 @@ export class ReadingDoubts {
   #unreadBefore: ReadonlyMap<number, number> = new Map();
   #nowMs = 0;
 
-  /** Begins with another reading, whose rows are added next. Doubts of those before last if their sockets are added. */
+  /**
+   * Begins with another reading, whose rows are added next. Doubts of those before last if their sockets are
+   * added.
+   */
   begin(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#unheardBefore = new Map([...this.unheard.keys()].map((cookie) => [cookie, this.#since(cookie)]));

@@ -1,4 +1,5 @@
-// Records of the program on inet_sock_set_state as rows of a socket table, and as callers. Pure functions of the bytes.
+// Records of the program on inet_sock_set_state as rows of a socket table, and as callers. Pure functions of
+// the bytes.
 
 import { Timer } from "../../../lib/vocabulary/timers.ts";
 import { familyOfWide } from "../../../lib/address.ts";

@@ -1,5 +1,5 @@
-// What events report on the kernel that runs, also against what sock_diag reads: run on every kernel of test/kernels.
-// Where the kernel cannot report events, the agent must say why.
+// What events report on the kernel that runs, also against what sock_diag reads: run on every kernel of
+// test/kernels. Where the kernel cannot report events, the agent must say why.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
-// Records of network namespaces that no reading has named yet: a new pod's first connections, or those of another machine
-// on the same kernel (kind), whose processes are in no pid namespace of ours. They wait until the namespace is named, and
-// are dropped if it is not.
+// Records of network namespaces that no reading has named yet: a new pod's first connections, or those of
+// another machine on the same kernel (kind), whose processes are in no pid namespace of ours. They wait until
+// the namespace is named, and are dropped if it is not.
 
 import type { TakeRecord } from "../kernel/bpf/trace/ring-reader.ts";
 
@@ -91,7 +91,10 @@ export class UnplacedRecords {
     this.#bytes += length;
   }
 
-  /** Hands out the records of namespaces that are named now, in their order, and gives up those that waited too long. */
+  /**
+   * Hands out the records of namespaces that are named now, in their order, and gives up those that waited
+   * too long.
+   */
   place(isNamed: (of: RecordNamespace) => boolean, ticks: number, take: TakeRecord): void {
     // The inode of a stranger's namespace may be another one's by now.
     for (const key of this.#strangers)

@@ -1,4 +1,5 @@
-// Takes the sockets whose end the kernel announced since the pass before, and merges them with the sockets of a pass.
+// Takes the sockets whose end the kernel announced since the pass before, and merges them with the sockets of
+// a pass.
 
 import { ticksOf } from "../../../lib/ticks.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
@@ -45,8 +46,9 @@ export class DestroyedStage {
   }
 
   /**
-   * Takes what was announced. Called before the tables are read: what is destroyed from now on is still in them, or its
-   * TIME_WAIT entry is. What was destroyed before the first pass, or while it begins, is not the agent's to count.
+   * Takes what was announced. Called before the tables are read: what is destroyed from now on is still in
+   * them, or its TIME_WAIT entry is. What was destroyed before the first pass, or while it begins, is not the
+   * agent's to count.
    */
   take(scan: ProcessScan): DestroyedTable {
     const { destroyed = null, elapsedMs } = this.#parts;

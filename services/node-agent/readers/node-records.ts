@@ -21,8 +21,8 @@ export class NodeRecords {
   #readable = false;
   #overflowed = 0;
   #failure: string | null = null;
-  // The digest taken before the records were read, and the one that isUnchanged() read; undefined if it was not
-  // called.
+  // The digest taken before the records were read, and the one that isUnchanged() read; undefined if it was
+  // not called.
   #digest: string | null = null;
   #digestNow: string | null | undefined = undefined;
   #isAsked = false;
@@ -99,9 +99,9 @@ export class NodeRecords {
     }
   }
 
-  // Returns the digest that isUnchanged() read in this pass, else reads it now. Null if the kernel reports none,
-  // or if isUnchanged() was not called since the records were read: passes that far apart read the records each
-  // time.
+  // Returns the digest that isUnchanged() read in this pass, else reads it now. Null if the kernel reports
+  // none, or if isUnchanged() was not called since the records were read: passes that far apart read the
+  // records each time.
   #takeDigest(): string | null {
     const digest = this.#digestNow;
     const isAsked = this.#isAsked;
@@ -111,7 +111,8 @@ export class NodeRecords {
     return isAsked ? this.#readDigest() : null;
   }
 
-  // A digest that keeps changing only adds to the cost of the records, so it is read in fewer and fewer passes.
+  // A digest that keeps changing only adds to the cost of the records, so it is read in fewer and fewer
+  // passes.
   #readDigest(): string | null {
     if (this.#iterator === null || this.#digestPause > 0) {
       this.#digestPause--;

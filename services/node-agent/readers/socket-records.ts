@@ -108,8 +108,9 @@ export class RecordIndex {
     // Hashes the inode, then family and state, then protocol and local port.
     const mark = hashOfThree(words[word + INODE]!, words[word + INODE + 1]!, words[word + INODE + 2]!);
     if (this.#isTcp(record)) {
-      // A socket that is neither connected nor listening is in no kernel table, nor is one while connect() chooses its
-      // port: SYN_SENT already, but not yet counted as opened, and never if all ports are taken (tcp_v4_connect()).
+      // A socket that is neither connected nor listening is in no kernel table, nor is one while connect()
+      // chooses its port: SYN_SENT already, but not yet counted as opened, and never if all ports are taken
+      // (tcp_v4_connect()).
       if (state === SocketState.CLOSE) return;
       const localPort = this.#halves[word * 2 + SocketRecord.localPort / 2];
       if (state === SocketState.SYN_SENT && localPort === 0) return;

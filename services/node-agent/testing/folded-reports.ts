@@ -1,5 +1,5 @@
-// What a reader of reports knows of a node's TCP sockets: every report folded into the ones before it. What does not
-// fit together (a socket added twice, a holder that no report names) is kept as a contradiction.
+// What a reader of reports knows of a node's TCP sockets: every report folded into the ones before it. What
+// does not fit together (a socket added twice, a holder that no report names) is kept as a contradiction.
 
 import type { NodeCoverage, ProcessInfo } from "../../../lib/gen/whotalks/v1/report.ts";
 import { decodeReport } from "../../../lib/report-codec.ts";

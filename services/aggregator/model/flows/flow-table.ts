@@ -85,8 +85,8 @@ export class FlowTable extends FlowRows {
   }
 
   /**
-   * Whether a flow is the same as an earlier one: its tuples in its table, and neither its state nor its counters have gone
-   * back, as those of the entry after it on the same tuples.
+   * Whether a flow is the same as an earlier one: its tuples in its table, and neither its state nor its
+   * counters have gone back, as those of the entry after it on the same tuples.
    */
   continues(slot: number, earlier: number): boolean {
     if (this._namespace[slot] !== this._namespace[earlier] || this._zone[slot] !== this._zone[earlier])

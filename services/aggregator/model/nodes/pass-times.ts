@@ -1,4 +1,5 @@
-// When a node's agent made its passes, by the stream's clock: what can be known of when sockets and flows began.
+// When a node's agent made its passes, by the stream's clock: what can be known of when sockets and flows
+// began.
 
 /** The times of a node's passes and reports. */
 export class PassTimes {
@@ -23,14 +24,18 @@ export class PassTimes {
   }
 
   /**
-   * The latest time at which the node did not have a socket or flow that was first seen at a time: that of the pass before.
-   * What an agent hears between passes may have waited since then. 0 where no earlier pass is known.
+   * The latest time at which the node did not have a socket or flow that was first seen at a time: that of
+   * the pass before. What an agent hears between passes may have waited since then. 0 where no earlier pass
+   * is known.
    */
   lackedMs(sinceMs: number): number {
     return Math.min(this.#passedMs, sinceMs);
   }
 
-  /** The latest time at which the agent had heard of nothing that it first heard of at a time: that of its report before. */
+  /**
+   * The latest time at which the agent had heard of nothing that it first heard of at a time: that of its
+   * report before.
+   */
   heardMs(sinceMs: number): number {
     return this.#observedMs === 0 ? sinceMs : Math.min(this.#observedMs, sinceMs);
   }

@@ -43,8 +43,8 @@ export class SocketTable extends SocketRows {
   readonly #free: number[] = [];
 
   /**
-   * Adds a socket, which was created after a time at which its node did not have it; the caller writes its other
-   * columns. Returns its slot, or -1 if SOCKETS_MAX is reached.
+   * Adds a socket, which was created after a time at which its node did not have it; the caller writes its
+   * other columns. Returns its slot, or -1 if SOCKETS_MAX is reached.
    */
   add(socket: SocketIdentity, bornAfterMs: number, keyframe: number): number {
     const slot = this.#free.pop() ?? this.#extend();

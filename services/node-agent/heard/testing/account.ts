@@ -1,5 +1,5 @@
-// Run by account.test.ts in pid and network namespaces of its own: the account of an agent that begins while connections are
-// opened and closed all the time.
+// Run by account.test.ts in pid and network namespaces of its own: the account of an agent that begins while
+// connections are opened and closed all the time.
 
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";

@@ -40,8 +40,8 @@ export interface TwoTables {
 }
 
 /**
- * Both tables now. An attempt to connect is in the reports from a pass on: with `passed` all must be, else those of the
- * reports must be the kernel's.
+ * Both tables now. An attempt to connect is in the reports from a pass on: with `passed` all must be, else
+ * those of the reports must be the kernel's.
  */
 function twoTables(folded: FoldedReports, passed: boolean): TwoTables {
   const sockets = kernelSockets();
@@ -72,8 +72,8 @@ export async function differingTables(folded: FoldedReports, passed: boolean): P
 }
 
 /**
- * Waits until the holders agree: after a pass of every socket that a file refers to; else of those that one process
- * holds, unless a descriptor changed hands or several listeners have its port.
+ * Waits until the holders agree: after a pass of every socket that a file refers to; else of those that one
+ * process holds, unless a descriptor changed hands or several listeners have its port.
  */
 export async function agreeOnHolders(
   folded: FoldedReports,
@@ -98,7 +98,8 @@ export async function agreeOnHolders(
       const holding = holders.get(socket.inode) ?? [];
       if (known === undefined || !isCompared(socket) || holding.length === 0) continue;
       const end = ends.get(tupleOf(socket));
-      // Two listeners may have got one port by chance; when one of them is gone, that is not known of what came before.
+      // Two listeners may have got one port by chance; when one of them is gone, that is not known of what
+      // came before.
       if (end !== undefined && (listeners.get(portOf(socket))?.length ?? 0) > 1) end.isAmbiguous = true;
       const isUncertain =
         end?.isAmbiguous === true || workload.moved.has(tupleOf(socket)) || holding.length > 1;
@@ -115,9 +116,9 @@ export async function agreeOnHolders(
 }
 
 /**
- * What became of everything that was opened, now that it is over: each connection once, with what it sent and received,
- * and each attempt with who made it. Cookies of `beforehand` are of sockets that were over at first; of the tuples of
- * `missed` no bytes are known.
+ * What became of everything that was opened, now that it is over: each connection once, with what it sent and
+ * received, and each attempt with who made it. Cookies of `beforehand` are of sockets that were over at
+ * first; of the tuples of `missed` no bytes are known.
  */
 export function agreeOnEnds(
   folded: FoldedReports,

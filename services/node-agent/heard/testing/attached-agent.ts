@@ -1,5 +1,5 @@
-// Run by attachment.test.ts: an agent that makes a pass, says so, and waits. A line on its input closes the agent, not
-// the process. Its first argument is what events it chooses.
+// Run by attachment.test.ts: an agent that makes a pass, says so, and waits. A line on its input closes the
+// agent, not the process. Its first argument is what events it chooses.
 
 import { once } from "node:events";
 

@@ -1,5 +1,5 @@
-// Run by kept-table.test.ts in pid and network namespaces of its own: does random things to real sockets while an agent
-// hears them, and compares what it reports with what the kernel says.
+// Run by kept-table.test.ts in pid and network namespaces of its own: does random things to real sockets
+// while an agent hears them, and compares what it reports with what the kernel says.
 
 import assert from "node:assert/strict";
 
@@ -109,8 +109,9 @@ class KeptTableRun implements AsyncDisposable {
     this.#workload.settle();
   }
 
-  // The kernel runs no program for an event that interrupts the program on the same CPU (kernel/trace/bpf_trace.c,
-  // __bpf_trace_run). Then the next reading of everything has to find what was missed, and to count it.
+  // The kernel runs no program for an event that interrupts the program on the same CPU
+  // (kernel/trace/bpf_trace.c, __bpf_trace_run). Then the next reading of everything has to find what was
+  // missed, and to count it.
   async #agree(passed: boolean): Promise<void> {
     const differing = await differingTables(this.#folded, passed);
     if (differing === null) return;

@@ -1,5 +1,5 @@
-// The TCP sockets of this process's network namespace as sock_diag reports them, and their holders as /proc does:
-// without BPF and without anything that was heard.
+// The TCP sockets of this process's network namespace as sock_diag reports them, and their holders as /proc
+// does: without BPF and without anything that was heard.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 

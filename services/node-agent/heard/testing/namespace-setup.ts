@@ -1,5 +1,6 @@
-// The network namespace of a test: what is sent within it is acknowledged at once, and there are addresses that nobody
-// answers from, at the other end of a pair of interfaces and at a hardware address that it does not have.
+// The network namespace of a test: what is sent within it is acknowledged at once, and there are addresses
+// that nobody answers from, at the other end of a pair of interfaces and at a hardware address that it does
+// not have.
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -23,8 +24,8 @@ const commands = [
 ];
 
 /**
- * Sets up the network namespace that this process is in. `ports` are given to who connects: by default few, so that tuples
- * come again.
+ * Sets up the network namespace that this process is in. `ports` are given to who connects: by default few,
+ * so that tuples come again.
  */
 export function prepareNamespace({ ports = "20000 20999" } = {}): void {
   for (const words of commands) execFileSync("ip", words.split(" "));

@@ -1,11 +1,14 @@
-// What a process of a test (socket-actor.ts) is ordered to do with TCP sockets. Each socket has a name that the one who
-// orders chose: of connection 7, "c7" is the end that connected and "s7" the one that was accepted.
+// What a process of a test (socket-actor.ts) is ordered to do with TCP sockets. Each socket has a name that
+// the one who orders chose: of connection 7, "c7" is the end that connected and "s7" the one that was
+// accepted.
 
 /** What may be ordered. Every order is answered when it is done. */
 export type Order =
   | { readonly do: "listen"; readonly name: string; readonly host: string; readonly port: number }
   | { readonly do: "stop listening"; readonly name: string }
-  /** Connects, sends a greeting that names the connection, and waits for the answer, or only to be connected. */
+  /**
+   * Connects, sends a greeting that names the connection, and waits for the answer, or only to be connected.
+   */
   | {
       readonly do: "open";
       readonly number: number;

@@ -1,5 +1,6 @@
-// Run by overflow.test.ts in pid and network namespaces of its own: an agent whose ring buffer holds six connections
-// hears hundreds at a time. What it could not hear the next pass must read, and what nothing has seen is counted.
+// Run by overflow.test.ts in pid and network namespaces of its own: an agent whose ring buffer holds six
+// connections hears hundreds at a time. What it could not hear the next pass must read, and what nothing has
+// seen is counted.
 
 import assert from "node:assert/strict";
 
@@ -36,7 +37,8 @@ function reportedEnds(): number {
   return [...folded.sockets.values(), ...folded.ended].filter((socket) => isEnd(socket)).length;
 }
 
-// What was seen and what was not is what the kernel opened, once a pass has compared them; no end is seen twice.
+// What was seen and what was not is what the kernel opened, once a pass has compared them; no end is seen
+// twice.
 async function accountForAll(): Promise<void> {
   await agent.pass();
   const { seen, unseen, openedByKernel } = folded.coverage!;

@@ -1,5 +1,5 @@
-// Run by short-processes.test.ts in pid and network namespaces of its own: processes that connect and are gone before any
-// pass could find them, and what an agent that hears them reports of each.
+// Run by short-processes.test.ts in pid and network namespaces of its own: processes that connect and are
+// gone before any pass could find them, and what an agent that hears them reports of each.
 
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";

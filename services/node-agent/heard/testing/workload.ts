@@ -1,5 +1,5 @@
-// Does operations on real TCP sockets that several processes hold, and keeps account of what must be known of them: the
-// tuple of each end of a connection, what it sent and received, who opened it.
+// Does operations on real TCP sockets that several processes hold, and keeps account of what must be known of
+// them: the tuple of each end of a connection, what it sent and received, who opened it.
 
 import { Actor } from "./actors.ts";
 import { silentAddresses } from "./namespace-setup.ts";
@@ -14,14 +14,18 @@ const hosts: readonly (readonly [listen: string, connect: readonly string[]])[] 
   ["0.0.0.0", ["127.0.0.1"]],
 ];
 
-/** Bytes of a message at most, and those that overfill the buffers of a connection whose other end does not read. */
+/**
+ * Bytes of a message at most, and those that overfill the buffers of a connection whose other end does not
+ * read.
+ */
 const MESSAGE_BYTES_MAX = 3000;
 const STUFFING_BYTES = 2 ** 22;
 
 /** Processes that inherited a socket, at most. */
 const CHILDREN_MAX = 20;
 
-// Listeners have ports of their own, below those that are given to who connects: connections in TIME_WAIT occupy those.
+// Listeners have ports of their own, below those that are given to who connects: connections in TIME_WAIT
+// occupy those.
 let nextPort = 10_000;
 
 interface Listener {
@@ -71,7 +75,10 @@ export class Workload implements AsyncDisposable {
   readonly failed = new Map<string, number>();
   /** "local remote" of sockets whose holders changed though their state did not. */
   readonly moved = new Set<string>();
-  /** Whether the latest pass was made while holders changed: a process that is being forked has every descriptor. */
+  /**
+   * Whether the latest pass was made while holders changed: a process that is being forked has every
+   * descriptor.
+   */
   isBlurred = false;
   /** Operations so far. */
   performed = 0;
@@ -94,7 +101,10 @@ export class Workload implements AsyncDisposable {
     return workload;
   }
 
-  /** Does the operations at the same time, no two to one socket. A frozen process accepts nothing until thaw(). */
+  /**
+   * Does the operations at the same time, no two to one socket. A frozen process accepts nothing until
+   * thaw().
+   */
   async perform(operations: readonly Operation[], frozen: Actor | null): Promise<void> {
     this.#frozen = frozen;
     frozen?.freeze();

@@ -29,8 +29,8 @@ export class KeptRows {
   }
 
   /**
-   * Puts the objects of an earlier reading in place of those family sockets of a sink, from `familyRow` on, that are equal:
-   * the same object shows that a socket did not change.
+   * Puts the objects of an earlier reading in place of those family sockets of a sink, from `familyRow` on,
+   * that are equal: the same object shows that a socket did not change.
    */
   keepUnchanged({ familySockets }: SocketSink, familyRow: number): void {
     for (const [place, kept] of this.#familySockets.entries()) {
