@@ -1,6 +1,5 @@
 // Breaks an installed release in every way that a cluster can, under a load that counts itself, and compares
-// after each fault what the answers count with what there was: nothing may be counted twice, and what is lost
-// must be told.
+// the answers with the load after each fault: nothing may be counted twice, and losses must be reported.
 
 import { setTimeout as delay } from "node:timers/promises";
 

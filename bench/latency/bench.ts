@@ -42,7 +42,7 @@ const WANTED =
 const openerPath = path.join(import.meta.dirname, "connection-opener.js");
 
 interface Figures {
-  /** How the agent heard of sockets, by its own account. */
+  /** How the agent received events of sockets, as it reports. */
   readonly events: string;
   /** Sorted. */
   readonly latenciesMs: readonly number[];
@@ -185,7 +185,7 @@ async function isReady(http: string): Promise<boolean> {
 // The process that opens connections, in one of the namespaces.
 class Opener {
   readonly child: ChildProcess;
-  /** What it opened; emptied by whoever begins to count. */
+  /** Connections that it opened; cleared when counting begins. */
   births: Birth[] = [];
   readonly #port: Promise<number>;
 

@@ -1,7 +1,7 @@
 // Short connections at an ordinary rate and as fast as the machine makes them: how many are seen, named and
 // have exact bytes, and by how much listening slows the load down. By the agent with and without the kernel's
-// events, each with and without conntrack, so that conntrack's share can be told apart; by polling `ss -tan`;
-// and by nobody.
+// events, each with and without conntrack, which shows conntrack's share; by polling `ss -tan`; and without
+// an observer.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

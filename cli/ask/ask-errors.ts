@@ -7,7 +7,7 @@ import { FailureError } from "../command/errors.ts";
 
 /** Trailer of a refused call (gRFC A6), in milliseconds. */
 const RETRY_HEADER = "grpc-retry-pushback-ms";
-/** What a client is told of a stream that the server has reset with ENHANCE_YOUR_CALM. */
+/** The client's error for a stream that the server reset with ENHANCE_YOUR_CALM. */
 const RESET_BY_SERVER = /^Bandwidth exhausted or memory limit exceeded|RST_STREAM with code 11\b/;
 
 /** The failure: a gRPC status, or "late" if our own timeout ended the wait. */

@@ -98,8 +98,8 @@ function restartSentences({ node, agentRestarts, agentAwayMs }: NodeCoverage): s
   ];
 }
 
-// How TCP sockets are heard of on a node between two passes, if it is not by the kernel's tracepoint, or not
-// completely.
+// How TCP sockets are observed on a node between two passes, unless the kernel's tracepoint reports all of
+// them.
 function eventsSentences({ node, eventsReason, eventsLost, eventsMissed }: NodeCoverage): string[] {
   const parts = new Parts();
   parts.say(

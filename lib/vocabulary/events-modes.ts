@@ -22,7 +22,7 @@ export const eventsChoices = ["auto", "off"] as const;
 /** One of eventsChoices. */
 export type EventsChoice = (typeof eventsChoices)[number];
 
-/** The choice that a flag or a setting names; null if it is none. */
+/** The choice that a flag or a setting names; null if the word is unknown. */
 export function normalizeEventsChoice(text: string): EventsChoice | null {
   return findWord(eventsChoices, text);
 }

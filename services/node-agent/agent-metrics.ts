@@ -1,5 +1,4 @@
-// What the agent tells Prometheus of itself: whether it reads, whether it gets its reports off, what it falls
-// short of.
+// The agent's Prometheus metrics: whether it reads, whether its reports are delivered, and what it misses.
 
 import type { Registry } from "prom-client";
 import type { MetricSource } from "../../lib/http/metrics.ts";
@@ -16,7 +15,7 @@ interface AgentMetricSources {
   readonly pods: PodTable;
   /** Null if conntrack is not read. */
   readonly flows: NodeFlows | null;
-  /** Null if destroyed sockets are not heard of. */
+  /** Null if events of destroyed sockets are not received. */
   readonly destroyed: { readonly ofStrangers: number } | null;
   /** Null where there is no Kubernetes API. */
   readonly podWatch: PodWatch | null;

@@ -25,13 +25,13 @@ export interface AgentParts {
   readonly sink: ReportSink;
   /** The node's flows; null where conntrack is not looked at. */
   readonly flows?: FlowReader | null;
-  /** The sockets that are destroyed between passes; null where nothing tells of them. */
+  /** Reports sockets that are destroyed between passes; null if nothing reports them. */
   readonly destroyed?: DestroyedReader | null;
   /** What happens to TCP sockets, as it happens; null where the kernel does not report it. */
   readonly events?: TcpEvents | null;
-  /** Why there are none, as a phrase; null where there are, or nobody asked for them. */
+  /** Why there are none, as a phrase; null if there are events, or they are turned off. */
   readonly eventsReason?: string | null;
-  /** Reads a namespace's TCP counters alone; where it is missing, those that its reading told do. */
+  /** Reads only a namespace's TCP counters; if absent, the counters of its reading are used. */
   readonly tcpCounters?: (namespace: NamespaceRecord) => TcpCounters | null;
   /** The node's pods; null outside Kubernetes. */
   readonly pods: PodSource | null;
@@ -42,7 +42,7 @@ export interface AgentParts {
    * through says so here; without it, every report that could not be delivered makes the next one a keyframe.
    */
   readonly takeKeyframeRequest?: () => boolean;
-  /** What else stands in the way of seeing all: of the way to the aggregator, of the knowledge of pods. */
+  /** What else prevents seeing everything: limits of publishing, and of the list of pods. */
   readonly limits?: () => readonly string[];
   /** Told after each pass how it went and what it cost. */
   readonly onPass?: (coverage: NodeCoverage, cost: PassCost) => void;
@@ -50,16 +50,16 @@ export interface AgentParts {
 
 /** What a pass cost. */
 export interface PassCost {
-  /** CPU milliseconds of the whole process since the pass before ended. */
+  /** CPU milliseconds of the whole process since the previous pass ended. */
   readonly cpuMs: number;
-  /** Microseconds that reading one network namespace took: the dearest one, and all of them. */
+  /** Microseconds that reading network namespaces took: the slowest one, and all of them. */
   readonly namespaceMicrosMax: number;
   readonly namespaceMicrosTotal: number;
 }
 
 /** Where an agent gets its node's pods from. */
 export interface PodSource {
-  /** Every pod that runs and those that ended lately. */
+  /** Every running pod and those that ended recently. */
   all(): readonly Pod[];
   /** Those that are new or changed since the last call of either method. */
   changed(): readonly Pod[];

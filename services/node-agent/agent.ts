@@ -1,17 +1,17 @@
-// The whole agent on one screen. A pass takes the data's way from top to bottom:
+// The whole agent on one screen. A pass runs these stages from top to bottom:
 //
-//   scan      processes and network namespaces                                   processes/scan.ts
+//   scan      processes and network namespaces                                    processes/scan.ts
 //   hear      what happened to TCP sockets since: applied and reported at once    heard/
-//   read      each namespace's tables                                            pass/table-stage.ts, readers/
-//   flows     the node's conntrack entries                                       conntrack/
+//   read      each namespace's tables                                             pass/table-stage.ts, readers/
+//   flows     the node's conntrack entries                                        conntrack/
 //   identify  namespaces and sockets keep their ids                               ids/, observe/socket-ids.ts
-//   merge     sockets that were destroyed since the pass before                   observe/destroyed-ends.ts
+//   merge     sockets that were destroyed since the previous pass                 observe/destroyed-ends.ts
 //   attribute sockets to processes                                                attribute/
 //   account   what was seen against what the kernel counted                       pass/account-stage.ts
 //   report    what changed                                                        pass/reporter.ts, delta/
 //
-// Between two passes the agent only hears: each change is applied to the tables of the latest pass and
-// reported. A namespace that cannot be read is counted and the pass goes on; a report that cannot be
+// Between two passes the agent only receives events: each change is applied to the tables of the latest pass
+// and reported. A namespace that cannot be read is counted and the pass continues; a report that cannot be
 // delivered makes the next one a keyframe.
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -311,8 +311,8 @@ class PassingAgent implements Agent {
     });
     this.#hasHeard = false;
     callers.install(scan, read.namespaceIds);
-    // What is in TIME_WAIT keeps the holders that it had, so those of a connection that nobody saw stay with
-    // it.
+    // An entry in TIME_WAIT keeps its holders, so the listener's holders stay with a connection that no pass
+    // saw.
     const wasNeverOpen = (row: number): boolean => read.added.has(sockets.id[row]!) && isOver(sockets, row);
     if (!read.unmoved)
       holdByListeners(sockets, wasNeverOpen, sockets, attribution.holders, attribution.holders);
@@ -324,7 +324,7 @@ class PassingAgent implements Agent {
     return this.#hearing.takeLoss() ? "not-now" : "always";
   }
 
-  // Whether everything is as the pass before found it, so that nothing need be read.
+  // Whether everything is as in the previous pass, so that nothing need be read.
   #isStill(scan: ProcessScan): boolean {
     const found = this.#found;
     if (found?.lasts !== true || !this.#stages.destroyed.isQuiet || this.#hearing?.hasLoss === true)
@@ -339,7 +339,7 @@ class PassingAgent implements Agent {
     );
   }
 
-  // The pass before once more, but for the flows, which know themselves what changed.
+  // Repeats the previous pass, except for the flows, which track their own changes.
   async #observeStill(startMs: number, scan: ProcessScan): Promise<Observation> {
     this.#stillPasses++;
     const { account, destroyed } = this.#stages;

@@ -10,9 +10,8 @@ const CREDIT_SECONDS = 60;
 const START_CREDIT_MS = 2000;
 
 /**
- * A pass waits for credit so long at most: 5 s, as an answer that is older helps nobody who looks. Passes of
- * up to 50 ms of CPU keep 1 % of a core so; what dearer ones use beyond it they use, and coverage says that
- * they do.
+ * Maximum milliseconds that a pass waits for credit: 5 s, since an older answer is of little use. Passes of
+ * up to 50 ms of CPU thus keep 1 % of a core; more expensive ones exceed it, and coverage reports that.
  */
 export const WAIT_MS_MAX = 5000;
 

@@ -1,4 +1,4 @@
-// The node agent's program: reads its settings, runs until it is told to stop. The one file that reads the
+// The node agent's program: reads its settings, runs until SIGTERM or SIGINT. The only file that reads the
 // environment.
 
 import { runProgram } from "../../lib/program/run-program.ts";

@@ -122,7 +122,7 @@ function openReader(options: NodeAgentOptions, elapsedMs: () => number): SocketR
   return reader;
 }
 
-// Of a saved tree the texts of its processes are all that there may be; netlink would tell of this machine.
+// A saved tree has only the texts of its processes; netlink would report this machine.
 function openFlows(options: NodeAgentOptions, elapsedMs: () => number): NodeFlows {
   const { procRoot, conntrack, saved = false } = options;
   return new NodeFlows({ procRoot, choice: saved && conntrack !== "none" ? "proc" : conntrack, elapsedMs });

@@ -55,7 +55,7 @@ export class Load {
     return new Load(namespace);
   }
 
-  /** Lets it go on. */
+  /** Resumes it. */
   async resume(): Promise<void> {
     await this.#signal();
   }

@@ -1,7 +1,6 @@
-// One node has one agent. A report that begins a new run of it is believed at once if the run before has said
-// that it ends, and else once nothing has come of that run for a while: until then it is held. If reports of
-// the run before go on, two agents report for one node, or somebody else publishes in its name: the one that
-// was there first stays.
+// One node has one agent. A report that begins a new run is accepted at once if the previous run announced
+// its end, else once the previous run has been silent for a while; until then it is held. If the previous run
+// continues, two agents report for one node, or somebody else publishes in its name: the first run stays.
 
 import type { Report } from "../../../lib/gen/whotalks/v1/report.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";

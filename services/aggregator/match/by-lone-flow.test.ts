@@ -334,7 +334,7 @@ void describe("flows after their agent restarted", () => {
     const before = world.lines();
     assert.equal(before.length, 3);
     restart(world, [udpToService.replace("id=7", "id=1"), ping(3), sctp(4)]);
-    // The id of a ping tells one conversation from another.
+    // The id of a ping distinguishes conversations.
     const counts = world.connections().map(({ protocol, count }) => `${protocol} ${count}`);
     assert.deepEqual(counts.toSorted(), ["icmp 2", "sctp 1", "udp 1"]);
     assert.equal(world.lines().filter((line) => !line.endsWith("closed")).length, 3);

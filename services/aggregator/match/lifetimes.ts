@@ -1,7 +1,7 @@
-// When the ends of conversations lived, as far as their nodes could see it. A node that was stopped, or
-// restarted, sees late what happened meanwhile: an end may have begun at any time since the pass before. Ends
-// of one conversation lived at the same time, so of several that have the tuple the right one can be told,
-// however late either was reported.
+// When the ends of conversations existed, as far as their nodes could see it. A node that was stopped or
+// restarted sees late what happened meanwhile: an end may have begun at any time since the previous pass.
+// Both ends of a conversation existed at the same time, so among several ends with its tuple the right one
+// can be found, however late either was reported.
 
 import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -68,8 +68,8 @@ export function bornMs({ sockets, connections }: ReadModel, end: number): number
   return isIn ? Math.min(sinceMs, connections.firstSeenMs[connection]!) : sinceMs;
 }
 
-// When an end had not begun yet: at the pass before it was first seen. Of one that was found with the first
-// known pass it is the time of that, unless it was over by then.
+// The latest time at which an end had not begun yet: the pass before it was first seen. For an end of the
+// first known pass it is the time of that pass, unless the end was over by then.
 function bornAfterMs(model: ReadModel, end: number): number {
   const { sockets } = model;
   const knownMs = sockets.bornAfterMs[end]!;

@@ -37,7 +37,7 @@ export class WatchEvents {
     return added;
   }
 
-  /** Forgets all: nobody watches any more. */
+  /** Drops everything: the watcher is gone. */
   clear(): void {
     this.#ring.length = 0;
     this.#next = 0;

@@ -36,7 +36,7 @@ export class RunningCall {
     for (const event of ["cancelled", "close", "error"]) call.on(event, () => this.#notify());
   }
 
-  /** Whether nobody reads any more. */
+  /** Whether the caller has stopped reading. */
   get isGone(): boolean {
     return this.#isDropped || this.#call.cancelled || this.#call.destroyed;
   }

@@ -1,5 +1,4 @@
-// The limits of the query API, over real connections: each with what a caller is told and what the counters
-// say.
+// The limits of the query API, over real connections: each with the caller's error and the counters.
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -30,10 +29,7 @@ afterEach(async () => {
 const namespaces = [{ id: 0, inode: 1, host: true }];
 const everything = { filter: undefined, limit: 0 };
 const events = { filter: undefined, initial: true };
-/**
- * What a reader that is dropped is told: ENHANCE_YOUR_CALM, which gRPC's clients report as
- * RESOURCE_EXHAUSTED.
- */
+/** The error of a dropped reader: ENHANCE_YOUR_CALM, which gRPC's clients report as RESOURCE_EXHAUSTED. */
 const RESET = "reset 11";
 /** Some 800 kB of connections, which no window holds. */
 const MANY = 3000;
@@ -65,7 +61,7 @@ function dial({ port }: RunningServer): QueryServiceClient {
   return client;
 }
 
-// A call that nobody reads, by a caller of its own.
+// An unread call, with its own caller.
 function leaveUnread({ port }: RunningServer, method: UnreadMethod = "listConnections"): UnreadCall {
   const call = new UnreadCall(`127.0.0.1:${port}`, method);
   cleanups.push(() => call.close());

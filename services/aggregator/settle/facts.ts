@@ -74,7 +74,7 @@ export interface ConnectionFacts {
   hasFlow: boolean;
   readonly flow: FlowFacts;
   firstSeenMs: number;
-  /** When it was last seen; 0 while it is and stays open, when nobody needs it. */
+  /** When it was last seen; 0 while it is and stays open, since it is not needed then. */
   lastSeenMs: number;
 }
 

@@ -1,5 +1,5 @@
-// A call that nobody reads, over a connection of its own. It is plain HTTP/2: grpc-js's client takes the
-// messages of a stream off HTTP/2 until the first of them is read.
+// An unread call over its own connection. It is plain HTTP/2, since grpc-js's client reads the messages of a
+// stream from HTTP/2 until the caller reads the first of them.
 
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import { connect, constants } from "node:http2";

@@ -1,6 +1,5 @@
-// Applies what the kernel reports of TCP sockets, record by record, to the sockets of the latest reading, and
-// collects what the next report must say of it. A connection that begins and ends between two reports is
-// reported once, as ended.
+// Applies the kernel's records of TCP sockets to the sockets of the latest reading, and collects the changes
+// for the next report. A connection that begins and ends between two reports is reported once, as ended.
 //
 // Rows are found by their cookie. A row that ended stays where it is, with id 0, until the next reading: rows
 // never move between readings.
@@ -36,10 +35,10 @@ import {
 import type { HeardTables } from "./unreported-changes.ts";
 import { UnreportedChanges } from "./unreported-changes.ts";
 
-/** Rows in TIME_WAIT that are kept at most; beyond, a connection ends when its socket does. */
+/** Maximum rows in TIME_WAIT; beyond it, a connection ends when its socket does. */
 const TIME_WAIT_ROWS_MAX = 2 ** 14;
 
-/** What a reading found that records should explain, as ids of its rows. */
+/** Changes that a reading found and that records should explain, as ids of its rows. */
 export interface ReadingNews {
   /** Sockets that no earlier reading had, or had in another state. */
   readonly unheard: ReadonlySet<number>;
@@ -48,7 +47,7 @@ export interface ReadingNews {
   readonly unread: ReadonlySet<number>;
 }
 
-/** What HeardSockets works with. */
+/** The parts that HeardSockets needs. */
 interface HeardSocketsParts {
   readonly ids: IdPool;
   readonly callers: Callers;
@@ -65,7 +64,7 @@ export class HeardSockets {
   readonly #parts: HeardSocketsParts;
   #tables: HeardTables = { sockets: new SocketTable(1), holders: new HolderTable(1) };
   readonly #rowOfCookie = new Map<number, number>();
-  // Rows of readers that see no cookie: sockets that no file refers to.
+  // Rows without a cookie, which some readers cannot see: sockets that no file refers to.
   #withoutCookie: number[] = [];
   // Rows of the latest reading.
   #rowsRead = 0;
@@ -79,7 +78,7 @@ export class HeardSockets {
     this.#parts = parts;
   }
 
-  /** Changes that a reading found and that had not been heard of, since start. */
+  /** Changes that a reading found without an event for them, since start. */
   get missed(): number {
     return this.#doubts.missed;
   }
@@ -109,7 +108,7 @@ export class HeardSockets {
     this.#changes.begin(sockets.length);
   }
 
-  /** Applies one record; `namespaceId` is the id of its network namespace, `ticks` the time that it bears. */
+  /** Applies one record; `namespaceId` is the id of its network namespace, `ticks` its time. */
   take(view: DataView, at: number, namespaceId: number, ticks: number): void {
     switch (view.getUint8(at + Record.newState)) {
       case SocketState.SYN_SENT:
@@ -129,17 +128,14 @@ export class HeardSockets {
     }
   }
 
-  /** Takes the caller of a connect() that was heard before the first reading. */
+  /** Stores the caller of a connect() that was reported before the first reading. */
   takeConnect(view: DataView, at: number): void {
     const state = view.getUint8(at + Record.newState);
     if (state === SocketState.SYN_SENT) this.#connect(view, at);
     else if (state === SocketState.CLOSE) this.connects.take(cookieOf(view, at));
   }
 
-  /**
-   * Ends the sockets that are gone though nothing that was heard until `heardMs` says so. Called before each
-   * report.
-   */
+  /** Ends sockets that are gone although no record until `heardMs` says so. Called before each report. */
   settle(heardMs: number): void {
     const { sockets } = this.#tables;
     for (const row of this.#doubts.settle(heardMs)) {
@@ -161,17 +157,17 @@ export class HeardSockets {
     return this.#tables.sockets.length - this.#rowsRead;
   }
 
-  /** Whether settle() has still to decide about the latest reading. */
+  /** Whether settle() still has to decide about the latest reading. */
   get hasDoubts(): boolean {
     return this.#doubts.areOpen;
   }
 
-  /** Whether a report has anything to say. */
+  /** Whether there is anything to report. */
   get hasChanges(): boolean {
     return this.#changes.hasAny(this.#tables.sockets.length);
   }
 
-  /** What the next report must say; from now on it counts as reported. */
+  /** Returns the changes for the next report; from now on they count as reported. */
   flush(): HeardChanges {
     const changes = this.#changes.flush(this.#tables, (row) => this.#leave(row));
     this.#parts.ids.settle();
@@ -279,14 +275,14 @@ export class HeardSockets {
     this.#leave(row, failed ? SocketState.SYN_SENT : SocketState.CLOSE);
   }
 
-  // A known row leaves, with its last figures.
+  // Removes a known row, with its last figures.
   #leave(row: number, state: number = SocketState.CLOSE): void {
     const { sockets } = this.#tables;
     this.#changes.finish(sockets, row, state);
     this.#kill(row);
   }
 
-  // An attempt that failed, or a connection whose beginning was lost.
+  // Reports a failed attempt, or a connection whose beginning was lost.
   #endUnknown(
     view: DataView,
     at: number,
@@ -310,7 +306,7 @@ export class HeardSockets {
     this.#parts.hear(namespaceId, openedNs);
   }
 
-  // The reading may have found a socket and not yet who holds it.
+  // The reading may have found a socket but not yet its holder.
   #noteOpener(row: number, caller: Caller | null): void {
     if (caller !== null && !this.#changes.isNew(row))
       this.#changes.setOpenerOfKnown(this.#tables.sockets.id[row]!, this.#parts.callers.of(caller));
@@ -343,7 +339,7 @@ export class HeardSockets {
     return row;
   }
 
-  // The kernel gives a TIME_WAIT entry up for a new connection of the same tuple.
+  // The kernel drops a TIME_WAIT entry for a new connection with the same tuple.
   #replaceTimeWait(row: number): void {
     const { sockets } = this.#tables;
     const hash = tupleHash(sockets, row);
@@ -371,9 +367,8 @@ export class HeardSockets {
     this.#changes.unchange(row);
   }
 
-  // Readings know an MPTCP connection by the cookie of the MPTCP socket, records by that of its subflow: a
-  // row that was read before it was heard of is found by its tuple, and goes by the subflow's cookie from
-  // then on.
+  // Readings identify an MPTCP connection by the cookie of the MPTCP socket, records by the subflow's: a row
+  // that was read before its first record is found by its tuple, and has the subflow's cookie from then on.
   #findSubflow(view: DataView, at: number, namespaceId: number, cookie: number): number | undefined {
     const { unheard } = this.#doubts;
     if (unheard.size === 0) return undefined;

@@ -81,7 +81,7 @@ export class Hearing {
     return this.#parts.sockets.hasExpired(ticks);
   }
 
-  /** Whether so much waits that nobody should wait before the next hear(). */
+  /** Whether so many records wait that hear() should be called at once. */
   get isCrowded(): boolean {
     return this.#parts.events.waiting >= CROWD_BYTES;
   }
@@ -123,7 +123,7 @@ export class Hearing {
     return gone;
   }
 
-  /** Whether all that happened in a namespace is heard of, though no reading has named it yet. */
+  /** Whether events cover everything in a namespace, although no reading has named it yet. */
   waitsFor({ namespace, record }: IdentifiedNamespace): boolean {
     return this.#unplaced.waitsFor(namespace.inode, record.cookie);
   }
@@ -147,7 +147,7 @@ export class Hearing {
     else this.#parts.sockets.take(view, at, namespaceId, ticks);
   };
 
-  // Before the first reading nothing is to be applied to, but a connect() that is under way then goes on.
+  // Before the first reading there are no rows to change, but a connect() in progress then continues.
   readonly #takeConnect: TakeRecord = (view, at) => this.#parts.sockets.takeConnect(view, at);
 
   #ticksOf(view: DataView, at: number): number {

@@ -1,4 +1,4 @@
-// Who opened connections, where nobody could have looked in time.
+// The openers of connections of processes that are too short for a scan.
 
 import path from "node:path";
 import { describe, it } from "node:test";

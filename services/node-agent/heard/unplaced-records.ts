@@ -49,7 +49,7 @@ export class UnplacedRecords {
     return this.#waiting.size === 0;
   }
 
-  /** Whether everything that was heard of a namespace waits; without a cookie it goes by its inode. */
+  /** Whether every record of a namespace waits; without a cookie it is identified by its inode. */
   waitsFor(inode: number, cookie: number | undefined): boolean {
     for (const [key, waiting] of this.#waiting)
       if (waiting.inode === inode && (cookie === undefined || key < 0 || key === cookie))

@@ -13,7 +13,7 @@ export interface MappedMemory {
   unmap(): void;
 }
 
-/** Maps a descriptor, shared with whoever else maps it. Throws SyscallError. */
+/** Maps a descriptor, shared with all others that map it. Throws SyscallError. */
 export function mappedMemory(
   descriptor: number,
   { bytes, offset, writable }: { bytes: number; offset: number; writable: boolean },

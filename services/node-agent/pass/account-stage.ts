@@ -20,7 +20,7 @@ export class AccountStage {
     this.#parts = parts;
   }
 
-  /** Counts an end that was heard of between passes, of a connection that was opened at `openedNs`. */
+  /** Counts an end that an event reported between passes, of a connection opened at `openedNs`. */
   hear(namespaceId: number, openedNs: number): void {
     this.account.hear(namespaceId, openedNs);
   }
@@ -43,8 +43,8 @@ export class AccountStage {
     const beginning = new Set(
       namespaces.filter((each) => this.#begins(each)).map(({ namespace }) => namespace.id),
     );
-    // What opened before the last counters were read has been heard of; where nothing is heard, this pass
-    // finds it.
+    // Events have reported the connections that opened before the latest counters were read; without events,
+    // this pass finds them.
     const isHeard = (this.#parts.events ?? null) !== null;
     if (isHeard) this.account.settle();
     for (const ends of newEnds) {

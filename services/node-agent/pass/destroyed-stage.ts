@@ -1,5 +1,5 @@
-// Takes the sockets whose end the kernel announced since the pass before, and merges them with the sockets of
-// a pass.
+// Takes the sockets whose end the kernel announced since the previous pass, and merges them with the sockets
+// of a pass.
 
 import { ticksOf } from "../../../lib/ticks.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
@@ -19,7 +19,7 @@ interface DestroyedInput {
   readonly continued: Uint8Array | null;
   readonly added: ReadonlySet<number>;
   readonly ticks: number;
-  /** Whether TCP sockets are heard of by another way in every namespace, of which no record was lost. */
+  /** Whether records without a loss report the TCP sockets of every namespace. */
   readonly hearsTcp: boolean;
   /** Whether that is so from the beginning of a namespace that this pass finds for the first time. */
   readonly hearsFromStart: (namespace: IdentifiedNamespace) => boolean;
@@ -35,7 +35,8 @@ export class DestroyedStage {
   #isFirst = true;
   #events = NOTHING;
   #takingTicks = 0;
-  // When the announcements before these were taken, what was lost by then, and whose were heard of.
+  // When the previous announcements were taken, how many were lost by then, and which namespaces were
+  // listened to.
   #takenTicks = 0;
   #overrunsBefore = 0;
   #heardBefore: ReadonlySet<number> = new Set();
@@ -59,7 +60,7 @@ export class DestroyedStage {
     return this.#events;
   }
 
-  /** Whether nothing was announced, and nothing lost, since the pass before. */
+  /** Whether nothing was announced or lost since the previous pass. */
   get isQuiet(): boolean {
     return this.#events.length === 0 && (this.#parts.destroyed?.overruns ?? 0) === this.#overrunsBefore;
   }

@@ -34,7 +34,7 @@ for (let digit = 0; digit < 16; digit++) {
 
 /**
  * Passes each line to parseLine and counts those that it rejects. The last line may lack its newline: a zero
- * byte then follows it, so that a possibly truncated field can be told from a complete one.
+ * byte then follows it, so that a possibly truncated field differs from a complete one.
  */
 // oxlint-disable-next-line max-params -- hot: no object for each line
 export function parseLines(

@@ -37,9 +37,9 @@ import { TableCredit } from "./table-credit.ts";
 export const COUNTERS_TICKS = 500;
 
 /**
- * The same where events report TCP sockets as they change and no other socket moved on the whole node, in
- * ticks: 30 s. Bytes and queues may be that old there. A reading of 10,000 sockets takes some 45 ms of CPU:
- * 0.15 % of a core at this pace.
+ * The same if events report changes of TCP sockets and no other socket moved on the whole node, in ticks: 30
+ * s. Bytes and queues may be that old then. A reading of 10,000 sockets takes some 45 ms of CPU: 0.15 % of a
+ * core at this pace.
  */
 const QUIET_TICKS = 3000;
 
@@ -67,7 +67,7 @@ const REFRESH_JITTER_SLOTS = 32;
 const ORPHANS_SHARE = 0.005;
 
 /**
- * The same share where events keep those sockets and tables are read to check only, and ticks between two
+ * The same share if events track those sockets and tables are read only to check, and the ticks between two
  * checks of one namespace: 5 min.
  */
 const CHECK_SHARE = 0.0005;
@@ -266,9 +266,9 @@ class BpfIterReader implements SocketReader {
       : this.#readToCheck(namespace, kept, sink, nowTicks);
   }
 
-  // Where events keep the sockets that no file refers to: those are read when the namespace is read for the
-  // first time, when events were lost, and now and then to check. A namespace that came while events were
-  // heard has none before them.
+  // If events track the sockets that no file refers to, their tables are read only with the first reading of
+  // a namespace, after lost events, and every CHECK_TICKS to check. A namespace that appeared while events
+  // were received has no earlier ones.
   #readToCheck(namespace: NamespaceRecord, kept: Kept, sink: SocketSink, nowTicks: number): NamespaceReading {
     const index = this.#records.index;
     const { inode } = namespace;

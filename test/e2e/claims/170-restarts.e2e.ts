@@ -84,8 +84,8 @@ claim(171, "NATS restarted under load: no connection is lost, doubled or left op
     assert.ok(during.length >= 60, `only ${during.length} connections were opened since NATS was killed`);
     const missing = settled.filter((own) => !answer.some(({ client: from }) => from.port === own.port));
     const share = `${missing.length} of ${settled.length} are missing`;
-    // Missing connections must be reported: as lost reports, or as connections that the kernel counted and
-    // nobody saw.
+    // Missing connections must be reported: as lost reports, or as connections that the kernel counted but no
+    // agent saw.
     const reported = (await coverage()).some(
       (each) => (each.gaps ?? 0) > 0 || (each.unseen ?? 0) >= missing.length,
     );

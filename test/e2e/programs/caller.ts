@@ -1,6 +1,6 @@
-// A workload: opens short connections at a steady pace, and counts them. SIGUSR2 pauses it and lets it go on;
-// once the last connection is over after a pause, it prints how many there were, and the ports of those since
-// the pause before. Runs with `node --input-type=module-typescript -e`; its argument is JSON:
+// A workload: opens short connections at a steady pace, and counts them. SIGUSR2 pauses and resumes it; once
+// the last connection is over after a pause, it prints how many there were, and the ports of those since the
+// pause before. Runs with `node --input-type=module-typescript -e`; its argument is JSON:
 // {"host","port","perSecond","ends"}: "ends" is "fin" (the server closes first) or "rst" (the client resets
 // the connection once it has its answer).
 

@@ -67,7 +67,7 @@ export class NodeRecord {
   #rivals: RivalReports = { contradicted: 0, lastMs: 0 };
   #sinceMs = 0;
   #earlierRuns: EarlierRuns = { count: 0, sums: NO_SUMS, awayMs: 0, latestAwayMs: 0 };
-  // When the run before was last heard of, until the present one has made its first pass; else 0.
+  // When the previous run last reported, until the present one has made its first pass; else 0.
   #leftMs = 0;
 
   constructor(index: number, name: string) {

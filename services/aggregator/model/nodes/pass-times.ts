@@ -24,17 +24,17 @@ export class PassTimes {
   }
 
   /**
-   * The latest time at which the node did not have a socket or flow that was first seen at a time: that of
-   * the pass before. What an agent hears between passes may have waited since then. 0 where no earlier pass
-   * is known.
+   * The latest time at which the node did not have a socket or flow that was first seen at a time: the time
+   * of the previous pass, since events between passes may have waited since then. 0 if no earlier pass is
+   * known.
    */
   lackedMs(sinceMs: number): number {
     return Math.min(this.#passedMs, sinceMs);
   }
 
   /**
-   * The latest time at which the agent had heard of nothing that it first heard of at a time: that of its
-   * report before.
+   * The latest time at which no event had arrived of a socket that the agent first saw in an event at a time:
+   * the time of its previous report.
    */
   heardMs(sinceMs: number): number {
     return this.#observedMs === 0 ? sinceMs : Math.min(this.#observedMs, sinceMs);

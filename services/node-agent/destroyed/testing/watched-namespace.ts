@@ -25,7 +25,7 @@ const procRoot = "/proc";
 /** Why a test that makes namespaces cannot run here; false where it can. */
 export const withoutNamespaces = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
 
-/** A socket of a report, as told. */
+/** A socket of a report, as reported. */
 export interface ToldSocket {
   readonly id: number;
   /** "tcp 127.0.0.1:80 -> 127.0.0.1:40000 CLOSE". */
@@ -51,7 +51,7 @@ export interface Started extends AsyncDisposable {
   end(): Promise<void>;
 }
 
-/** What one pass told. */
+/** What one pass reported. */
 export interface ToldPass {
   readonly sockets: readonly ToldSocket[];
   readonly changes: readonly ToldSocket[];
@@ -62,7 +62,7 @@ export interface ToldPass {
 /** How the agent of a test is set up. */
 export interface WatchOptions {
   readonly reader?: ReaderChoice;
-  /** Null: destroyed sockets are not heard of. */
+  /** Null: no events of destroyed sockets. */
   readonly destroyed?: Partial<DestroyedSocketsOptions> | null;
   /** Has the namespace a number in ours, as container network plugins give it one? */
   readonly numbered?: boolean;
@@ -163,7 +163,7 @@ export class WatchedNamespace implements Disposable {
     return { line: chunk.toString().trim(), pid: child.pid!, end, [Symbol.asyncDispose]: end };
   }
 
-  /** One pass, and what it told of the namespace. */
+  /** Makes one pass and returns what it reported of the namespace. */
   async pass(): Promise<ToldPass> {
     this.#reports = [];
     await this.#agent!.pass();

@@ -73,7 +73,7 @@ export class Actor {
     await this.order({ do: "nothing" });
   }
 
-  /** Stops the process: the kernel goes on accepting connections for it. */
+  /** Stops the process: the kernel continues to accept connections for it. */
   freeze(): void {
     this.#child.kill("SIGSTOP");
   }

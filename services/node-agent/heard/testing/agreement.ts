@@ -12,7 +12,7 @@ import type { End, Workload } from "./workload.ts";
 /** Far longer than hearing takes on a busy machine: it is over as soon as there is agreement. */
 const AGREEMENT_MS = 10_000;
 
-// Entries in TIME_WAIT are no sockets any more, and what is half-open is none yet.
+// Entries in TIME_WAIT are no longer sockets, and half-open connections are not sockets yet.
 const isCompared = ({ isTimeWait, state }: FoldedSocket): boolean => !isTimeWait && state !== "SYN_RECV";
 const isAttempt = ({ state }: FoldedSocket): boolean => state === "SYN_SENT";
 

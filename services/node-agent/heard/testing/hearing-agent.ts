@@ -81,7 +81,7 @@ export class HearingAgent implements AsyncDisposable {
     return this.#tracepoint.lost;
   }
 
-  /** Makes a pass and goes on hearing. */
+  /** Makes a pass and continues to receive events. */
   async pass({ keyframe = false } = {}): Promise<void> {
     await this.rest();
     this.#isKeyframeAsked ||= keyframe;

@@ -1,11 +1,11 @@
-// The network namespace of a test: what is sent within it is acknowledged at once, and there are addresses
-// that nobody answers from, at the other end of a pair of interfaces and at a hardware address that it does
-// not have.
+// The network namespace of a test: data sent within it is acknowledged at once, and some addresses never
+// answer, since they are at the other end of a pair of interfaces, at a hardware address that it does not
+// have.
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 
-/** Addresses where nobody answers and nobody refuses. */
+/** Addresses that neither answer nor refuse. */
 export const silentAddresses = ["10.77.9.2", "fd77:9::2"] as const;
 
 const commands = [

@@ -26,7 +26,7 @@ const weights = {
   kill: 4,
   refused: 6,
   unanswered: 3,
-  /** Gives up an attempt that nobody answers. */
+  /** Gives up an unanswered attempt. */
   abandon: 3,
   listen: 2,
   "listen and open": 2,

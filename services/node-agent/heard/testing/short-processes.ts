@@ -32,7 +32,7 @@ await using agent = new HearingAgent();
 const { folded } = agent;
 await agent.pass();
 
-/** A program that says words, one a line, and may be told to go on. */
+/** A program that prints one word per line, and continues on request. */
 class Program {
   readonly #child: ChildProcess;
   #said = "";

@@ -52,7 +52,7 @@ async function receive(end: End, total: number): Promise<void> {
 function accept(socket: Socket): void {
   socket.once("readable", () => {
     const greeting = socket.read(GREETING_BYTES) as Buffer | null;
-    // A connection of which nobody waits for an answer may be gone already.
+    // A connection whose answer is not awaited may be gone already.
     if (greeting === null) return;
     const name = `s${greeting.readUInt32LE()}`;
     hold(name, socket, GREETING_BYTES);

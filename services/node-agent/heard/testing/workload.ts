@@ -55,7 +55,7 @@ export interface End {
   isClosed: boolean;
   /** Whether it was over before anyone heard. */
   isUnheard: boolean;
-  /** Whether several listeners had its port, so that nobody can know who accepted it but by its descriptor. */
+  /** Whether several listeners had its port, so that only its descriptor shows which one accepted it. */
   isAmbiguous: boolean;
 }
 
@@ -122,7 +122,7 @@ export class Workload implements AsyncDisposable {
     this.#used.clear();
   }
 
-  /** Lets the frozen process go on, and waits until it has accepted everything. */
+  /** Resumes the frozen process, and waits until it has accepted everything. */
   async thaw(): Promise<void> {
     this.#frozen?.thaw();
     this.#frozen = null;
@@ -248,7 +248,7 @@ export class Workload implements AsyncDisposable {
     return act(listener);
   }
 
-  // Reserves all listeners on one port that nobody connects to in this batch.
+  // Reserves all listeners on one port without connections in this batch.
   #withUnusedPort(choice: number, act: (listener: Listener) => Promise<unknown>): Promise<unknown> | null {
     const isUnused = (listener: Listener): boolean =>
       !this.#isFrozen(listener) &&
@@ -313,7 +313,7 @@ export class Workload implements AsyncDisposable {
   }
 
   async #stopListening(listener: Listener): Promise<void> {
-    // A process that inherited it would go on getting connections to the port, and accept none.
+    // A process that inherited it would keep receiving connections to the port, and accept none.
     const heirs = [...this.#children].filter(([, { of }]) => of === listener.name);
     const isShared = this.#ofPort(listener).length > 1;
     this.#listeners.delete(listener.name);

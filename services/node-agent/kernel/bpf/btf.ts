@@ -51,7 +51,7 @@ export class Btf {
     return this.#find(name, KIND_FUNC);
   }
 
-  /** The number of a typedef; null where the kernel has none of this name. */
+  /** Returns the id of a typedef; null if the kernel has none of this name. */
   typedefId(name: string): number | null {
     return this.#find(name, KIND_TYPEDEF);
   }

@@ -39,7 +39,7 @@ export function loadPid(
 /**
  * Returns the depth of this process's pid namespace: 0 for the first one. No file has it (NSpid of
  * /proc/self/status begins at the namespace of the mount), so a program asks the kernel once. Also returns 0
- * if the kernel cannot tell (before 5.11).
+ * if the kernel does not know it (before 5.11).
  */
 export function ownPidLevel(types: KernelTypes, tasks: number): number {
   let iterator;

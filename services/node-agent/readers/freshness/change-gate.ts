@@ -29,8 +29,8 @@ export const REFRESH_TICKS = 6000;
  * Jitter slots and the ticks of each: a namespace's id shortens its refresh by up to 29 s, so that not all are
  * due at once.
  */
-const REFRESH_SPREAD = 30;
-const REFRESH_SPREAD_TICKS = 100;
+const REFRESH_JITTER_SLOTS = 30;
+const REFRESH_JITTER_TICKS = 100;
 
 /** A namespace's counters at one moment. */
 export interface Counts {
@@ -116,7 +116,8 @@ export class ChangeGate {
       this.#settled.delete(namespace.inode);
       return;
     }
-    const refreshTicks = nowTicks + REFRESH_TICKS - (namespaceId % REFRESH_SPREAD) * REFRESH_SPREAD_TICKS;
+    const refreshTicks =
+      nowTicks + REFRESH_TICKS - (namespaceId % REFRESH_JITTER_SLOTS) * REFRESH_JITTER_TICKS;
     this.#settled.set(namespace.inode, { counts, readTicks: nowTicks, refreshTicks });
   }
 

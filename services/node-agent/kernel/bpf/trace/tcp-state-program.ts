@@ -18,7 +18,7 @@ import { NAME_BYTES, TcpStateRecord as Record } from "./tcp-state-record.ts";
 /** Arguments of the tracepoint, each a u64. */
 const Arguments = { sock: 0, oldState: 8, newState: 16 } as const;
 
-/** BPF_RB_NO_WAKEUP: nobody waits for the buffer, it is polled. */
+/** BPF_RB_NO_WAKEUP: no thread waits for the buffer, it is polled. */
 const NO_WAKEUP = 1;
 
 const RECORD_BYTES = Math.max(Record.callerBytes, Record.closeBytes);

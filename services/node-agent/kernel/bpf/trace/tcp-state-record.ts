@@ -25,7 +25,7 @@ export const TcpStateRecord = {
   /** Sixteen bytes each in network order; of IPv4 the first four. */
   local: 40,
   remote: 56,
-  /** Inode of the socket's file; 0 where it has none (not yet accepted, or closed). */
+  /** Inode of the socket's file; 0 if it has none (not yet accepted, or closed). */
   inode: 72,
   uid: 76,
   /** Here a record of ESTABLISHED ends. */

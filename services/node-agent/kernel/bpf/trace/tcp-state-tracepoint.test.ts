@@ -36,7 +36,7 @@ interface Heard {
   readonly pid: number;
 }
 
-// Checks that a record is none of another one's bytes.
+// Checks that a record has no bytes of another one.
 function take(tracepoint: TcpStateTracepoint, into: Heard[]): void {
   tracepoint.drain((view, at, length) => {
     const [from, to] = [view.getUint8(at), view.getUint8(at + 1)];
