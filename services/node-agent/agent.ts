@@ -24,7 +24,7 @@ import { removeRows } from "../../lib/socket-table.ts";
 import { ticksOf } from "../../lib/ticks.ts";
 import type { AgentPace, AgentParts, PassCost } from "./agent-parts.ts";
 import { Callers } from "./attribute/callers.ts";
-import { holdByListeners, isOver } from "./attribute/listener-holders.ts";
+import { holdByListeners } from "./attribute/listener-holders.ts";
 import { ProcessTable } from "./attribute/process-table.ts";
 import { Attributor } from "./attribute/socket-holders.ts";
 import { CpuBudget } from "./cpu-budget.ts";
@@ -47,6 +47,7 @@ import type { Readings } from "./observe/namespace-coverage.ts";
 import { coverNamespaces, withFigures } from "./observe/namespace-coverage.ts";
 import type { NodeFindings } from "./observe/node-coverage.ts";
 import { coverNode } from "./observe/node-coverage.ts";
+import { isTimeWait } from "./observe/row-tuples.ts";
 import { carriesOver, settleSockets } from "./observe/socket-ids.ts";
 import { areProcessesStill } from "./observe/stillness.ts";
 import { AccountStage } from "./pass/account-stage.ts";
@@ -313,7 +314,8 @@ class PassingAgent implements Agent {
     callers.install(scan, read.namespaceIds);
     // An entry in TIME_WAIT keeps its holders, so the listener's holders stay with a connection that no pass
     // saw.
-    const wasNeverOpen = (row: number): boolean => read.added.has(sockets.id[row]!) && isOver(sockets, row);
+    const wasNeverOpen = (row: number): boolean =>
+      read.added.has(sockets.id[row]!) && isTimeWait(sockets, row);
     if (!read.unmoved)
       holdByListeners(sockets, wasNeverOpen, sockets, attribution.holders, attribution.holders);
     return attribution;

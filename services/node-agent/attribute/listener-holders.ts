@@ -2,7 +2,7 @@
 // process of the only listener on its port in its namespace. The opener of a connection cannot be found this
 // way.
 
-import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
+import { SocketState } from "../../../lib/vocabulary/states.ts";
 import type { HolderTable } from "../../../lib/holder-table.ts";
 import { firstRowsBySocket } from "../../../lib/holder-table.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
@@ -34,11 +34,6 @@ export function holdByListeners(
     for (; holder < holders.length && holders.socket[holder] === listener; holder++)
       into.append(ended.id[row]!, holders.process[holder]!, holders.fd[holder]!);
   }
-}
-
-/** Whether a row is a TIME_WAIT entry, which the kernel keeps of a closed connection. */
-export function isOver(table: SocketTable, row: number): boolean {
-  return table.inode[row] === 0 && isTimeWaitState(table.state[row]!);
 }
 
 function listenersOf(living: SocketTable): Map<number, number> {

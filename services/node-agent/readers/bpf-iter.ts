@@ -24,6 +24,7 @@ import type {
 import type { Counts } from "./freshness/change-gate.ts";
 import { ChangeGate, TRAFFIC_TICKS } from "./freshness/change-gate.ts";
 import { InterfaceAddresses } from "./interface-addresses.ts";
+import { jitter } from "./freshness/jitter.ts";
 import { KeptRows } from "./freshness/kept-rows.ts";
 import { isLiveProc } from "./live-proc.ts";
 import { NodeRecords } from "./node-records.ts";
@@ -55,9 +56,7 @@ const REST_TICKS = 6000;
 /** Namespaces per second since the previous pass whose tables may be read only because they are old. */
 const REFRESHES_PER_SECOND = 4;
 
-/**
- * Jitter slots: staggers the first refresh of each namespace by its id, so that they are not all due at once.
- */
+/** Steps by which the refreshes of namespaces differ, so that they are not all due at once. */
 const REFRESH_JITTER_SLOTS = 32;
 
 /**
@@ -246,7 +245,7 @@ class BpfIterReader implements SocketReader {
     kept.rest?.keepUnchanged(sink, familyRows);
     kept.rest = KeptRows.of(sink, rows, familyRows);
     kept.restMark = mark;
-    kept.restTicks = nowTicks + REST_TICKS - jitter(kept.namespaceId, REST_TICKS / 2);
+    kept.restTicks = nowTicks + REST_TICKS - jitter(kept.namespaceId, REFRESH_JITTER_SLOTS, REST_TICKS / 2);
     kept.restReading = { ...reading, linesMalformed: 0, overflowed: 0 };
     return reading;
   }
@@ -274,7 +273,9 @@ class BpfIterReader implements SocketReader {
     const { inode } = namespace;
     if (this.#hints.unheldKept === "not-now") kept.checkTicks = kept.lookTicks = nowTicks;
     const isDue = nowTicks >= kept.checkTicks && (this.#credit.isLeft || kept.checkTicks === 0);
-    if (isDue) kept.checkTicks = nowTicks + CHECK_TICKS - jitter(kept.namespaceId, CHECK_TICKS / 2);
+    if (isDue)
+      kept.checkTicks =
+        nowTicks + CHECK_TICKS - jitter(kept.namespaceId, REFRESH_JITTER_SLOTS, CHECK_TICKS / 2);
     const reading = isDue
       ? this.#readOrphans(namespace, kept, sink, nowTicks, index.tcpMark(inode))
       : {
@@ -380,10 +381,6 @@ class BpfIterReader implements SocketReader {
     this.#kept.delete(inode);
     this.#gate.forget(inode);
   }
-}
-
-function jitter(namespaceId: number, ticks: number): number {
-  return ((namespaceId % REFRESH_JITTER_SLOTS) * ticks) / REFRESH_JITTER_SLOTS;
 }
 
 function newlyKept(namespaceId: number): Kept {

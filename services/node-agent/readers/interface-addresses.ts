@@ -5,6 +5,7 @@ import { addressBytes } from "../../../lib/address.ts";
 import { readText } from "../processes/small-file.ts";
 import { localIpv4Addresses } from "../procfs/net-fib-trie.ts";
 import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
+import { jitter } from "./freshness/jitter.ts";
 
 /**
  * Ticks of 10 ms for which a namespace's addresses are cached: 10 s, doubled each time they turn out
@@ -13,7 +14,8 @@ import { localIpv6Addresses } from "../procfs/net-if-inet6.ts";
 const KEPT_TICKS = 1000;
 /** Upper bound of that: 80 s. */
 const KEPT_TICKS_MAX = 8000;
-const SPREAD = 16;
+/** Steps by which readings of namespaces differ, up to half of the time that their addresses are cached. */
+const JITTER_SLOTS = 16;
 
 /** Maximum addresses of one namespace: with more, they no longer identify a host. */
 const ADDRESSES_MAX = 4096;
@@ -50,9 +52,7 @@ export class InterfaceAddresses {
     const addresses = same
       ? kept.addresses
       : texts.slice(0, ADDRESSES_MAX).flatMap((address) => addressBytes(address) ?? []);
-    // Jitter, so that not all namespaces are due at once.
-    const spreadTicks = (((namespaceInode % SPREAD) / SPREAD) * keptTicks) / 2;
-    const untilTicks = nowTicks + keptTicks - spreadTicks;
+    const untilTicks = nowTicks + keptTicks - jitter(namespaceInode, JITTER_SLOTS, keptTicks / 2);
     this.#kept.set(namespaceInode, { addresses, texts: text, keptTicks, untilTicks });
     for (const [inode, { untilTicks: until }] of this.#kept)
       if (until + KEPT_TICKS < nowTicks) this.#kept.delete(inode);

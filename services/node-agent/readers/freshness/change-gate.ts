@@ -18,6 +18,7 @@ import {
 } from "../../procfs/net-counters.ts";
 import { parseTcpCounters } from "../../procfs/net-snmp.ts";
 import type { TcpSockets } from "../../procfs/net-sockstat.ts";
+import { jitter } from "./jitter.ts";
 
 /** Ticks of 10 ms after which a namespace in which only data moved is read again: 5 s. */
 export const TRAFFIC_TICKS = 500;
@@ -25,12 +26,9 @@ export const TRAFFIC_TICKS = 500;
 /** Ticks after which a namespace is read again although nothing moved: 60 s, less the jitter below. */
 export const REFRESH_TICKS = 6000;
 
-/**
- * Jitter slots and the ticks of each: a namespace's id shortens its refresh by up to 29 s, so that not all are
- * due at once.
- */
+/** A namespace's id shortens its refresh by one of so many steps of 1 s, so that not all are due at once. */
 const REFRESH_JITTER_SLOTS = 30;
-const REFRESH_JITTER_TICKS = 100;
+const REFRESH_JITTER_TICKS = 3000;
 
 /** A namespace's counters at one moment. */
 export interface Counts {
@@ -116,8 +114,8 @@ export class ChangeGate {
       this.#settled.delete(namespace.inode);
       return;
     }
-    const refreshTicks =
-      nowTicks + REFRESH_TICKS - (namespaceId % REFRESH_JITTER_SLOTS) * REFRESH_JITTER_TICKS;
+    const earlier = jitter(namespaceId, REFRESH_JITTER_SLOTS, REFRESH_JITTER_TICKS);
+    const refreshTicks = nowTicks + REFRESH_TICKS - earlier;
     this.#settled.set(namespace.inode, { counts, readTicks: nowTicks, refreshTicks });
   }
 
