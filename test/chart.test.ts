@@ -155,7 +155,7 @@ describe("defaults", { skip: noHelm }, () => {
     );
   });
 
-  test("aggregator and NATS keep apart where there is room, and their replicas too", () => {
+  test("aggregator and NATS prefer different nodes, and so do their replicas", () => {
     for (const [kind, own, other] of [
       ["Deployment", "aggregator", "nats"],
       ["StatefulSet", "nats", "aggregator"],

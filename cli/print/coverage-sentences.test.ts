@@ -23,7 +23,7 @@ const node = {
 };
 
 describe("coverage in sentences", () => {
-  it("says nothing where nothing is missing", () => {
+  it("says nothing if nothing is missing", () => {
     const coverage = Coverage.fromPartial({ nodes: [node], nodesExpected: 1 });
     assert.equal(missingLine(coverage), "");
     assert.deepEqual(missingSentences(coverage), []);
@@ -191,7 +191,7 @@ describe("coverage in sentences", () => {
     );
   });
 
-  it("says where closed connections that should be kept are not known, but not of an agent that just started", () => {
+  it("says if closed connections that should be kept are unknown, except for an agent that just started", () => {
     const keptSinceMs = 1_700_000_000_000;
     const short = { ...node, countedSinceMs: keptSinceMs + 120_000, sinceMs: keptSinceMs - 3_600_000 };
     const coverage = Coverage.fromPartial({ keptSinceMs, nodes: [short, { ...node, node: "n2" }] });

@@ -63,7 +63,7 @@ describe("conntrack's text", () => {
     assert.equal(entry.id, 77);
   });
 
-  it("passes over a key that it does not know", () => {
+  it("ignores an unknown key", () => {
     const line = `tcp      6 9 CLOSE ${TUPLES} mark=0 use=2`;
     assert.equal(formatConntrackLine(parse(line.replace("mark", "novel=1 mark"))!), line);
   });

@@ -108,7 +108,7 @@ test("a list is read page by page, then watched from its version on", async (t) 
   assert.deepEqual(watch.state, { objects: 1, lists: 1, errors: 0, overflowed: 0, malformed: 0, ageMs: 0 });
 });
 
-test("a watch that ends is taken up where it ended, after a bookmark too", async (t) => {
+test("a watch that ends is resumed where it ended, after a bookmark too", async (t) => {
   const bookmark = { type: "BOOKMARK", object: { metadata: { resourceVersion: "20" } } };
   const { asked, told } = await stage(t, [list(["a"], "10"), events([bookmark], "end"), stay]);
   await until("the second watch", () => asked.length >= 3);

@@ -10,7 +10,7 @@ test("every outcome but none has a word, and is found by it", () => {
   for (const word of words) assert.equal(normalizeOutcome(word.toUpperCase()), word);
 });
 
-test("a time-out has several spellings; what is no outcome is null", () => {
+test("a time-out has several spellings; an unknown outcome is null", () => {
   for (const text of ["timed_out", "TimedOut", "timeout"]) assert.equal(normalizeOutcome(text), "timed-out");
   assert.equal(normalizeOutcome("won"), null);
 });

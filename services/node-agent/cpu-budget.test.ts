@@ -21,13 +21,13 @@ function starts(budget: CpuBudget, cpuMsPerPass: number, untilMs: number): numbe
 }
 
 describe("the CPU budget", () => {
-  it("leaves the interval alone where passes are cheap", () => {
+  it("leaves the interval alone if passes are cheap", () => {
     const budget = new CpuBudget({ share: 0.01, intervalMs: 1000 });
     assert.equal(starts(budget, 9, 100_000).length, 100);
     assert.deepEqual(budget.limits(), []);
   });
 
-  it("stretches the interval where they are not, and says so", () => {
+  it("stretches the interval if they are expensive, and says so", () => {
     const budget = new CpuBudget({ share: 0.01, intervalMs: 1000 });
     const begun = starts(budget, 42, 600_000);
     const [before, last] = begun.slice(-2);
@@ -52,7 +52,7 @@ describe("the CPU budget", () => {
     );
   });
 
-  it("never makes a pass wait for more than its longest wait, and says where more is used", () => {
+  it("never makes a pass wait for more than its longest wait, and says if the budget is exceeded", () => {
     const budget = new CpuBudget({ share: 0.01, intervalMs: 1000 });
     const begun = starts(budget, 500, 600_000);
     const [before, last] = begun.slice(-2);

@@ -83,7 +83,7 @@ describe("entries in TIME_WAIT after a restart", () => {
       assert.equal(pod(world), "1 1 0");
     });
 
-    it(`are other ones where the port was used again, ${cookie === 0 ? "by their times" : "by their cookies"}`, () => {
+    it(`are other ones if the port was reused, ${cookie === 0 ? "by their times" : "by their cookies"}`, () => {
       const world = restart(afterShortOnes(1, { cookie }), 30_000);
       const again = timeWait(world, 1, 500, { id: 9, cookie: cookie === 0 ? 0 : 78 });
       world.report({ keyframe: true, namespaces, sockets: [again], accounts: account(0, 0, 1002) });
@@ -158,7 +158,7 @@ describe("the account over a restart", () => {
     assert.equal(pod(world), "6 5 1");
   });
 
-  it("begins again where the kernel's counters went back", () => {
+  it("begins again if the kernel's counters decreased", () => {
     const world = restart(afterShortOnes(5), 2000);
     world.report({ keyframe: true, namespaces, accounts: account(0, 0, 7) });
     assert.equal(pod(world), "5 5 0");

@@ -9,7 +9,7 @@ test("times keep their nanoseconds", () => {
   assert.equal(timeNs("2026-01-02T03:04:05.123456789Z") % 1_000_000_000n, 123_456_789n);
 });
 
-test("what is no time is refused", () => {
+test("an invalid time is refused", () => {
   for (const text of ["", "now", "2026-01-02", "2026-99-02T03:04:05Z"])
     assert.throws(() => timeNs(text), RangeError, text);
 });

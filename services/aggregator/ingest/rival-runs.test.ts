@@ -90,7 +90,7 @@ it("reports beyond the limit are dropped, and the run takes over with its next k
   assert.deepEqual(ports(world), [50_001]);
 });
 
-it("a node that the cluster does not have is no node, and is named", () => {
+it("reports in the name of an unknown node are refused, and coverage names it", () => {
   const world = new World(undefined, { isNode: (name) => name === "a" });
   world.report(keyframe(40_000)).report(keyframe(50_000), "invented").report(keyframe(50_001), "invented");
   const { nodes, limits: said } = world.aggregator.query.coverage();

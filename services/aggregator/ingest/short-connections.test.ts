@@ -110,7 +110,7 @@ for (const [dialledAs, dialled] of Object.entries({ "a pod": SERVER, "a Service"
 }
 
 describe("short connections within one report", () => {
-  it("are counted once each where ports were used again", () => {
+  it("are counted once each if ports were reused", () => {
     for (const order of Object.values(orders)) {
       const world = new World(shop);
       world.report(begin("web"), "client").report(begin("db"), "server");

@@ -201,7 +201,7 @@ void describe("connections through translated flows", () => {
     assert.deepEqual([connection?.bytesToServer, connection?.bytesToClient], [400, 300]);
   });
 
-  it("keep what the flow told after it has gone, and let go of it in the end", () => {
+  it("keep what the flow showed after it is gone, and release it in the end", () => {
     const world = new World();
     world.report({ ...base, keyframe: true, sockets: [CLIENT], flows: [DNAT] });
     world.report({ removed: [1] });
@@ -233,7 +233,7 @@ void describe("connections through translated flows", () => {
     ]);
   });
 
-  it("change nothing where a node's flows are lost: connections stay what they were", () => {
+  it("change nothing if a node's flows are lost: connections stay as they were", () => {
     const world = new World();
     world.report({ ...base, keyframe: true, sockets: [CLIENT, SERVER], flows: [DNAT] });
     world.report({ ...base, keyframe: true, sockets: [CLIENT, SERVER] });

@@ -53,7 +53,7 @@ const ping = (id: number): string =>
   `icmp 1 29 src=10.1.0.1 dst=10.1.0.2 type=8 code=0 id=${id} src=10.1.0.2 dst=10.1.0.1 type=0 code=0 id=${id} mark=0 use=1 id=${id}`;
 
 void describe("flows without sockets", () => {
-  it("are connections once their sockets would have been told", () => {
+  it("are connections once their sockets would have been reported", () => {
     const world = worldOf("a").report({ flows: [udpToService] });
     assert.deepEqual(world.lines(), []);
     world.wait(SETTLED_MS);
@@ -69,7 +69,7 @@ void describe("flows without sockets", () => {
     assert.equal(world.aggregator.counts().flows, 0);
   });
 
-  it("have every protocol, with what tells one conversation from another", () => {
+  it("have every protocol, with what distinguishes one conversation from another", () => {
     const world = worldOf("a").report({
       flows: [
         "icmp 1 29 src=10.1.0.1 dst=10.1.0.2 type=8 code=0 id=77 src=10.1.0.2 dst=10.1.0.1 type=0 code=0 id=77 mark=0 use=1 id=1",
@@ -140,7 +140,7 @@ void describe("flows without sockets", () => {
     ]);
   });
 
-  it("make nothing beside what sockets make, whenever those are told", () => {
+  it("create nothing beside what sockets create, whenever those are reported", () => {
     for (const waitMs of [0, SETTLED_MS]) {
       const world = worldOf("a", "b");
       world.report({ flows: [udpToService] }, "a").report({ flows: [udpPlain] }, "b");
@@ -158,7 +158,7 @@ void describe("flows without sockets", () => {
     }
   });
 
-  it("have the client first where conntrack picked them up the wrong way round", () => {
+  it("have the client first if conntrack picked them up in the wrong direction", () => {
     const world = worldOf("a").report({
       flows: [
         flowLine("udp", 1, "192.0.2.1:53 > 10.1.0.1:40000", "10.1.0.1:40000 > 192.0.2.1:53").replace(
@@ -186,7 +186,7 @@ void describe("flows without sockets", () => {
     ]);
   });
 
-  it("are forwarded where neither end is on a node that saw them", () => {
+  it("are forwarded if neither end is on a node that saw them", () => {
     const world = new World();
     world.report(withPods, "a").report({ ...begin, namespaces: all.slice(0, 1) }, "b");
     const passing = flowLine(
@@ -208,7 +208,7 @@ void describe("flows without sockets", () => {
     );
   });
 
-  it("of TCP are shown alone only where a side is not read", () => {
+  it("of TCP are shown alone only if a side is not read", () => {
     const world = new World();
     world
       .report(withPods)
@@ -304,7 +304,7 @@ void describe("many short conversations", () => {
     );
   });
 
-  it("are counted anew where a tuple is used again at once", () => {
+  it("are counted again if a tuple is reused at once", () => {
     const world = worldOf("a", "b");
     const plain = query(1, 40001).replace("dst=10.96.0.9", "dst=10.1.0.2");
     world.report({ flows: [query(1, 40001)] }, "a").report({ flows: [plain] }, "b");
@@ -344,7 +344,7 @@ void describe("flows after their agent restarted", () => {
     assert.equal(world.aggregator.counts().flows, 0);
   });
 
-  it("are other ones where their tuples were used again", () => {
+  it("are other ones if their tuples were reused", () => {
     const tcp = flowLine("tcp", 7, "192.0.2.1:40000 > 192.0.2.2:80", "192.0.2.2:80 > 192.0.2.1:40000");
     const world = worldOf("a")
       .report({ flows: [tcp.replace("ESTABLISHED", "TIME_WAIT")] })
@@ -364,7 +364,7 @@ void describe("flows of several nodes", () => {
     seenBy: fc.subarray(["a", "b", "c"], { minLength: 1 }),
   });
 
-  it("give the same whatever the order of their reports, and again when they are told again", () => {
+  it("give the same result in every order of reports, and when they are reported again", () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(conversation, { maxLength: 4, selector: ({ port: p }) => p }),

@@ -107,7 +107,7 @@ for (const order of ["client first", "server first"]) {
   });
 }
 
-test("what was dialled is unknown, not absent, where sockets show the server that a Service leads to", () => {
+test("what was dialled is unknown, not absent, if sockets show the server behind a Service", () => {
   const direct = { ...web.sockets![0]!, remote: "10.1.1.1:5432" };
   const world = new World(clusterWithService());
   world.report({ ...web, sockets: [direct] }, "a").report(db, "b");
@@ -156,7 +156,7 @@ test("of two connections on a one-sided edge the one that is joined later leaves
   );
 });
 
-test("news reaches every one-sided connection, also where there are more than one sweep looks at", () => {
+test("news reaches every one-sided connection, also if there are more than one sweep visits", () => {
   const cluster = clusterWithService();
   cluster.services.clear();
   const world = new World(cluster);
@@ -174,7 +174,7 @@ test("news reaches every one-sided connection, also where there are more than on
   assert.deepEqual(world.lines({ ports: [5432] }), [joined]);
 });
 
-test("a server that is no endpoint of the Service is not joined", () => {
+test("a server that is not an endpoint of the Service is not joined", () => {
   const cluster = clusterWithService();
   cluster.services.set("10.96.0.1:80", { name: "db", backends: ["10.1.1.9:5432"] });
   const world = new World(cluster);

@@ -154,7 +154,7 @@ describe("a unix connection between two pods", () => {
     assert.deepEqual(ends([client, accepted([4])])[0], `web -> containerd.service  false ${path}`);
   });
 
-  it("is the listener's with that path where no holder is known", () => {
+  it("belongs to the listener with that path if no holder is known", () => {
     assert.equal(ends([client, accepted([]), listener])[0], `web -> spire s1 false ${path}`);
   });
 

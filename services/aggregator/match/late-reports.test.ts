@@ -90,7 +90,7 @@ describe("ends that a stopped agent reports minutes later", () => {
     assert.equal(counted(world), 1);
   });
 
-  it("join in order where the port was used several times meanwhile", () => {
+  it("join in order if the port was reused several times meanwhile", () => {
     const world = twoNodes().report(ended(serverEnd(2, 20)), "server");
     pass(world, "server", 30).report(ended(serverEnd(3, 21)), "server");
     pass(world, "server", 30).report({ sockets: [serverEnd(4, 22)] }, "server");
@@ -105,7 +105,7 @@ describe("ends that a stopped agent reports minutes later", () => {
     assert.equal(counted(world), 3);
   });
 
-  it("join where only the entry in TIME_WAIT is left", () => {
+  it("join if only the entry in TIME_WAIT is left", () => {
     const world = twoNodes().report(ended(serverEnd(2, 20)), "server");
     pass(world, "server", 50);
     const timerDeadline = world.agent("client").ticks + 100 + TICKS_PER_MINUTE / 6;
@@ -183,7 +183,7 @@ describe("reports that wait for the stream", () => {
     assert.ok(world.nowMs - connection!.firstSeenMs > 90_000);
   });
 
-  it("join the ends of their time where the port was used again", () => {
+  it("join the ends of their time if the port was reused", () => {
     const world = twoNodes();
     const first = hold(world, ended(clientEnd(2, 10)), "client");
     world.report(ended(serverEnd(2, 20)), "server");
@@ -198,7 +198,7 @@ describe("reports that wait for the stream", () => {
 });
 
 describe("an end whose partner is gone", () => {
-  it("stays where its node has not reported since another end took the port", () => {
+  it("stays if its node has not reported since another end took the port", () => {
     const world = twoNodes().report({ sockets: [clientEnd(2, 10)] }, "client");
     world.report({ sockets: [serverEnd(2, 20)] }, "server");
     world.wait(8000).report({ removed: [2], sockets: [serverEnd(3, 21)] }, "server");

@@ -83,7 +83,7 @@ test("a crowd shares an order while a list reads it, and others do not", () => {
   assert.equal(begin().isNew, true);
 });
 
-test("lists on the oldest orders end where orders have no room, and the newest go on", () => {
+test("lists on the oldest orders end if there is no room for orders, and the newest continue", () => {
   const rows = Array.from({ length: 1000 }, (_, uid) => ({ firstSeenMs: NOW_MS, uid }));
   const view = viewOf(rows);
   const orders = new ConnectionOrders(3 * 8 * rows.length);

@@ -68,7 +68,7 @@ describe("each pod's own account", () => {
     assert.equal(web!.readMicros, 7);
   });
 
-  it("comes only where it is asked for", () => {
+  it("is returned only on request", () => {
     const reported = world().report({ keyframe: true, namespaces, accounts });
     assert.deepEqual(reported.aggregator.query.coverage().pods, []);
   });

@@ -252,7 +252,7 @@ test("a crowd that asks for the same edges shares one answer", async (t) => {
   assert.ok(asked.mock.callCount() < 30, `${asked.mock.callCount()} answers were made`);
 });
 
-test("the command line asks again where it was refused, within its timeout", async () => {
+test("the command line retries after a refusal, within its timeout", async () => {
   const server = await serve(worldOf(10), { callsMax: 1 });
   const watch = pending(dial(server).watch(events));
   await until("the watch runs", () => server.counts().calls === 1);

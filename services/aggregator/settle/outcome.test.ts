@@ -59,7 +59,7 @@ void describe("an attempt", () => {
     }
   });
 
-  it("is refused where a reset came, also after a while", () => {
+  it("is refused if a reset arrived, also after a while", () => {
     const world = new World().report({
       ...begin,
       sockets: [{ ...OPENING, retransmits: 1 }],
@@ -71,7 +71,7 @@ void describe("an attempt", () => {
     assert.deepEqual(outcomes(world), ["refused"]);
   });
 
-  it("has timed out where its SYN had to be sent again", () => {
+  it("has timed out if its SYN was retransmitted", () => {
     const world = new World()
       .report({ ...begin, sockets: [{ ...OPENING, retransmits: 1 }] })
       .report({ removed: [1] });
@@ -99,7 +99,7 @@ void describe("a flow without sockets", () => {
     assert.deepEqual(outcomes(world), ["established"]);
   });
 
-  it("that a listener hears is talk without an answer", () => {
+  it("that reaches a listener counts as traffic without an answer", () => {
     const listener = {
       id: 9,
       namespace: 2,

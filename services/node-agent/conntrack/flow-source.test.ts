@@ -219,7 +219,7 @@ describe("flows of a namespace", { skip }, () => {
     });
   }
 
-  it("are dumped where events are switched off, which the limits say", async () => {
+  it("are dumped if events are off, which the limits say", async () => {
     using namespace = await new ConntrackNamespace().ready();
     namespace.list();
     namespace.run("sysctl", "-qw", "net.netfilter.nf_conntrack_events=0");

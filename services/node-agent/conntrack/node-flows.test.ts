@@ -119,7 +119,7 @@ describe("flows of a node", { skip }, () => {
     flows.close();
   });
 
-  it("of pods are read as text where their namespaces may not be entered", async (test) => {
+  it("of pods are read as text if their namespaces may not be entered", async (test) => {
     using pod = await new ConntrackNamespace().ready();
     if (pod.text() === null) return test.skip("this kernel has no /proc/net/nf_conntrack");
     insert(pod, 1);

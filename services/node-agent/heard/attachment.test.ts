@@ -136,7 +136,7 @@ describe("what is attached to the kernel", { skip: obstacle }, () => {
     await until("nothing is left behind", () => leftBehind(before).length === 0);
   });
 
-  it("is nothing where events are off", async () => {
+  it("is nothing if events are off", async () => {
     const before = loadedPrograms()!;
     await using agent = await startAgent("off");
     assert.deepEqual(tracepointsOf(agent.pid), []);

@@ -218,7 +218,7 @@ describe("a connection", () => {
     assert.deepEqual(ended, [`${LISTENER} CLOSE nginx`]);
   });
 
-  it("is held by nobody where several listen on its port", () => {
+  it("has no holder if several listen on its port", () => {
     const ear = new Ear();
     const other = { ...listening, cookie: 20n, inode: 501, caller: { pid: 201, name: "haproxy" } };
     assert.deepEqual(

@@ -194,7 +194,7 @@ describe("the last figures", () => {
     });
   }
 
-  it("stay what a reading found where the record has none", () => {
+  it("stay as a reading found them if the record has none", () => {
     const sockets = rowOf({ from: "SYN_SENT", to: "ESTABLISHED" });
     sockets.counted[0] = 1;
     sockets.bytesSent[0] = 7;
@@ -285,7 +285,7 @@ describe("a caller", () => {
     });
   });
 
-  it("is nobody where the reader's pid namespace does not number it", () => {
+  it("is unknown if the reader's pid namespace has no number for it", () => {
     const { view, at } = callOf({ ...curl, pid: 0 });
     assert.equal(callerOf(view, at), null);
   });

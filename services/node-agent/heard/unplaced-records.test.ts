@@ -61,7 +61,7 @@ describe("records of namespaces without a name", () => {
     assert.deepEqual(place(records, [namespace(1, 50)]), [[10, RECORD_BYTES]]);
   });
 
-  it("are known by the inode where the kernel gives namespaces no cookie", () => {
+  it("are identified by the inode if the kernel has no cookies of namespaces", () => {
     const records = new UnplacedRecords();
     add(records, namespace(1, 0), 10);
     assert.deepEqual(place(records, [namespace(1, 0)]), [[10, RECORD_BYTES]]);
@@ -93,7 +93,7 @@ describe("records of namespaces without a name", () => {
     assert.equal(records.isEmpty, true);
   });
 
-  it("wait again where an inode is used again by a namespace that is named", () => {
+  it("wait again if a named namespace reuses an inode", () => {
     const records = new UnplacedRecords();
     add(records, namespace(1, 0), 10);
     place(records, [], WAIT_TICKS + 1);

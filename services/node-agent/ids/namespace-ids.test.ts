@@ -47,7 +47,7 @@ describe("namespace ids", () => {
     );
   });
 
-  it("never belong to a pod where the namespace is the node's own, or may be", () => {
+  it("never belong to a pod if the namespace is the node's own, or may be", () => {
     const shared = { inode: 1, host: true, pids: [1, 10] };
     const [own] = new NamespaceIds().identify(scan([shared], init, process(10, "pod-a")));
     assert.equal(own!.namespace.podUid, "");
@@ -78,7 +78,7 @@ describe("namespace ids", () => {
     );
   });
 
-  it("are new where the kernel used an inode again for another pod's namespace", () => {
+  it("are new if the kernel reused an inode for another pod's namespace", () => {
     const ids = new NamespaceIds();
     const pod = { inode: 2, host: false, pids: [10] };
     const [, before] = ids.identify(scan([host, pod], init, process(10, "pod-a")));

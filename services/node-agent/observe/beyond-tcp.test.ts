@@ -32,7 +32,7 @@ it("another socket that comes or goes is", () => {
   assert.equal(hasMovedBeyondTcp(both, one, { continued: Uint8Array.of(1, 0), added: new Set() }), true);
 });
 
-it("nothing moved where every row continues", () => {
+it("nothing moved if every row continues", () => {
   const table = tableOf({ 1: tcp, 2: udp });
   assert.equal(hasMovedBeyondTcp(table, table, { continued: null, added: new Set() }), false);
 });

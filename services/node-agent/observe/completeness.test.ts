@@ -127,7 +127,7 @@ describe("the account of completeness", () => {
     assert.deepEqual(account.totals, { opened: 2, failed: 0, seen: 2, unseen: 0 });
   });
 
-  it("begins again with its counters where something was heard before", () => {
+  it("begins again with its counters if events preceded them", () => {
     const account = new CompletenessAccount();
     account.hear(0, ms(10));
     assert.equal(account.hasBegun(0), false);

@@ -80,7 +80,7 @@ class Passes {
 const open: Row = { local: 80, remote: 40_000, state: ESTABLISHED, inode: 5, cookie: 9, sent: 10 };
 
 describe("destroyed sockets, merged with passes", () => {
-  it("are rows of their own where no pass knew them", () => {
+  it("are rows of their own if no pass saw them", () => {
     const passes = new Passes();
     const { added } = passes.pass(
       [],
@@ -125,7 +125,7 @@ describe("destroyed sockets, merged with passes", () => {
     assert.deepEqual(passes.pass([entry], [{ ...open, inode: 0, cookie: 10 }]).added, [40_000]);
   });
 
-  it("count once where the socket is gone from the pass before its event", () => {
+  it("count once if a pass misses the socket before its event arrives", () => {
     const passes = new Passes();
     passes.pass([open]);
     passes.pass([]);
@@ -152,7 +152,7 @@ describe("destroyed sockets, merged with passes", () => {
     ["half-open", SYN_RECV],
     ["an orphan", FIN_WAIT1],
   ] as const) {
-    it(`are seen once where a reader still shows what it read of them, ${name}`, () => {
+    it(`are seen once if a reader still returns their earlier rows, ${name}`, () => {
       const passes = new Passes();
       const unheld = { local: 80, remote: 40_000, state };
       passes.pass([unheld]);
@@ -166,7 +166,7 @@ describe("destroyed sockets, merged with passes", () => {
     });
   }
 
-  it("are several where a port was used again, and the last of them left the entry", () => {
+  it("are several if a port was reused, and the last of them left the entry", () => {
     const passes = new Passes();
     const { added, sent } = passes.pass(
       [{ local: 80, remote: 1, state: TIME_WAIT }],

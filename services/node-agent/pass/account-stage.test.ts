@@ -79,7 +79,7 @@ it("what was counted a pass ago and never seen is unseen", () => {
   assert.deepEqual(totals(stage), [5, 3, 2]);
 });
 
-it("where events are heard, what a pass finds does not make up for what they missed before", () => {
+it("with events, ends that a pass finds do not compensate for earlier misses", () => {
   const events = { waiting: 0, lost: 0, drain: () => undefined };
   const stage = new AccountStage({ events });
   pass(stage, { 1: 1000 });

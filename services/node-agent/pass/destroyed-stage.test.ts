@@ -93,7 +93,7 @@ function merge(stage: DestroyedStage, next: SocketTable, hearsTcp = true, hearsF
 }
 
 describe("announcements", () => {
-  it("before the first pass are nobody's", () => {
+  it("before the first pass belong to no pass", () => {
     const destroyed = new Announcements();
     const stage = new DestroyedStage({ destroyed, elapsedMs: () => 0 }, new IdPool(1, 100));
     destroyed.announce(1000);
@@ -139,7 +139,7 @@ function withEntry(): SocketTable {
   return next;
 }
 
-describe("an entry in TIME_WAIT that nobody knew", () => {
+describe("an unknown entry in TIME_WAIT", () => {
   for (const [hearsTcp, kept] of [
     [true, 0],
     [false, 1],

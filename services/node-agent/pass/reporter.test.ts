@@ -119,7 +119,7 @@ describe("reports", () => {
     assert.deepEqual(kinds, [true, false, true, false]);
   });
 
-  it("are one where the sink asks for it, and then only", async () => {
+  it("are keyframes only if the sink asks for one", async () => {
     let isAsked = false;
     const { reporter, kinds, clock } = reporterWith({ takeKeyframeRequest: () => isAsked });
     reporter.report(nothing, nothing);
@@ -160,7 +160,7 @@ describe("reports", () => {
 });
 
 describe("what was heard", () => {
-  it("is a report of its own number, never a keyframe, without coverage", () => {
+  it("is a report with its own number, never a keyframe, without coverage", () => {
     const { reporter, sent, kinds, clock } = reporterWith();
     reporter.report(nothing, nothing);
     clock.ms = 2 * KEYFRAME_MS;
@@ -177,7 +177,7 @@ describe("what was heard", () => {
     );
   });
 
-  it("makes the next observation a keyframe where it could not be delivered", async () => {
+  it("makes the next observation a keyframe if it could not be delivered", async () => {
     const { reporter, kinds, clock } = reporterWith();
     reporter.report(nothing, nothing);
     clock.fails = true;

@@ -39,7 +39,7 @@ describe("addresses of a namespace", () => {
     assert.deepEqual(localIpv6Addresses(text), ["2001:db8:113::10", "fe80::44c0:a1ff:fe1c:4a5d"]);
   });
 
-  it("are none where the text is no table", () => {
+  it("are empty if the text is not a table", () => {
     assert.deepEqual(localIpv4Addresses("\0\n|-- 999\n/32 host LOCAL"), []);
     assert.deepEqual(localIpv6Addresses("\0\nzz"), []);
   });

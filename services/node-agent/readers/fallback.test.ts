@@ -40,7 +40,7 @@ function isLockedDown(): boolean {
   return existsSync(file) && readFileSync(file, "utf8").includes("[confidentiality]");
 }
 
-describe("where BPF is refused", { skip }, () => {
+describe("if BPF is refused", { skip }, () => {
   it("without SYS_ADMIN, BPF and PERFMON /proc is read, and each better reader's obstacle is reported", (t) => {
     const chosen = chosenWith("+sys_ptrace,+dac_read_search");
     if (chosen === null) return t.skip("needs setpriv (util-linux)");
@@ -50,7 +50,7 @@ describe("where BPF is refused", { skip }, () => {
     assert.match(told, /reader sock-diag cannot work here: .*SYS_ADMIN/);
   });
 
-  it("with BPF and PERFMON it is not, where the kernel has what it takes", (t) => {
+  it("with BPF and PERFMON it is allowed, if the kernel supports it", (t) => {
     const chosen = chosenWith("+sys_ptrace,+dac_read_search,+bpf,+perfmon");
     if (chosen === null) return t.skip("needs setpriv (util-linux)");
     const whole = chooseReader("bpf-iter", options).probe();

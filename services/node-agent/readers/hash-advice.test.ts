@@ -9,7 +9,7 @@ test("a separate hash for each namespace is advised if it would help, with the f
   assert.match(told, /net\.ipv4\.tcp_child_ehash_entries=4096/);
 });
 
-test("it is not where it would not", () => {
+test("it is not advised if it would not help", () => {
   for (const [why, namespaces, msEach, buckets, ofChildren] of [
     ["few namespaces", 9, 10, 262_144, 0],
     ["cheap reading", 110, 0.2, 262_144, 0],
@@ -20,6 +20,6 @@ test("it is not where it would not", () => {
     assert.equal(adviceFor(namespaces, msEach, buckets, ofChildren), null, why);
 });
 
-test("what cannot be read is no advice", () => {
+test("unreadable settings yield no advice", () => {
   assert.equal(hashAdvice("/sys", 110, 10), null);
 });

@@ -65,7 +65,7 @@ describe("a saved tree", () => {
     assert.ok(reading.tcpCounters!.passiveOpens > 0);
   });
 
-  it("is read through the next process where the first one is gone", () => {
+  it("is read through the next process if the first one is gone", () => {
     const root = savedTree(12, "node2/pid-404-coredns");
     mkdirSync(path.join(root, "11/net"), { recursive: true });
     const { reading, sink } = read(root, { inode: 0, host: false, pids: [10, 11, 12] });
@@ -73,7 +73,7 @@ describe("a saved tree", () => {
     assert.equal(sink.sockets.length, 11);
   });
 
-  it("counts as failed, and leaves nothing behind, where no process answers", () => {
+  it("counts as failed, and leaves nothing behind, if no process answers", () => {
     const root = savedTree(12, "node2/pid-404-coredns");
     const { reading, sink } = read(root, { inode: 0, host: false, pids: [10, 11] });
     assert.deepEqual([reading.read, sink.sockets.length, reading.tcpCounters], [false, 0, null]);
@@ -159,7 +159,7 @@ describe("the running kernel", () => {
     }
   });
 
-  it("says that it cannot work where there is no process to read", () => {
+  it("says that it cannot work if there is no process to read", () => {
     const reader = createProcfsReader({
       procRoot: "/sys",
       littleEndian: true,

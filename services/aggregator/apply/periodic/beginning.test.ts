@@ -78,7 +78,7 @@ describe("where sums begin in a stream without its first reports", () => {
   });
 });
 
-test("where every node begins with a keyframe, what closed at once counts", () => {
+test("if every node begins with a keyframe, connections that closed at once count", () => {
   const world = new World()
     .report(ofA, "a")
     .report({ removed: [closes.id] }, "a")

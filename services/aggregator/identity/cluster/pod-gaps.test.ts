@@ -61,7 +61,7 @@ describe("pods that were never read", () => {
     assert.deepEqual(cluster.wait(1).unread(), [missed]);
   });
 
-  it("get more time where passes are far apart", () => {
+  it("get more time if passes are far apart", () => {
     const cluster = new Cluster().report([], 30_000).put("p");
     assert.deepEqual(cluster.wait(90_000).unread(), []);
     assert.deepEqual(cluster.wait(1).unread(), [missed]);
@@ -116,7 +116,7 @@ describe("pods that were never read", () => {
     assert.deepEqual(cluster.wait(60_000).unread(), [missed]);
   });
 
-  it("are no hostNetwork pods where their node was read while they ran", () => {
+  it("are not hostNetwork pods if their node was read while they ran", () => {
     const cluster = new Cluster().put("p", { hostNetwork: true });
     assert.equal(cluster.wait(60_000).unread().length, 1);
     assert.deepEqual(cluster.report().unread(), []);
@@ -147,7 +147,7 @@ describe("pods that were never read", () => {
 });
 
 describe("pods that cannot be read", () => {
-  it("are those of a sandbox's runtime class, also where reports name their namespace", () => {
+  it("are those of a sandbox's runtime class, also if reports name their namespace", () => {
     const cluster = new Cluster().put("p", { runtimeClass: "secure" }).report(["p"]).wait(60_000);
     assert.deepEqual(cluster.unobservable(), []);
     const runtimeClass = { metadata: { uid: "rc", name: "secure" }, handler: "kata-qemu" };

@@ -79,7 +79,7 @@ describe("payload", () => {
     it(`that was sent ${what}`, () => assert.equal(payloadSent(acked, sentOnce), expected));
   }
 
-  it("that came leaves the FIN out where it has come", () => {
+  it("received leaves out the FIN once it has arrived", () => {
     assert.deepEqual([payloadReceived(11, 8), payloadReceived(11, 1), payloadReceived(0, 8)], [10, 11, 0]);
   });
 });

@@ -66,7 +66,7 @@ describe("netlink messages", () => {
     assert.deepEqual(read(message(20, 0x12, [1])).progress, { kind: "failed", errorNumber: 4 });
   });
 
-  it("do no harm where they do not fit", () => {
+  it("do no harm if they do not fit", () => {
     const cut = message(20, 2, [1, 2, 3, 4]).slice(0, 18);
     assert.deepEqual(read(cut).progress, { kind: "failed", errorNumber: 74 });
     assert.deepEqual(read([0, 0, 0, 0]).progress, { kind: "failed", errorNumber: 74 });

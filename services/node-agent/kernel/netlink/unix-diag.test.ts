@@ -25,7 +25,7 @@ describe("unix_diag messages", () => {
     );
   });
 
-  it("make no sense where an attribute goes beyond its message", () => {
+  it("are malformed if an attribute exceeds its message", () => {
     const message = new Uint8Array(24);
     message[0] = 1;
     message[16] = 12;
@@ -84,7 +84,7 @@ describe("unix sockets of the kernel", () => {
     }
   });
 
-  it("cannot be read of what is no namespace", () => {
+  it("cannot be read from a file that is not a namespace", () => {
     assert.throws(() => dumpUnixSockets("/proc/self/status"), SyscallError);
     assert.throws(() => dumpUnixSockets("/proc/self/ns/nothing"), { code: "ENOENT" });
   });

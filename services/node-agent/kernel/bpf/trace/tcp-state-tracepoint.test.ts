@@ -143,7 +143,7 @@ describe("the program on inet_sock_set_state", { skip: obstacle ?? false }, () =
     });
   }
 
-  it("reads every record where the ring begins again", async () => {
+  it("reads every record when the ring wraps around", async () => {
     const tracepoint = TcpStateTracepoint.attach({ ringBytes: 2 ** 16 });
     try {
       using server = await startServer("127.0.0.1");
