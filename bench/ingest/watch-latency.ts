@@ -79,8 +79,17 @@ async function measureWith(watch: Watch): Promise<void> {
 // Births are in the pod's time, lines in ours.
 async function hasOurTime(): Promise<boolean> {
   const beforeMs = Date.now();
-  const told = await kubectl("exec", "-n", NAMESPACE, "client", "--", "/nodejs/bin/node", "-p", "Date.now()");
-  return beforeMs <= Number(told) && Number(told) <= Date.now();
+  const kubectlMs = await kubectl(
+    "exec",
+    "-n",
+    NAMESPACE,
+    "client",
+    "--",
+    "/nodejs/bin/node",
+    "-p",
+    "Date.now()",
+  );
+  return beforeMs <= Number(kubectlMs) && Number(kubectlMs) <= Date.now();
 }
 
 /** A connection as its pod reports it. */

@@ -78,12 +78,12 @@ async function listen(end: Promise<unknown>): Promise<Record<string, number>> {
   const { user, system } = process.cpuUsage(before);
   const rssMiB = process.memoryUsage.rss() / 2 ** 20;
   agent.close();
-  const { unseen, eventsLost, destroyedOverruns, flowOverruns } = told(coverage);
+  const { unseen, eventsLost, destroyedOverruns, flowOverruns } = knownCoverage(coverage);
   const lost = eventsLost + destroyedOverruns + flowOverruns;
   return { cpuMs: (user + system) / 1000, rssMiB, unseen, lost, ...reports.known() };
 }
 
-function told(coverage: NodeCoverage | null): NodeCoverage {
+function knownCoverage(coverage: NodeCoverage | null): NodeCoverage {
   if (coverage === null) throw new Error("no pass was made");
   return coverage;
 }

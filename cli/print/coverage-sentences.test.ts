@@ -102,7 +102,7 @@ describe("coverage in sentences", () => {
     [
       "hidden namespaces",
       { nodes: [{ ...node, processesUnreadable: 4 }] },
-      "the network namespace of 4 processes could not be told",
+      "the network namespace of 4 processes is unknown",
     ],
     [
       "failed namespaces",

@@ -216,7 +216,7 @@ function missingSockets(coverage: Coverage, unseenToo = true): string[] {
   const unreadable = total(coverage, "processesUnreadable");
   parts.say(
     unreadable,
-    `the network namespace of ${counted(unreadable, "process", "processes")} could not be told` +
+    `the network namespace of ${counted(unreadable, "process", "processes")} is unknown` +
       reason(coverage, "network namespace"),
   );
   const unattributed = total(coverage, "socketsUnattributed");

@@ -17,6 +17,6 @@ export function assertGolden(name: string, text: string): void {
   assert.equal(
     text,
     readFileSync(file, "utf8"),
-    `differs from cli/golden/${name}; UPDATE_GOLDEN=1 writes it anew`,
+    `differs from cli/golden/${name}; UPDATE_GOLDEN=1 rewrites it`,
   );
 }

@@ -59,7 +59,7 @@ export class NamespaceIntake {
     if (slot < 0) this.#rejections.add();
     else {
       this.#model.accounts.put(slot, {
-        told: account,
+        coverage: account,
         sinceMs: observedMs - ageTicks * TICK_MS,
         epoch: node.stream.epoch,
         hasEarlierRun: node.earlierRuns.count > 0,

@@ -29,7 +29,7 @@ export async function streamWentBack(manager: JetStreamManager, point: StreamPoi
       return "it is gone";
     throw error;
   }
-  if (info.created !== point.created) return "it was made anew";
+  if (info.created !== point.created) return "it was created again";
   if (point.sequence > info.state.last_seq) return `it ends at ${info.state.last_seq}`;
   // Removed by the stream's limits: nothing before it can be delivered again.
   if (point.timeNs === null || point.sequence < info.state.first_seq) return null;

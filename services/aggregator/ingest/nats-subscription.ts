@@ -280,7 +280,7 @@ export class NatsSubscription {
       try {
         const reason = await streamWentBack(manager, point);
         if (reason !== null) {
-          log.warn({ reason, sequence: point.sequence }, "the stream of reports went back; reading it anew");
+          log.warn({ reason, sequence: point.sequence }, "the stream of reports went back; reading it again");
           return true;
         }
         if (this.#suspect === point) this.#suspect = null;

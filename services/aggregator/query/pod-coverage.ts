@@ -44,10 +44,10 @@ export function podsWithoutReading(view: View, unobservable: readonly PodGap[]):
 }
 
 function rowOf(view: View, account: ViewedAccount): PodCoverage {
-  const { owner, told, sinceMs, everRead, endedMs } = account;
+  const { owner, coverage, sinceMs, everRead, endedMs } = account;
   const node = view.nodes.at(owner.node);
   const pod = owner.podUid === "" ? undefined : view.identity.pod(owner.podUid);
-  const status = !everRead ? "unread" : endedMs !== Infinity ? "ended" : told.read ? "read" : "failed";
+  const status = !everRead ? "unread" : endedMs !== Infinity ? "ended" : coverage.read ? "read" : "failed";
   return {
     namespace: pod?.namespace ?? "",
     pod: pod?.name ?? "",
@@ -57,7 +57,7 @@ function rowOf(view: View, account: ViewedAccount): PodCoverage {
     hostNetwork: owner.host,
     networkNamespace: owner.inode,
     reader: node.coverage?.reader ?? "",
-    destroyed: told.destroyed,
+    destroyed: coverage.destroyed,
     status,
     reason: status === "unread" ? FAILED : status === "failed" ? "the last pass could not read it" : "",
     openedByKernel: account.opened,
@@ -65,7 +65,7 @@ function rowOf(view: View, account: ViewedAccount): PodCoverage {
     seen: account.seen,
     unseen: account.unseen,
     sinceMs: Math.round(sinceMs),
-    readMicros: told.readMicros,
+    readMicros: coverage.readMicros,
   };
 }
 

@@ -22,7 +22,7 @@ const NONE: MergedEnds = {
 export class DestroyedEnds {
   readonly #ids: IdPool;
   // By socket id: 1 if the socket's event has arrived.
-  #told = new Uint8Array(1024);
+  #eventArrived = new Uint8Array(1024);
   readonly #awaited = new AwaitedEnds();
 
   constructor(ids: IdPool) {
@@ -37,7 +37,7 @@ export class DestroyedEnds {
     const merge =
       input.events.length === 0
         ? null
-        : new Merge(input, this.#ids, (id) => this.#mark(id), this.#isTold, this.#awaited);
+        : new Merge(input, this.#ids, (id) => this.#mark(id), this.#hadEvent, this.#awaited);
     const merged = merge?.run() ?? NONE;
     const newTcpEnds = this.#leaveOutEntries(input, merged.newTcpEnds);
     this.#forgetGone(input);
@@ -57,11 +57,11 @@ export class DestroyedEnds {
     for (let row = 0; row < next.length; row++) {
       const namespace = next.namespace[row]!;
       // The table still had these when it was read.
-      if (isUnheld(next, row) && this.#isTold(next.id[row]!)) next.state[row] = SocketState.CLOSE;
+      if (isUnheld(next, row) && this.#hadEvent(next.id[row]!)) next.state[row] = SocketState.CLOSE;
       const isLeftOut =
         added.has(next.id[row]!) &&
         isTimeWait(next, row) &&
-        !this.#isTold(next.id[row]!) &&
+        !this.#hadEvent(next.id[row]!) &&
         heard(namespace) &&
         (lostSinceTicks === null || next.timerDeadline[row]! - TIME_WAIT_TICKS <= lostSinceTicks);
       if (isLeftOut) {
@@ -82,19 +82,19 @@ export class DestroyedEnds {
     for (let row = 0; row < previous.length; row++) {
       if (continued[row] !== 0) continue;
       const id = previous.id[row]!;
-      if (this.#isTold(id)) this.#told[id] = 0;
+      if (this.#hadEvent(id)) this.#eventArrived[id] = 0;
       else this.#awaited.add(previous, row, ticks);
     }
   }
 
-  readonly #isTold = (id: number): boolean => this.#told[id] === 1;
+  readonly #hadEvent = (id: number): boolean => this.#eventArrived[id] === 1;
 
   #mark(id: number): void {
-    if (id >= this.#told.length) {
-      const grown = new Uint8Array(Math.max(id + 1, this.#told.length * 2));
-      grown.set(this.#told);
-      this.#told = grown;
+    if (id >= this.#eventArrived.length) {
+      const grown = new Uint8Array(Math.max(id + 1, this.#eventArrived.length * 2));
+      grown.set(this.#eventArrived);
+      this.#eventArrived = grown;
     }
-    this.#told[id] = 1;
+    this.#eventArrived[id] = 1;
   }
 }

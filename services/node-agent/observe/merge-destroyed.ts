@@ -71,7 +71,7 @@ export class Merge {
   readonly #input: MergeInput;
   readonly #ids: IdPool;
   readonly #mark: (id: number) => void;
-  readonly #isTold: (id: number) => boolean;
+  readonly #hadEvent: (id: number) => boolean;
   readonly #awaited: AwaitedEnds;
   readonly #events: SocketTable;
   readonly #matched: Uint8Array;
@@ -86,14 +86,14 @@ export class Merge {
     input: MergeInput,
     ids: IdPool,
     mark: (id: number) => void,
-    isTold: (id: number) => boolean,
+    hadEvent: (id: number) => boolean,
     awaited: AwaitedEnds,
   ) {
     this.#awaited = awaited;
     this.#input = input;
     this.#ids = ids;
     this.#mark = mark;
-    this.#isTold = isTold;
+    this.#hadEvent = hadEvent;
     this.#events = input.events.sockets;
     this.#matched = new Uint8Array(input.events.length);
     this.#left = input.events.length;
@@ -150,7 +150,7 @@ export class Merge {
     const index = new RowIndex(this.#events, tupleHash, this.#isLeft);
     const { next, previous } = this.#input;
     for (let row = 0; row < next.length && this.#left > 0; row++) {
-      if (!isTimeWait(next, row) || this.#isTold(next.id[row]!)) continue;
+      if (!isTimeWait(next, row) || this.#hadEvent(next.id[row]!)) continue;
       let newest = -1;
       for (let event = index.first(tupleHash(next, row)); event >= 0; event = index.after(event))
         if (this.#matched[event] === 0 && sameTuple(this.#events, event, next, row)) newest = event;
@@ -158,7 +158,7 @@ export class Merge {
     }
     this.#matchUnheld(index);
     this.#forEachGone((row) => {
-      if (this.#isTold(previous.id[row]!)) return;
+      if (this.#hadEvent(previous.id[row]!)) return;
       for (let event = index.first(tupleHash(previous, row)); event >= 0; event = index.after(event)) {
         if (this.#matched[event] !== 0 || !sameTuple(this.#events, event, previous, row)) continue;
         this.#finish(event, row);
@@ -172,7 +172,7 @@ export class Merge {
   #matchUnheld(index: RowIndex): void {
     const { next, added } = this.#input;
     for (let row = 0; row < next.length && this.#left > 0; row++) {
-      if (!isUnheld(next, row) || added.has(next.id[row]!) || this.#isTold(next.id[row]!)) continue;
+      if (!isUnheld(next, row) || added.has(next.id[row]!) || this.#hadEvent(next.id[row]!)) continue;
       for (let event = index.first(tupleHash(next, row)); event >= 0; event = index.after(event)) {
         if (this.#matched[event] !== 0 || !sameTuple(this.#events, event, next, row)) continue;
         // A handshake in progress has not been counted as an end.
@@ -190,7 +190,7 @@ export class Merge {
     if (byLocal.size === 0) return;
     const { previous, next } = this.#input;
     this.#forEachGone((row) => {
-      if (this.#isTold(previous.id[row]!) || previous.protocol[row] !== Protocol.tcp) return;
+      if (this.#hadEvent(previous.id[row]!) || previous.protocol[row] !== Protocol.tcp) return;
       for (
         let event = byLocal.first(localPortHash(previous, row));
         event >= 0;
@@ -215,9 +215,9 @@ export class Merge {
     if (byMate.size === 0) return;
     for (let event = 0; event < events.length; event++) this.#completeFrom(events, event, byMate);
     for (let row = 0; row < next.length; row++)
-      if (!this.#isTold(next.id[row]!)) this.#completeFrom(next, row, byMate);
+      if (!this.#hadEvent(next.id[row]!)) this.#completeFrom(next, row, byMate);
     this.#forEachGone((row) => {
-      if (!this.#isTold(previous.id[row]!)) this.#completeFrom(previous, row, byMate);
+      if (!this.#hadEvent(previous.id[row]!)) this.#completeFrom(previous, row, byMate);
     });
   }
 

@@ -28,17 +28,17 @@ export function coverNamespaces(
   const covered = new Map<number, NamespaceCoverage>();
   for (const { namespace, gone } of namespaces) {
     const { id, inode } = namespace;
-    const told = readings.get(id);
+    const timed = readings.get(id);
     const before = allBefore.get(id);
     // A namespace that is gone is listed because of its events, and these are all that happened in it.
     const heard = gone ? before?.destroyed !== "time-wait" : hears(inode);
-    const read = gone ? (before?.read ?? true) : told?.reading.read === true;
+    const read = gone ? (before?.read ?? true) : timed?.reading.read === true;
     const now = NamespaceCoverage.create({
       namespace: id,
       read,
       ...figuresOf(account, id),
       destroyed: destroyedMode(heard, read),
-      readMicros: Math.round(told?.micros ?? 0),
+      readMicros: Math.round(timed?.micros ?? 0),
     });
     covered.set(id, before !== undefined && saysTheSame(before, now) ? before : now);
   }

@@ -81,7 +81,7 @@ class Scanner implements ProcessScanner {
     const inodes = new Map<number, number | null>();
     const marks = new Map<number, string>();
     this.#cookies.clear();
-    const told = this.#tasks?.((task) => {
+    const isComplete = this.#tasks?.((task) => {
       // An exiting process no longer has namespaces.
       if (task.namespaceInode === 0) return;
       if (task.namespaceCookie !== 0) this.#cookies.set(task.namespaceInode, task.namespaceCookie);
@@ -90,7 +90,7 @@ class Scanner implements ProcessScanner {
       inodes.set(pid, task.namespaceInode);
       processes.set(pid, this.#record(task, task.namespaceInode));
     });
-    if (told !== true) return null;
+    if (isComplete !== true) return null;
     // Pid 1 decides which namespace is the node's own: a kernel that hides it from BPF may show it in /proc.
     const first = processes.has(1) ? null : this.#firstProcess(processes);
     if (first !== null) {

@@ -41,8 +41,8 @@ export function publishFailure(error: unknown): PublishFailure {
   if (cause instanceof JetStreamApiError) {
     const { StreamWrongLastSequence, StreamWrongLastSequenceUnknown } = JetStreamApiCodes;
     if (cause.code === StreamWrongLastSequence || cause.code === StreamWrongLastSequenceUnknown) {
-      const told = /wrong last sequence: (\d+)/.exec(cause.message);
-      return { kind: "moved", sequence: told === null ? null : Number(told[1]) };
+      const match = /wrong last sequence: (\d+)/.exec(cause.message);
+      return { kind: "moved", sequence: match === null ? null : Number(match[1]) };
     }
     if (NO_ROOM_CODES.has(cause.code)) {
       return retry(

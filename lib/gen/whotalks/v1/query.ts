@@ -328,7 +328,7 @@ export interface Connection {
   server:
     | Endpoint
     | undefined;
-  /** What the client dialled, where that differs from the server. */
+  /** What the client dialled, if that differs from the server. */
   via:
     | Via
     | undefined;
@@ -341,16 +341,16 @@ export interface Connection {
   outcome: string;
   /**
    * State (ESTABLISHED, TIME_WAIT …) of the socket that says most; conntrack's
-   * where only a flow is known, empty where its protocol has none.
+   * if only a flow is known, empty if its protocol has none.
    */
   state: string;
   /** What it rests on: some of client-socket, server-socket, flow. */
   evidence: string[];
-  /** Bytes from client to server, where known. */
+  /** Bytes from client to server, if known. */
   bytesToServer?:
     | number
     | undefined;
-  /** Bytes from server to client, where known. */
+  /** Bytes from server to client, if known. */
   bytesToClient?:
     | number
     | undefined;
@@ -363,20 +363,20 @@ export interface Connection {
     | number
     | undefined;
   /**
-   * Bytes that the client has not read yet (the server where only that is
+   * Bytes that the client has not read yet (the server's if only that is
    * known).
    */
   recvQueue?:
     | number
     | undefined;
   /**
-   * Bytes of the client (the server where only that is known) not yet
+   * Bytes of the client (the server's if only that is known) not yet
    * acknowledged.
    */
   sendQueue?:
     | number
     | undefined;
-  /** The address and port that the server saw, where it differs. */
+  /** The address and port that the server saw, if it differs. */
   snat:
     | SocketAddress
     | undefined;
@@ -405,10 +405,10 @@ export interface Connection {
   /** A stable id: a hash of network, protocol, tuple and birth. */
   uid: string;
   /**
-   * Services lead to the server and nothing tells whether the client dialled one
-   * of them: no flow of a node whose flows show translations. Where sockets are
-   * rewritten at connect() (Cilium) the client's shows the server that was
-   * chosen.
+   * Services lead to the server and nothing shows whether the client dialled
+   * one of them: no flow of a node whose flows show translations. Where
+   * sockets are rewritten at connect() (Cilium) the client's shows the server
+   * that was chosen.
    */
   viaUnknown: boolean;
 }
@@ -469,7 +469,7 @@ export interface Endpoint {
   workload:
     | Workload
     | undefined;
-  /** Container's name, or its id where the name is not known. */
+  /** Container's name, or its id if the name is unknown. */
   container: string;
   /** Pod's service account. */
   serviceAccount: string;
@@ -495,7 +495,7 @@ export interface Endpoint {
   name: string;
   /** Pod's labels. */
   labels: { [key: string]: string };
-  /** Inode of the network namespace that the socket is in; 0 where unknown. */
+  /** Inode of the network namespace that the socket is in; 0 if unknown. */
   networkNamespace: number;
   /** Everyone who holds the socket, the process above among them. */
   holders: Holder[];
@@ -520,8 +520,8 @@ export interface Endpoint {
     | number
     | undefined;
   /**
-   * State of this end's socket (ESTABLISHED, TIME_WAIT …); empty where no
-   * socket of this end was seen.
+   * State of this end's socket (ESTABLISHED, TIME_WAIT …); empty if no socket
+   * of this end was seen.
    */
   state: string;
 }
@@ -541,7 +541,7 @@ export interface Workload {
 
 /** A process. */
 export interface Process {
-  /** Process id as its node sees it; 0 where several are meant. */
+  /** Process id as its node sees it; 0 if several are meant. */
   pid: number;
   /** comm. */
   name: string;
@@ -579,7 +579,7 @@ export interface Edge {
   server:
     | Endpoint
     | undefined;
-  /** What the clients dialled, where it differs from the server. */
+  /** What the clients dialled, if it differs from the server. */
   via:
     | Via
     | undefined;
@@ -591,11 +591,11 @@ export interface Edge {
   connections: number;
   /** Connections open now. */
   open: number;
-  /** Bytes from clients to servers, where known. */
+  /** Bytes from clients to servers, if known. */
   bytesToServer?:
     | number
     | undefined;
-  /** Bytes from servers to clients, where known. */
+  /** Bytes from servers to clients, if known. */
   bytesToClient?:
     | number
     | undefined;
@@ -635,7 +635,7 @@ export interface Listener {
    * of netlink sockets the netlink protocol.
    */
   port: number;
-  /** Whether a containerPort or a Service names it; absent where not known. */
+  /** Whether a containerPort or a Service names it; absent if unknown. */
   declared?:
     | boolean
     | undefined;
@@ -663,7 +663,7 @@ export interface Coverage {
   nodesExpected: number;
   /**
    * What was dropped for want of space since start: connections and listeners
-   * that found no place in the store.
+   * that did not fit into the tables.
    */
   storeOverflowed: number;
   /** Sockets whose other end could be one of several: left one-sided. */
@@ -723,7 +723,7 @@ export interface Coverage {
 export interface PodCoverage {
   /** Kubernetes namespace of the pod. */
   namespace: string;
-  /** The pod's name; empty where it is not known and outside pods. */
+  /** The pod's name; empty if unknown and outside pods. */
   pod: string;
   /** The pod's uid; empty outside pods. */
   podUid: string;
@@ -736,11 +736,11 @@ export interface PodCoverage {
    * hostNetwork pods share.
    */
   hostNetwork: boolean;
-  /** Inode number of the network namespace; 0 where it is not known. */
+  /** Inode number of the network namespace; 0 if unknown. */
   networkNamespace: number;
   /** Which reader reads the node's sockets. */
   reader: string;
-  /** How its destroyed sockets are heard of: events, time-wait or none. */
+  /** How its destroyed sockets are observed: events, time-wait or none. */
   destroyed: string;
   /**
    * read; failed: its tables could not be read in the last pass; ended: it was
@@ -748,7 +748,7 @@ export interface PodCoverage {
    * are not in a kernel that is read.
    */
   status: string;
-  /** Why it is failed, unread or unobservable, where that is known. */
+  /** Why it is failed, unread or unobservable, if that is known. */
   reason: string;
   /** Ends of TCP connections that the kernel opened in it. */
   openedByKernel: number;

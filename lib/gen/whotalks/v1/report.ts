@@ -57,7 +57,7 @@ export interface Report {
   epoch: number;
   /** Counts the reports of an epoch from 1 without a hole. */
   sequence: number;
-  /** Whether the report starts anew (true) or builds on the one before. */
+  /** Whether the report is a keyframe (true) or builds on the previous one. */
   keyframe: boolean;
   /**
    * A large report is split; parts are numbered from 0 and take one sequence
@@ -144,7 +144,7 @@ export interface Report {
   /**
    * How each network namespace is read: all in a keyframe, in a delta those
    * whose figures changed (the cost of reading alone does not count). On the
-   * last part, and on those before it where one is not enough.
+   * last part, and on the parts before it if one is not enough.
    */
   namespaceCoverage: NamespaceCoverage[];
   /**
@@ -154,7 +154,7 @@ export interface Report {
   ends: boolean;
 }
 
-/** One pod of the node, as the API server told the agent. */
+/** One pod of the node, as the API server reported it to the agent. */
 export interface Pod {
   /** Uid. */
   uid: string;
@@ -206,18 +206,18 @@ export interface PodContainer {
 export interface NetworkNamespace {
   /** Id of the agent's choosing, below 65536, unique among living ones. */
   id: number;
-  /** Inode number of /proc/<pid>/ns/net; 0 where it could not be told. */
+  /** Inode number of /proc/<pid>/ns/net; 0 if unknown. */
   inode: number;
   /** Whether this is the namespace of pid 1, the node's own. */
   host: boolean;
-  /** Uid of the pod whose namespace it is, where its processes say so. */
+  /** Uid of the pod that owns the namespace, if its processes show it. */
   podUid: string;
-  /** The container whose namespace it is, where all its processes agree. */
+  /** The container that owns the namespace, if all its processes agree. */
   containerId: string;
   /**
    * Addresses that are local in it (loopback left out), 4 or 16 bytes each in
-   * network order; empty where they could not be read. They tell whom a
-   * datagram reaches whose server is bound to the wildcard address.
+   * network order; empty if they could not be read. They show whom a datagram
+   * reaches whose server is bound to the wildcard address.
    */
   addresses: Uint8Array[];
 }
@@ -235,17 +235,17 @@ export interface ProcessInfo {
   startTicks: number;
   /** /proc/<pid>/comm. */
   name: string;
-  /** Target of /proc/<pid>/exe; empty where it cannot be read. */
+  /** Target of /proc/<pid>/exe; empty if it cannot be read. */
   exe: string;
   /** Real user id. */
   uid: number;
-  /** Id of the process's own network namespace, plus one; 0 where unknown. */
+  /** Id of the process's own network namespace, plus one; 0 if unknown. */
   namespace: number;
   /** Container id from the cgroup; empty outside containers. */
   containerId: string;
   /** Pod uid from the cgroup; empty outside pods. */
   podUid: string;
-  /** systemd unit from the cgroup; empty where there is none. */
+  /** systemd unit from the cgroup; empty if there is none. */
   unit: string;
   /** Parent process id. */
   parentPid: number;
@@ -458,9 +458,9 @@ export interface FamilySocket {
    * 10 LISTEN, as sock_diag numbers them.
    */
   state: number;
-  /** Inode number; 0 where no file refers to the socket. */
+  /** Inode number; 0 if no file refers to the socket. */
   inode: number;
-  /** unix: the peer's inode number; 0 where there is none or it is unknown. */
+  /** unix: the peer's inode number; 0 if there is none or it is unknown. */
   peerInode: number;
   /** unix: path, or abstract name with a leading '@'. */
   path: string;
@@ -472,7 +472,7 @@ export interface FamilySocket {
   groups: number;
   /** packet: interface index, 0 for every interface. */
   interfaceIndex: number;
-  /** Owner, where the table tells it. */
+  /** Owner, if the table has it. */
   uid: number;
   /** Reference count. */
   references: number;
@@ -515,7 +515,7 @@ export interface NodeCoverage {
   namespacesFailed: number;
   /** Processes seen. */
   processes: number;
-  /** Processes whose network namespace could not be told. */
+  /** Processes whose network namespace is unknown. */
   processesUnreadable: number;
   /**
    * Processes whose file descriptors could not be read: what they hold has no
@@ -526,9 +526,9 @@ export interface NodeCoverage {
   sockets: number;
   /** Sockets with an inode that no readable process holds. */
   socketsUnattributed: number;
-  /** Lines of kernel tables that made no sense and were skipped, since start. */
+  /** Malformed lines of kernel tables, which were skipped, since start. */
   linesMalformed: number;
-  /** Sockets that found no place in the agent's tables, since start. */
+  /** Sockets that did not fit into the agent's tables, since start. */
   socketsOverflowed: number;
   /**
    * What stands in the way of seeing all, as sentences: missing privileges,
@@ -555,7 +555,7 @@ export interface NodeCoverage {
   seen: number;
   /**
    * What the namespaces miss, added up: those that are gone count, and one
-   * where more was seen than opened makes up for no other.
+   * with more seen than opened does not compensate for another.
    */
   unseen: number;
   /** Reports that were lost on the way; set by the aggregator. */
@@ -585,10 +585,10 @@ export interface NodeCoverage {
   flows: number;
   /**
    * Times that the kernel dropped conntrack events for lack of buffer, since
-   * start; the flows were read anew each time.
+   * start; the flows were read again each time.
    */
   flowOverruns: number;
-  /** How destroyed sockets are heard of: events, time-wait or none. */
+  /** How destroyed sockets are observed: events, time-wait or none. */
   destroyed: string;
   /**
    * Times that the kernel dropped destroyed sockets' events for lack of
@@ -596,12 +596,12 @@ export interface NodeCoverage {
    */
   destroyedOverruns: number;
   /**
-   * How TCP sockets are heard of between two passes: tracepoint (every change
+   * How TCP sockets are observed between two passes: tracepoint (every change
    * of a state as it happens), destroyed (their ends, with the next pass) or
    * none.
    */
   events: string;
-  /** Why it is not tracepoint, as a phrase; empty where it is. */
+  /** Why it is not tracepoint, as a phrase; empty if it is. */
   eventsReason: string;
   /**
    * Events that were lost because the buffer was full, since start; the tables
@@ -638,14 +638,14 @@ export interface NamespaceCoverage {
    * was opened has a pass to show itself.
    */
   unseen: number;
-  /** How its destroyed sockets are heard of: events, time-wait or none. */
+  /** How its destroyed sockets are observed: events, time-wait or none. */
   destroyed: string;
   /** What its last reading cost, in microseconds of CPU time. */
   readMicros: number;
   /**
    * The kernel's own counters at the last reading: ActiveOpens + PassiveOpens
    * since the namespace was made. They outlive the agent, so that what opened
-   * between two of its runs is known by number. 0 where they are unknown.
+   * between two of its runs is known by number. 0 if they are unknown.
    */
   kernelOpens: number;
 }

@@ -22,12 +22,12 @@ export function addSums(a: AccountSums, b: AccountSums): AccountSums {
 }
 
 /** The figures of a node's or a namespace's coverage, as its agent reports them. */
-export function reportedSums(told: {
+export function reportedSums(coverage: {
   readonly openedByKernel: number;
   readonly failedByKernel: number;
   readonly seen: number;
   readonly unseen: number;
 }): AccountSums {
-  const { openedByKernel: opened, failedByKernel: failed, seen, unseen } = told;
+  const { openedByKernel: opened, failedByKernel: failed, seen, unseen } = coverage;
   return { opened, failed, seen, unseen };
 }

@@ -16,7 +16,7 @@ export interface NamespaceAccount extends AccountSums {
   /** Its node and inode, and its owner. */
   readonly owner: Pick<NamespaceRow, "node" | "inode" | "host" | "podUid" | "containerId">;
   /** What its agent last reported: the figures of the agent's present run, and how the namespace is read. */
-  readonly told: NamespaceCoverage;
+  readonly coverage: NamespaceCoverage;
   /** When its counters started: milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
   /** Whether it could be read in any pass. */
@@ -27,7 +27,7 @@ export interface NamespaceAccount extends AccountSums {
 
 /** What an agent reports of a namespace. */
 interface ReportedAccount {
-  readonly told: NamespaceCoverage;
+  readonly coverage: NamespaceCoverage;
   /** When its counters started: milliseconds since 1970 by the stream's clock. */
   readonly sinceMs: number;
   /** The agent's run. */
@@ -74,17 +74,17 @@ export class NamespaceAccounts {
   }
 
   /** Stores an agent's account of the namespace in a slot. */
-  put(slot: number, { told, sinceMs, epoch, hasEarlierRun }: ReportedAccount): void {
+  put(slot: number, { coverage, sinceMs, epoch, hasEarlierRun }: ReportedAccount): void {
     const ends = this.#endsOf(slot);
     let account = this.#living.get(slot);
     if (account === undefined) {
-      account = { runs: new NamespaceRuns(told, epoch, ends, hasEarlierRun), sinceMs, everRead: false };
+      account = { runs: new NamespaceRuns(coverage, epoch, ends, hasEarlierRun), sinceMs, everRead: false };
       this.#living.set(slot, account);
     } else {
-      account.runs.put(told, epoch, ends);
+      account.runs.put(coverage, epoch, ends);
       account.sinceMs = Math.min(account.sinceMs, sinceMs);
     }
-    account.everRead ||= told.read;
+    account.everRead ||= coverage.read;
     if (account.everRead) this.#neverRead.delete(slot);
     else this.#neverRead.add(slot);
   }
@@ -147,7 +147,14 @@ export class NamespaceAccounts {
   // The owner of a namespace may have become known after its account was reported.
   #current(slot: number, { runs, sinceMs, everRead }: LivingAccount): NamespaceAccount {
     const owner = this.#namespaces.row(slot);
-    return { owner, told: runs.told, ...runs.sums(this.#endsOf(slot)), sinceMs, everRead, endedMs: Infinity };
+    return {
+      owner,
+      coverage: runs.coverage,
+      ...runs.sums(this.#endsOf(slot)),
+      sinceMs,
+      everRead,
+      endedMs: Infinity,
+    };
   }
 
   #expireFirst(): void {

@@ -9,7 +9,7 @@ import { addSums, NO_SUMS, reportedSums } from "./account-sums.ts";
 
 /** The account of one namespace. */
 export class NamespaceRuns {
-  #told: NamespaceCoverage;
+  #coverage: NamespaceCoverage;
   #epoch: number;
   // Opened by the kernel and seen, over all runs, when the counters stood at #kernelOpens and #ends.
   #opened: number;
@@ -23,31 +23,33 @@ export class NamespaceRuns {
    * Begins with the first account of a namespace. `ends` is how many of its ends reports have named so far. A
    * namespace that appeared while its agent was not running has opened everything that its kernel counted.
    */
-  constructor(told: NamespaceCoverage, epoch: number, ends: number, appearedUnread: boolean) {
-    this.#told = told;
+  constructor(coverage: NamespaceCoverage, epoch: number, ends: number, appearedUnread: boolean) {
+    this.#coverage = coverage;
     this.#epoch = epoch;
-    this.#opened = appearedUnread ? Math.max(told.kernelOpens, told.openedByKernel) : told.openedByKernel;
-    this.#seen = appearedUnread ? ends : told.seen;
-    this.#kernelOpens = told.kernelOpens;
+    this.#opened = appearedUnread
+      ? Math.max(coverage.kernelOpens, coverage.openedByKernel)
+      : coverage.openedByKernel;
+    this.#seen = appearedUnread ? ends : coverage.seen;
+    this.#kernelOpens = coverage.kernelOpens;
     this.#ends = ends;
   }
 
   /** What the agent last reported. */
-  get told(): NamespaceCoverage {
-    return this.#told;
+  get coverage(): NamespaceCoverage {
+    return this.#coverage;
   }
 
   /** Takes the agent's next account. `ends` is how many of its ends reports have named so far. */
-  put(told: NamespaceCoverage, epoch: number, ends: number): void {
-    const last = this.#told;
+  put(coverage: NamespaceCoverage, epoch: number, ends: number): void {
+    const last = this.#coverage;
     const isNewRun = epoch !== this.#epoch;
-    const knowsCounters = this.#kernelOpens > 0 && told.kernelOpens >= this.#kernelOpens;
-    const openedInRun = isNewRun ? told.openedByKernel : told.openedByKernel - last.openedByKernel;
-    this.#opened += knowsCounters ? told.kernelOpens - this.#kernelOpens : Math.max(0, openedInRun);
+    const knowsCounters = this.#kernelOpens > 0 && coverage.kernelOpens >= this.#kernelOpens;
+    const openedInRun = isNewRun ? coverage.openedByKernel : coverage.openedByKernel - last.openedByKernel;
+    this.#opened += knowsCounters ? coverage.kernelOpens - this.#kernelOpens : Math.max(0, openedInRun);
     this.#seen += ends - this.#ends;
-    this.#kernelOpens = told.kernelOpens;
+    this.#kernelOpens = coverage.kernelOpens;
     this.#ends = ends;
-    this.#told = told;
+    this.#coverage = coverage;
     if (!isNewRun) return;
     this.#epoch = epoch;
     this.#earlier = addSums(this.#earlier, reportedSums(last));
@@ -57,23 +59,23 @@ export class NamespaceRuns {
 
   /** Figures of all runs; `ends` is how many of its ends reports have named so far. */
   sums(ends: number): AccountSums {
-    const told = this.#told;
+    const coverage = this.#coverage;
     const seen = this.#seen + ends - this.#ends;
     // The agent gives what has just opened a pass to show itself; whatever is missing beyond that is missing
     // for good.
-    const beyond = this.#opened - seen - (told.openedByKernel - told.seen);
+    const beyond = this.#opened - seen - (coverage.openedByKernel - coverage.seen);
     return {
       opened: this.#opened,
-      failed: this.#earlier.failed + told.failedByKernel,
+      failed: this.#earlier.failed + coverage.failedByKernel,
       seen,
-      unseen: Math.max(0, told.unseen + beyond),
+      unseen: Math.max(0, coverage.unseen + beyond),
     };
   }
 
   /** By how much the figures of all runs exceed those that the agents reported. */
   beyondReported(ends: number): AccountSums {
     const all = this.sums(ends);
-    const reported = addSums(this.#earlier, reportedSums(this.#told));
+    const reported = addSums(this.#earlier, reportedSums(this.#coverage));
     return {
       opened: all.opened - reported.opened,
       failed: all.failed - reported.failed,

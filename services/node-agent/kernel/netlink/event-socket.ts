@@ -167,10 +167,10 @@ export class EventSocket {
     if (this.#headerWords[datagram * HEADER_WORDS * 2 + CONTROL_LENGTH]! < CONTROL_VALUE + 4)
       return OWN_NAMESPACE;
     const at = datagram * CONTROL_BYTES;
-    const told =
+    const hasNumber =
       this.#controls.getInt32(at + CONTROL_LEVEL, hostIsLittleEndian) === SOL_NETLINK &&
       this.#controls.getInt32(at + CONTROL_LEVEL + 4, hostIsLittleEndian) === NETLINK_LISTEN_ALL_NSID;
-    return told ? this.#controls.getInt32(at + CONTROL_VALUE, hostIsLittleEndian) : OWN_NAMESPACE;
+    return hasNumber ? this.#controls.getInt32(at + CONTROL_VALUE, hostIsLittleEndian) : OWN_NAMESPACE;
   }
 
   #hearAll(): void {
