@@ -110,5 +110,4 @@ export const CLASS_FIELDS_MAX = 12;
 export const largeClasses: Readonly<Record<string, string>> = {
   Model: "one field for each table; it does nothing else",
   ConntrackEntry: "one field for each attribute of a conntrack message",
-  NodeRecord: "one field for each value that is known of a node: the columns of one row",
 };

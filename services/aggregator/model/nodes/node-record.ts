@@ -4,8 +4,8 @@
 import type { NodeCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
 import { TICK_MS } from "../../../../lib/ticks.ts";
 import { IdMap } from "../storage/id-map.ts";
-import type { AccountSums } from "./account-sums.ts";
-import { addSums, NO_SUMS, reportedSums } from "./account-sums.ts";
+import type { EarlierRuns } from "./agent-runs.ts";
+import { AgentRuns } from "./agent-runs.ts";
 import { PassTimes } from "./pass-times.ts";
 import { StreamPosition } from "./stream-position.ts";
 
@@ -41,17 +41,6 @@ export interface RivalReports {
   readonly lastMs: number;
 }
 
-/** What is known of a node's earlier runs of the agent. */
-export interface EarlierRuns {
-  /** How many there were. */
-  readonly count: number;
-  /** What their agents reported last, added up. */
-  readonly sums: AccountSums;
-  /** Milliseconds without an agent after them, added up, and after the latest one alone. */
-  readonly awayMs: number;
-  readonly latestAwayMs: number;
-}
-
 /** One node. */
 export class NodeRecord {
   readonly index: number;
@@ -65,10 +54,7 @@ export class NodeRecord {
   #coverage: NodeCoverage | null = null;
   #translates = false;
   #rivals: RivalReports = { contradicted: 0, lastMs: 0 };
-  #sinceMs = 0;
-  #earlierRuns: EarlierRuns = { count: 0, sums: NO_SUMS, awayMs: 0, latestAwayMs: 0 };
-  // When the previous run last reported, until the present one has made its first pass; else 0.
-  #leftMs = 0;
+  readonly #runs = new AgentRuns();
 
   constructor(index: number, name: string) {
     this.index = index;
@@ -117,12 +103,12 @@ export class NodeRecord {
 
   /** From when its agents' figures count, by the stream's clock; 0 before the first pass. */
   get sinceMs(): number {
-    return this.#sinceMs;
+    return this.#runs.sinceMs;
   }
 
   /** The runs of the agent before the present one. */
   get earlierRuns(): EarlierRuns {
-    return this.#earlierRuns;
+    return this.#runs.earlier;
   }
 
   /** The interval between passes in milliseconds; 0 if unknown. */
@@ -145,22 +131,14 @@ export class NodeRecord {
     // Only a pass has coverage: it read the tables.
     this.times.end(ticks, observedMs, { complete, passed: coverage !== undefined });
     if (coverage !== undefined) this.#coverage = coverage;
-    if (!complete) return;
-    if (this.#sinceMs === 0) this.#sinceMs = observedMs - ticks * TICK_MS;
-    if (this.#leftMs > 0) this.#noteAway(Math.max(0, observedMs - this.#leftMs));
+    if (complete) this.#runs.pass(observedMs - ticks * TICK_MS, observedMs);
   }
 
   /** Begins a new run of the agent: the figures of the run before stay in the node's sums. */
   beginRun(): void {
     if (this.#coverage === null) return;
-    const { count, sums } = this.#earlierRuns;
-    this.#earlierRuns = {
-      ...this.#earlierRuns,
-      count: count + 1,
-      sums: addSums(sums, reportedSums(this.#coverage)),
-    };
+    this.#runs.begin(this.#coverage, this.times.observedMs);
     this.#coverage = null;
-    if (this.#leftMs === 0) this.#leftMs = this.times.observedMs;
   }
 
   /** Marks the node as lost, until its next report. */
@@ -197,11 +175,5 @@ export class NodeRecord {
 
   noteTranslation(): void {
     this.#translates = true;
-  }
-
-  #noteAway(ms: number): void {
-    const { awayMs } = this.#earlierRuns;
-    this.#earlierRuns = { ...this.#earlierRuns, awayMs: awayMs + ms, latestAwayMs: ms };
-    this.#leftMs = 0;
   }
 }
