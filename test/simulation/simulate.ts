@@ -50,8 +50,9 @@ export function simulate(scenario: Scenario): Simulation {
 }
 
 /**
- * Histories after which aggregators are freed. Each of a history's three reserves some 50 ranges of address space, which take
- * no memory, so that nothing makes V8 collect them; a process may have 65,530 (vm.max_map_count).
+ * Histories after which aggregators are freed. Each of a history's three reserves some 50 ranges of address
+ * space, which take no memory, so that nothing makes V8 collect them; a process may have 65,530
+ * (vm.max_map_count).
  */
 const FREE_EVERY = 100;
 let simulated = 0;

@@ -105,8 +105,8 @@ export class SocketLife {
   }
 
   /**
-   * Ends the connections of a node that has been silent for too long. Its ids stay valid, as its agent may go on where it
-   * was: see recover().
+   * Ends the connections of a node that has been silent for too long. Its ids stay valid, as its agent may go
+   * on where it was: see recover().
    */
   lose(node: NodeRecord): void {
     const { sockets } = this.#model;

@@ -41,7 +41,7 @@ export class AgentRuns {
     this.#leftMs = 0;
   }
 
-  /** Begins a new run; `coverage` is the last one of the previous run, whose last pass ended at `observedMs`. */
+  /** Begins a new run; `coverage` is the last one of the previous run, which last passed at `observedMs`. */
   begin(coverage: NodeCoverage, observedMs: number): void {
     const { count, sums } = this.#earlier;
     this.#earlier = {
