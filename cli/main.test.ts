@@ -8,7 +8,7 @@ import { status } from "@grpc/grpc-js";
 import { parse } from "yaml";
 import { Connection } from "../lib/gen/whotalks/v1/query.ts";
 import { until } from "../lib/testing/eventually.ts";
-import { commandNames } from "./command/program.ts";
+import { commandNames } from "./command/command-names.ts";
 import * as canned from "./testing/canned-answers.ts";
 import { type CannedServer, startCannedServer } from "./testing/canned-server.ts";
 import { assertGolden } from "./testing/golden.ts";

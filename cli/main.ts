@@ -4,6 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { type Arranged, arrangeWords } from "./command/arrange-words.ts";
 import { BrokenPipeError, ExitCode } from "./command/errors.ts";
 import { escapeText } from "./text/escape-text.ts";
 import { commandLineMistake, sentenceOf } from "./command/explain.ts";
@@ -27,14 +28,16 @@ process.exit();
 
 async function main(): Promise<number> {
   const program = buildProgram(name, version(), act);
+  const words = process.argv.slice(2);
+  let arranged: Arranged | null = null;
   try {
-    await program.parseAsync(process.argv);
+    arranged = arrangeWords(words);
+    await program.parseAsync(arranged.line, { from: "user" });
     return signalExit ?? ExitCode.success;
   } catch (error) {
     if (error instanceof BrokenPipeError) return ExitCode.success;
     if (signalExit !== null) return signalExit;
-    const words = process.argv.slice(2);
-    const explained = sentenceOf(commandLineMistake(error, program, words), name, words);
+    const explained = sentenceOf(commandLineMistake(error, arranged), name, words);
     // What the user typed and what a server sent may contain anything.
     if (explained.sentence !== "") terminal.say(escapeText(explained.sentence));
     return explained.exitCode;

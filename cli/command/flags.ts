@@ -158,11 +158,18 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
   ],
 ];
 
+/** Creates the options of all flags, in groups. */
+export function allFlagOptions(): Option[] {
+  return optionsWhere(() => true);
+}
+
 /** Creates the options of the given flags, in groups. */
 export function flagOptions(wanted: ReadonlySet<FlagName>): Option[] {
+  return optionsWhere((name) => wanted.has(name));
+}
+
+function optionsWhere(isWanted: (name: FlagName) => boolean): Option[] {
   return groups.flatMap(([heading, flags]) =>
-    (Object.keys(flags) as FlagName[])
-      .filter((name) => wanted.has(name))
-      .map((name) => flags[name]!().helpGroup(heading)),
+    (Object.keys(flags) as FlagName[]).filter(isWanted).map((name) => flags[name]!().helpGroup(heading)),
   );
 }

@@ -4,7 +4,8 @@
 import { Argument, Command } from "commander";
 import { flagOptions, type FlagName, type Flags } from "./flags.ts";
 import { selectorForms } from "./selectors.ts";
-import { localFlags, sourceFlags, type Subject, subjectFlags, subjects } from "./settings.ts";
+import { type CommandName, commandNames, type Subject, subjects } from "./command-names.ts";
+import { localFlags, sourceFlags, subjectFlags } from "./settings.ts";
 
 /** The requested command, or `local` with the word after it. */
 export type Request =
@@ -18,7 +19,7 @@ interface CommandWords {
   readonly examples: readonly string[];
 }
 
-const commandWords: { readonly [Key in Subject | "local"]: CommandWords } = {
+const commandWords: { readonly [Key in CommandName]: CommandWords } = {
   local: {
     summary: "read this machine: all in one process, nothing to install",
     description:
@@ -87,11 +88,8 @@ const commandWords: { readonly [Key in Subject | "local"]: CommandWords } = {
   },
 };
 
-/** The commands in the order of help and documentation. */
-export const commandNames: ReadonlyArray<Subject | "local"> = ["local", ...subjects];
-
 /** The flags that a command takes. */
-export function commandFlags(name: Subject | "local"): ReadonlySet<FlagName> {
+export function commandFlags(name: CommandName): ReadonlySet<FlagName> {
   if (name !== "local") return new Set([...subjectFlags[name], ...sourceFlags[name]]);
   return new Set([...subjects.flatMap((subject) => subjectFlags[subject]), ...localFlags]);
 }
@@ -127,12 +125,12 @@ export function buildProgram(
 function addCommand(
   program: Command,
   programName: string,
-  name: Subject | "local",
+  name: CommandName,
   act: (request: Request) => Promise<void>,
 ): void {
   const words = commandWords[name];
   const command = program
-    .command(name, { isDefault: name === "edges" })
+    .command(name)
     .summary(words.summary)
     .description(words.description)
     .usage(name === "local" ? `[${subjects.join("|")}] [flags]` : "[flags]")

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { UsageError } from "../../lib/program/usage-error.ts";
 import type { Flags } from "./flags.ts";
-import { localSettings, querySettings, type Subject } from "./settings.ts";
+import type { Subject } from "./command-names.ts";
+import { localSettings, querySettings } from "./settings.ts";
 
 describe("localSettings", () => {
   it("has defaults for everything", () => {

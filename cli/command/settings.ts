@@ -8,19 +8,14 @@ import { knownWord, listedWord, parseNumber } from "../../lib/program/typed-valu
 import { UsageError } from "../../lib/program/usage-error.ts";
 import { openFilter, parseFilter } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
+import { type Subject, subjects } from "./command-names.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
 import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import type { ListenAddress, LocalOptions } from "./local-options.ts";
 import { viewColumnKeys } from "../views/views.ts";
-import type { ViewName } from "../views/view.ts";
 import { eventsChoices, normalizeEventsChoice } from "../../lib/vocabulary/events-modes.ts";
 import { conntrackChoices, normalizeConntrackChoice } from "../../lib/vocabulary/conntrack-choices.ts";
-
-/** The subjects: the views, and `watch` for connections as they open and close. */
-export const subjects = ["edges", "connections", "listeners", "unix", "coverage", "watch"] as const;
-/** One of the subjects. */
-export type Subject = ViewName | "watch";
 
 /** The source of answers. */
 export type Source =

@@ -16,7 +16,8 @@ import {
   podCoverageShape,
 } from "../../lib/json/messages.ts";
 import { flagOptions } from "../command/flags.ts";
-import { commandFlags, commandNames } from "../command/program.ts";
+import { commandNames } from "../command/command-names.ts";
+import { commandFlags } from "../command/program.ts";
 import { podsTable } from "../views/pod-coverage.ts";
 import { views } from "../views/views.ts";
 import { wordTable } from "./word-table.ts";

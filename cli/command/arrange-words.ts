@@ -1,0 +1,158 @@
+// Puts the words of a command line into the order that commander takes: the command, its flags, then all other
+// words. Flags may be typed anywhere, before the command too, and in every form that kubectl takes.
+
+import type { Option } from "commander";
+import { didYouMean } from "../../lib/program/suggest.ts";
+import { UsageError } from "../../lib/program/usage-error.ts";
+import { type CommandName, commandNames } from "./command-names.ts";
+import { allFlagOptions } from "./flags.ts";
+
+/** A command line in order. */
+export interface Arranged {
+  /** The command; null if there is none. */
+  readonly command: CommandName | "help" | null;
+  /** The whole line for commander. */
+  readonly line: readonly string[];
+}
+
+/** What was typed, flags and words apart. */
+interface Typed {
+  readonly flags: readonly string[];
+  readonly words: readonly string[];
+  /** The first flag that cannot be read; null if there is none. */
+  readonly mistake: UsageError | null;
+}
+
+const helpFlags: ReadonlySet<string> = new Set(["-h", "--help"]);
+const versionFlags: ReadonlySet<string> = new Set(["-V", "--version"]);
+
+/** Arranges a command line. Throws UsageError if a flag or the command is unknown. */
+export function arrangeWords(typed: readonly string[]): Arranged {
+  const { flags, words, mistake } = readWords(typed);
+  const [first, ...rest] = words;
+  if (mistake !== null) throw mistake;
+  const command = first === undefined ? null : commandNamed(first);
+  if (command !== null) return { command, line: [command, ...flags, ...separated(rest)] };
+  if (first !== undefined)
+    throw new UsageError(`unknown command '${first}'.`, didYouMean(first, [...commandNames, "help"]));
+  if (flags.some((flag) => helpFlags.has(flag))) return { command, line: ["--help"] };
+  if (flags.some((flag) => versionFlags.has(flag))) return { command, line: ["--version"] };
+  return { command, line: ["edges", ...flags] };
+}
+
+/** Returns the command of a command line, which may have mistakes elsewhere; null if there is none. */
+export function commandOf(typed: readonly string[]): CommandName | "help" | null {
+  const [first] = readWords(typed).words;
+  return first === undefined ? null : commandNamed(first);
+}
+
+function commandNamed(word: string): CommandName | "help" | null {
+  return word === "help" ? word : (commandNames.find((name) => name === word) ?? null);
+}
+
+function separated(words: readonly string[]): readonly string[] {
+  return words.length === 0 ? [] : ["--", ...words];
+}
+
+function readWords(typed: readonly string[]): Typed {
+  const reader = new WordReader(typed);
+  reader.read();
+  return reader;
+}
+
+class WordReader implements Typed {
+  readonly flags: string[] = [];
+  readonly words: string[] = [];
+  mistake: UsageError | null = null;
+  readonly #typed: readonly string[];
+  #place = 0;
+
+  constructor(typed: readonly string[]) {
+    this.#typed = typed;
+  }
+
+  read(): void {
+    while (this.#place < this.#typed.length) {
+      const word = this.#typed[this.#place++]!;
+      if (word === "--") {
+        this.words.push(...this.#typed.slice(this.#place));
+        return;
+      }
+      if (word.startsWith("--")) this.#long(word);
+      else if (word.startsWith("-") && word !== "-") this.#short(word);
+      else this.words.push(word);
+    }
+  }
+
+  #long(word: string): void {
+    const equals = word.indexOf("=");
+    const name = equals < 0 ? word : word.slice(0, equals);
+    if (equals < 0 && (helpFlags.has(name) || versionFlags.has(name))) {
+      this.flags.push(name);
+      return;
+    }
+    const option = longOptions.get(name);
+    if (option === undefined) this.#unknown(name);
+    else if (equals >= 0) this.#assigned(option, name, word.slice(equals + 1));
+    else this.#plain(option, name);
+  }
+
+  // One letter or several, of which the last may have a value: -n shop, -nshop, -n=shop, -Aw, -Aojson.
+  #short(word: string): void {
+    for (let place = 1; place < word.length; place++) {
+      const name = `-${word[place]!}`;
+      if (helpFlags.has(name) || versionFlags.has(name)) {
+        this.flags.push(name);
+        continue;
+      }
+      const option = shortOptions.get(name);
+      if (option === undefined) {
+        this.#unknown(word.length === 2 ? word : `${name}' of '${word}`);
+        return;
+      }
+      const rest = word.slice(place + 1);
+      if (rest.startsWith("=")) {
+        this.#assigned(option, name, rest.slice(1));
+        return;
+      }
+      if (option.required && rest !== "") {
+        this.flags.push(name, rest);
+        return;
+      }
+      this.#plain(option, name);
+    }
+  }
+
+  #plain(option: Option, name: string): void {
+    if (!option.required) {
+      this.flags.push(name);
+      return;
+    }
+    const value = this.#typed[this.#place++];
+    if (value === undefined) this.#refuse(new UsageError(`option '${option.flags}' argument missing.`));
+    else this.flags.push(name, value);
+  }
+
+  // kubectl takes --watch=true and --watch=false too.
+  #assigned(option: Option, name: string, value: string): void {
+    if (option.required) this.flags.push(name, value);
+    else if (value === "true") this.flags.push(name);
+    else if (value !== "false") this.#refuse(new UsageError(`${name} takes true or false, not '${value}'.`));
+  }
+
+  #unknown(name: string): void {
+    const hint = didYouMean(name, [...longOptions.keys(), "--help", "--version"]);
+    this.#refuse(new UsageError(`unknown option '${name}'.`, hint));
+  }
+
+  #refuse(mistake: UsageError): void {
+    this.mistake ??= mistake;
+  }
+}
+
+const longOptions: ReadonlyMap<string, Option> = new Map(
+  allFlagOptions().map((option) => [option.long!, option]),
+);
+const shortOptions: ReadonlyMap<string, Option> = new Map(
+  allFlagOptions().flatMap((option) => (option.short === undefined ? [] : [[option.short, option]])),
+);
