@@ -71,8 +71,10 @@ describe("a command line that makes no sense", () => {
     [["conections"], /unknown command 'conections'\. Did you mean connections\?/],
     [["zebra"], /unknown command 'zebra'\./],
     [["local", "--form", "x"], /unknown option '--form'\. Did you mean .*--from/],
-    [["edges", "extra", "--server", "a:1"], /edges takes no words, and 'extra' is one too many/],
-    [["local", "edges", "unix"], /local takes one word at most, and 'unix' is one too many/],
+    [["edges", "extra", "--server", "a:1"], /'extra' names no endpoint/],
+    [["edges", "pods", "--server", "a:1"], /'pods' has no name: write pods\/NAME/],
+    [["coverage", "pod/x"], /coverage takes no endpoint, and 'pod\/x' is one too many/],
+    [["local", "conections"], /local shows edges, .* not 'conections'\. Did you mean connections\?/],
     [["local", "--limit"], /option '--limit <n>' argument missing/],
     [["local", "--once", "-o", "xml"], /-o takes one of table, wide, json, yaml, csv, name, not 'xml'/],
     [["edges", "-n", "shop", "-A"], /-n and -A cannot be used together/],
@@ -172,6 +174,32 @@ describe("answers", () => {
     assert.deepEqual(filter!.ports, [80]);
     assert.equal(filter!.openOnly, true);
     assert.equal(limit, 2);
+  });
+
+  it("are of the endpoints that were typed as words", async () => {
+    await ask("-n", "shop", "deploy/web", "pods", "a", "b", "db/svc/main");
+    const { call, filter } = server.asked.at(-1)!;
+    assert.equal(call, "edges");
+    assert.deepEqual(canned.setKinds(filter!.either), [
+      { workload: { namespace: "shop", kind: "Deployment", name: "web" } },
+      { pod: { namespace: "shop", name: "a" } },
+      { pod: { namespace: "shop", name: "b" } },
+      { service: { namespace: "db", name: "main" } },
+    ]);
+    assert.deepEqual(filter!.namespaces, []);
+    await ask("get", "conn", "-n", "shop", "10.0.0.1", "--either", "external");
+    const mixed = server.asked.at(-1)!;
+    assert.equal(mixed.call, "connections");
+    assert.deepEqual(canned.setKinds(mixed.filter!.either), [
+      { endpointKind: "external" },
+      { cidr: "10.0.0.1" },
+    ]);
+    assert.deepEqual(mixed.filter!.namespaces, ["shop"]);
+    await local(["conn", "nginx", "pid/1", "--once"]);
+    assert.deepEqual(canned.setKinds(server.asked.at(-1)!.filter!.either), [
+      { process: "nginx" },
+      { pid: 1 },
+    ]);
   });
 
   it("say where they were cut", async () => {

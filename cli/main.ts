@@ -4,7 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type Arranged, arrangeWords } from "./command/arrange-words.ts";
+import { arrangeWords } from "./command/arrange-words.ts";
 import { BrokenPipeError, ExitCode } from "./command/errors.ts";
 import { escapeText } from "./text/escape-text.ts";
 import { commandLineMistake, sentenceOf } from "./command/explain.ts";
@@ -29,15 +29,13 @@ process.exit();
 async function main(): Promise<number> {
   const program = buildProgram(name, version(), act);
   const words = process.argv.slice(2);
-  let arranged: Arranged | null = null;
   try {
-    arranged = arrangeWords(words);
-    await program.parseAsync(arranged.line, { from: "user" });
+    await program.parseAsync(arrangeWords(words), { from: "user" });
     return signalExit ?? ExitCode.success;
   } catch (error) {
     if (error instanceof BrokenPipeError) return ExitCode.success;
     if (signalExit !== null) return signalExit;
-    const explained = sentenceOf(commandLineMistake(error, arranged), name, words);
+    const explained = sentenceOf(commandLineMistake(error), name, words);
     // What the user typed and what a server sent may contain anything.
     if (explained.sentence !== "") terminal.say(escapeText(explained.sentence));
     return explained.exitCode;
@@ -45,12 +43,10 @@ async function main(): Promise<number> {
 }
 
 async function act(request: Request): Promise<void> {
-  const settings =
-    request.command === "local"
-      ? localSettings(request.word, request.flags)
-      : querySettings(request.command, request.flags);
+  const { command, words, flags } = request;
+  const settings = command === "local" ? localSettings(words, flags) : querySettings(command, words, flags);
   const { run } = await import("./run.ts");
-  const title = `${name} ${request.command === "local" ? `local ${settings.subject}` : settings.subject}`;
+  const title = `${name} ${command === "local" ? `local ${settings.subject}` : settings.subject}`;
   endless = settings.live || settings.subject === "watch";
   await run(settings, title, terminal, process.env, interrupt.signal);
 }

@@ -7,6 +7,7 @@ import type { ClusterConnection } from "./cluster/connect-cluster.ts";
 import { UsageError } from "../lib/program/usage-error.ts";
 import { FailureError } from "./command/errors.ts";
 import type { LocalPipeline } from "./local/local-pipeline.ts";
+import { withEndpoints } from "./command/endpoint-words.ts";
 import { isTable } from "./command/formats.ts";
 import { printLive } from "./print/print-live.ts";
 import { printOnce } from "./print/print-once.ts";
@@ -92,7 +93,8 @@ async function show(
   signal: AbortSignal,
 ): Promise<void> {
   // Sorting selects among all items, so all are requested.
-  const options: AskOptions = { filter: settings.filter, limit: settings.sort === null ? settings.limit : 0 };
+  const filter = withEndpoints(settings.filter, settings.endpoints);
+  const options: AskOptions = { filter, limit: settings.sort === null ? settings.limit : 0 };
   switch (settings.subject) {
     case "edges":
       return print(views.edges, () => asker.edges(options), { settings, title, terminal, signal });
@@ -115,7 +117,7 @@ async function show(
         signal,
       });
     case "watch":
-      return printWatch(asker.watch(settings.filter, settings.initial), settings, terminal);
+      return printWatch(asker.watch(filter, settings.initial), settings, terminal);
   }
 }
 
@@ -209,5 +211,5 @@ function isFiltered(settings: Settings): boolean {
   const asked = Object.values(rest).some((value) =>
     Array.isArray(value) ? value.length > 0 : Boolean(value),
   );
-  return asked || (settings.subject !== "unix" && protocols.length > 0);
+  return asked || settings.endpoints.length > 0 || (settings.subject !== "unix" && protocols.length > 0);
 }

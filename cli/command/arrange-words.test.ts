@@ -31,17 +31,40 @@ describe("arrangeWords", () => {
     ["-A -h", "--help"],
     ["-h edges", "edges -h"],
     ["--version", "--version"],
-    ["help edges", "help -- edges"],
+    ["help edges", "help edges"],
+    ["help conn", "help connections"],
+    ["conn -A", "connections -A"],
+    ["edge", "edges"],
+    ["listener", "listeners"],
+    ["lis", "listeners"],
+    ["cov", "coverage"],
+    ["get edges -A", "edges -A"],
+    ["get -A connection", "connections -A"],
+    ["get", "edges"],
+    ["get pod/x", "edges -- pod/x"],
+    ["deploy/coredns", "edges -- deploy/coredns"],
+    ["-n shop deploy/web pod/x", "edges -n shop -- deploy/web pod/x"],
+    ["deployments coredns", "edges -- deployments coredns"],
+    ["edges -A pod/x", "edges -A -- pod/x"],
+    ["10.0.0.1", "edges -- 10.0.0.1"],
+    ["external", "edges -- external"],
+    ["/run/docker.sock", "edges -- /run/docker.sock"],
   ];
   for (const [typed, arranged] of lines) {
     it(`arranges '${typed}'`, () => {
-      assert.deepEqual(arrangeWords(split(typed)).line, split(arranged));
+      assert.deepEqual(arrangeWords(split(typed)), split(arranged));
     });
   }
 
   const refused: ReadonlyArray<readonly [typed: string, message: string, hint: string]> = [
     ["-n shop conections", "unknown command 'conections'.", "Did you mean connections?"],
-    ["zebra", "unknown command 'zebra'.", ""],
+    [
+      "zebra",
+      "unknown command 'zebra'.",
+      "An endpoint has its kind in front: pod/zebra, deploy/zebra, svc/zebra.",
+    ],
+    ["get conections", "unknown command 'conections'.", "Did you mean connections?"],
+    ["Zebra!", "unknown command 'Zebra!'.", ""],
     ["--form x edges", "unknown option '--form'.", "Did you mean --from?"],
     ["edges -x", "unknown option '-x'.", ""],
     ["edges -Ax", "unknown option '-x' of '-Ax'.", ""],
@@ -62,8 +85,7 @@ describe("arrangeWords", () => {
     const expected = ["connections", "--open", "--port", "80", "-n", "shop", "-o", "wide"];
     fc.assert(
       fc.property(fc.shuffledSubarray(groups, { minLength: groups.length }), (order) => {
-        const { command, line } = arrangeWords(order.flat());
-        assert.equal(command, "connections");
+        const line = arrangeWords(order.flat());
         assert.equal(line[0], "connections");
         assert.deepEqual(line.toSorted(), expected.toSorted());
       }),

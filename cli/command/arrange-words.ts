@@ -1,19 +1,13 @@
 // Puts the words of a command line into the order that commander takes: the command, its flags, then all other
-// words. Flags may be typed anywhere, before the command too, and in every form that kubectl takes.
+// words. Flags may be typed anywhere, before the command too, and in every form that kubectl takes. Without a
+// command it is edges, and kubectl's `get` in front of a command is passed over.
 
 import type { Option } from "commander";
 import { didYouMean } from "../../lib/program/suggest.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
-import { type CommandName, commandNames } from "./command-names.ts";
+import { commandNamed, type CommandName, commandNames } from "./command-names.ts";
+import { looksLikeEndpoint } from "./endpoint-words.ts";
 import { allFlagOptions } from "./flags.ts";
-
-/** A command line in order. */
-export interface Arranged {
-  /** The command; null if there is none. */
-  readonly command: CommandName | "help" | null;
-  /** The whole line for commander. */
-  readonly line: readonly string[];
-}
 
 /** What was typed, flags and words apart. */
 interface Typed {
@@ -27,27 +21,37 @@ const helpFlags: ReadonlySet<string> = new Set(["-h", "--help"]);
 const versionFlags: ReadonlySet<string> = new Set(["-V", "--version"]);
 
 /** Arranges a command line. Throws UsageError if a flag or the command is unknown. */
-export function arrangeWords(typed: readonly string[]): Arranged {
+export function arrangeWords(typed: readonly string[]): readonly string[] {
   const { flags, words, mistake } = readWords(typed);
-  const [first, ...rest] = words;
   if (mistake !== null) throw mistake;
-  const command = first === undefined ? null : commandNamed(first);
-  if (command !== null) return { command, line: [command, ...flags, ...separated(rest)] };
-  if (first !== undefined)
-    throw new UsageError(`unknown command '${first}'.`, didYouMean(first, [...commandNames, "help"]));
-  if (flags.some((flag) => helpFlags.has(flag))) return { command, line: ["--help"] };
-  if (flags.some((flag) => versionFlags.has(flag))) return { command, line: ["--version"] };
-  return { command, line: ["edges", ...flags] };
+  const [first, ...rest] = words;
+  const command = wordCommand(first);
+  if (first !== undefined && command !== null) {
+    if (command === "help") return [command, ...rest.map((word) => commandNamed(word) ?? word)];
+    return [command, ...flags, ...separated(rest)];
+  }
+  if (first !== undefined && !looksLikeEndpoint(first)) throw unknownCommand(first);
+  if (flags.some((flag) => helpFlags.has(flag))) return ["--help"];
+  if (flags.some((flag) => versionFlags.has(flag))) return ["--version"];
+  return ["edges", ...flags, ...separated(words)];
 }
 
 /** Returns the command of a command line, which may have mistakes elsewhere; null if there is none. */
 export function commandOf(typed: readonly string[]): CommandName | "help" | null {
-  const [first] = readWords(typed).words;
-  return first === undefined ? null : commandNamed(first);
+  return wordCommand(readWords(typed).words[0]);
 }
 
-function commandNamed(word: string): CommandName | "help" | null {
-  return word === "help" ? word : (commandNames.find((name) => name === word) ?? null);
+function wordCommand(word: string | undefined): CommandName | "help" | null {
+  if (word === undefined) return null;
+  return word === "help" ? word : commandNamed(word);
+}
+
+function unknownCommand(word: string): UsageError {
+  const hint = didYouMean(word, [...commandNames, "help"]);
+  const form = /^[a-z0-9][-a-z0-9.]*$/.test(word)
+    ? `An endpoint has its kind in front: pod/${word}, deploy/${word}, svc/${word}.`
+    : "";
+  return new UsageError(`unknown command '${word}'.`, hint === "" ? form : hint);
 }
 
 function separated(words: readonly string[]): readonly string[] {
@@ -57,6 +61,7 @@ function separated(words: readonly string[]): readonly string[] {
 function readWords(typed: readonly string[]): Typed {
   const reader = new WordReader(typed);
   reader.read();
+  if (reader.words[0] === "get") reader.words.shift();
   return reader;
 }
 

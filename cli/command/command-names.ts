@@ -9,3 +9,19 @@ export type Subject = (typeof subjects)[number];
 export const commandNames = ["local", ...subjects] as const;
 /** One of the commands. */
 export type CommandName = (typeof commandNames)[number];
+
+/** Other names of the commands: singular and short ones, as kubectl has them for its resources. */
+export const otherNames: { readonly [Key in CommandName]: readonly string[] } = {
+  local: [],
+  edges: ["edge"],
+  connections: ["connection", "conns", "conn"],
+  listeners: ["listener", "lis"],
+  unix: [],
+  coverage: ["cov"],
+  watch: [],
+};
+
+/** Returns the command that a word names; null if there is none. */
+export function commandNamed(word: string): CommandName | null {
+  return commandNames.find((name) => name === word || otherNames[name].includes(word)) ?? null;
+}

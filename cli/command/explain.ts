@@ -2,7 +2,7 @@
 
 import { CommanderError } from "commander";
 import { UsageError, usageSentence } from "../../lib/program/usage-error.ts";
-import { type Arranged, commandOf } from "./arrange-words.ts";
+import { commandOf } from "./arrange-words.ts";
 import { ExitCode, FailureError } from "./errors.ts";
 
 /** The message for the user and the exit code. */
@@ -13,17 +13,10 @@ interface Explanation {
 }
 
 /** Converts commander's errors about the command line to UsageErrors; returns other errors unchanged. */
-export function commandLineMistake(error: unknown, arranged: Arranged | null): unknown {
+export function commandLineMistake(error: unknown): unknown {
   if (!(error instanceof CommanderError) || error.exitCode === 0) return error;
   const [first = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
   const hint = suggestion.replace(/^\((.*)\)$/, "$1");
-  if (error.code === "commander.excessArguments" && arranged !== null) {
-    const { command, line } = arranged;
-    const words = line.slice(line.indexOf("--") + 1);
-    const [taken, stray] =
-      command === "local" ? ["takes one word at most", words[1]] : ["takes no words", words[0]];
-    return new UsageError(`${command} ${taken}, and '${stray}' is one too many.`);
-  }
   return new UsageError(`${first}.`, hint);
 }
 

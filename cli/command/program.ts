@@ -4,13 +4,16 @@
 import { Argument, Command } from "commander";
 import { flagOptions, type FlagName, type Flags } from "./flags.ts";
 import { selectorForms } from "./selectors.ts";
-import { type CommandName, commandNames, type Subject, subjects } from "./command-names.ts";
+import { type CommandName, commandNames, otherNames, subjects } from "./command-names.ts";
 import { localFlags, sourceFlags, subjectFlags } from "./settings.ts";
 
-/** The requested command, or `local` with the word after it. */
-export type Request =
-  | { readonly command: "local"; readonly word: string | undefined; readonly flags: Flags }
-  | { readonly command: Subject; readonly flags: Flags };
+/** What was requested. */
+export interface Request {
+  readonly command: CommandName;
+  /** The words after the command. */
+  readonly words: readonly string[];
+  readonly flags: Flags;
+}
 
 interface CommandWords {
   readonly summary: string;
@@ -44,6 +47,8 @@ const commandWords: { readonly [Key in CommandName]: CommandWords } = {
     examples: [
       "# Who talks to what in the whole cluster",
       "% edges -A",
+      "# Who talks with a workload, either way",
+      "% edges -n kube-system deploy/coredns",
       "# Who talks to a service, and from where",
       "% edges -n shop --to svc/db -o wide",
       "# What a server at hand knows, busiest first",
@@ -108,19 +113,31 @@ export function buildProgram(
     .description(
       "Who talks to what: ss, lsof -i and conntrack for a whole Kubernetes cluster, or for one machine.",
     )
-    .usage("[command] [flags]")
+    .usage("[command] [ENDPOINT…] [flags]")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show a command's help")
     .exitOverride()
-    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureHelp({ subcommandTerm: (command) => allNames(command.name()).join(", ") })
     .configureOutput({ outputError: () => {} });
   for (const command of commandNames) addCommand(program, name, command, act);
   return program.addHelpText(
     "after",
-    `\nExamples:\n${exampleText(name, ["# Who talks to what on this machine, live", "% local", "# The same, once, in a form for scripts", "% local --once -o json"])}\n\nUse "${name} <command> --help" for a command's flags.`,
+    `\nExamples:\n${exampleText(name, programExamples)}\n\nUse "${name} <command> --help" for a command's flags.`,
   );
 }
+
+const programExamples: readonly string[] = [
+  "# Who talks to what in the whole cluster",
+  "% -A",
+  "# Who talks with a workload or a pod, either way",
+  "% -n kube-system deploy/coredns",
+  "% connections -n shop pod/web-0",
+  "# Who talks to what on this machine, live",
+  "% local",
+  "# The same, once, in a form for scripts",
+  "% local --once -o json",
+];
 
 function addCommand(
   program: Command,
@@ -133,19 +150,25 @@ function addCommand(
     .command(name)
     .summary(words.summary)
     .description(words.description)
-    .usage(name === "local" ? `[${subjects.join("|")}] [flags]` : "[flags]")
+    .usage(usageOf(name))
     .helpOption("-h, --help", "show help");
   const flags = commandFlags(name);
   for (const option of flagOptions(flags)) command.addOption(option);
   if (flags.has("to")) command.addHelpText("after", `\nEndpoints:\n${endpointText(name === "local")}`);
   command.addHelpText("after", `\nExamples:\n${exampleText(programName, words.examples)}`);
-  if (name === "local") {
-    command
-      .addArgument(new Argument("[what]", "what is shown (default: edges)"))
-      .action((word: string | undefined, given: Flags) => act({ command: "local", word, flags: given }));
-  } else {
-    command.action((given: Flags) => act({ command: name, flags: given }));
-  }
+  command
+    .addArgument(new Argument("[words...]"))
+    .action((given: readonly string[], values: Flags) => act({ command: name, words: given, flags: values }));
+}
+
+function allNames(command: string): readonly string[] {
+  const others = Object.entries(otherNames).find(([name]) => name === command)?.[1] ?? [];
+  return [command, ...others];
+}
+
+function usageOf(name: CommandName): string {
+  if (name === "local") return `[${subjects.join("|")}] [ENDPOINT…] [flags]`;
+  return name === "coverage" ? "[flags]" : "[ENDPOINT…] [flags]";
 }
 
 function endpointText(bareIsProcess: boolean): string {

@@ -45,6 +45,7 @@ export const selectorForms: readonly string[] = [
   "10.0.0.1, 10.0.0.0/8, 2001:db8::/32",
   "pod/NAME, svc/NAME, ns/NAME, node/NAME",
   "deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME, cj/NAME",
+  "NAMESPACE/KIND/NAME (in another namespace)",
   "process/NAME, pid/NUMBER, unit/NAME, container/NAME-OR-ID",
   "/PATH, @NAME or unix:PATH (a unix socket; with * at its end, all that begin so)",
   "external, unknown",
@@ -55,6 +56,16 @@ const formsSentence = `write one of ${selectorForms.join("; ")}.`;
 // RFC 1123 subdomains: the names that Kubernetes allows.
 const kubernetesName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 const PID_MAX = 2 ** 22;
+
+/** Whether a word is the name of a kind. */
+export function isKindWord(word: string): boolean {
+  return kindWords.includes(word.toLowerCase());
+}
+
+/** Whether a word is an endpoint by itself: external, unknown. */
+export function isKindlessWord(word: string): boolean {
+  return findWord(endpointWords, word) !== null;
+}
 
 /**
  * Parses one endpoint argument. If bareIsProcess is set, a word without a kind is the name of a process.
@@ -72,10 +83,24 @@ export function parseSelector(text: string, bareIsProcess: boolean): EndpointSel
       `${quote(text)} is no address or range: write 10.0.0.1, 10.0.0.0/8 or 2001:db8::/32.`,
     );
   }
+  const inNamespace = parseInNamespace(text);
+  if (inNamespace !== null) return inNamespace;
   const slash = text.indexOf("/");
   if (slash >= 0) return parseKindAndName(text, text.slice(0, slash), text.slice(slash + 1));
   if (bareIsProcess && text !== "") return { process: text };
   throw new UsageError(`${quote(text)} names no endpoint: ${formsSentence}`);
+}
+
+// NAMESPACE/KIND/NAME, as tables show workloads and services; null if the text is of another form.
+function parseInNamespace(text: string): EndpointSelector | null {
+  const [, namespace, kind, name] = /^([-a-z0-9]{1,63})\/([^/]+)\/([^/]+)$/.exec(text) ?? [];
+  if (namespace === undefined || isKindWord(namespace) || !selectByKubernetesWord.has(kind!.toLowerCase()))
+    return null;
+  const { pod, workload: load, service } = parseKindAndName(text, kind!, name!);
+  if (pod !== undefined) return { pod: { ...pod, namespace } };
+  if (load !== undefined) return { workload: { ...load, namespace } };
+  if (service !== undefined) return { service: { ...service, namespace } };
+  throw new UsageError(`${quote(text)} has a namespace, but a ${kind} is in none: write ${kind}/${name}.`);
 }
 
 function parseKindAndName(text: string, kind: string, name: string): EndpointSelector {

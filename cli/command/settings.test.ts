@@ -7,7 +7,7 @@ import { localSettings, querySettings } from "./settings.ts";
 
 describe("localSettings", () => {
   it("has defaults for everything", () => {
-    const settings = localSettings(undefined, {});
+    const settings = localSettings([], {});
     assert.equal(settings.subject, "edges");
     assert.equal(settings.format, "table");
     assert.equal(settings.live, true);
@@ -28,13 +28,13 @@ describe("localSettings", () => {
 
   it("prints once what is a document, and keeps tables up to date", () => {
     for (const output of ["json", "yaml", "csv", "name"])
-      assert.equal(localSettings("edges", { output }).live, false);
-    assert.equal(localSettings("edges", { output: "wide" }).live, true);
-    assert.equal(localSettings("edges", { output: "wide", once: true }).live, false);
+      assert.equal(localSettings(["edges"], { output }).live, false);
+    assert.equal(localSettings(["edges"], { output: "wide" }).live, true);
+    assert.equal(localSettings(["edges"], { output: "wide", once: true }).live, false);
   });
 
   it("reads filters", () => {
-    const { filter } = localSettings("connections", {
+    const { filter } = localSettings(["connections"], {
       from: ["nginx", "10.0.0.0/8"],
       port: ["80", "443"],
       protocol: ["TCP", "47", "gre", "dccp", "6", "ipv6-icmp", "99"],
@@ -60,7 +60,7 @@ describe("localSettings", () => {
   });
 
   it("asks for unix sockets in the unix view", () => {
-    assert.deepEqual(localSettings("unix", {}).filter.protocols, ["unix"]);
+    assert.deepEqual(localSettings(["unix"], {}).filter.protocols, ["unix"]);
   });
 
   it("reads --listen", () => {
@@ -104,7 +104,7 @@ describe("localSettings", () => {
   for (const [word, flags, message] of refused) {
     it(`refuses ${word ?? ""} ${JSON.stringify(flags)}`, () => {
       assert.throws(
-        () => localSettings(word, flags),
+        () => localSettings(word === undefined ? [] : [word], flags),
         (error) => error instanceof UsageError && message.test(error.message),
       );
     });
@@ -113,11 +113,11 @@ describe("localSettings", () => {
 
 describe("querySettings", () => {
   it("reads --server and --from-file", () => {
-    assert.deepEqual(querySettings("edges", { server: "[::1]:4180" }).source, {
+    assert.deepEqual(querySettings("edges", [], { server: "[::1]:4180" }).source, {
       kind: "server",
       address: "[::1]:4180",
     });
-    assert.deepEqual(querySettings("edges", { fromFile: "-", sort: "open" }).source, {
+    assert.deepEqual(querySettings("edges", [], { fromFile: "-", sort: "open" }).source, {
       kind: "file",
       path: "-",
     });
@@ -125,9 +125,9 @@ describe("querySettings", () => {
 
   it("asks the cluster by default, in the context's namespace", () => {
     const choice = { kubeconfig: undefined, context: undefined, namespace: undefined };
-    const plain = querySettings("edges", {});
+    const plain = querySettings("edges", [], {});
     assert.deepEqual(plain.source, { kind: "cluster", choice, namespaced: true });
-    const named = querySettings("watch", {
+    const named = querySettings("watch", [], {
       namespace: "shop",
       selector: "app=web",
       context: "c",
@@ -139,14 +139,18 @@ describe("querySettings", () => {
       namespaced: false,
     });
     assert.deepEqual([named.filter.namespaces, named.filter.labels], [["shop"], "app=web"]);
-    const all = querySettings("edges", { allNamespaces: true, whotalksNamespace: "w" });
+    const all = querySettings("edges", [], { allNamespaces: true, whotalksNamespace: "w" });
     assert.deepEqual(all.source, {
       kind: "cluster",
       choice: { ...choice, namespace: "w" },
       namespaced: false,
     });
     assert.deepEqual(all.filter.namespaces, []);
-    assert.deepEqual(querySettings("coverage", {}).source, { kind: "cluster", choice, namespaced: false });
+    assert.deepEqual(querySettings("coverage", [], {}).source, {
+      kind: "cluster",
+      choice,
+      namespaced: false,
+    });
   });
 
   const refused: ReadonlyArray<readonly [subject: Subject, flags: Flags, message: RegExp]> = [
@@ -166,7 +170,7 @@ describe("querySettings", () => {
   for (const [subject, flags, message] of refused) {
     it(`refuses ${subject} ${JSON.stringify(flags)}`, () => {
       assert.throws(
-        () => querySettings(subject, flags),
+        () => querySettings(subject, [], flags),
         (error) => error instanceof UsageError && message.test(error.message),
       );
     });
@@ -174,6 +178,6 @@ describe("querySettings", () => {
 });
 
 function listen(text: string): unknown {
-  const { source } = localSettings("edges", { listen: text });
+  const { source } = localSettings(["edges"], { listen: text });
   return source.kind === "local" ? source.options.listen : undefined;
 }

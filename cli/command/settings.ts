@@ -1,14 +1,15 @@
 // Converts a command and its flags to one frozen object. Pure: every mistake and every invalid combination is
 // a UsageError here, before anything starts.
 
-import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+import type { EndpointSelector, Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { parseDuration, writeDuration } from "../../lib/duration.ts";
 import { didYouMean } from "../../lib/program/suggest.ts";
 import { knownWord, listedWord, parseNumber } from "../../lib/program/typed-values.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
 import { openFilter, parseFilter } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
-import { type Subject, subjects } from "./command-names.ts";
+import { commandNamed, type Subject, subjects } from "./command-names.ts";
+import { looksLikeEndpoint, parseEndpointWords } from "./endpoint-words.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, formats, isTable } from "./formats.ts";
 import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
@@ -34,6 +35,8 @@ export interface Settings {
   readonly subject: Subject;
   readonly source: Source;
   readonly filter: Filter;
+  /** Endpoints that were typed as words: either end is one of them. */
+  readonly endpoints: readonly EndpointSelector[];
   /** 0 means all. */
   readonly limit: number;
   readonly sort: string | null;
@@ -124,9 +127,9 @@ function typedFlag(name: FlagName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** Returns the settings of `whotalks local [SUBJECT]`. */
-export function localSettings(word: string | undefined, flags: Flags): Settings {
-  const subject = word === undefined ? "edges" : parseSubject(word);
+/** Returns the settings of `whotalks local [SUBJECT] [ENDPOINT …]`. */
+export function localSettings(words: readonly string[], flags: Flags): Settings {
+  const { subject, endpointWords } = parseSubject(words);
   const known = new Set([...subjectFlags[subject], ...localFlags]);
   // Commander sets `headers: true` if --no-headers was not typed.
   const stray = (Object.keys(flags) as FlagName[]).find(
@@ -169,6 +172,7 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
       },
     },
     filter: subject === "coverage" ? openFilter : subjectFilter(subject, parseFilter(flags, true)),
+    endpoints: parseEndpoints(subject, endpointWords, true),
     live,
     intervalMs,
     timeoutMs: parseTimeout(flags.timeout),
@@ -176,8 +180,8 @@ export function localSettings(word: string | undefined, flags: Flags): Settings 
   });
 }
 
-/** Returns the settings of `whotalks SUBJECT`. */
-export function querySettings(subject: Subject, flags: Flags): Settings {
+/** Returns the settings of `whotalks SUBJECT [ENDPOINT …]`. */
+export function querySettings(subject: Subject, words: readonly string[], flags: Flags): Settings {
   const output = parseOutput(subject, flags);
   const live = flags.watch === true;
   if (live && !isTable(output.format)) {
@@ -190,11 +194,12 @@ export function querySettings(subject: Subject, flags: Flags): Settings {
   return Object.freeze<Settings>({
     ...output,
     subject,
-    source: querySource(subject, flags),
+    source: querySource(subject, words, flags),
     filter:
       subject === "coverage"
         ? openFilter
         : clusterFilter(subjectFilter(subject, parseFilter(flags, false)), flags),
+    endpoints: parseEndpoints(subject, words, false),
     live,
     intervalMs: parseInterval(flags.interval),
     timeoutMs: parseTimeout(flags.timeout),
@@ -202,7 +207,7 @@ export function querySettings(subject: Subject, flags: Flags): Settings {
   });
 }
 
-function querySource(subject: Subject, flags: Flags): Source {
+function querySource(subject: Subject, words: readonly string[], flags: Flags): Source {
   const given = (names: readonly FlagName[]): FlagName | undefined =>
     names.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (flags.fromFile !== undefined) {
@@ -211,6 +216,9 @@ function querySource(subject: Subject, flags: Flags): Source {
       throw new UsageError(
         `${typedFlag(refused)} cannot be used with --from-file: a saved list is shown as it is.`,
       );
+    }
+    if (words[0] !== undefined) {
+      throw new UsageError(`'${words[0]}' cannot be used with --from-file: a saved list is shown as it is.`);
     }
     if (flags.fromFile === "") throw new UsageError("--from-file takes a file, or - for standard input.");
     return { kind: "file", path: flags.fromFile };
@@ -229,12 +237,26 @@ function querySource(subject: Subject, flags: Flags): Source {
   return { kind: "server", address: flags.server };
 }
 
-function parseSubject(word: string): Subject {
-  const subject = subjects.find((candidate) => candidate === word);
-  if (subject === undefined) {
+// The first word is the subject, unless it can only be an endpoint.
+function parseSubject(words: readonly string[]): { subject: Subject; endpointWords: readonly string[] } {
+  const [word, ...endpointWords] = words;
+  if (word === undefined || looksLikeEndpoint(word)) return { subject: "edges", endpointWords: words };
+  const subject = commandNamed(word);
+  if (subject === null || subject === "local") {
     throw new UsageError(`local shows ${subjects.join(", ")}, not '${word}'.`, didYouMean(word, subjects));
   }
-  return subject;
+  return { subject, endpointWords };
+}
+
+function parseEndpoints(
+  subject: Subject,
+  words: readonly string[],
+  bareIsProcess: boolean,
+): readonly EndpointSelector[] {
+  const [word] = words;
+  if (subject === "coverage" && word !== undefined)
+    throw new UsageError(`coverage takes no endpoint, and '${word}' is one too many.`);
+  return parseEndpointWords(words, bareIsProcess);
 }
 
 function parseOutput(
