@@ -36,8 +36,10 @@ export async function run(
     const address = source.kind === "server" ? source.address : (cluster?.address ?? "");
     const asker = pipeline?.ask(signal) ?? (await askServer(address, settings, signal, cluster?.place));
     const confined = source.kind === "cluster" && source.namespaced;
+    const placed = confined ? confine(settings, cluster!) : settings;
     try {
-      await show(asker, confined ? confine(settings, cluster!) : settings, title, terminal, signal);
+      if (cluster !== null) await lookForObjects(placed, cluster, asker, signal);
+      await show(asker, placed, title, terminal, signal);
     } catch (error) {
       throw cluster === null ? error : explainWay(error, cluster);
     } finally {
@@ -66,6 +68,16 @@ async function reachCluster(
 ): Promise<ClusterConnection> {
   const { connectCluster } = await import("./cluster/connect-cluster.ts");
   return connectCluster({ ...source.choice, environment }, timeoutMs);
+}
+
+async function lookForObjects(
+  settings: Settings,
+  { api }: ClusterConnection,
+  asker: Asker,
+  signal: AbortSignal,
+): Promise<void> {
+  const { refuseMissing } = await import("./cluster/refuse-missing.ts");
+  await refuseMissing(settings, api, asker, signal);
 }
 
 // As kubectl does if no namespace is named.

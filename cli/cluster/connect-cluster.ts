@@ -26,6 +26,7 @@ export interface ClusterConnection {
   readonly address: string;
   /** The aggregator's pod, as NAMESPACE/POD. */
   readonly place: string;
+  readonly api: KubernetesApi;
   /** Namespace of the kubeconfig's context. */
   readonly contextNamespace: string;
   /** The last problem with the tunnel, as a sentence; empty if there was none. */
@@ -46,6 +47,7 @@ export async function connectCluster(choice: ClusterChoice, timeoutMs: number): 
     return {
       address: listener.address,
       place: forward.place,
+      api,
       contextNamespace: contextNamespace(config),
       trouble: () =>
         forward.trouble === "" && forward.waitsFor !== ""

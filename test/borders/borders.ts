@@ -50,7 +50,7 @@ const cliRooms: Readonly<Record<string, readonly string[]>> = {
   command: ["views"],
   ask: ["command", "views"],
   output: ["ask", "command", "text", "views"],
-  cluster: ["command"],
+  cluster: ["ask", "command"],
   live: ["output", "text"],
   print: ["ask", "command", "live", "output", "text", "views"],
   docs: ["command", "views"],
