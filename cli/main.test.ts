@@ -76,7 +76,8 @@ describe("a command line that makes no sense", () => {
     [["coverage", "pod/x"], /coverage takes no endpoint, and 'pod\/x' is one too many/],
     [["local", "conections"], /local shows edges, .* not 'conections'\. Did you mean connections\?/],
     [["local", "--limit"], /option '--limit <n>' argument missing/],
-    [["local", "--once", "-o", "xml"], /-o takes one of table, wide, json, yaml, csv, name, not 'xml'/],
+    [["local", "--once", "-o", "xml"], /-o takes one of table, wide, json, .* not 'xml'/],
+    [["edges", "-o", "jsonpath={.a"], /-o jsonpath cannot be read: '{\.a' has no '}'\./],
     [["edges", "-n", "shop", "-A"], /-n and -A cannot be used together/],
     [["local", "--from", "a\u001b[2Jb/c"], /'a\\x1b\[2Jb\/c' names no endpoint/],
   ];
@@ -110,6 +111,11 @@ describe("answers", () => {
     ["edges", "-o", "wide"],
     ["edges", "-o", "csv"],
     ["edges", "-o", "name", "--sort", "open"],
+    ["edges", "-o", "dot"],
+    ["edges", "-o", "mermaid"],
+    ["edges", "--show-labels"],
+    ["edges", "--sort-by", ".firstSeen", "-o", "name"],
+    ["connections", "-o", "ndjson"],
     ["connections"],
     ["connections", "-o", "wide", "--no-headers"],
     ["connections", "-o", "json"],
@@ -129,6 +135,32 @@ describe("answers", () => {
       assert.doesNotMatch(run.stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
     });
   }
+
+  const columns = "custom-columns=CLIENT:.client.process.name,PORT:.server.port,VIA:.via.service.name";
+  const template = '{range .items[*]}{.client.process.name}{"\\t"}{.server.ip}{"\\n"}{end}';
+  const templates: ReadonlyArray<readonly [words: readonly string[], golden: string]> = [
+    [["connections", "-o", columns], "custom-columns"],
+    [["listeners", "-o", "custom-columns=KIND:.endpoint.kind", "--no-headers"], "custom-columns-no-headers"],
+    [["connections", `-o=jsonpath=${template}`], "jsonpath"],
+    [["connections", "-o", 'jsonpath={.items[?(@.protocol=="tcp")].server.port}'], "jsonpath-filter"],
+    [["coverage", "-o", "jsonpath={.coverage.nodes[*].node}"], "jsonpath-coverage"],
+    [["edges", "-o", "jsonpath-as-json={.items[*].client}", "--limit", "2"], "jsonpath-as-json"],
+  ];
+  for (const [words, golden] of templates) {
+    it(`${words.join(" ")} prints what it should`, async () => {
+      const run = await ask(...words);
+      assert.equal(run.stderr.replace(/^Showing .*\n/, ""), "");
+      assert.equal(run.exitCode, 0);
+      assertGolden(`${golden}.txt`, run.stdout);
+      assert.doesNotMatch(run.stdout, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+    });
+  }
+
+  it("do not fit a template: one sentence, with exit 1", async () => {
+    const run = await ask("connections", "-o", "jsonpath={.items[9].port}");
+    assert.equal(run.stderr, "whotalks: JSONPath: [9] is out of bounds: the list has 4 items.\n");
+    assert.deepEqual([run.stdout, run.exitCode], ["", 1]);
+  });
 
   it("in JSON and YAML are the same, and come back from a file", async () => {
     for (const command of ["edges", "connections", "listeners", "coverage"]) {
@@ -413,6 +445,13 @@ describe("watch", () => {
     assert.match(lines[0]!, /^TIME +EVENT +CLIENT +SERVER +PROTOCOL +STATE$/);
     assert.match(lines[2]!, /^\d\d:\d\d:\d\d +closed +evil\\x1b\[2J\\nroot/);
     assert.match(run.stderr, /12 events were left out/);
+  });
+
+  it("prints the user's own columns, and templates", async () => {
+    const own = await watch("custom-columns=UID:.uid,CLOSED:.closed", 4);
+    assert.deepEqual(own.stdout.split("\n", 2), ["UID                CLOSED", "c0ffee0000000001   false"]);
+    const filled = await watch('jsonpath={.uid}{"\\n"}', 3);
+    assert.match(filled.stdout, /^c0ffee0000000001\nc0ffee0000000002\n/);
   });
 
   it("prints one object a line as JSON", async () => {

@@ -94,7 +94,8 @@ function explainWay(error: unknown, cluster: ClusterConnection): unknown {
 
 // Whether the output shows every pod's own account: not in a live table.
 function showsPods({ format, live }: Settings): boolean {
-  return format === "json" || format === "yaml" || (format === "wide" && !live);
+  if (format.name === "wide") return !live;
+  return ["json", "yaml", "jsonpath", "jsonpath-as-json"].includes(format.name);
 }
 
 async function show(
@@ -147,7 +148,8 @@ async function print<Item>(
   { settings, title, terminal, signal }: Printing,
 ): Promise<void> {
   const wishes = { ...settings, title, filtered: isFiltered(settings), place: placeOf(settings) };
-  if (settings.live && isTable(settings.format)) await printLive(view, ask, wishes, terminal, signal);
+  const { format } = settings;
+  if (settings.live && isTable(format)) await printLive(view, ask, { ...wishes, format }, terminal, signal);
   else await printOnce(view, ask(), wishes, terminal);
 }
 

@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 import { UsageError, usageSentence } from "../../lib/program/usage-error.ts";
 import { commandOf } from "./arrange-words.ts";
 import { ExitCode, FailureError } from "./errors.ts";
+import { JsonPathMismatch } from "../jsonpath/syntax.ts";
 
 /** The message for the user and the exit code. */
 interface Explanation {
@@ -29,7 +30,7 @@ export function sentenceOf(error: unknown, program: string, words: readonly stri
     const help = `${program}${command === null ? "" : ` ${command}`} --help`;
     return { sentence: usageSentence(error, program, help), exitCode: ExitCode.usage };
   }
-  if (error instanceof FailureError)
+  if (error instanceof FailureError || error instanceof JsonPathMismatch)
     return { sentence: `${program}: ${error.message}`, exitCode: ExitCode.failure };
   // A bug: include the stack trace for the bug report.
   const trace =

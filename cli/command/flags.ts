@@ -3,14 +3,16 @@
 import { readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import { Option } from "commander";
 import { outcomeWords } from "../../lib/vocabulary/outcomes.ts";
-import { formats } from "./formats.ts";
+import { formatForms } from "./formats.ts";
 import { conntrackChoices } from "../../lib/vocabulary/conntrack-choices.ts";
 
 /** The values of flags as typed. */
 export interface Flags {
   readonly output?: string;
   readonly headers?: boolean;
+  readonly showLabels?: boolean;
   readonly sort?: string;
+  readonly sortBy?: string;
   readonly limit?: string;
   readonly once?: boolean;
   readonly watch?: boolean;
@@ -60,9 +62,12 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
   [
     "Output:",
     {
-      output: () => new Option("-o, --output <format>", `one of ${formats.join(", ")} (default: table)`),
+      output: () => new Option("-o, --output <format>", `one of ${formatForms.join(", ")} (default: table)`),
       headers: () => new Option("--no-headers", "print no column headers"),
+      showLabels: () => new Option("--show-labels", "add the labels of pods as the last columns"),
       sort: () => new Option("--sort <column>", "sort by a column, such as open or last-seen"),
+      sortBy: () =>
+        new Option("--sort-by <path>", "sort by a field of the JSON, such as .lastSeen, or by a column"),
       limit: () => new Option("--limit <n>", "show at most this many"),
     },
   ],

@@ -9,7 +9,7 @@ describe("localSettings", () => {
   it("has defaults for everything", () => {
     const settings = localSettings([], {});
     assert.equal(settings.subject, "edges");
-    assert.equal(settings.format, "table");
+    assert.deepEqual(settings.format, { name: "table" });
     assert.equal(settings.live, true);
     assert.equal(settings.intervalMs, 1000);
     assert.deepEqual(settings.source, {
@@ -31,6 +31,20 @@ describe("localSettings", () => {
       assert.equal(localSettings(["edges"], { output }).live, false);
     assert.equal(localSettings(["edges"], { output: "wide" }).live, true);
     assert.equal(localSettings(["edges"], { output: "wide", once: true }).live, false);
+  });
+
+  it("reads templates and what to sort by", () => {
+    const custom = localSettings([], { output: "custom-columns=A:.a[?(@.x==',')],B B:{.b.c}", once: true });
+    assert.deepEqual(
+      custom.format.name === "custom-columns" && custom.format.columns.map((column) => column.header),
+      ["A", "B B"],
+    );
+    assert.equal(localSettings([], { output: "jsonpath={.items[*].port}" }).format.name, "jsonpath");
+    assert.deepEqual(localSettings([], { sortBy: "last-seen" }).sort, { column: "last-seen" });
+    assert.deepEqual(localSettings([], { sortBy: ".port" }).sort, {
+      path: [{ step: "field", name: "port" }],
+      typed: ".port",
+    });
   });
 
   it("reads filters", () => {
@@ -71,7 +85,24 @@ describe("localSettings", () => {
 
   const refused: ReadonlyArray<readonly [word: string | undefined, flags: Flags, message: RegExp]> = [
     ["conections", {}, /local shows edges, .* not 'conections'/],
-    [undefined, { output: "xml" }, /-o takes one of table, wide, json, yaml, csv, name, not 'xml'/],
+    [undefined, { output: "xml" }, /-o takes one of table, wide, json, .*, custom-columns=…, not 'xml'/],
+    [undefined, { output: "json=x" }, /-o takes one of .* not 'json=x'/],
+    [undefined, { output: "jsonpath" }, /-o jsonpath takes a template: jsonpath='{\.items/],
+    [undefined, { output: "jsonpath={.x" }, /^-o jsonpath cannot be read: '{\.x' has no '}'\.$/],
+    [undefined, { output: "custom-columns=" }, /-o custom-columns takes a template/],
+    [
+      undefined,
+      { output: "custom-columns=A" },
+      /^-o custom-columns cannot be read: 'A' is no column: write HEADER:\.path\.$/,
+    ],
+    [undefined, { output: "custom-columns=A:.a,B:" }, /'B:' is no column/],
+    ["connections", { output: "dot" }, /^-o dot draws edges, not connections\.$/],
+    ["listeners", { output: "mermaid" }, /^-o mermaid draws edges, not listeners\.$/],
+    [undefined, { output: "json", showLabels: true }, /--show-labels adds columns to a table/],
+    [undefined, { sort: "open", sortBy: ".open" }, /--sort and --sort-by cannot be used together/],
+    [undefined, { sortBy: "{.a}{.b}" }, /^--sort-by cannot be read: '{\.a}{\.b}' is no path\.$/],
+    ["watch", { sortBy: "client" }, /--sort-by has no meaning for watch/],
+    ["coverage", { showLabels: true }, /--show-labels has no meaning for coverage/],
     [undefined, { sort: "age" }, /--sort takes one of client, server, .* not 'age'/],
     ["coverage", { from: ["x"] }, /--from has no meaning for coverage/],
     ["coverage", { limit: "3" }, /--limit has no meaning for coverage/],

@@ -11,7 +11,7 @@ import type { ClusterChoice } from "./cluster-choice.ts";
 import { commandNamed, type Subject, subjects } from "./command-names.ts";
 import { looksLikeEndpoint, parseEndpointWords } from "./endpoint-words.ts";
 import type { FlagName, Flags } from "./flags.ts";
-import { type Format, formats, isTable } from "./formats.ts";
+import { type Format, isTable, parseFormat, parseSortPath, type Sort } from "./formats.ts";
 import { normalizeReader, readerChoices } from "../../lib/vocabulary/reader-names.ts";
 import type { ListenAddress, LocalOptions } from "./local-options.ts";
 import { viewColumnKeys } from "../views/views.ts";
@@ -39,9 +39,11 @@ export interface Settings {
   readonly endpoints: readonly EndpointSelector[];
   /** 0 means all. */
   readonly limit: number;
-  readonly sort: string | null;
+  readonly sort: Sort | null;
   readonly format: Format;
   readonly headers: boolean;
+  /** Whether tables have the labels of pods. */
+  readonly labels: boolean;
   /** Whether to refresh the answer until interrupted. */
   readonly live: boolean;
   readonly intervalMs: number;
@@ -73,7 +75,7 @@ const allFilters: readonly FlagName[] = [
   "open",
   "anonymous",
 ];
-const listFlags: readonly FlagName[] = ["output", "headers", "sort", "limit"];
+const listFlags: readonly FlagName[] = ["output", "headers", "showLabels", "sort", "sortBy", "limit"];
 
 /** The flags that apply to a subject, whatever its source. */
 export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = {
@@ -81,8 +83,8 @@ export const subjectFlags: { readonly [Key in Subject]: readonly FlagName[] } = 
   connections: [...listFlags, ...allFilters],
   listeners: [...listFlags, "to", "either", "port", "protocol", "process", "namespaceInode"],
   unix: [...listFlags, ...allFilters.filter((name) => name !== "port" && name !== "protocol")],
-  coverage: ["output", "headers", "sort"],
-  watch: ["output", "headers", "initial", ...allFilters],
+  coverage: ["output", "headers", "sort", "sortBy"],
+  watch: ["output", "headers", "showLabels", "initial", ...allFilters],
 };
 
 /** The flags of `local` about how this machine is read. */
@@ -186,7 +188,7 @@ export function querySettings(subject: Subject, words: readonly string[], flags:
   const live = flags.watch === true;
   if (live && !isTable(output.format)) {
     throw new UsageError(
-      `-w keeps a table up to date and cannot print ${output.format}: use watch -o ${output.format} for a stream.`,
+      `-w keeps a table up to date and cannot print ${output.format.name}: use watch -o ${output.format.name} for a stream.`,
     );
   }
   if (flags.interval !== undefined && !live)
@@ -262,16 +264,30 @@ function parseEndpoints(
 function parseOutput(
   subject: Subject,
   flags: Flags,
-): Pick<Settings, "format" | "headers" | "sort" | "limit"> {
-  const format = flags.output === undefined ? "table" : listedWord("-o", flags.output, formats);
-  if (flags.sort !== undefined && subject !== "watch")
-    listedWord("--sort", flags.sort, viewColumnKeys(subject));
+): Pick<Settings, "format" | "headers" | "labels" | "sort" | "limit"> {
+  const format = parseFormat(flags.output ?? "table");
+  if (subject !== "edges" && (format.name === "dot" || format.name === "mermaid"))
+    throw new UsageError(`-o ${format.name} draws edges, not ${subject}.`);
+  if (flags.showLabels === true && format.name !== "table" && format.name !== "wide")
+    throw new UsageError(`--show-labels adds columns to a table: -o ${format.name} has its own.`);
   return {
     format,
     headers: flags.headers !== false,
-    sort: flags.sort ?? null,
+    labels: flags.showLabels === true,
+    sort: parseSort(subject, flags),
     limit: flags.limit === undefined ? 0 : parseNumber("--limit", flags.limit, 1, LIMIT_MAX),
   };
+}
+
+// --sort-by takes what kubectl's does, and a column too.
+function parseSort(subject: Subject, { sort, sortBy }: Flags): Sort | null {
+  if (subject === "watch") return null;
+  const columns = viewColumnKeys(subject);
+  if (sort !== undefined && sortBy !== undefined)
+    throw new UsageError("--sort and --sort-by cannot be used together.");
+  if (sort !== undefined) return { column: listedWord("--sort", sort, columns) };
+  if (sortBy === undefined) return null;
+  return columns.includes(sortBy) ? { column: sortBy } : { path: parseSortPath(sortBy), typed: sortBy };
 }
 
 // The unix view shows the connections of one protocol.

@@ -1,16 +1,17 @@
-// -o json, yaml, csv and name: each writes an answer as a stream, holding one batch at a time.
+// The formats beside tables. Each writes an answer as a stream, holding one batch at a time; only jsonpath needs
+// the whole list.
 
 import type { Json } from "../../lib/json/codec.ts";
 import { escapeQuoted, jsonLine, listHead } from "../../lib/json/list.ts";
 import type { AnswerEnd, AnswerHead } from "../ask/answer.ts";
+import type { DocumentFormat } from "../command/formats.ts";
+import { fillTemplate, templateValues } from "../jsonpath/evaluate.ts";
 import { escapeText } from "../text/escape-text.ts";
 import type { View } from "../views/view.ts";
-
-/** The formats that are written as a stream. */
-type DocumentFormat = "json" | "yaml" | "csv" | "name";
+import { dotWriter, mermaidWriter } from "./graph.ts";
 
 /** Writes an answer part by part; each step returns the text to print. */
-interface DocumentWriter<Item> {
+export interface DocumentWriter<Item> {
   open(head: AnswerHead): string;
   item(item: Item): string;
   close(end: AnswerEnd): string;
@@ -22,19 +23,52 @@ export async function documentWriter<Item>(
   view: View<Item>,
   headers: boolean,
 ): Promise<DocumentWriter<Item>> {
-  if (format === "json") return view.kind === "Coverage" ? coverageJson() : listJson(view);
-  if (format === "yaml") {
+  if (format.name === "json") return view.kind === "Coverage" ? coverageJson() : listJson(view);
+  if (format.name === "ndjson") return itemWriter((item) => `${jsonLine(view.json(item))}\n`);
+  if (format.name === "yaml") {
     const write = await yamlText();
     return view.kind === "Coverage" ? coverageYaml(write) : listYaml(view, write);
   }
-  if (format === "csv") {
+  if (format.name === "csv") {
     return {
       open: () => (headers ? csvLine(view.csv) : ""),
       item: (item) => csvLine(csvCells(view.csv, view.json(item))),
       close: () => "",
     };
   }
-  return { open: () => "", item: (item) => `${view.reference(item)}\n`, close: () => "" };
+  if (format.name === "jsonpath") return wholeList(view, (list) => fillTemplate(format.template, list));
+  if (format.name === "jsonpath-as-json")
+    return wholeList(view, (list) => templateValues(format.template, list).map(indented).join(""));
+  // The settings allow them for edges only.
+  if (format.name === "dot") return dotWriter() as DocumentWriter<unknown>;
+  if (format.name === "mermaid") return mermaidWriter() as DocumentWriter<unknown>;
+  return itemWriter((item) => `${view.reference(item)}\n`);
+}
+
+function itemWriter<Item>(write: (item: Item) => string): DocumentWriter<Item> {
+  return { open: () => "", item: write, close: () => "" };
+}
+
+// The list as -o json prints it.
+function wholeList<Item>(view: View<Item>, write: (list: Json) => string): DocumentWriter<Item> {
+  let head: { readonly [name: string]: Json } = {};
+  const items: Json[] = [];
+  return {
+    open: (opening) => {
+      head = listHead(view.kind, opening.timeMs, opening.coverage);
+      return "";
+    },
+    item: (item) => {
+      if (view.kind !== "Coverage") items.push(view.json(item));
+      return "";
+    },
+    close: ({ complete, matched }) =>
+      write(view.kind === "Coverage" ? head : { ...head, items, complete, matched }),
+  };
+}
+
+function indented(json: Json): string {
+  return `${escapeQuoted(JSON.stringify(json, null, 4))}\n`;
 }
 
 // One line per item, so that a list of a hundred thousand can be searched with grep and read with a pager.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { Edge } from "../../lib/gen/whotalks/v1/query.ts";
+import { parseRelaxedPath } from "../jsonpath/parse-path.ts";
 import type { AnswerPart } from "../ask/answer.ts";
 import { escapeText } from "../text/escape-text.ts";
 import * as canned from "../testing/canned-answers.ts";
@@ -9,7 +10,7 @@ import { textWidth } from "../text/text-width.ts";
 import { edgesView } from "../views/edges.ts";
 import { columnWidths, readTable, tableLine } from "./table.ts";
 
-const wishes = { wide: false, sort: null, limit: 0 };
+const wishes = { format: { name: "table" as const }, labels: false, sort: null, limit: 0 };
 
 describe("columnWidths", () => {
   it("makes every line fit, the widest columns first", () => {
@@ -65,12 +66,31 @@ describe("readTable", () => {
   });
 
   it("keeps the first rows after sorting and says that it left some out", async () => {
-    const table = await readTable(edgesView, answer(canned.edges), { ...wishes, sort: "total", limit: 2 });
+    const table = await readTable(edgesView, answer(canned.edges), {
+      ...wishes,
+      sort: { column: "total" },
+      limit: 2,
+    });
     assert.deepEqual(
       table.rows.map((row) => row.cells[5]),
       ["28", "21"],
     );
     assert.deepEqual(table.end, { part: "end", complete: false, matched: 4 });
+  });
+
+  it("sorts by a field of the JSON, those without it first", async () => {
+    const sort = { path: parseRelaxedPath(".via.port"), typed: ".via.port" };
+    const table = await readTable(edgesView, answer(canned.edges), { ...wishes, sort });
+    assert.deepEqual(
+      table.rows.map((row) => row.cells[3]),
+      ["8080", "443", "853", "5432"],
+    );
+    const missing = { path: parseRelaxedPath(".nothing"), typed: ".nothing" };
+    await assert.rejects(readTable(edgesView, answer(canned.edges), { ...wishes, sort: missing }), {
+      name: "FailureError",
+      message: "None of the edges has the field .nothing to sort by.",
+    });
+    assert.equal((await readTable(edgesView, answer([]), { ...wishes, sort: missing })).rows.length, 0);
   });
 
   it("does not take a row for changed because it grew older", async () => {
@@ -105,7 +125,7 @@ async function* answer(edges: readonly Edge[]): AsyncGenerator<AnswerPart<Edge>>
 }
 
 async function sortedColumn(sort: string): Promise<string[]> {
-  const table = await readTable(edgesView, answer(canned.edges), { ...wishes, sort });
+  const table = await readTable(edgesView, answer(canned.edges), { ...wishes, sort: { column: sort } });
   const index = edgesView.columns.findIndex((column) => column.key === sort);
   return table.rows.map((row) => row.cells[index]!);
 }

@@ -3,7 +3,9 @@
 
 import type { Answer, AnswerEnd, AnswerHead } from "../ask/answer.ts";
 import { escapeText } from "../text/escape-text.ts";
-import { comparison } from "./order.ts";
+import type { CustomColumn, Sort, TableFormat } from "../command/formats.ts";
+import { valuesAt, valueText } from "../jsonpath/evaluate.ts";
+import { sortItems } from "./order.ts";
 import { fitText, padText, textWidth } from "../text/text-width.ts";
 import type { CellContext, Column, InnerTable, Tone, View } from "../views/view.ts";
 
@@ -25,11 +27,17 @@ export interface Table {
   readonly end: AnswerEnd;
 }
 
+/** Which columns to show. */
+export interface ColumnWishes {
+  readonly format: TableFormat;
+  /** Whether to add the labels of pods. */
+  readonly labels: boolean;
+}
+
 /** Which columns and rows to show. */
-interface TableWishes {
-  readonly wide: boolean;
-  /** Key of the column to sort by; null for the view's own order. */
-  readonly sort: string | null;
+interface TableWishes extends ColumnWishes {
+  /** Null for the view's own order. */
+  readonly sort: Sort | null;
   /** Rows kept after sorting; 0 for all. */
   readonly limit: number;
 }
@@ -54,9 +62,9 @@ export async function readTable<Item>(
     else end = part;
   }
   if (head === null) throw new TypeError("an answer has a head");
-  const columns = shownColumns(view, wishes.wide);
-  const context = { nowMs: head.timeMs, wide: wishes.wide };
-  items.sort(comparison(view, wishes.sort));
+  const columns = shownColumns(view, wishes);
+  const context = { nowMs: head.timeMs, wide: wishes.format.name === "wide" };
+  sortItems(view, items, wishes.sort);
   const kept = wishes.limit > 0 ? items.slice(0, wishes.limit) : items;
   return {
     head,
@@ -80,8 +88,22 @@ export function readInnerTable<Item>(
 }
 
 /** Returns the columns to show. */
-export function shownColumns<Item>(view: View<Item>, wide: boolean): ReadonlyArray<Column<Item>> {
-  return view.columns.filter((column) => wide || column.wide !== true);
+export function shownColumns<Item>(
+  view: View<Item>,
+  { format, labels }: ColumnWishes,
+): ReadonlyArray<Column<Item>> {
+  if (format.name === "custom-columns") return format.columns.map((column) => customColumn(view, column));
+  const columns = view.columns.filter((column) => format.name === "wide" || column.wide !== true);
+  return labels ? [...columns, ...view.labelColumns] : columns;
+}
+
+// kubectl shows <none> for what is missing, and several values with commas.
+function customColumn<Item>(view: View<Item>, { header, path }: CustomColumn): Column<Item> {
+  const cell = (item: Item): string => {
+    const values = valuesAt(path, view.json(item));
+    return values.length === 0 ? "<none>" : values.map(valueText).join(",");
+  };
+  return { key: header, header, cell, rank: cell };
 }
 
 /** Converts one item to a row. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../ask/answer.ts";
 import { missingLine, readSentence } from "./coverage-sentences.ts";
 import { clockTime } from "../text/age.ts";
+import type { TableFormat } from "../command/formats.ts";
 import { FailureError } from "../command/errors.ts";
 import { escapeText } from "../text/escape-text.ts";
 import { ChangedRows } from "../live/changed-rows.ts";
@@ -16,6 +17,7 @@ import type { View } from "../views/view.ts";
 
 /** Options of a live table. */
 interface LiveWishes extends PrintWishes {
+  readonly format: TableFormat;
   readonly intervalMs: number;
   /** The line above the table: the command. */
   readonly title: string;
@@ -31,7 +33,8 @@ export async function printLive<Item>(
 ): Promise<void> {
   const screen =
     terminal.size() === null ? pipeScreen(wishes, terminal) : terminalScreen(view, wishes, terminal);
-  const readWishes = { wide: wishes.format === "wide", sort: wishes.sort, limit: wishes.limit };
+  const { labels, sort, limit } = wishes;
+  const readWishes = { format: wishes.format, labels, sort, limit };
   let trouble = "";
   let answered = false;
   try {

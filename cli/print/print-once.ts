@@ -9,8 +9,14 @@ import {
   readSentence,
 } from "./coverage-sentences.ts";
 import { escapeText } from "../text/escape-text.ts";
-import { type Format, isTable } from "../command/formats.ts";
-import { comparison } from "../output/order.ts";
+import {
+  type DocumentFormat,
+  type Format,
+  isTable,
+  type Sort,
+  type TableFormat,
+} from "../command/formats.ts";
+import { sortItems } from "../output/order.ts";
 import { coloured } from "../output/colour.ts";
 import { documentWriter } from "../output/document.ts";
 import { columnWidths, readInnerTable, readTable, type Table, tableLine } from "../output/table.ts";
@@ -21,7 +27,9 @@ import type { View } from "../views/view.ts";
 export interface PrintWishes {
   readonly format: Format;
   readonly headers: boolean;
-  readonly sort: string | null;
+  /** Whether tables have the labels of pods. */
+  readonly labels: boolean;
+  readonly sort: Sort | null;
   readonly limit: number;
   /** Whether the user set filters: then an empty answer mentions them. */
   readonly filtered: boolean;
@@ -40,7 +48,7 @@ export async function printOnce<Item>(
   terminal: Terminal,
 ): Promise<void> {
   const { format } = wishes;
-  if (isTable(format)) await printTable(view, answer, wishes, format === "wide", terminal);
+  if (isTable(format)) await printTable(view, answer, wishes, format, terminal);
   else await printDocument(view, answer, wishes, format, terminal);
 }
 
@@ -48,17 +56,21 @@ async function printTable<Item>(
   view: View<Item>,
   answer: Answer<Item>,
   wishes: PrintWishes,
-  wide: boolean,
+  format: TableFormat,
   terminal: Terminal,
 ): Promise<void> {
-  const table = await readTable(view, answer, { wide, sort: wishes.sort, limit: wishes.limit });
+  const { labels, sort, limit } = wishes;
+  const table = await readTable(view, answer, { format, labels, sort, limit });
   if (table.rows.length === 0) {
     terminal.say(`No ${view.many}${wishes.filtered ? " match" : ""}${wishes.place}.`);
     terminal.say(readSentence(table.head.coverage));
   } else {
     const chunks = new Chunks(terminal);
     await addTable(table, wishes, terminal, chunks);
-    const inner = wide && view.wideTable !== undefined ? readInnerTable(view.wideTable, table.head) : null;
+    const inner =
+      format.name === "wide" && view.wideTable !== undefined
+        ? readInnerTable(view.wideTable, table.head)
+        : null;
     if (inner !== null && inner.rows.length > 0) {
       await chunks.add("\n");
       await addTable(inner, wishes, terminal, chunks);
@@ -89,7 +101,7 @@ async function printDocument<Item>(
   view: View<Item>,
   answer: Answer<Item>,
   wishes: PrintWishes,
-  format: Exclude<Format, "table" | "wide">,
+  format: DocumentFormat,
   terminal: Terminal,
 ): Promise<void> {
   const writer = await documentWriter(format, view, wishes.headers);
@@ -117,7 +129,7 @@ async function printDocument<Item>(
 async function* sorted<Item>(
   view: View<Item>,
   answer: Answer<Item>,
-  sort: string,
+  sort: Sort,
   limit: number,
 ): AsyncGenerator<AnswerPart<Item>> {
   const items: Item[] = [];
@@ -125,7 +137,7 @@ async function* sorted<Item>(
     if (part.part === "items") for (const item of part.items) items.push(item);
     else if (part.part === "head") yield part;
     else {
-      items.sort(comparison(view, sort));
+      sortItems(view, items, sort);
       const kept = limit > 0 ? items.slice(0, limit) : items;
       yield { part: "items", items: kept };
       yield { ...part, complete: part.complete && kept.length === items.length };

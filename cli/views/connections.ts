@@ -15,6 +15,7 @@ import {
   timer,
   viaLabel,
   viaPaths,
+  labelColumn,
 } from "./endpoint-columns.ts";
 import { type CellContext, type Column, formatBytes, referencePart, type View } from "./view.ts";
 
@@ -184,6 +185,10 @@ export const connectionsView: View<Connection> = {
       rank: viaCell,
     },
   ],
+  labelColumns: [
+    labelColumn("client-labels", "CLIENT LABELS", ({ client }) => client),
+    labelColumn("server-labels", "SERVER LABELS", ({ server }) => server),
+  ],
   order: ["client", "server", "protocol", "state", "age"],
   csv: [
     "uid",
@@ -244,6 +249,10 @@ export const unixView: View<Connection> = {
     stateColumn,
     { ...ageColumn, wide: true },
     ...socketColumns,
+  ],
+  labelColumns: [
+    labelColumn("client-labels", "CLIENT LABELS", ({ client }) => client),
+    labelColumn("server-labels", "SERVER LABELS", ({ server }) => server),
   ],
   order: ["client", "server", "path", "state", "age"],
 };

@@ -78,6 +78,7 @@ export const coverageView: View<NodeCoverage> = {
     count("overflowed", "OVERFLOWED", "socketsOverflowed", true),
     count("gaps", "GAPS", "gaps", true),
   ],
+  labelColumns: [],
   order: ["node"],
   wideTable: podsTable,
   csv: nodeCoverageShape.fields.map((field) => field.name),

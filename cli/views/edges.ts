@@ -4,7 +4,7 @@ import type { Edge } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
 import { formatAge } from "../text/age.ts";
 import { endpointLabel } from "./endpoint-label.ts";
-import { endpointPaths, nodes, viaLabel, viaPaths } from "./endpoint-columns.ts";
+import { endpointPaths, labelColumn, nodes, viaLabel, viaPaths } from "./endpoint-columns.ts";
 import { formatBytes, referencePart, type View } from "./view.ts";
 
 const portOrPath = (edge: Edge): string => (edge.port === 0 ? edge.unixPath : String(edge.port));
@@ -102,6 +102,10 @@ export const edgesView: View<Edge> = {
       cell: (edge) => viaLabel(edge.via),
       rank: (edge) => viaLabel(edge.via),
     },
+  ],
+  labelColumns: [
+    labelColumn("client-labels", "CLIENT LABELS", ({ client }) => client),
+    labelColumn("server-labels", "SERVER LABELS", ({ server }) => server),
   ],
   order: ["client", "server", "protocol", "port", "via"],
   csv: [

@@ -2,6 +2,7 @@
 
 import type { Endpoint, Via } from "../../lib/gen/whotalks/v1/query.ts";
 import { socketAddress } from "./endpoint-label.ts";
+import type { Column } from "./view.ts";
 
 /** Pids that one cell lists; further ones are counted. */
 const PIDS_MAX = 4;
@@ -32,6 +33,28 @@ export function queues(
 ): string {
   if (end === undefined || (end.recvQueue === undefined && end.sendQueue === undefined)) return "";
   return `${end.recvQueue ?? "-"}/${end.sendQueue ?? "-"}`;
+}
+
+// As kubectl shows them.
+function labels(endpoint: Endpoint | undefined): string {
+  return Object.entries(endpoint?.labels ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .toSorted()
+    .join(",");
+}
+
+/** A column with the labels of an endpoint's pod. */
+export function labelColumn<Item>(
+  key: string,
+  header: string,
+  endpointOf: (item: Item) => Endpoint | undefined,
+): Column<Item> {
+  return {
+    key,
+    header,
+    cell: (item) => labels(endpointOf(item)),
+    rank: (item) => labels(endpointOf(item)),
+  };
 }
 
 /** The running timer of the endpoint's socket. */

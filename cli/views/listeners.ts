@@ -4,7 +4,7 @@ import type { Listener, ServiceRef } from "../../lib/gen/whotalks/v1/query.ts";
 import { itemJson } from "../../lib/json/list.ts";
 import { formatAge } from "../text/age.ts";
 import { endpointLabel } from "./endpoint-label.ts";
-import { endpointPaths, inode, pids, queues } from "./endpoint-columns.ts";
+import { endpointPaths, inode, labelColumn, pids, queues } from "./endpoint-columns.ts";
 import { referencePart, type View } from "./view.ts";
 
 const serviceName = ({ namespace, name }: ServiceRef): string =>
@@ -84,6 +84,7 @@ export const listenersView: View<Listener> = {
       rank: (listener) => listener.endpoint?.node ?? "",
     },
   ],
+  labelColumns: [labelColumn("labels", "LABELS", ({ endpoint }) => endpoint)],
   order: ["owner", "protocol", "address", "port", "inode"],
   csv: [
     "protocol",

@@ -49,6 +49,8 @@ export interface View<Item> {
   readonly one: string;
   readonly many: string;
   readonly columns: ReadonlyArray<Column<Item>>;
+  /** Columns that --show-labels adds. */
+  readonly labelColumns: ReadonlyArray<Column<Item>>;
   /** Keys of the columns that rows are sorted by if the user does not choose. */
   readonly order: readonly string[];
   readonly wideTable?: InnerTable<PodCoverage>;

@@ -47,12 +47,13 @@ const aggregatorRooms: Readonly<Record<string, readonly string[]>> = {
 const cliRooms: Readonly<Record<string, readonly string[]>> = {
   text: [],
   views: ["text"],
-  command: ["views"],
+  jsonpath: ["text"],
+  command: ["jsonpath", "views"],
   ask: ["command", "views"],
-  output: ["ask", "command", "text", "views"],
+  output: ["ask", "command", "jsonpath", "text", "views"],
   cluster: ["ask", "command"],
   live: ["output", "text"],
-  print: ["ask", "command", "live", "output", "text", "views"],
+  print: ["ask", "command", "jsonpath", "live", "output", "text", "views"],
   docs: ["command", "views"],
   // `whotalks local` runs both services in one process: it may use their entry points, and nothing behind
   // them.
