@@ -66,6 +66,39 @@ describe("help", () => {
   });
 });
 
+describe("version", () => {
+  it("has those of the client, the server and the agents, and says what differs", async () => {
+    const run = await ask("version");
+    assert.match(run.stdout, /^Client: \d+\.\d+\.\d+\nServer: 9\.8\.7\nAgents: unknown on 1 node\n$/);
+    assert.match(
+      run.stderr,
+      /^The client is \S+ and the server is 9\.8\.7: install kubectl-whotalks 9\.8\.7/,
+    );
+    assert.equal(run.exitCode, 0);
+    assert.match((await ask("version", "-o", "wide")).stdout, /^Agent on laptop: unknown\n$/m);
+    const json = JSON.parse((await ask("-o", "json", "version")).stdout) as {
+      server: string;
+      agents: object[];
+    };
+    assert.deepEqual([json.server, json.agents], ["9.8.7", [{ node: "laptop", version: "" }]]);
+  });
+
+  it("of the client asks nobody", async () => {
+    const run = await runCli(["version", "--client", "-o", "yaml"], {
+      environment: { KUBECONFIG: "/no/such/file" },
+    });
+    assert.match(run.stdout, /^client: \d+\.\d+\.\d+\n$/);
+    assert.equal(run.stderr, "");
+  });
+
+  it("has the client's where the server cannot be reached: exit 1", async () => {
+    const run = await runCli(["version", "--server", "127.0.0.1:1"]);
+    assert.match(run.stdout, /^Client: \d+\.\d+\.\d+\n$/);
+    assert.match(run.stderr, /^whotalks: Cannot reach a whotalks server/);
+    assert.equal(run.exitCode, 1);
+  });
+});
+
 describe("a command line that makes no sense", () => {
   const mistakes: ReadonlyArray<readonly [words: readonly string[], message: RegExp]> = [
     [["conections"], /unknown command 'conections'\. Did you mean connections\?/],
@@ -73,6 +106,8 @@ describe("a command line that makes no sense", () => {
     [["local", "--form", "x"], /unknown option '--form'\. Did you mean .*--from/],
     [["edges", "extra", "--server", "a:1"], /'extra' names no endpoint/],
     [["edges", "pods", "--server", "a:1"], /'pods' has no name: write pods\/NAME/],
+    [["version", "x"], /version takes no words, and 'x' is one too many/],
+    [["version", "-o", "csv"], /-o takes one of text, wide, json, yaml, not 'csv'/],
     [["coverage", "pod/x"], /coverage takes no endpoint, and 'pod\/x' is one too many/],
     [["local", "conections"], /local shows edges, .* not 'conections'\. Did you mean connections\?/],
     [["local", "--limit"], /option '--limit <n>' argument missing/],

@@ -2,7 +2,6 @@
 // The program `whotalks`, which kubectl runs as `kubectl whotalks` if it is installed as kubectl-whotalks.
 // Reads the environment, runs the request, and converts the outcome to a sentence and an exit code.
 
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { arrangeWords } from "./command/arrange-words.ts";
 import { BrokenPipeError, ExitCode } from "./command/errors.ts";
@@ -10,6 +9,8 @@ import { escapeText } from "./text/escape-text.ts";
 import { commandLineMistake, sentenceOf } from "./command/explain.ts";
 import { buildProgram, type Request } from "./command/program.ts";
 import { localSettings, querySettings } from "./command/settings.ts";
+import { versionSettings } from "./command/version-settings.ts";
+import { programVersion } from "../lib/program/version.ts";
 import { processTerminal } from "./output/terminal.ts";
 
 /** How long closing after an interrupt may take before the process exits anyway. */
@@ -27,7 +28,7 @@ process.exitCode = await main();
 process.exit();
 
 async function main(): Promise<number> {
-  const program = buildProgram(name, version(), act);
+  const program = buildProgram(name, programVersion, act);
   const words = process.argv.slice(2);
   try {
     await program.parseAsync(arrangeWords(words), { from: "user" });
@@ -44,6 +45,11 @@ async function main(): Promise<number> {
 
 async function act(request: Request): Promise<void> {
   const { command, words, flags } = request;
+  if (command === "version") {
+    const { printVersion } = await import("./version/print-version.ts");
+    const settings = versionSettings(words, flags);
+    return printVersion(settings, programVersion, terminal, process.env, interrupt.signal);
+  }
   const settings = command === "local" ? localSettings(words, flags) : querySettings(command, words, flags);
   const { run } = await import("./run.ts");
   const title = `${name} ${command === "local" ? `local ${settings.subject}` : settings.subject}`;
@@ -67,11 +73,4 @@ function end(exitCode: number): void {
 function programName(script: string): string {
   const base = path.basename(script).replace(/\.[cm]?[jt]s$/, "");
   return base.startsWith("kubectl-whotalks") ? "kubectl whotalks" : "whotalks";
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return manifest.version;
 }

@@ -1,6 +1,7 @@
 // The command line's pipeline on one screen: settings → source → answer → printer.
 
 import type { Asker, AskOptions } from "./ask/ask.ts";
+import { withServer } from "./cluster/with-server.ts";
 import type { Answer } from "./ask/answer.ts";
 import type { ClusterChoice } from "./command/cluster-choice.ts";
 import type { ClusterConnection } from "./cluster/connect-cluster.ts";
@@ -28,46 +29,37 @@ export async function run(
 ): Promise<void> {
   const { source } = settings;
   if (source.kind === "file") return runFile(source.path, settings, title, terminal, signal);
-  const pipeline = source.kind === "local" ? await startPipeline(source, settings.live, terminal) : null;
-  const cluster = source.kind === "cluster" ? await reachCluster(source, settings, environment) : null;
-  try {
-    if (pipeline !== null) await firstPass(pipeline, signal);
-    if (signal.aborted) return;
-    const address = source.kind === "server" ? source.address : (cluster?.address ?? "");
-    const asker = pipeline?.ask(signal) ?? (await askServer(address, settings, signal, cluster?.place));
+  if (source.kind === "local") return runLocal(source, settings, title, terminal, signal);
+  const { timeoutMs } = settings;
+  return withServer(source, { timeoutMs, environment, signal }, async (asker, cluster) => {
+    if (cluster === null) return show(asker, settings, title, terminal, signal);
     const confined = source.kind === "cluster" && source.namespaced;
-    const placed = confined ? confine(settings, cluster!) : settings;
+    const placed = confined ? confine(settings, cluster) : settings;
+    await lookForObjects(placed, cluster, asker, signal);
+    return show(asker, placed, title, terminal, signal);
+  });
+}
+
+async function runLocal(
+  source: Source & { kind: "local" },
+  settings: Settings,
+  title: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const pipeline = await startPipeline(source, settings.live, terminal);
+  try {
+    await firstPass(pipeline, signal);
+    if (signal.aborted) return;
+    const asker = pipeline.ask(signal);
     try {
-      if (cluster !== null) await lookForObjects(placed, cluster, asker, signal);
-      await show(asker, placed, title, terminal, signal);
-    } catch (error) {
-      throw cluster === null ? error : explainWay(error, cluster);
+      await show(asker, settings, title, terminal, signal);
     } finally {
       asker.close();
     }
   } finally {
-    await pipeline?.close();
-    await cluster?.close();
+    await pipeline.close();
   }
-}
-
-async function askServer(
-  address: string,
-  { timeoutMs }: Settings,
-  signal: AbortSignal,
-  place: string | undefined,
-): Promise<Asker> {
-  const { connect } = await import("./ask/ask.ts");
-  return connect(address, timeoutMs, signal, place);
-}
-
-async function reachCluster(
-  source: Source & { kind: "cluster" },
-  { timeoutMs }: Settings,
-  environment: ClusterChoice["environment"],
-): Promise<ClusterConnection> {
-  const { connectCluster } = await import("./cluster/connect-cluster.ts");
-  return connectCluster({ ...source.choice, environment }, timeoutMs);
 }
 
 async function lookForObjects(
@@ -83,13 +75,6 @@ async function lookForObjects(
 // As kubectl does if no namespace is named.
 function confine(settings: Settings, { contextNamespace }: ClusterConnection): Settings {
   return { ...settings, filter: { ...settings.filter, namespaces: [contextNamespace] } };
-}
-
-// Failures of the path through the API server are not at the address that gRPC dials.
-function explainWay(error: unknown, cluster: ClusterConnection): unknown {
-  const trouble = cluster.trouble();
-  if (!(error instanceof FailureError) || trouble === "") return error;
-  return new FailureError(`The way to whotalks through the API server broke: ${trouble}`, { cause: error });
 }
 
 // Whether the output shows every pod's own account: not in a live table.

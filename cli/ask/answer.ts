@@ -5,7 +5,13 @@ import type { Coverage } from "../../lib/gen/whotalks/v1/query.ts";
 
 /** One part of an answer: one head, any number of batches, one end. */
 export type AnswerPart<Item> =
-  | { readonly part: "head"; readonly timeMs: number; readonly coverage: Coverage }
+  | {
+      readonly part: "head";
+      readonly timeMs: number;
+      readonly coverage: Coverage;
+      /** The server's version, in answers about coverage. */
+      readonly version?: string;
+    }
   | { readonly part: "items"; readonly items: readonly Item[] }
   | { readonly part: "end"; readonly complete: boolean; readonly matched: number };
 

@@ -90,7 +90,8 @@ export function connect(
       if (signal.aborted) return;
       if (response?.coverage === undefined)
         throw new FailureError(`The server at ${place} sent an empty answer.`);
-      yield { part: "head", timeMs: response.timeMs, coverage: response.coverage };
+      const { timeMs, coverage: all, version } = response;
+      yield { part: "head", timeMs, coverage: all, version };
       yield { part: "items", items: response.coverage.nodes };
       yield { part: "end", complete: true, matched: response.coverage.nodes.length };
     },

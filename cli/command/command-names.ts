@@ -6,7 +6,7 @@ export const subjects = ["edges", "connections", "listeners", "unix", "coverage"
 export type Subject = (typeof subjects)[number];
 
 /** The commands in the order of help and documentation. */
-export const commandNames = ["local", ...subjects] as const;
+export const commandNames = ["local", ...subjects, "version"] as const;
 /** One of the commands. */
 export type CommandName = (typeof commandNames)[number];
 
@@ -19,6 +19,7 @@ export const otherNames: { readonly [Key in CommandName]: readonly string[] } = 
   unix: [],
   coverage: ["cov"],
   watch: [],
+  version: [],
 };
 
 /** Returns the command that a word names; null if there is none. */

@@ -14,6 +14,7 @@ export interface Flags {
   readonly sort?: string;
   readonly sortBy?: string;
   readonly limit?: string;
+  readonly client?: boolean;
   readonly once?: boolean;
   readonly watch?: boolean;
   readonly interval?: string;
@@ -69,6 +70,7 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
       sortBy: () =>
         new Option("--sort-by <path>", "sort by a field of the JSON, such as .lastSeen, or by a column"),
       limit: () => new Option("--limit <n>", "show at most this many"),
+      client: () => new Option("--client", "the client's version only: nobody is asked"),
     },
   ],
   [

@@ -1,11 +1,12 @@
 // The commands and their help. The actions are passed in, so that the documentation is generated from the same
 // program that runs.
 
-import { Argument, Command } from "commander";
+import { Argument, Command, type Option } from "commander";
 import { flagOptions, type FlagName, type Flags } from "./flags.ts";
 import { selectorForms } from "./selectors.ts";
 import { type CommandName, commandNames, otherNames, subjects } from "./command-names.ts";
 import { localFlags, sourceFlags, subjectFlags } from "./settings.ts";
+import { versionFlags } from "./version-settings.ts";
 
 /** What was requested. */
 export interface Request {
@@ -91,12 +92,29 @@ const commandWords: { readonly [Key in CommandName]: CommandWords } = {
     description: "Prints a line for each connection that is opened, changes or closes, until interrupted.",
     examples: ["# New connections to the outside", "% watch --server 127.0.0.1:4180 --to external"],
   },
+  version: {
+    summary: "the versions of the client, the server and the agents",
+    description:
+      "Prints the versions of the client, the server and the agents; -o wide prints each node's. Standard error says " +
+      "what to do where they differ.",
+    examples: ["# Of the client only", "% version --client"],
+  },
 };
 
-/** The flags that a command takes. */
-export function commandFlags(name: CommandName): ReadonlySet<FlagName> {
-  if (name !== "local") return new Set([...subjectFlags[name], ...sourceFlags[name]]);
-  return new Set([...subjects.flatMap((subject) => subjectFlags[subject]), ...localFlags]);
+function commandFlags(name: CommandName): ReadonlySet<FlagName> {
+  if (name === "version") return new Set(versionFlags);
+  if (name === "local")
+    return new Set([...subjects.flatMap((subject) => subjectFlags[subject]), ...localFlags]);
+  return new Set([...subjectFlags[name], ...sourceFlags[name]]);
+}
+
+/** Creates the options of a command, in groups. */
+export function commandOptions(name: CommandName): Option[] {
+  const options = flagOptions(commandFlags(name));
+  const output = options.find(({ long }) => long === "--output");
+  if (name === "version" && output !== undefined)
+    output.description = "one of text, wide, json, yaml (default: text)";
+  return options;
 }
 
 /**
@@ -153,7 +171,7 @@ function addCommand(
     .usage(usageOf(name))
     .helpOption("-h, --help", "show help");
   const flags = commandFlags(name);
-  for (const option of flagOptions(flags)) command.addOption(option);
+  for (const option of commandOptions(name)) command.addOption(option);
   if (flags.has("to")) command.addHelpText("after", `\nEndpoints:\n${endpointText(name === "local")}`);
   command.addHelpText("after", `\nExamples:\n${exampleText(programName, words.examples)}`);
   command
@@ -168,7 +186,7 @@ function allNames(command: string): readonly string[] {
 
 function usageOf(name: CommandName): string {
   if (name === "local") return `[${subjects.join("|")}] [ENDPOINT…] [flags]`;
-  return name === "coverage" ? "[flags]" : "[ENDPOINT…] [flags]";
+  return name === "coverage" || name === "version" ? "[flags]" : "[ENDPOINT…] [flags]";
 }
 
 function endpointText(bareIsProcess: boolean): string {

@@ -30,6 +30,9 @@ export type Source =
     }
   | { readonly kind: "file"; readonly path: string };
 
+/** A source that is a server. */
+export type ServerSource = Extract<Source, { kind: "server" | "cluster" }>;
+
 /** What to do. */
 export interface Settings {
   readonly subject: Subject;
@@ -102,7 +105,8 @@ export const localFlags: readonly FlagName[] = [
 
 /** Filters that only a cluster can answer. */
 const clusterFilters: readonly FlagName[] = ["namespace", "allNamespaces", "selector"];
-const clusterFlags: readonly FlagName[] = ["context", "kubeconfig", "whotalksNamespace"];
+/** The flags that choose a cluster. */
+export const clusterFlags: readonly FlagName[] = ["context", "kubeconfig", "whotalksNamespace"];
 const listSourceFlags: readonly FlagName[] = [
   "watch",
   "interval",
@@ -210,10 +214,15 @@ export function querySettings(subject: Subject, words: readonly string[], flags:
 }
 
 function querySource(subject: Subject, words: readonly string[], flags: Flags): Source {
-  const given = (names: readonly FlagName[]): FlagName | undefined =>
-    names.find((name) => flags[name] !== undefined && flags[name] !== false);
   if (flags.fromFile !== undefined) {
-    const refused = given([...allFilters, ...clusterFilters, ...clusterFlags, "server", "watch", "timeout"]);
+    const refused = givenFlag(flags, [
+      ...allFilters,
+      ...clusterFilters,
+      ...clusterFlags,
+      "server",
+      "watch",
+      "timeout",
+    ]);
     if (refused !== undefined) {
       throw new UsageError(
         `${typedFlag(refused)} cannot be used with --from-file: a saved list is shown as it is.`,
@@ -225,13 +234,21 @@ function querySource(subject: Subject, words: readonly string[], flags: Flags): 
     if (flags.fromFile === "") throw new UsageError("--from-file takes a file, or - for standard input.");
     return { kind: "file", path: flags.fromFile };
   }
+  const namespaced = subject !== "coverage" && flags.namespace === undefined && flags.allNamespaces !== true;
+  return serverSource(flags, namespaced);
+}
+
+function givenFlag(flags: Flags, names: readonly FlagName[]): FlagName | undefined {
+  return names.find((name) => flags[name] !== undefined && flags[name] !== false);
+}
+
+/** Returns the server that the flags choose: an address, or a cluster. Throws UsageError. */
+export function serverSource(flags: Flags, namespaced: boolean): ServerSource {
   if (flags.server === undefined) {
     const { kubeconfig, context, whotalksNamespace } = flags;
-    const namespaced =
-      subject !== "coverage" && flags.namespace === undefined && flags.allNamespaces !== true;
     return { kind: "cluster", choice: { kubeconfig, context, namespace: whotalksNamespace }, namespaced };
   }
-  const refused = given(clusterFlags);
+  const refused = givenFlag(flags, clusterFlags);
   if (refused !== undefined) {
     throw new UsageError(`${typedFlag(refused)} cannot be used with --server, which says where to ask.`);
   }
@@ -244,10 +261,14 @@ function parseSubject(words: readonly string[]): { subject: Subject; endpointWor
   const [word, ...endpointWords] = words;
   if (word === undefined || looksLikeEndpoint(word)) return { subject: "edges", endpointWords: words };
   const subject = commandNamed(word);
-  if (subject === null || subject === "local") {
+  if (subject === null || !isSubject(subject)) {
     throw new UsageError(`local shows ${subjects.join(", ")}, not '${word}'.`, didYouMean(word, subjects));
   }
   return { subject, endpointWords };
+}
+
+function isSubject(name: string): name is Subject {
+  return (subjects as readonly string[]).includes(name);
 }
 
 function parseEndpoints(
@@ -309,7 +330,8 @@ function parseInterval(text: string | undefined): number {
   return parseTime("--interval", text, INTERVAL_MS_DEFAULT, INTERVAL_MS_MIN);
 }
 
-function parseTimeout(text: string | undefined): number {
+/** Parses --timeout. */
+export function parseTimeout(text: string | undefined): number {
   return parseTime("--timeout", text, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MIN);
 }
 

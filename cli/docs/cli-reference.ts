@@ -15,9 +15,8 @@ import {
   nodeCoverageShape,
   podCoverageShape,
 } from "../../lib/json/messages.ts";
-import { flagOptions } from "../command/flags.ts";
 import { commandNames } from "../command/command-names.ts";
-import { commandFlags } from "../command/program.ts";
+import { commandOptions } from "../command/program.ts";
 import { podsTable } from "../views/pod-coverage.ts";
 import { views } from "../views/views.ts";
 import { wordTable } from "./word-table.ts";
@@ -26,7 +25,7 @@ const path = new URL("../../docs/cli.md", import.meta.url);
 const marker = /(<!-- generated: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 
 const sections = new Map<string, () => string>([
-  ...commandNames.map((name) => [`flags-${name}`, () => flagTable(flagOptions(commandFlags(name)))] as const),
+  ...commandNames.map((name) => [`flags-${name}`, () => flagTable(commandOptions(name))] as const),
   ...Object.values(views).map((view) => [`columns-${view.name}`, () => columnTable(view.columns)] as const),
   ...Object.values(views).map(
     (view) => [`csv-${view.name}`, () => `${view.csv.map(code).join(" ")}\n`] as const,

@@ -19,6 +19,8 @@ export interface CannedAnswers {
   connections: Connection[];
   listeners: Listener[];
   coverage: Coverage;
+  /** The server's version. */
+  version: string;
   /** How a list behaves: completes, never begins, breaks off, or is refused with this status. */
   mood: "well" | "silent" | "breaks-off" | { readonly code: status; readonly details: string };
 }
@@ -47,6 +49,7 @@ export async function startCannedServer(changes: Partial<CannedAnswers> = {}): P
     connections: canned.connections,
     listeners: canned.listeners,
     coverage: canned.fullCoverage,
+    version: "9.8.7",
     mood: "well",
     ...changes,
   };
@@ -68,7 +71,11 @@ export async function startCannedServer(changes: Partial<CannedAnswers> = {}): P
       respond: (error: null, value: object) => void,
     ) => {
       const pods = request.pods ? answers.coverage.pods : [];
-      respond(null, { coverage: { ...answers.coverage, pods }, timeMs: canned.timeMs });
+      respond(null, {
+        coverage: { ...answers.coverage, pods },
+        timeMs: canned.timeMs,
+        version: answers.version,
+      });
     },
     watch: (call: ServerWritableStream<{ filter: Filter | undefined; initial: boolean }, WatchResponse>) => {
       asked.push({ call: "watch", filter: call.request.filter, limit: 0 });

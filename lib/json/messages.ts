@@ -205,6 +205,7 @@ export const nodeCoverageShape = shape<NodeCoverage>({
   eventsReason: ["eventsReason", text],
   eventsLost: ["eventsLost", number],
   eventsMissed: ["eventsMissed", number],
+  version: ["version", text],
 });
 
 /** How completely one network namespace, of a pod or not, was read. */

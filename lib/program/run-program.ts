@@ -1,12 +1,12 @@
 // The shared main function of the cluster's programs: reads settings, prints help, reports problems, creates
 // the log, handles signals. Their main.ts files call it with the process's environment.
 
-import packageJson from "../../package.json" with { type: "json" };
 import type { Log } from "./log.ts";
 import type { LogLevel } from "../vocabulary/log-levels.ts";
 import { createLog } from "./log.ts";
 import type { SettingsResult } from "./program-settings.ts";
 import { EXIT_USAGE } from "./usage-error.ts";
+import { programVersion } from "./version.ts";
 
 /**
  * Runs a program until SIGTERM or SIGINT; a second signal ends it at once. Resolves with its exit code: 0, 1
@@ -22,7 +22,7 @@ export async function runProgram<Config extends { readonly logLevel: LogLevel }>
       console.log(settings.text);
       return 0;
     case "version":
-      console.log(packageJson.version);
+      console.log(programVersion);
       return 0;
     case "problems":
       console.error(settings.text);

@@ -54,6 +54,7 @@ const cliRooms: Readonly<Record<string, readonly string[]>> = {
   cluster: ["ask", "command"],
   live: ["output", "text"],
   print: ["ask", "command", "jsonpath", "live", "output", "text", "views"],
+  version: ["ask", "cluster", "command", "output", "text"],
   docs: ["command", "views"],
   // `whotalks local` runs both services in one process: it may use their entry points, and nothing behind
   // them.

@@ -21,6 +21,7 @@ import {
   ListListenersResponse,
   WatchResponse,
 } from "../../../lib/gen/whotalks/v1/query.ts";
+import { programVersion } from "../../../lib/program/version.ts";
 import { QueryServiceService } from "../../../lib/gen/whotalks/v1/query_service.ts";
 import type { Answer, Query } from "../query/query.ts";
 import { packBatches } from "./batches.ts";
@@ -124,7 +125,8 @@ export function createQueryService(parts: ServiceParts): EncodedService {
       runCall(call, calls, turns, async (stream) => {
         await stream.sendMade(() => {
           const coverage = query.coverage(call.request.pods);
-          return GetCoverageResponse.encode({ coverage, timeMs: Math.round(parts.now()) }).finish();
+          const timeMs = Math.round(parts.now());
+          return GetCoverageResponse.encode({ coverage, timeMs, version: programVersion }).finish();
         });
       });
     },

@@ -9,6 +9,7 @@ import type {
   ListConnectionsResponse,
   WatchResponse,
 } from "../../../lib/gen/whotalks/v1/query.ts";
+import { programVersion } from "../../../lib/program/version.ts";
 import { EventKind, Filter } from "../../../lib/gen/whotalks/v1/query.ts";
 import { QueryServiceClient } from "../../../lib/gen/whotalks/v1/query_service.ts";
 import { until } from "../../../lib/testing/eventually.ts";
@@ -98,11 +99,11 @@ test("edges, listeners and coverage come the same way", async () => {
   assert.equal(listeners.flatMap((part) => part.batch?.listeners ?? [])[0]!.port, 443);
   const coverage = await new Promise((resolve, reject) => {
     client.getCoverage({ pods: false }, (error, response) => {
-      if (error === null) resolve(response.coverage!.nodes.length);
+      if (error === null) resolve([response.coverage!.nodes.length, response.version]);
       else reject(error);
     });
   });
-  assert.equal(coverage, 1);
+  assert.deepEqual(coverage, [1, programVersion]);
 });
 
 test("a filter that cannot be meant is INVALID_ARGUMENT with a sentence", async () => {

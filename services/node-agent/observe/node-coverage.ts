@@ -1,5 +1,6 @@
 // What a pass reports of itself and of the node: how it was read, what could not be read, and why.
 
+import { programVersion } from "../../../lib/program/version.ts";
 import { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { eventsMode } from "../../../lib/vocabulary/events-modes.ts";
 import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";
@@ -72,5 +73,6 @@ export function coverNode(parts: AgentParts, findings: NodeFindings): NodeCovera
     failedByKernel: completeness.failed,
     seen: completeness.seen,
     unseen: completeness.unseen,
+    version: programVersion,
   });
 }

@@ -168,6 +168,8 @@ export interface GetCoverageResponse {
     | undefined;
   /** When it was made, in milliseconds since 1970 by the server's clock. */
   timeMs: number;
+  /** Version of the server; empty where the server does not say. */
+  version: string;
 }
 
 /** Opens a list. */
@@ -1617,7 +1619,7 @@ export const GetCoverageRequest: MessageFns<GetCoverageRequest> = {
 };
 
 function createBaseGetCoverageResponse(): GetCoverageResponse {
-  return { coverage: undefined, timeMs: 0 };
+  return { coverage: undefined, timeMs: 0, version: "" };
 }
 
 export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
@@ -1627,6 +1629,9 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
     }
     if (message.timeMs !== 0) {
       writer.uint32(16).int64(message.timeMs);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
     }
     return writer;
   },
@@ -1660,6 +1665,14 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
             message.timeMs = longToNumber(reader.int64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1681,6 +1694,7 @@ export const GetCoverageResponse: MessageFns<GetCoverageResponse> = {
       ? Coverage.fromPartial(object.coverage)
       : undefined;
     message.timeMs = object.timeMs ?? 0;
+    message.version = object.version ?? "";
     return message;
   },
 };

@@ -610,6 +610,8 @@ export interface NodeCoverage {
   eventsLost: number;
   /** Sockets that a pass found and of which no event had come, since start. */
   eventsMissed: number;
+  /** Version of the agent; empty where the agent does not say. */
+  version: string;
 }
 
 /** How one network namespace is read, and how complete that is. */
@@ -3143,6 +3145,7 @@ function createBaseNodeCoverage(): NodeCoverage {
     eventsReason: "",
     eventsLost: 0,
     eventsMissed: 0,
+    version: "",
   };
 }
 
@@ -3246,6 +3249,9 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     }
     if (message.eventsMissed !== 0) {
       writer.uint32(360).uint64(message.eventsMissed);
+    }
+    if (message.version !== "") {
+      writer.uint32(370).string(message.version);
     }
     return writer;
   },
@@ -3527,6 +3533,14 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
             message.eventsMissed = longToNumber(reader.uint64());
             continue;
           }
+          case 46: {
+            if (tag !== 370) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3577,6 +3591,7 @@ export const NodeCoverage: MessageFns<NodeCoverage> = {
     message.eventsReason = object.eventsReason ?? "";
     message.eventsLost = object.eventsLost ?? 0;
     message.eventsMissed = object.eventsMissed ?? 0;
+    message.version = object.version ?? "";
     return message;
   },
 };
