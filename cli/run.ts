@@ -9,6 +9,7 @@ import { UsageError } from "../lib/program/usage-error.ts";
 import { FailureError } from "./command/errors.ts";
 import type { LocalPipeline } from "./local/local-pipeline.ts";
 import { withEndpoints } from "./command/endpoint-words.ts";
+import { isProtocolScope } from "./command/filter.ts";
 import { isTable } from "./command/formats.ts";
 import { printLive } from "./print/print-live.ts";
 import { printOnce } from "./print/print-once.ts";
@@ -210,5 +211,9 @@ function isFiltered(settings: Settings): boolean {
   const asked = Object.values(rest).some((value) =>
     Array.isArray(value) ? value.length > 0 : Boolean(value),
   );
-  return asked || settings.endpoints.length > 0 || (settings.subject !== "unix" && protocols.length > 0);
+  return (
+    asked ||
+    settings.endpoints.length > 0 ||
+    (settings.subject !== "unix" && protocols.length > 0 && !isProtocolScope(settings.filter))
+  );
 }

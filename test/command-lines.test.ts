@@ -100,7 +100,7 @@ const programs: Readonly<Record<string, Program>> = {
       [["edges", "--limit"], /option '--limit <n>' argument missing/],
       [
         ["connections", "--protocol", "250"],
-        /--protocol takes one of icmp, .*, a number from 0 to 249 or 253 to 255, not '250'/,
+        /--protocol takes one of icmp, .*, a number from 0 to 249 or 253 to 255, all, not '250'/,
       ],
       [["local", "edges", "--output=xml"], /-o takes one of table, .*, not 'xml'/],
     ],

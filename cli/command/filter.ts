@@ -1,15 +1,17 @@
 // Converts the filter flags to the query API's Filter. Pure; every mistake is a UsageError that quotes it.
 
-import type { Filter } from "../../lib/gen/whotalks/v1/query.ts";
+import type { EndpointSelector, Filter } from "../../lib/gen/whotalks/v1/query.ts";
 import { normalizeState, stateWords } from "../../lib/vocabulary/states.ts";
 import { knownWord, parseNumber } from "../../lib/program/typed-values.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
 import { normalizeOutcome, outcomeWords } from "../../lib/vocabulary/outcomes.ts";
-import { normalizeProtocol, protocolChoices } from "../../lib/vocabulary/protocols.ts";
+import { internetProtocols, normalizeProtocol, protocolChoices } from "../../lib/vocabulary/protocols.ts";
 import type { Flags } from "./flags.ts";
 import { parseSelector } from "./selectors.ts";
 
 const PORT_MAX = 65_535;
+/** The value of --protocol that selects every protocol. */
+const ALL_PROTOCOLS = "all";
 
 /** A filter that matches everything. */
 export const openFilter: Filter = {
@@ -38,9 +40,7 @@ export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
     to: selectors("--to", flags.to),
     either: selectors("--either", flags.either),
     ports: values("--port", flags.port).map((text) => parseNumber("--port", text, 1, PORT_MAX)),
-    protocols: values("--protocol", flags.protocol).map((text) =>
-      knownWord("--protocol", text, normalizeProtocol, protocolChoices),
-    ),
+    protocols: parseProtocols(flags),
     states: values("--state", flags.state).map((text) =>
       knownWord("--state", text, normalizeState, stateWords),
     ),
@@ -54,6 +54,35 @@ export function parseFilter(flags: Flags, bareIsProcess: boolean): Filter {
     openOnly: flags.open === true,
     includeAnonymous: flags.anonymous === true,
   };
+}
+
+// Every protocol if one of the values is "all".
+function parseProtocols(flags: Flags): string[] {
+  const texts = values("--protocol", flags.protocol);
+  if (texts.some((text) => text.toLowerCase() === ALL_PROTOCOLS)) return [];
+  return texts.map((text) =>
+    knownWord("--protocol", text, normalizeProtocol, [...protocolChoices, ALL_PROTOCOLS]),
+  );
+}
+
+/**
+ * Restricts a filter to internet protocols, unless the user named protocols, a unix socket's path, or pairs
+ * without a name, which are unix sockets too.
+ */
+export function withProtocolScope(
+  filter: Filter,
+  endpoints: readonly EndpointSelector[],
+  flags: Flags,
+): Filter {
+  const { from, to, either, includeAnonymous } = filter;
+  const namesPath = [...from, ...to, ...either, ...endpoints].some(({ path }) => path !== undefined);
+  if (flags.protocol !== undefined || includeAnonymous || namesPath) return filter;
+  return { ...filter, protocols: internetProtocols as string[] };
+}
+
+/** Whether a filter's protocols are only the scope that withProtocolScope() adds. */
+export function isProtocolScope({ protocols }: Filter): boolean {
+  return protocols === internetProtocols;
 }
 
 function values(flag: string, texts: readonly string[] = []): string[] {

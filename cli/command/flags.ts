@@ -91,7 +91,10 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
       either: () => listFlag("--either <endpoint>", "only where this is one of both"),
       port: () => listFlag("--port <port>", "only this server port"),
       protocol: () =>
-        listFlag("--protocol <protocol>", "only this protocol, by name or number: tcp, udp, unix, gre, 47 …"),
+        listFlag(
+          "--protocol <protocol>",
+          "only this protocol, by name or number: tcp, udp, gre, 47, unix, netlink, packet …, or all (default: those of the internet)",
+        ),
       state: () => listFlag("--state <state>", "only in this state: established, time-wait, close-wait …"),
       process: () => listFlag("--process <name>", "only where a process of this name is at either end"),
       namespaceInode: () =>
@@ -101,7 +104,8 @@ const groups: ReadonlyArray<readonly [heading: string, flags: Partial<Record<Fla
         ),
       outcome: () => listFlag("--outcome <outcome>", `only: ${outcomeWords.join(", ")}`),
       open: () => new Option("--open", "leave closed connections out"),
-      anonymous: () => new Option("--anonymous", "put in unix socket pairs without a name"),
+      anonymous: () =>
+        new Option("--anonymous", "put in unix socket pairs without a name, and other unix sockets"),
     },
   ],
   [

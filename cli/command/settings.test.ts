@@ -77,6 +77,22 @@ describe("localSettings", () => {
     assert.deepEqual(localSettings(["unix"], {}).filter.protocols, ["unix"]);
   });
 
+  it("asks for internet protocols unless another scope is typed", () => {
+    for (const subject of ["edges", "connections", "listeners", "watch"]) {
+      const protocols = protocolsOf([subject], {});
+      assert.equal(protocols.length, 253, subject);
+      for (const word of ["tcp", "udp", "icmpv6", "raw", "99"]) assert.ok(protocols.includes(word), word);
+      for (const word of ["unix", "netlink", "packet"]) assert.ok(!protocols.includes(word), word);
+      assert.deepEqual(protocolsOf([subject], { protocol: ["all"] }), []);
+      assert.deepEqual(protocolsOf([subject], { protocol: ["unix", "Packet"] }), ["unix", "packet"]);
+      assert.deepEqual(protocolsOf([subject], { protocol: ["tcp", "ALL"] }), []);
+    }
+    assert.deepEqual(protocolsOf(["edges", "/run/x.sock"], {}), []);
+    assert.deepEqual(protocolsOf(["edges"], { to: ["@x"] }), []);
+    assert.deepEqual(protocolsOf(["edges"], { anonymous: true }), []);
+    assert.deepEqual(querySettings("coverage", [], {}).filter.protocols, []);
+  });
+
   it("reads --listen", () => {
     assert.equal(listen("none"), null);
     assert.deepEqual(listen("0.0.0.0:0"), { host: "0.0.0.0", port: 0, elseAnyPort: false });
@@ -118,11 +134,11 @@ describe("localSettings", () => {
     [undefined, { limit: "1e3" }, /--limit takes a whole number/],
     [undefined, { port: ["65536"] }, /--port takes a whole number from 1 to 65535, not '65536'/],
     [undefined, { port: ["80", ""] }, /--port has an empty value/],
-    [undefined, { protocol: ["tpc"] }, /--protocol takes one of .*tcp.* not 'tpc'/],
-    [undefined, { protocol: ["250"] }, /a number from 0 to 249 or 253 to 255, not '250'/],
-    [undefined, { protocol: ["251"] }, /a number from 0 to 249 or 253 to 255, not '251'/],
-    [undefined, { protocol: ["252"] }, /a number from 0 to 249 or 253 to 255, not '252'/],
-    [undefined, { protocol: ["256"] }, /a number from 0 to 249 or 253 to 255, not '256'/],
+    [undefined, { protocol: ["tpc"] }, /--protocol takes one of .*tcp.*, all, not 'tpc'/],
+    [undefined, { protocol: ["250"] }, /a number from 0 to 249 or 253 to 255, all, not '250'/],
+    [undefined, { protocol: ["251"] }, /a number from 0 to 249 or 253 to 255, all, not '251'/],
+    [undefined, { protocol: ["252"] }, /a number from 0 to 249 or 253 to 255, all, not '252'/],
+    [undefined, { protocol: ["256"] }, /a number from 0 to 249 or 253 to 255, all, not '256'/],
     [undefined, { state: ["OPENED"] }, /--state takes one of ESTABLISHED/],
     [undefined, { outcome: ["fine"] }, /--outcome takes one of established, refused, timed-out, pending/],
     [undefined, { namespaceInode: ["host"] }, /--namespace-inode takes a whole number from 1, not 'host'/],
@@ -207,6 +223,10 @@ describe("querySettings", () => {
     });
   }
 });
+
+function protocolsOf(words: readonly string[], flags: Flags): readonly string[] {
+  return localSettings(words, flags).filter.protocols;
+}
 
 function listen(text: string): unknown {
   const { source } = localSettings(["edges"], { listen: text });

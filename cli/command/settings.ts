@@ -6,7 +6,7 @@ import { parseDuration, writeDuration } from "../../lib/duration.ts";
 import { didYouMean } from "../../lib/program/suggest.ts";
 import { knownWord, listedWord, parseNumber } from "../../lib/program/typed-values.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
-import { openFilter, parseFilter } from "./filter.ts";
+import { openFilter, parseFilter, withProtocolScope } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
 import { commandNamed, type Subject, subjects } from "./command-names.ts";
 import { looksLikeEndpoint, parseEndpointWords } from "./endpoint-words.ts";
@@ -143,6 +143,7 @@ export function localSettings(words: readonly string[], flags: Flags): Settings 
   );
   if (stray !== undefined) throw new UsageError(`${typedFlag(stray)} has no meaning for ${subject}.`);
   const output = parseOutput(subject, flags);
+  const endpoints = parseEndpoints(subject, endpointWords, true);
   const intervalMs = parseInterval(flags.interval);
   if (flags.once === true && subject === "watch") {
     throw new UsageError(
@@ -177,8 +178,8 @@ export function localSettings(words: readonly string[], flags: Flags): Settings 
         listen: parseListen(flags.listen),
       },
     },
-    filter: subject === "coverage" ? openFilter : subjectFilter(subject, parseFilter(flags, true)),
-    endpoints: parseEndpoints(subject, endpointWords, true),
+    filter: subjectFilter(subject, endpoints, flags, true),
+    endpoints,
     live,
     intervalMs,
     timeoutMs: parseTimeout(flags.timeout),
@@ -189,6 +190,7 @@ export function localSettings(words: readonly string[], flags: Flags): Settings 
 /** Returns the settings of `whotalks SUBJECT [ENDPOINT …]`. */
 export function querySettings(subject: Subject, words: readonly string[], flags: Flags): Settings {
   const output = parseOutput(subject, flags);
+  const endpoints = parseEndpoints(subject, words, false);
   const live = flags.watch === true;
   if (live && !isTable(output.format)) {
     throw new UsageError(
@@ -201,11 +203,8 @@ export function querySettings(subject: Subject, words: readonly string[], flags:
     ...output,
     subject,
     source: querySource(subject, words, flags),
-    filter:
-      subject === "coverage"
-        ? openFilter
-        : clusterFilter(subjectFilter(subject, parseFilter(flags, false)), flags),
-    endpoints: parseEndpoints(subject, words, false),
+    filter: clusterFilter(subjectFilter(subject, endpoints, flags, false), flags),
+    endpoints,
     live,
     intervalMs: parseInterval(flags.interval),
     timeoutMs: parseTimeout(flags.timeout),
@@ -311,9 +310,17 @@ function parseSort(subject: Subject, { sort, sortBy }: Flags): Sort | null {
   return columns.includes(sortBy) ? { column: sortBy } : { path: parseSortPath(sortBy), typed: sortBy };
 }
 
-// The unix view shows the connections of one protocol.
-function subjectFilter(subject: Subject, filter: Filter): Filter {
-  return subject === "unix" ? { ...filter, protocols: ["unix"] } : filter;
+// The unix view shows the connections of one protocol; the other views show the internet's.
+function subjectFilter(
+  subject: Subject,
+  endpoints: readonly EndpointSelector[],
+  flags: Flags,
+  bareIsProcess: boolean,
+): Filter {
+  if (subject === "coverage") return openFilter;
+  const filter = parseFilter(flags, bareIsProcess);
+  if (subject === "unix") return { ...filter, protocols: ["unix"] };
+  return withProtocolScope(filter, endpoints, flags);
 }
 
 function clusterFilter(filter: Filter, flags: Flags): Filter {

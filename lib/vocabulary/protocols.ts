@@ -47,6 +47,17 @@ const familyWordByNumber: ReadonlyMap<number, string> = new Map(
 /** Every word for a protocol or a family. */
 export const protocolWords: readonly string[] = [...ipWords, ...familyWords];
 
+/**
+ * The words that answers use for every internet protocol, also for those without a name: all of the aggregator's
+ * protocol column but the families.
+ */
+export const internetProtocols: readonly string[] = Array.from(
+  { length: PROTOCOL_NUMBER_MAX + 1 },
+  (_, number) => number,
+)
+  .filter((number) => !isFamily(number))
+  .map(protocolWord);
+
 /** What a filter may name, for error messages. */
 export const protocolChoices: readonly string[] = [
   ...protocolWords,

@@ -62,16 +62,21 @@ export async function whotalks(...words: string[]): Promise<string> {
   return stdout;
 }
 
-/** Returns the output of `whotalks local --once connections -o json`. */
+const everyProtocol = ["--protocol", "all"];
+
+/** Returns the output of `whotalks local --once connections -o json`, for every protocol. */
 export async function connectionsOnce(...words: string[]): Promise<ListJson<ConnectionJson>> {
-  const text = await whotalks("local", "--once", "connections", "-o", "json", "--listen", "none", ...words);
-  return JSON.parse(text) as ListJson<ConnectionJson>;
+  return once<ConnectionJson>("connections", words);
 }
 
-/** Returns the output of `whotalks local --once listeners -o json`. */
+/** Returns the output of `whotalks local --once listeners -o json`, for every protocol. */
 export async function listenersOnce(...words: string[]): Promise<ListJson<ListenerJson>> {
-  const text = await whotalks("local", "--once", "listeners", "-o", "json", "--listen", "none", ...words);
-  return JSON.parse(text) as ListJson<ListenerJson>;
+  return once<ListenerJson>("listeners", words);
+}
+
+async function once<Item>(subject: string, words: readonly string[]): Promise<ListJson<Item>> {
+  const line = ["local", "--once", subject, "-o", "json", "--listen", "none", ...everyProtocol, ...words];
+  return JSON.parse(await whotalks(...line)) as ListJson<Item>;
 }
 
 /** Calls until the check no longer throws; after the deadline, throws its last error. */

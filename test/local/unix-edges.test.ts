@@ -36,7 +36,19 @@ for (const reader of ["procfs", "sock-diag"]) {
       const socketPath = path.join(directory, "shared.sock");
       const server = await world.talk(s, "listen-unix", socketPath);
       const near = await world.talk(a, "connect-unix", socketPath, "connect-unix", socketPath);
-      const words = ["local", "--once", "edges", "--listen", "none", "--reader", reader, "-o", "json"];
+      const words = [
+        "local",
+        "--once",
+        "edges",
+        "--listen",
+        "none",
+        "--reader",
+        reader,
+        "-o",
+        "json",
+        "--protocol",
+        "unix",
+      ];
       await eventually(async () => {
         const { items } = JSON.parse(await whotalks(...words)) as ListJson<EdgeJson>;
         const edges = items.filter(({ unixPath }) => unixPath === socketPath);
