@@ -31,6 +31,11 @@ async function main(): Promise<number> {
   const program = buildProgram(name, programVersion, act);
   const words = process.argv.slice(2);
   try {
+    if (words[0] === "__complete") {
+      const { runCompletion } = await import("./completion/run-completion.ts");
+      await runCompletion(words.slice(1), terminal, process.env);
+      return ExitCode.success;
+    }
     await program.parseAsync(arrangeWords(words), { from: "user" });
     return signalExit ?? ExitCode.success;
   } catch (error) {
@@ -45,6 +50,10 @@ async function main(): Promise<number> {
 
 async function act(request: Request): Promise<void> {
   const { command, words, flags } = request;
+  if (command === "completion") {
+    const { completionScript } = await import("./completion/scripts.ts");
+    return terminal.write(completionScript(words));
+  }
   if (command === "version") {
     const { printVersion } = await import("./version/print-version.ts");
     const settings = versionSettings(words, flags);

@@ -1,9 +1,4 @@
-// The API server is a small one over HTTP: it has some objects, and refuses what a user may not read.
-
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 
 import type { Connection } from "../../lib/gen/whotalks/v1/query.ts";
@@ -11,6 +6,7 @@ import { KubernetesApi } from "../../lib/kubernetes/kubernetes-api.ts";
 import type { AnswerPart } from "../ask/answer.ts";
 import type { AskOptions } from "../ask/ask.ts";
 import { querySettings } from "../command/settings.ts";
+import { type ApiServer, startApiServer } from "../testing/api-server.ts";
 import { connections } from "../testing/canned-answers.ts";
 import { refuseMissing } from "./refuse-missing.ts";
 
@@ -25,48 +21,18 @@ const objects = [
   "/api/v1/nodes/node-1",
 ];
 
+let server: ApiServer;
 let api: KubernetesApi;
-let forbidden: (path: string) => boolean = () => false;
-let silent = false;
-const server = createServer((request, response) => {
-  const { pathname, searchParams } = new URL(request.url!, "http://x");
-  const send = (status: number, body: object): void => {
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(JSON.stringify(body));
-  };
-  if (silent) return;
-  if (forbidden(pathname)) return send(403, { kind: "Status", message: "not yours" });
-  if (objects.includes(pathname)) return send(200, {});
-  const [, group, namespace, plural, name] =
-    /^(\/apis?\/[a-z0-9/]*?v1)(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?$/.exec(pathname) ?? [];
-  if (name !== undefined || group === undefined) return send(404, { kind: "Status", message: "not found" });
-  const wanted = searchParams.get("fieldSelector")?.replace("metadata.name=", "");
-  const items = objects.flatMap((path) => {
-    const match = /^(.*?)(?:\/namespaces\/([^/]+))?\/([a-z]+)\/([^/]+)$/.exec(path)!;
-    const [, itsGroup, itsNamespace, itsPlural, itsName] = match;
-    const fits =
-      itsGroup === group &&
-      itsPlural === plural &&
-      (namespace === undefined || itsNamespace === namespace) &&
-      (wanted === undefined || itsName === wanted);
-    return fits ? [{ metadata: { name: itsName, namespace: itsNamespace } }] : [];
-  });
-  return send(200, { items });
-});
-
 before(async () => {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server = await startApiServer(objects);
   api = new KubernetesApi({
-    getCurrentCluster: () => ({ server: url }),
+    getCurrentCluster: () => ({ server: server.url }),
     applyToHTTPSOptions: () => Promise.resolve(),
   });
 });
-after(() => {
+after(async () => {
   api.close();
-  server.closeAllConnections();
-  server.close();
+  await server[Symbol.asyncDispose]();
 });
 
 interface Knowing {
@@ -146,14 +112,14 @@ describe("what is asked about without a word", () => {
   });
 
   it("may not be read", async (t) => {
-    t.after(() => (forbidden = () => false));
-    forbidden = () => true;
+    t.after(() => (server.forbidden = () => false));
+    server.forbidden = () => true;
     await look(["deploy/coredms", "node/x"], { namespace: "shpo", to: ["svc/bd"] });
   });
 
   it("cannot be asked about for two seconds", async (t) => {
-    t.after(() => (silent = false));
-    silent = true;
+    t.after(() => (server.silent = false));
+    server.silent = true;
     const beginMs = performance.now();
     await look(["deploy/coredms"], system);
     assert.ok(performance.now() - beginMs < 10_000);
@@ -161,8 +127,8 @@ describe("what is asked about without a word", () => {
 });
 
 it("names nothing similar that may not be listed", async (t) => {
-  t.after(() => (forbidden = () => false));
-  forbidden = (path) => /(sets|ments|jobs|pods|services)$/.test(path);
+  t.after(() => (server.forbidden = () => false));
+  server.forbidden = (path) => /(sets|ments|jobs|pods|services)$/.test(path);
   await assert.rejects(look(["deploy/coredms"], system), {
     message: "no deployment coredms in namespace kube-system.",
   });

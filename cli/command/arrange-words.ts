@@ -10,9 +10,13 @@ import { looksLikeEndpoint } from "./endpoint-words.ts";
 import { allFlagOptions } from "./flags.ts";
 
 /** What was typed, flags and words apart. */
-interface Typed {
+export interface TypedWords {
   readonly flags: readonly string[];
   readonly words: readonly string[];
+  /** The values of the flags, by their long names. */
+  readonly values: ReadonlyMap<string, string>;
+  /** The last flag, if its value is missing. */
+  readonly pending: Option | null;
   /** The first flag that cannot be read; null if there is none. */
   readonly mistake: UsageError | null;
 }
@@ -41,7 +45,8 @@ export function commandOf(typed: readonly string[]): CommandName | "help" | null
   return wordCommand(readWords(typed).words[0]);
 }
 
-function wordCommand(word: string | undefined): CommandName | "help" | null {
+/** Returns the command that a first word names; null if it names none. */
+export function wordCommand(word: string | undefined): CommandName | "help" | null {
   if (word === undefined) return null;
   return word === "help" ? word : commandNamed(word);
 }
@@ -58,16 +63,19 @@ function separated(words: readonly string[]): readonly string[] {
   return words.length === 0 ? [] : ["--", ...words];
 }
 
-function readWords(typed: readonly string[]): Typed {
+/** Reads a command line as far as it goes; a mistake in it is in the result. */
+export function readWords(typed: readonly string[]): TypedWords {
   const reader = new WordReader(typed);
   reader.read();
   if (reader.words[0] === "get") reader.words.shift();
   return reader;
 }
 
-class WordReader implements Typed {
+class WordReader implements TypedWords {
   readonly flags: string[] = [];
   readonly words: string[] = [];
+  readonly values = new Map<string, string>();
+  pending: Option | null = null;
   mistake: UsageError | null = null;
   readonly #typed: readonly string[];
   #place = 0;
@@ -121,7 +129,7 @@ class WordReader implements Typed {
         return;
       }
       if (option.required && rest !== "") {
-        this.flags.push(name, rest);
+        this.#take(option, name, rest);
         return;
       }
       this.#plain(option, name);
@@ -134,13 +142,22 @@ class WordReader implements Typed {
       return;
     }
     const value = this.#typed[this.#place++];
-    if (value === undefined) this.#refuse(new UsageError(`option '${option.flags}' argument missing.`));
-    else this.flags.push(name, value);
+    if (value === undefined) {
+      this.pending = option;
+      this.#refuse(new UsageError(`option '${option.flags}' argument missing.`));
+    } else {
+      this.#take(option, name, value);
+    }
+  }
+
+  #take(option: Option, name: string, value: string): void {
+    this.flags.push(name, value);
+    this.values.set(option.long!, value);
   }
 
   // kubectl takes --watch=true and --watch=false too.
   #assigned(option: Option, name: string, value: string): void {
-    if (option.required) this.flags.push(name, value);
+    if (option.required) this.#take(option, name, value);
     else if (value === "true") this.flags.push(name);
     else if (value !== "false") this.#refuse(new UsageError(`${name} takes true or false, not '${value}'.`));
   }

@@ -5,8 +5,13 @@ export const subjects = ["edges", "connections", "listeners", "unix", "coverage"
 /** One of the subjects. */
 export type Subject = (typeof subjects)[number];
 
+/** Whether a word is a subject. */
+export function isSubject(word: string): word is Subject {
+  return (subjects as readonly string[]).includes(word);
+}
+
 /** The commands in the order of help and documentation. */
-export const commandNames = ["local", ...subjects, "version"] as const;
+export const commandNames = ["local", ...subjects, "version", "completion"] as const;
 /** One of the commands. */
 export type CommandName = (typeof commandNames)[number];
 
@@ -20,6 +25,7 @@ export const otherNames: { readonly [Key in CommandName]: readonly string[] } = 
   coverage: ["cov"],
   watch: [],
   version: [],
+  completion: [],
 };
 
 /** Returns the command that a word names; null if there is none. */

@@ -99,13 +99,32 @@ const commandWords: { readonly [Key in CommandName]: CommandWords } = {
       "what to do where they differ.",
     examples: ["# Of the client only", "% version --client"],
   },
+  completion: {
+    summary: "completion for a shell: bash, zsh, fish",
+    description:
+      "Prints the script that completes commands, flags, namespaces, workloads and pods in a shell. Names come from the " +
+      "cluster. `completion kubectl` prints the program by which kubectl's own completion completes 'kubectl whotalks'.",
+    examples: [
+      "# In ~/.bashrc",
+      "source <(kubectl-whotalks completion bash)",
+      "# For 'kubectl whotalks', in a directory of the PATH",
+      "% completion kubectl > ~/.local/bin/kubectl_complete-whotalks",
+      "chmod +x ~/.local/bin/kubectl_complete-whotalks",
+    ],
+  },
 };
 
 function commandFlags(name: CommandName): ReadonlySet<FlagName> {
   if (name === "version") return new Set(versionFlags);
+  if (name === "completion") return new Set();
   if (name === "local")
     return new Set([...subjects.flatMap((subject) => subjectFlags[subject]), ...localFlags]);
   return new Set([...subjectFlags[name], ...sourceFlags[name]]);
+}
+
+/** A command in one line. */
+export function commandSummary(name: CommandName): string {
+  return commandWords[name].summary;
 }
 
 /** Creates the options of a command, in groups. */
@@ -186,6 +205,7 @@ function allNames(command: string): readonly string[] {
 
 function usageOf(name: CommandName): string {
   if (name === "local") return `[${subjects.join("|")}] [ENDPOINT…] [flags]`;
+  if (name === "completion") return "<bash|zsh|fish|kubectl>";
   return name === "coverage" || name === "version" ? "[flags]" : "[ENDPOINT…] [flags]";
 }
 

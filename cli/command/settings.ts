@@ -8,7 +8,7 @@ import { knownWord, listedWord, parseNumber } from "../../lib/program/typed-valu
 import { UsageError } from "../../lib/program/usage-error.ts";
 import { openFilter, parseFilter, withProtocolScope } from "./filter.ts";
 import type { ClusterChoice } from "./cluster-choice.ts";
-import { commandNamed, type Subject, subjects } from "./command-names.ts";
+import { commandNamed, isSubject, type Subject, subjects } from "./command-names.ts";
 import { looksLikeEndpoint, parseEndpointWords } from "./endpoint-words.ts";
 import type { FlagName, Flags } from "./flags.ts";
 import { type Format, isTable, parseFormat, parseSortPath, type Sort } from "./formats.ts";
@@ -264,10 +264,6 @@ function parseSubject(words: readonly string[]): { subject: Subject; endpointWor
     throw new UsageError(`local shows ${subjects.join(", ")}, not '${word}'.`, didYouMean(word, subjects));
   }
   return { subject, endpointWords };
-}
-
-function isSubject(name: string): name is Subject {
-  return (subjects as readonly string[]).includes(name);
 }
 
 function parseEndpoints(

@@ -55,6 +55,7 @@ const cliRooms: Readonly<Record<string, readonly string[]>> = {
   live: ["output", "text"],
   print: ["ask", "command", "jsonpath", "live", "output", "text", "views"],
   version: ["ask", "cluster", "command", "output", "text"],
+  completion: ["cluster", "command", "output", "text", "views"],
   docs: ["command", "views"],
   // `whotalks local` runs both services in one process: it may use their entry points, and nothing behind
   // them.
