@@ -11,6 +11,7 @@ import { ITEMS_MAX } from "../../services/aggregator/query/query.ts";
 import type { AnswerPart } from "../ask/answer.ts";
 import type { Asker, AskOptions } from "../ask/ask.ts";
 import { UsageError } from "../../lib/program/usage-error.ts";
+import { programVersion } from "../../lib/program/version.ts";
 
 /** Items per batch: other work runs between two batches. */
 const BATCH_ITEMS_MAX = 256;
@@ -45,7 +46,7 @@ export function askPipeline(
     connections: (options) => list((limit) => query.connections(options.filter, limit), options),
     listeners: (options) => list((limit) => query.listeners(options.filter, limit), options),
     coverage: async function* (pods) {
-      const first = head(pods);
+      const first = { ...head(pods), version: programVersion };
       yield first;
       yield { part: "items", items: first.coverage.nodes };
       yield { part: "end", complete: true, matched: first.coverage.nodes.length };
