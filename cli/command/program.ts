@@ -28,7 +28,7 @@ const commandWords: { readonly [Key in CommandName]: CommandWords } = {
     summary: "read this machine: all in one process, nothing to install",
     description:
       "Reads this machine's kernel tables and shows who talks to what. A table on a terminal is kept up to date until " +
-      "interrupted; in a pipe, new and changed rows are printed as lines. -o json, yaml, csv and name print once. " +
+      "interrupted; in a pipe, new and changed rows are printed as lines. What is no table is printed once. " +
       "Without root the processes of other users have no names.",
     examples: [
       "# Who talks to what on this machine, live",
