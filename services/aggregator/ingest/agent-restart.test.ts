@@ -165,6 +165,14 @@ describe("the account over a restart", () => {
   });
 });
 
+describe("an agent that saw an end twice", () => {
+  it("leaves nothing unseen", () => {
+    const world = afterShortOnes(5);
+    world.report({ accounts: account(6, 8, 1006), sockets: [end(6)] });
+    assert.equal(pod(world), "6 6 0");
+  });
+});
+
 describe("reports that were lost", () => {
   it("leave what their agent saw unseen", () => {
     const world = afterShortOnes(5);

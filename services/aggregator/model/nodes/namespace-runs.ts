@@ -62,13 +62,14 @@ export class NamespaceRuns {
     const coverage = this.#coverage;
     const seen = this.#seen + ends - this.#ends;
     // The agent gives what has just opened a pass to show itself; whatever is missing beyond that is missing
-    // for good.
-    const beyond = this.#opened - seen - (coverage.openedByKernel - coverage.seen);
+    // for good. An agent may see an end twice, so that it misses less than nothing: that is no loss.
+    const missing = this.#opened - seen;
+    const beyond = missing - (coverage.openedByKernel - coverage.seen);
     return {
       opened: this.#opened,
       failed: this.#earlier.failed + coverage.failedByKernel,
       seen,
-      unseen: Math.max(0, coverage.unseen + beyond),
+      unseen: Math.max(0, Math.min(coverage.unseen + beyond, missing)),
     };
   }
 
