@@ -10,6 +10,7 @@ import { stateWords } from "../../lib/vocabulary/states.ts";
 import { readWords, type TypedWords, wordCommand } from "../command/arrange-words.ts";
 import { type CommandName, commandNames, isSubject, subjects } from "../command/command-names.ts";
 import { formatForms } from "../command/formats.ts";
+import { isKindWord } from "../command/selectors.ts";
 import { commandOptions, commandSummary } from "../command/program.ts";
 import { viewColumnKeys } from "../views/views.ts";
 import type { ClusterNames } from "./cluster-names.ts";
@@ -96,7 +97,7 @@ async function completeEndpoint(
     );
   }
   const before = typed.words.at(-1);
-  if (before !== undefined && clusterKinds.includes(before) && open !== null)
+  if (before !== undefined && isKindWord(before) && !machineKinds.includes(before) && open !== null)
     return starting(last, await (await open(typed)).objects(before, null));
   const kinds = open === null ? machineKinds : [...clusterKinds, ...machineKinds];
   const fitting = starting(last, [...kinds.map((each) => `${each}/`), ...kindlessWords]);
