@@ -15,6 +15,11 @@ import { prepareNamespace } from "./namespace-setup.ts";
 
 /** More connection ends than open in a millisecond. */
 const PER_MS = 50;
+/**
+ * Ends that open in the very moment in which the account begins may count as seen and not as opened: whether the counters
+ * that were read have them is not known. One in 19,726 was seen.
+ */
+const EXCESS_MAX = 3;
 
 prepareNamespace({ ports: "20000 60999" });
 const flood = fork(path.join(import.meta.dirname, "connection-flood.ts"));
@@ -49,6 +54,7 @@ await compare();
 if (agent.lost > 0) checksImpossible("this machine is too busy to hear everything");
 await check("when they are over all are seen", () => {
   const { seen, unseen, openedByKernel } = folded.coverage!;
-  assert.deepEqual([seen, unseen], [openedByKernel, 0]);
+  assert.equal(unseen, 0);
+  assert.ok(seen >= openedByKernel && seen <= openedByKernel + EXCESS_MAX, `${seen} of ${openedByKernel}`);
 });
 checksDone();
