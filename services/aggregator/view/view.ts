@@ -2,8 +2,8 @@
 
 import type { Identity } from "../identity/identity.ts";
 import type { ReadModel, ReadNode } from "../model/model.ts";
-import type { AccountSums } from "../model/nodes/account-sums.ts";
-import { addSums, NO_SUMS, reportedSums } from "../model/nodes/account-sums.ts";
+import type { AccountSums } from "../../../lib/account-sums.ts";
+import { addSums, NO_SUMS, reportedSums } from "../../../lib/account-sums.ts";
 import type { NamespaceAccount } from "../model/nodes/namespace-accounts.ts";
 import { ConnectionView } from "./connection-view.ts";
 import { EdgeView } from "./edge-view.ts";

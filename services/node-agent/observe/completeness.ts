@@ -9,19 +9,12 @@
 // reading do not compensate for missing ones. A namespace with more ends seen than counted never compensates
 // for another one.
 
+import type { AccountSums } from "../../../lib/account-sums.ts";
+import { addSums, NO_SUMS } from "../../../lib/account-sums.ts";
 import type { TcpCounters } from "../observation.ts";
 
-/** Ends counted and seen since the agent started, or since the namespace was first seen. */
-export interface Completeness {
-  /** Ends that the kernel counted, plus ends that events showed to open since its counters were read. */
-  readonly opened: number;
-  readonly failed: number;
-  readonly seen: number;
-  readonly unseen: number;
-}
-
 /** The account of one namespace. */
-interface NamespaceCompleteness extends Completeness {
+interface NamespaceCompleteness extends AccountSums {
   /** Ticks since the epoch's start from which it counts; 0 if it counts since the namespace was created. */
   readonly since: number;
   /** What the kernel had counted as `opened` by then, since the namespace was created; 0 if unknown. */
@@ -51,7 +44,7 @@ const COUNTING_NS = 1e6;
 /** Sums the counters of every namespace, existing or gone. */
 export class CompletenessAccount {
   readonly #accounts = new Map<number, Account>();
-  #gone: Completeness = { opened: 0, failed: 0, seen: 0, unseen: 0 };
+  #gone = NO_SUMS;
 
   /**
    * Begins the account of a namespace that existed before the agent knew it: its counters so far are left
@@ -112,7 +105,7 @@ export class CompletenessAccount {
     for (const [id, account] of this.#accounts) {
       if (namespaces.has(id)) continue;
       settle(account);
-      this.#gone = add(this.#gone, completenessOf(account));
+      this.#gone = addSums(this.#gone, completenessOf(account));
       this.#accounts.delete(id);
     }
   }
@@ -127,9 +120,9 @@ export class CompletenessAccount {
   }
 
   /** The sums of all namespaces, existing or gone. */
-  get totals(): Completeness {
+  get totals(): AccountSums {
     let totals = this.#gone;
-    for (const account of this.#accounts.values()) totals = add(totals, completenessOf(account));
+    for (const account of this.#accounts.values()) totals = addSums(totals, completenessOf(account));
     return totals;
   }
 
@@ -152,15 +145,6 @@ function settle(account: Account): void {
   account.unseen = Math.max(0, account.opened - (account.seen - account.seenLater));
 }
 
-function completenessOf({ opened, failed, seen, seenLater, unseen }: Account): Completeness {
+function completenessOf({ opened, failed, seen, seenLater, unseen }: Account): AccountSums {
   return { opened: opened + seenLater, failed, seen, unseen };
-}
-
-function add(a: Completeness, b: Completeness): Completeness {
-  return {
-    opened: a.opened + b.opened,
-    failed: a.failed + b.failed,
-    seen: a.seen + b.seen,
-    unseen: a.unseen + b.unseen,
-  };
 }

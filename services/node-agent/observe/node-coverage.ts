@@ -1,12 +1,12 @@
 // What a pass reports of itself and of the node: how it was read, what could not be read, and why.
 
 import { programVersion } from "../../../lib/program/version.ts";
+import type { AccountSums } from "../../../lib/account-sums.ts";
 import { NodeCoverage } from "../../../lib/gen/whotalks/v1/report.ts";
 import { eventsMode } from "../../../lib/vocabulary/events-modes.ts";
 import { destroyedMode } from "../../../lib/vocabulary/destroyed-modes.ts";
 import type { AgentParts } from "../agent-parts.ts";
 import type { ProcessScan } from "../observation.ts";
-import type { Completeness } from "./completeness.ts";
 
 /** What a node's coverage is computed from, besides the figures of the agent's parts. */
 export interface NodeFindings {
@@ -17,7 +17,7 @@ export interface NodeFindings {
   /** Sockets of every family, and those without a known holder. */
   readonly sockets: number;
   readonly unattributed: number;
-  readonly completeness: Completeness;
+  readonly completeness: AccountSums;
   /** Since start. */
   readonly linesMalformed: number;
   readonly overflowed: number;

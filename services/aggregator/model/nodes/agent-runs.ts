@@ -1,8 +1,8 @@
 // The runs of a node's agent: what the earlier ones reported last, and how long the node was without an agent.
 
 import type { NodeCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
-import type { AccountSums } from "./account-sums.ts";
-import { addSums, NO_SUMS, reportedSums } from "./account-sums.ts";
+import type { AccountSums } from "../../../../lib/account-sums.ts";
+import { addSums, NO_SUMS, reportedSums } from "../../../../lib/account-sums.ts";
 
 /** The earlier runs of a node's agent. */
 export interface EarlierRuns {

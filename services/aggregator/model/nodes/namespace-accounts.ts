@@ -3,8 +3,8 @@
 // still has its row.
 
 import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
-import type { AccountSums } from "./account-sums.ts";
-import { addSums, NO_SUMS } from "./account-sums.ts";
+import type { AccountSums } from "../../../../lib/account-sums.ts";
+import { addSums, NO_SUMS } from "../../../../lib/account-sums.ts";
 import { NamespaceRuns } from "./namespace-runs.ts";
 import type { NamespaceRow, NamespaceTable } from "./namespace-table.ts";
 

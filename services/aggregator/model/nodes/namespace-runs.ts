@@ -4,8 +4,8 @@
 // number: they were not seen.
 
 import type { NamespaceCoverage } from "../../../../lib/gen/whotalks/v1/report.ts";
-import type { AccountSums } from "./account-sums.ts";
-import { addSums, NO_SUMS, reportedSums } from "./account-sums.ts";
+import type { AccountSums } from "../../../../lib/account-sums.ts";
+import { addSums, NO_SUMS, reportedSums } from "../../../../lib/account-sums.ts";
 
 /** The account of one namespace. */
 export class NamespaceRuns {

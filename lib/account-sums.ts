@@ -3,6 +3,7 @@
 
 /** Connection ends that the kernel opened, failed attempts among them, and what was seen of them. */
 export interface AccountSums {
+  /** Ends that the kernel counted, plus ends that events showed to open since its counters were read. */
   readonly opened: number;
   readonly failed: number;
   readonly seen: number;
