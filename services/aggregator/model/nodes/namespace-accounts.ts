@@ -44,10 +44,6 @@ interface LivingAccount {
   everRead: boolean;
 }
 
-interface EndedAccount extends NamespaceAccount {
-  readonly beyondReported: AccountSums;
-}
-
 /** The accounts of all nodes' namespaces. */
 export class NamespaceAccounts {
   /** Accounts that were dropped early because ENDED_ACCOUNTS_MAX was reached. */
@@ -59,10 +55,10 @@ export class NamespaceAccounts {
   // Existing namespaces that could not be read in any pass.
   readonly #neverRead = new Set<number>();
   // In order of deletion; entries before #endedFrom have expired.
-  #ended: EndedAccount[] = [];
+  #ended: NamespaceAccount[] = [];
   #endedFrom = 0;
-  // Of accounts that have expired, by node: see beyondReported().
-  readonly #expired = new Map<number, AccountSums>();
+  // Of deleted namespaces, by node: see beyondReported().
+  readonly #endedBeyond = new Map<number, AccountSums>();
 
   constructor(namespaces: NamespaceTable) {
     this.#namespaces = namespaces;
@@ -93,14 +89,14 @@ export class NamespaceAccounts {
   end(slot: number, endedMs: number): void {
     const account = this.#living.get(slot);
     if (account !== undefined) {
-      const beyondReported = account.runs.beyondReported(this.#endsOf(slot));
-      this.#ended.push({ ...this.#current(slot, account), endedMs, beyondReported });
+      this.#ended.push({ ...this.#current(slot, account), endedMs });
+      this.#addBeyond(this.#endedBeyond, slot, account);
     }
     this.#living.delete(slot);
     this.#ends.delete(slot);
     this.#neverRead.delete(slot);
     if (this.#ended.length - this.#endedFrom <= ENDED_ACCOUNTS_MAX) return;
-    this.#expireFirst();
+    this.#endedFrom++;
     this.overflowed++;
     this.#compact();
   }
@@ -108,7 +104,7 @@ export class NamespaceAccounts {
   /** Drops the accounts of namespaces deleted before a time. */
   forget(beforeMs: number): void {
     while (this.#endedFrom < this.#ended.length && this.#ended[this.#endedFrom]!.endedMs < beforeMs)
-      this.#expireFirst();
+      this.#endedFrom++;
     this.#compact();
   }
 
@@ -130,14 +126,14 @@ export class NamespaceAccounts {
    * reported: ends that opened while no agent ran, and those whose reports were lost.
    */
   beyondReported(): ReadonlyMap<number, AccountSums> {
-    const sums = new Map(this.#expired);
-    const add = (node: number, figures: AccountSums): unknown =>
-      sums.set(node, addSums(sums.get(node) ?? NO_SUMS, figures));
-    for (const [slot, { runs }] of this.#living)
-      add(this.#namespaces.nodeOf(slot), runs.beyondReported(this.#endsOf(slot)));
-    for (let at = this.#endedFrom; at < this.#ended.length; at++)
-      add(this.#ended[at]!.owner.node, this.#ended[at]!.beyondReported);
+    const sums = new Map(this.#endedBeyond);
+    for (const [slot, account] of this.#living) this.#addBeyond(sums, slot, account);
     return sums;
+  }
+
+  #addBeyond(sums: Map<number, AccountSums>, slot: number, { runs }: LivingAccount): void {
+    const node = this.#namespaces.nodeOf(slot);
+    sums.set(node, addSums(sums.get(node) ?? NO_SUMS, runs.beyondReported(this.#endsOf(slot))));
   }
 
   #endsOf(slot: number): number {
@@ -155,11 +151,6 @@ export class NamespaceAccounts {
       everRead,
       endedMs: Infinity,
     };
-  }
-
-  #expireFirst(): void {
-    const { owner, beyondReported } = this.#ended[this.#endedFrom++]!;
-    this.#expired.set(owner.node, addSums(this.#expired.get(owner.node) ?? NO_SUMS, beyondReported));
   }
 
   // Cutting off the front costs the whole list, so it is done once half of it has expired.
