@@ -3,9 +3,10 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 
-import { kubectl, kubectlJson } from "../test/e2e/command.ts";
+import { kubectl } from "../test/e2e/command.ts";
 import { coverage } from "../test/e2e/answer.ts";
 import { environment } from "../test/e2e/environment.ts";
+import { nodeNames } from "../test/e2e/node.ts";
 import { prepareCluster } from "../test/e2e/prepare-cluster.ts";
 import { allReady, ensureInstalled, uninstall } from "../test/e2e/release.ts";
 import { UsageError } from "../lib/program/usage-error.ts";
@@ -47,8 +48,7 @@ export async function run({ times, short, fault }: SoakOptions): Promise<boolean
 }
 
 async function breakRelease(chosen: readonly Fault[], times: number): Promise<boolean> {
-  const { items } = await kubectlJson<NodeList>("get", "nodes");
-  const nodes = items.map(({ metadata }) => metadata.name);
+  const nodes = await nodeNames();
   const load = await Load.start(NAMESPACE, nodes, PER_SECOND);
   await load.resume();
   await delay(AROUND_MS);
@@ -109,8 +109,4 @@ async function settled(load: Load, sinceMs: number): Promise<Figures> {
     if (next.shown !== figures.shown || next.unseenEnds !== figures.unseenEnds) changedMs = performance.now();
     figures = next;
   }
-}
-
-interface NodeList {
-  readonly items: readonly { readonly metadata: { readonly name: string } }[];
 }

@@ -4,9 +4,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { eventually } from "../../lib/testing/eventually.ts";
-import { kubectl, kubectlJson, must } from "../../test/e2e/command.ts";
+import { kubectl, must } from "../../test/e2e/command.ts";
 import { environment } from "../../test/e2e/environment.ts";
-import { tryOnNode } from "../../test/e2e/node.ts";
+import { nodeNames, tryOnNode } from "../../test/e2e/node.ts";
 import { allReady, podsOf, upgrade } from "../../test/e2e/release.ts";
 
 type Component = Parameters<typeof podsOf>[0];
@@ -132,11 +132,4 @@ async function signal(
   if (component !== "apiserver") throw new Error(`no process of ${component} was found on any node`);
   // A control plane that is no node runs where the cluster was made.
   await must("pkill", [`-${name}`, "-f", pattern]);
-}
-
-async function nodeNames(): Promise<string[]> {
-  const { items } = await kubectlJson<{
-    readonly items: readonly { readonly metadata: { readonly name: string } }[];
-  }>("get", "nodes");
-  return items.map(({ metadata }) => metadata.name);
 }

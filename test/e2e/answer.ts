@@ -139,8 +139,7 @@ export async function listenersOf(namespace: string): Promise<Listener[]> {
 
 /** The product's own coverage. */
 export async function coverage(): Promise<readonly NodeCoverage[]> {
-  const answer = JSON.parse(await whotalks("coverage", "-o", "json")) as Coverage & { coverage?: Coverage };
-  return answer.nodes ?? answer.coverage?.nodes ?? [];
+  return (await wholeCoverage()).nodes ?? [];
 }
 
 /** The product's own coverage of a namespace's pods. */

@@ -1,7 +1,7 @@
 // Access to the cluster's nodes, if E2E_NODE has a command that runs something on them.
 
 import type { TestContext } from "node:test";
-import { must, type Result, run } from "./command.ts";
+import { kubectlJson, must, type Result, run } from "./command.ts";
 import { environment } from "./environment.ts";
 
 /** Whether there is such a command; if not, skips the claim with the reason. */
@@ -9,6 +9,16 @@ export function hasNodeCommand(t: TestContext): boolean {
   if (environment.node !== "") return true;
   t.skip("E2E_NODE names no command that runs things on a node");
   return false;
+}
+
+/** Names of all nodes of the cluster. */
+export async function nodeNames(): Promise<string[]> {
+  const { items } = await kubectlJson<NodeList>("get", "nodes");
+  return items.map(({ metadata }) => metadata.name);
+}
+
+interface NodeList {
+  readonly items: readonly { readonly metadata: { readonly name: string } }[];
 }
 
 /** Runs a command on a node that must succeed; returns its stdout. */

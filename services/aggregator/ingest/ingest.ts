@@ -63,7 +63,7 @@ export class Ingest {
   readonly #model: Model;
   readonly #parts: IngestParts;
   readonly #rivals = new RivalRuns();
-  readonly #strangers = new Map<string, number>();
+  readonly #strangers = new Set<string>();
 
   constructor(model: Model, parts: IngestParts) {
     this.#model = model;
@@ -72,7 +72,7 @@ export class Ingest {
 
   /** Names of nodes that the cluster does not have and in whose name reports came, the first ones. */
   get strangers(): readonly string[] {
-    return [...this.#strangers.keys()];
+    return [...this.#strangers];
   }
 
   /**
@@ -136,9 +136,7 @@ export class Ingest {
 
   #refuseStranger(name: string): void {
     this.counts.strange++;
-    const count = this.#strangers.get(name);
-    if (count !== undefined || this.#strangers.size < STRANGERS_MAX)
-      this.#strangers.set(name, (count ?? 0) + 1);
+    if (this.#strangers.size < STRANGERS_MAX) this.#strangers.add(name);
   }
 
   #moveOn(
