@@ -41,6 +41,19 @@ export function isClosing(state: number): boolean {
   );
 }
 
+/** Whether this is the state of a connection request that was answered but not yet confirmed. */
+export function isSynReceived(state: number): boolean {
+  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
+}
+
+/**
+ * Whether a socket is an end of a TCP connection that its kernel has counted as opened, or an attempt at one. A
+ * half-open connection is counted once its handshake is over.
+ */
+export function isTcpEnd(protocol: number, state: number): boolean {
+  return protocol === Protocol.tcp && state !== SocketState.LISTEN && !isSynReceived(state);
+}
+
 /**
  * Whether an entry in this state outlives its socket: TIME_WAIT, and the FIN_WAIT2 that the kernel keeps as a
  * TIME_WAIT entry.

@@ -9,13 +9,8 @@ import { LAG_MS } from "../match/lag.ts";
 import type { Model } from "../model/model.ts";
 import type { NodeRecord } from "../model/nodes/node-record.ts";
 import { familyKind, familyNumber, familyProtocol } from "../model/sockets/family-sockets.ts";
-import {
-  continues,
-  isSynReceived,
-  isTcpEnd,
-  kindOf,
-  pairedRemotePort,
-} from "../model/sockets/socket-role.ts";
+import { continues, kindOf, pairedRemotePort } from "../model/sockets/socket-role.ts";
+import { isSynReceived, isTcpEnd } from "../../../lib/vocabulary/states.ts";
 import { SocketKind } from "../model/sockets/socket-rows.ts";
 import type { SocketIdentity } from "../model/sockets/socket-table.ts";
 

@@ -1,7 +1,7 @@
 // Records of the program on inet_sock_set_state as rows of a socket table, and as callers. Pure functions of
 // the bytes.
 
-import { Timer } from "../../../lib/vocabulary/timers.ts";
+import { TIME_WAIT_TICKS, Timer } from "../../../lib/vocabulary/timers.ts";
 import { familyOfWide } from "../../../lib/address.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { TICK_NS } from "../../../lib/ticks.ts";
@@ -13,9 +13,6 @@ import { hostIsLittleEndian, uint64 } from "../kernel/byte-order.ts";
 import { NAME_BYTES, SOCK_DONE, TcpStateRecord as Record } from "../kernel/bpf/trace/tcp-state-record.ts";
 import { AF_INET, ECONNREFUSED, ECONNRESET } from "../kernel/constants.ts";
 import { payloadSent } from "../kernel/netlink/tcp-info.ts";
-
-/** TCP_TIMEWAIT_LEN and the default of tcp_fin_timeout (include/net/tcp.h): 60 s, in ticks. */
-const TIME_WAIT_TICKS = 6000;
 
 /** The socket's cookie as a number: the kernel counts cookies up from 1, so they stay far below 2^53. */
 export function cookieOf(view: DataView, at: number): number {
@@ -128,6 +125,7 @@ export function leaveTimeWait(
   sockets.state[row] = finReceived ? SocketState.TIME_WAIT : SocketState.FIN_WAIT2;
   sockets.inode[row] = 0;
   sockets.timer[row] = Timer.timeWait;
+  // The default of tcp_fin_timeout is the same time.
   sockets.timerDeadline[row] = ticks + TIME_WAIT_TICKS;
   return true;
 }

@@ -1,6 +1,7 @@
 // Merges events of destroyed sockets with the passes. The event of a socket may arrive before, with or after
 // the pass that no longer finds it; in every case its connection gets its last figures and is counted once.
 
+import { TIME_WAIT_TICKS } from "../../../lib/vocabulary/timers.ts";
 import { SocketTable } from "../../../lib/socket-table.ts";
 import { SocketState } from "../../../lib/vocabulary/states.ts";
 import { AwaitedEnds } from "./awaited-ends.ts";
@@ -8,9 +9,6 @@ import type { IdPool } from "../ids/id-pool.ts";
 import { isTimeWait, isUnheld } from "./row-tuples.ts";
 import { Merge } from "./merge-destroyed.ts";
 import type { MergedEnds, MergeInput } from "./merge-destroyed.ts";
-
-/** Lifetime of a TIME_WAIT entry in ticks of 10 ms (TCP_TIMEWAIT_LEN, 60 s). */
-const TIME_WAIT_TICKS = 6000;
 
 const NONE: MergedEnds = {
   added: new SocketTable(1),

@@ -1,6 +1,6 @@
 // Compares and hashes rows of socket tables: by cookies, tuples, and single ends of tuples.
 
-import { isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
+import { isSynReceived, isTimeWaitState, SocketState } from "../../../lib/vocabulary/states.ts";
 import { mixWord, mixWords } from "../../../lib/hash.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
@@ -22,8 +22,7 @@ export function isUnheld(table: SocketTable, row: number): boolean {
 
 /** Whether a row is a connection whose handshake is not over. */
 export function isHalfOpen(table: SocketTable, row: number): boolean {
-  const state = table.state[row]!;
-  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
+  return isSynReceived(table.state[row]!);
 }
 
 /** Whether two rows of one protocol have the same cookie. */

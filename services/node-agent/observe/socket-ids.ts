@@ -3,7 +3,7 @@
 // one, close() removes it (the orphan passes through FIN_WAIT and TIME_WAIT with inode 0).
 
 import { Timer } from "../../../lib/vocabulary/timers.ts";
-import { isClosing, SocketState } from "../../../lib/vocabulary/states.ts";
+import { isClosing, isTcpEnd, SocketState } from "../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../lib/vocabulary/protocols.ts";
 import type { SocketTable } from "../../../lib/socket-table.ts";
 import type { IdPool } from "../ids/id-pool.ts";
@@ -84,7 +84,7 @@ export function settleSockets({ previous, next, ids, ticks, carries }: SettleInp
       next.firstSeen[row] = ticks;
       added.add(next.id[row]!);
     }
-    if (isTcpEnd(next, row) && (before < 0 || isHalfOpen(previous, before))) {
+    if (isTcpEnd(next.protocol[row]!, next.state[row]!) && (before < 0 || isHalfOpen(previous, before))) {
       const namespace = next.namespace[row]!;
       newTcpEnds.set(namespace, (newTcpEnds.get(namespace) ?? 0) + 1);
     }
@@ -129,12 +129,6 @@ function carryOver(
     carried.add(next.id[row]!);
   }
   return carried;
-}
-
-// Half-open connections do not count yet: the kernel counts them as opened after the handshake.
-function isTcpEnd(table: SocketTable, row: number): boolean {
-  const state = table.state[row]!;
-  return table.protocol[row] === Protocol.tcp && state !== SocketState.LISTEN && !isHalfOpen(table, row);
 }
 
 // Columns that two rows have in common if nothing happened: then every row continues the one at its index.

@@ -5,7 +5,7 @@
 // opened, closed or disappeared there. For the other families the records only show that something changed,
 // and the peer of each unix socket; their tables are then read too.
 
-import { Timer } from "../../../lib/vocabulary/timers.ts";
+import { TIME_WAIT_TICKS, Timer } from "../../../lib/vocabulary/timers.ts";
 import { readlinkSync } from "node:fs";
 
 import { SocketFamily } from "../../../lib/gen/whotalks/v1/report.ts";
@@ -71,9 +71,6 @@ const ORPHANS_SHARE = 0.005;
  */
 const CHECK_SHARE = 0.0005;
 const CHECK_TICKS = 30_000;
-
-/** TCP_TIMEWAIT_LEN of include/net/tcp.h in ticks: how long a TIME_WAIT entry lives. */
-const TIME_WAIT_TICKS = 6000;
 
 /** Options of the reader. */
 interface BpfIterReaderOptions {

@@ -1,6 +1,6 @@
 // A socket's role in a conversation: pure functions of protocol, state and inode.
 
-import { isClosing, SocketState } from "../../../../lib/vocabulary/states.ts";
+import { isClosing, isSynReceived, SocketState } from "../../../../lib/vocabulary/states.ts";
 import { Protocol } from "../../../../lib/vocabulary/protocols.ts";
 import { SocketKind } from "./socket-rows.ts";
 
@@ -29,18 +29,6 @@ export function isOpen(protocol: number, state: number): boolean {
 export function isHandshaking(protocol: number, state: number): boolean {
   if (protocol !== Protocol.tcp) return false;
   return state === SocketState.SYN_SENT || isSynReceived(state);
-}
-
-/**
- * Whether a socket is an end of a TCP connection that its kernel has counted as opened, or an attempt at one.
- */
-export function isTcpEnd(protocol: number, state: number): boolean {
-  return protocol === Protocol.tcp && state !== SocketState.LISTEN && !isSynReceived(state);
-}
-
-/** Whether this is the state of a connection request that was answered but not yet confirmed. */
-export function isSynReceived(state: number): boolean {
-  return state === SocketState.SYN_RECV || state === SocketState.NEW_SYN_RECV;
 }
 
 /**
